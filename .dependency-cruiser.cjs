@@ -1,0 +1,62 @@
+/** The house rules: who may import whom. */
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'axios-only-in-hycloud',
+      comment: 'hycloud is the only importer of axios',
+      severity: 'error',
+      from: { path: '^src', pathNot: '^src/hycloud/' },
+      to: { path: 'node_modules/axios' },
+    },
+    {
+      name: 'pg-only-in-database',
+      comment: 'database is the only importer of pg',
+      severity: 'error',
+      from: { path: '^src', pathNot: '^src/database/' },
+      to: { path: 'node_modules/(pg|pg-[^/]+|@types/pg)/' },
+    },
+    {
+      name: 'hycloud-not-database',
+      severity: 'error',
+      from: { path: '^src/hycloud/' },
+      to: { path: '^src/(database|polling|reporting|commands|config)/|^src/cli' },
+    },
+    {
+      name: 'database-not-hycloud',
+      severity: 'error',
+      from: { path: '^src/database/' },
+      to: { path: '^src/(hycloud|polling|reporting|commands|config)/|^src/cli' },
+    },
+    {
+      name: 'domain-stands-alone',
+      severity: 'error',
+      from: { path: '^src/domain/' },
+      to: { path: '^src/', pathNot: '^src/domain/' },
+    },
+    {
+      name: 'polling-does-not-look-up',
+      comment: 'data walks one way: cli → commands → polling → hycloud | database',
+      severity: 'error',
+      from: { path: '^src/(polling|reporting|config)/' },
+      to: { path: '^src/(commands/|cli)' },
+    },
+    {
+      name: 'src-not-scripts',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(scripts|test)/' },
+    },
+    { name: 'no-orphans', severity: 'error', from: { orphan: true, path: '^src' }, to: {} },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types'],
+    },
+  },
+};

@@ -1,0 +1,59 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { text } from 'node:stream/consumers';
+import type { Readable, Writable } from 'node:stream';
+import { once } from 'node:events';
+import { CLI, REPOSITORY } from './build.ts';
+
+export interface CliOptions {
+  /** added to PATH and HOME: nothing else is inherited */
+  env?: Record<string, string>;
+  cwd?: string;
+  /** what standard input holds; empty by default, as under cron */
+  stdin?: string;
+  /** after which it is killed (SIGKILL) */
+  timeoutMs?: number;
+}
+
+export interface CliResult {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+  ms: number;
+}
+
+export interface RunningCli {
+  child: ChildProcessByStdio<Writable, Readable, Readable>;
+  /** resolves at the end of the program, however it ends */
+  result: Promise<CliResult>;
+}
+
+/** Runs the built program to its end. */
+export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  return startCli(args, options).result;
+}
+
+/** Starts the built program, for tests that signal it or read along. */
+export function startCli(args: readonly string[], options: CliOptions = {}): RunningCli {
+  const { env = {}, cwd = REPOSITORY, stdin = '', timeoutMs = 30_000 } = options;
+  const startedMs = performance.now();
+  const child = spawn(process.execPath, [CLI, ...args], {
+    cwd,
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+  });
+  child.stdin.on('error', () => undefined); // it may end without reading
+  child.stdin.end(stdin);
+  return { child, result: collect(child, startedMs) };
+}
+
+async function collect(child: RunningCli['child'], startedMs: number): Promise<CliResult> {
+  const [[code, signal], stdout, stderr] = await Promise.all([
+    once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>,
+    text(child.stdout),
+    text(child.stderr),
+  ]);
+  return { code, signal, stdout, stderr, ms: performance.now() - startedMs };
+}

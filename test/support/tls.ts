@@ -1,0 +1,71 @@
+import { chmod, chown, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { generate } from 'selfsigned';
+import type { Cluster } from '../../src/database/embedded/cluster.ts';
+import { startPostgres, type TestServer } from './postgres.ts';
+
+export interface TlsServer extends TestServer {
+  /** the CA that signed the server's certificate (PEM) */
+  caFile: string;
+  /** a CA that signed nothing here */
+  otherCaFile: string;
+}
+
+/**
+ * A server with TLS. Its certificate is for localhost and 127.0.0.1; with `certificateFor`, for that name alone,
+ * so that the names do not agree. Connections without TLS are taken too.
+ */
+export async function startTlsPostgres({ certificateFor }: { certificateFor?: string } = {}): Promise<TlsServer> {
+  const [ca, otherCa] = await Promise.all([makeCa('tasmart test CA'), makeCa('another test CA')]);
+  const certificate = await makeCertificate(ca, certificateFor);
+  const files = {
+    'server.crt': certificate.cert,
+    'server.key': certificate.private,
+    'ca.crt': ca.cert,
+    'other-ca.crt': otherCa.cert,
+  };
+  const settings = { ssl: 'on', ssl_cert_file: 'server.crt', ssl_key_file: 'server.key' };
+  const server = await startPostgres(settings, (cluster) => writeAll(cluster, files));
+  const { dataFolder } = server.cluster;
+  return { ...server, caFile: join(dataFolder, 'ca.crt'), otherCaFile: join(dataFolder, 'other-ca.crt') };
+}
+
+interface Pair {
+  private: string;
+  cert: string;
+}
+
+function makeCa(commonName: string): Promise<Pair> {
+  return generate([{ name: 'commonName', value: commonName }], {
+    keyType: 'ec',
+    algorithm: 'sha256',
+    extensions: [
+      { name: 'basicConstraints', cA: true, critical: true },
+      { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
+    ],
+  });
+}
+
+function makeCertificate(ca: Pair, hostName?: string): Promise<Pair> {
+  const localhost = [
+    { type: 2 as const, value: 'localhost' },
+    { type: 7 as const, ip: '127.0.0.1' },
+  ];
+  return generate([{ name: 'commonName', value: hostName ?? 'localhost' }], {
+    keyType: 'ec',
+    algorithm: 'sha256',
+    ca: { key: ca.private, cert: ca.cert },
+    extensions: [
+      { name: 'subjectAltName', altNames: hostName === undefined ? localhost : [{ type: 2, value: hostName }] },
+    ],
+  });
+}
+
+async function writeAll({ dataFolder, account }: Cluster, files: Record<string, string>): Promise<void> {
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(dataFolder, name);
+    await writeFile(path, content);
+    await chmod(path, 0o600); // PostgreSQL refuses a key that others may read
+    if (account) await chown(path, account.uid, account.gid);
+  }
+}
