@@ -1,0 +1,69 @@
+import type { PropertyName } from '../domain/reading.ts';
+
+/** Everything a run is told, checked and frozen. */
+export interface Config {
+  readonly targets: readonly Target[];
+  readonly intervalMinutes: number;
+  readonly properties: readonly PropertyName[];
+  readonly initialHistoryHours: number;
+  readonly catchUpDays: number;
+  readonly maxConcurrency: number;
+  readonly requestsPerSecond: number;
+  readonly requestTimeoutSeconds: number;
+  readonly runDeadlineSeconds: number;
+  /** IANA name */
+  readonly timezone: string;
+  readonly maxPowerKw: number;
+  readonly metricsFile: string | null;
+  readonly hycloud: HyCloudConfig;
+  readonly database: DatabaseConfig;
+  readonly healthcheckUrl: string | null;
+}
+
+/** A project by id or name (the id wins), single valves of it, or single valves alone. */
+export interface Target {
+  readonly projectId: string | null;
+  readonly projectName: string | null;
+  /** uuid, full or short serial; empty: all of the project */
+  readonly valves: readonly string[];
+}
+
+export interface HyCloudConfig {
+  /** ends in a slash */
+  readonly baseUrl: string;
+  readonly apiKey: string;
+  readonly requesterId: string;
+}
+
+export type DatabaseConfig = ServerConfig | { readonly embeddedFolder: string };
+
+export interface ServerConfig {
+  readonly embeddedFolder?: never;
+  /** host name, address, or the folder of a unix socket */
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string | null;
+  readonly database: string;
+  readonly sslMode: SslMode;
+  /** file with the CA certificates to trust */
+  readonly sslCaFile: string | null;
+}
+
+export type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
+
+/** The parts of the configuration that not every command needs. */
+export type Section = 'targets' | 'hycloud' | 'database';
+
+/** One thing wrong: the key it hangs on, and what to do. */
+export interface Problem {
+  readonly key: string;
+  readonly message: string;
+  /** null: it concerns every command */
+  readonly section: Section | null;
+}
+
+export interface ParsedConfig {
+  readonly config: Config;
+  readonly problems: readonly Problem[];
+}

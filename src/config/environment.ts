@@ -1,0 +1,150 @@
+import { isIP } from 'node:net';
+import type { DatabaseConfig, HyCloudConfig, Problem, Section, SslMode } from './config.ts';
+
+/** Variables as they came: the process's own over those of the env file. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+type Report = (key: string, message: string) => void;
+
+const PRODUCTION = 'https://cloud.imi-hydronic.com/api/v1/';
+const SSL_MODES: readonly string[] = ['disable', 'require', 'verify-ca', 'verify-full'] satisfies SslMode[];
+/** A header value: visible ASCII. Anything else would make axios throw with the key in its message. */
+const HEADER_VALUE = /^[\x21-\x7e]+$/;
+
+export function parseHyCloud(env: Environment, problems: Problem[]): HyCloudConfig {
+  const report = reporter(problems, 'hycloud');
+  const secret = (key: string): string => {
+    const value = read(env, key);
+    if (!value) report(key, 'is not set: HyCloud refuses every call without it');
+    else if (!HEADER_VALUE.test(value)) report(key, 'holds characters that cannot stand in an HTTP header');
+    return value ?? '';
+  };
+  return {
+    apiKey: secret('API_KEY'),
+    requesterId: secret('REQUESTER_ID'),
+    baseUrl: parseBaseUrl(read(env, 'HYCLOUD_BASE_URL') ?? PRODUCTION, report),
+  };
+}
+
+function parseBaseUrl(text: string, report: Report): string {
+  const url = parseUrl(text);
+  if (!url || !['http:', 'https:'].includes(url.protocol)) {
+    report('HYCLOUD_BASE_URL', `is not a URL such as ${PRODUCTION}`);
+    return PRODUCTION;
+  }
+  if (url.username || url.password) report('HYCLOUD_BASE_URL', 'must not hold a user or password');
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+    report('HYCLOUD_BASE_URL', 'must be https: plain http would send the key in clear (only loopback may use it)');
+  }
+  const path = url.pathname.endsWith('/') ? url.pathname : `${url.pathname}/`;
+  return `${url.origin}${path}`;
+}
+
+export function parseHealthcheck(env: Environment, problems: Problem[]): string | null {
+  const text = read(env, 'HEALTHCHECK_URL');
+  if (!text) return null;
+  if (['http:', 'https:'].includes(parseUrl(text)?.protocol ?? '')) return text;
+  problems.push({ key: 'HEALTHCHECK_URL', message: 'is not an http or https URL', section: null });
+  return null;
+}
+
+export function parseDatabase(env: Environment, problems: Problem[]): DatabaseConfig {
+  const report = reporter(problems, 'database');
+  const url = read(env, 'DATABASE_URL');
+  const parts = ['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_DATABASE'].filter((key) => read(env, key));
+  if (url && parts.length > 0) {
+    report('DATABASE_URL', `and ${parts.join(', ')} are both set: keep one way of naming the database`);
+  }
+  if (!url) return fromParts(env, report);
+  if (!url.startsWith('embedded:')) return fromUrl(url, env, report);
+  const folder = url.slice('embedded:'.length);
+  if (!folder) report('DATABASE_URL', 'names no folder: write embedded:./data');
+  return { embeddedFolder: folder };
+}
+
+function fromParts(env: Environment, report: Report): DatabaseConfig {
+  const required = (key: string): string => {
+    const value = read(env, key);
+    if (!value) report(key, 'is not set (or set DATABASE_URL)');
+    return value ?? '';
+  };
+  const host = required('DB_HOST');
+  return {
+    host,
+    port: parsePort(read(env, 'DB_PORT') ?? '5432', 'DB_PORT', report),
+    user: required('DB_USER'),
+    password: read(env, 'DB_PASS') ?? null,
+    database: required('DB_DATABASE'),
+    sslMode: parseSslMode(read(env, 'DB_SSLMODE'), host, 'DB_SSLMODE', report),
+    sslCaFile: read(env, 'DB_SSL_CA') ?? null,
+  };
+}
+
+/** `postgresql://user:password@host:port/database?sslmode=…&sslrootcert=…`, as libpq reads it. */
+function fromUrl(text: string, env: Environment, report: Report): DatabaseConfig {
+  const url = parseUrl(text);
+  if (!url || !['postgres:', 'postgresql:'].includes(url.protocol)) {
+    report('DATABASE_URL', 'is neither postgresql://user:password@host:port/database nor embedded:<folder>');
+  }
+  const params = new URLSearchParams(url?.search);
+  // Neither names nor values are quoted: of a password that holds a ?, they are the rest.
+  if ([...params.keys()].some((name) => !['host', 'sslmode', 'sslrootcert'].includes(name))) {
+    report('DATABASE_URL', 'has parameters other than host, sslmode and sslrootcert');
+  }
+  const part = (value: string | undefined, what: string): string => {
+    if (url && !value) report('DATABASE_URL', `names no ${what}`);
+    return value ?? '';
+  };
+  // new URL keeps the brackets of an IPv6 address; a socket's folder comes percent-encoded or as ?host=.
+  const host = params.get('host') ?? decode(url?.hostname ?? '').replace(/^\[(.*)\]$/, '$1');
+  return {
+    host: part(host, 'host'),
+    port: parsePort(url?.port === '' ? '5432' : (url?.port ?? '5432'), 'DATABASE_URL', report),
+    user: part(decode(url?.username ?? ''), 'user'),
+    password: url?.password ? decode(url.password) : (read(env, 'DB_PASS') ?? null),
+    database: part(decode(url?.pathname.slice(1) ?? ''), 'database'),
+    sslMode: params.has('sslmode')
+      ? parseSslMode(params.get('sslmode'), host, 'DATABASE_URL', report)
+      : parseSslMode(read(env, 'DB_SSLMODE'), host, 'DB_SSLMODE', report),
+    sslCaFile: params.get('sslrootcert') ?? read(env, 'DB_SSL_CA') ?? null,
+  };
+}
+
+function parseSslMode(text: string | null | undefined, host: string, key: string, report: Report): SslMode {
+  if (!text) return host.startsWith('/') || isLoopback(host) ? 'disable' : 'verify-full';
+  if (!SSL_MODES.includes(text)) report(key, `has an sslmode other than ${SSL_MODES.join(', ')}`);
+  return text as SslMode;
+}
+
+function parsePort(text: string, key: string, report: Report): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port < 1 || port > 65535) report(key, 'has a port that is not between 1 and 65535');
+  return port;
+}
+
+function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[(.*)\]$/, '$1');
+  if (isIP(bare) === 4) return bare.startsWith('127.');
+  return bare === '::1' || bare === 'localhost';
+}
+
+function read(env: Environment, key: string): string | undefined {
+  const value = env[key]?.trim();
+  return value === '' ? undefined : value;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function parseUrl(text: string): URL | null {
+  return URL.canParse(text) ? new URL(text) : null;
+}
+
+function reporter(problems: Problem[], section: Section): Report {
+  return (key, message) => problems.push({ key, message, section });
+}

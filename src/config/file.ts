@@ -1,0 +1,127 @@
+import { closest } from 'fastest-levenshtein';
+import { IANAZone } from 'luxon';
+import * as z from 'zod';
+import { MEASURED_PROPERTIES, PROPERTY_NAMES, type PropertyName } from '../domain/reading.ts';
+import type { Problem, Target } from './config.ts';
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const SERIAL = /^([0-9a-f]{8}|[0-9a-f]{24})$/i;
+
+/** Exact: HyCloud's names may begin or end in blanks. */
+const projectName = z.string('must be a text').refine((text) => text.trim() !== '', 'is empty');
+const projectId = z.string('must be a uuid in quotes').regex(UUID, 'is not a uuid');
+const valve = z
+  .string('must be a uuid or serial number in quotes')
+  .refine((text) => UUID.test(text) || SERIAL.test(text), 'is neither a uuid nor a serial number (24 or 8 hex digits)');
+const valves = z.array(valve, 'must be a list').min(1, 'is empty');
+
+const positive = (max: number, unit: string) =>
+  z
+    .number(`must be a number of ${unit}`)
+    .positive('must be more than 0')
+    .max(max, `must be at most ${String(max)}`);
+const count = (min: number, max: number) =>
+  z
+    .number('must be a whole number')
+    .int('must be a whole number')
+    .min(min, `must be at least ${String(min)}`)
+    .max(max, `must be at most ${String(max)}`);
+
+const property = z.enum(PROPERTY_NAMES as [PropertyName, ...PropertyName[]], {
+  error: (issue) => `is not a property of HyCloud${nearest(String(issue.input), PROPERTY_NAMES)}`,
+});
+
+const target = z.strictObject({
+  project_name: projectName.optional(),
+  project_id: projectId.optional(),
+  valves: valves.optional(),
+});
+
+/** config.json, key by key. The README explains each. */
+const schema = z.strictObject({
+  target_project_name: projectName.optional(),
+  target_project_id: projectId.optional(),
+  target_valves: valves.optional(),
+  targets: z.array(target, 'must be a list').optional(),
+  interval_minutes: z
+    .number('must be a whole number')
+    .int('must be a whole number')
+    .refine((minutes) => minutes > 0 && 60 % minutes === 0, 'must divide 60')
+    .default(15),
+  properties: z
+    .union([z.literal('all').transform(() => PROPERTY_NAMES), z.array(property)], {
+      error: 'must be "all" or a list of properties',
+    })
+    .default(MEASURED_PROPERTIES),
+  initial_history_hours: z
+    .number('must be a number of hours')
+    .min(0, 'must not be negative')
+    .max(87_600, 'must be at most 87600')
+    .default(0),
+  catch_up_days: positive(3660, 'days').default(30),
+  max_concurrency: count(1, 256).default(8),
+  requests_per_second: positive(1_000_000, 'requests').default(20),
+  request_timeout_seconds: positive(3600, 'seconds').default(20),
+  run_deadline_seconds: positive(86_400, 'seconds').default(600),
+  timezone: z
+    .string('must be a text')
+    // Later Node takes offsets too, of which PostgreSQL turns the sign round.
+    .refine(
+      (zone) => /^[a-z]/i.test(zone) && IANAZone.isValidZone(zone),
+      'is not an IANA time zone such as Europe/Rome',
+    )
+    .default('Europe/Rome'),
+  max_power_kw: positive(1_000_000, 'kW').default(1500),
+  metrics_file: z.string('must be a file name').min(1, 'is empty').nullable().default(null),
+});
+
+export type FileConfig = z.output<typeof schema>;
+
+/** Checks config.json's content; whatever is wrong goes to `problems`, and the key's default takes its place. */
+export function parseFile(json: unknown, problems: Problem[]): FileConfig {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const { issues } = result.error;
+  for (const issue of issues) problems.push(...explain(issue));
+  const wrong = new Set(issues.map(({ path }) => path[0]));
+  const sound = Object.entries(json ?? {}).filter(([key]) => Object.hasOwn(schema.shape, key) && !wrong.has(key));
+  return schema.parse(Object.fromEntries(sound));
+}
+
+/** The targets that the four ways of naming them add up to. */
+export function targetsOf(file: FileConfig): Target[] {
+  const single = {
+    project_name: file.target_project_name,
+    project_id: file.target_project_id,
+    valves: file.target_valves,
+  };
+  return [single, ...(file.targets ?? [])]
+    .map((entry) => ({
+      projectName: entry.project_name ?? null,
+      projectId: entry.project_id?.toLowerCase() ?? null,
+      valves: entry.valves ?? [],
+    }))
+    .filter((entry) => entry.projectName !== null || entry.projectId !== null || entry.valves.length > 0);
+}
+
+function explain(issue: z.core.$ZodIssue): Problem[] {
+  const key = issue.path.map(String).join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const known = Object.keys((issue.path.length > 0 ? target : schema).shape);
+    return issue.keys.map((unknown) => ({
+      key: [key, unknown].filter(Boolean).join('.'),
+      message: `is not a key of config.json${nearest(unknown, known)}`,
+      section: null,
+    }));
+  }
+  if (issue.code === 'invalid_union') {
+    // Of a union's branches, the list says which of its entries is wrong.
+    const inner = issue.errors.flat().filter((error) => error.path.length > 0);
+    if (inner.length > 0) return inner.flatMap((error) => explain({ ...error, path: [...issue.path, ...error.path] }));
+  }
+  return [{ key: key || 'config.json', message: key ? issue.message : 'must hold one JSON object', section: null }];
+}
+
+function nearest(unknown: string, known: readonly string[]): string {
+  return `: did you mean ${closest(unknown, [...known])}?`;
+}

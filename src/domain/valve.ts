@@ -1,0 +1,44 @@
+/** A valve as HyCloud lists it. Serial numbers and names are absent where HyCloud has none. */
+export interface Valve {
+  /** uuid */
+  id: string;
+  /** "TA-Smart DN32" */
+  kind: string | null;
+  /** 24 hex digits, printed on the box */
+  fullSn: string | null;
+  /** 8 hex digits */
+  shortSn: string | null;
+  cloudIdentifier: string | null;
+  /** the name the customer gave it */
+  userId: string | null;
+  firmware: string | null;
+  /** path of its history on HyCloud's own origin */
+  pointsPath: string;
+}
+
+/** A project with its valves; whatever could not be read of the list is counted, not lost silently. */
+export interface Project {
+  id: string;
+  name: string;
+  valves: readonly Valve[];
+  /** why an entry of the list of valves was left out */
+  unreadable: readonly string[];
+}
+
+export interface ProjectSummary {
+  id: string;
+  name: string;
+  valveCount: number;
+  userCount: number;
+}
+
+/** What people call a valve: the customer's name, else the short serial, else the id. */
+export function valveLabel(valve: Pick<Valve, 'id' | 'shortSn' | 'userId'>): string {
+  return valve.userId ?? valve.shortSn ?? valve.id;
+}
+
+/** Whether `wanted` (uuid, full or short serial) names this valve; letter case does not matter. */
+export function isNamed(valve: Pick<Valve, 'id' | 'fullSn' | 'shortSn'>, wanted: string): boolean {
+  const name = wanted.toLowerCase();
+  return [valve.id, valve.fullSn, valve.shortSn].some((own) => own?.toLowerCase() === name);
+}
