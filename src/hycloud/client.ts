@@ -1,0 +1,155 @@
+import { setMaxListeners } from 'node:events';
+import type { PropertyName, Reading } from '../domain/reading.ts';
+import { formatRfc3339, type Micros } from '../domain/time.ts';
+import type { Project, ProjectSummary, Valve } from '../domain/valve.ts';
+import { HyCloudError } from './errors.ts';
+import { createPacer, type Timing } from './pacer.ts';
+import { countValues, decodePoint, parseJson, type MalformedPoint } from './points.ts';
+import { withRetry } from './retry.ts';
+import { createTransport, type Answer, type Query, type TransportOptions } from './transport.ts';
+import { decodeProject, decodeProjects, firmwareAnswer, pointsAnswer } from './wire.ts';
+
+/**
+ * How large an answer may be, on the wire unpacked and as a tree of values; a small text can be a large tree. 2000
+ * points of every property take about 1 MB and 30 000 values, a listed valve 0.6 kB and 10 values.
+ */
+interface Bounds {
+  bytes: number;
+  values: number;
+}
+
+const POINTS_BOUNDS: Bounds = { bytes: 2.5e6, values: 120_000 };
+const LIST_BOUNDS: Bounds = { bytes: 24e6, values: 500_000 };
+
+export interface HyCloudOptions extends TransportOptions, Timing {
+  requestsPerSecond: number;
+  /** milliseconds on `now`'s clock, after which no retry begins */
+  deadlineMs: () => number;
+  signal: AbortSignal;
+  random: () => number;
+  /** this machine's clock, where HyCloud sends no Date */
+  clockUs: () => Micros;
+  onRetry: (error: HyCloudError, waitMs: number) => void;
+}
+
+export interface PointsQuery {
+  fromUs: Micros;
+  toUs: Micros;
+  limit: number;
+  direction: 'ascending' | 'descending';
+  properties: readonly PropertyName[];
+}
+
+/** What HyCloud answered, in its order. Whether `from` and `to` were inclusive is not known. */
+export interface PointsPage {
+  points: readonly Reading[];
+  malformed: readonly MalformedPoint[];
+  /** the direction it says it used, if it says */
+  sort: string | null;
+  /** the limit it says it used, if it says */
+  limit: number | null;
+  serverTimeUs: Micros;
+}
+
+export interface HyCloudStats {
+  requests: number;
+  retries: number;
+}
+
+export interface HyCloud {
+  /** The projects that the key's user can see, and HyCloud's clock. */
+  listProjects: () => Promise<ProjectSummary[]>;
+  getProject: (id: string) => Promise<Project>;
+  getPoints: (valve: Pick<Valve, 'pointsPath'>, query: PointsQuery) => Promise<PointsPage>;
+  /** version of the newest firmware */
+  latestFirmware: () => Promise<string>;
+  /** HyCloud's clock as its last answer gave it; ours until it has answered */
+  serverTimeUs: () => Micros;
+  stats: Readonly<HyCloudStats>;
+  close: () => void;
+}
+
+/** The thin IMI client: a function per endpoint. Every one throws HyCloudError and nothing else it could foresee. */
+export function createHyCloud(options: HyCloudOptions): HyCloud {
+  // Every call under way listens to it; that many are no leak.
+  setMaxListeners(0, options.signal);
+  const transport = createTransport(options);
+  const pacer = createPacer(options);
+  const basePath = new URL(options.baseUrl).pathname;
+  const stats: HyCloudStats = { requests: 0, retries: 0 };
+  let lastServerTimeUs: Micros | null = null;
+  let refusal: HyCloudError | null = null;
+
+  async function get<T>(path: string, query: Query, bounds: Bounds, decode: (answer: Answer) => T): Promise<T> {
+    const retry = {
+      ...options,
+      pacer,
+      onRetry: (error: HyCloudError, waitMs: number) => {
+        stats.retries += 1;
+        options.onRetry(error, waitMs);
+      },
+    };
+    const answer = await withRetry(() => call(path, query, bounds.bytes), path, retry);
+    lastServerTimeUs = answer.serverTimeUs ?? options.clockUs();
+    if (countValues(answer.body) > bounds.values) {
+      throw new HyCloudError('too-large', path, `the answer holds more than ${bounds.values} values`);
+    }
+    try {
+      return decode(answer);
+    } catch {
+      // A decoder's error quotes the body, and with it whatever it holds.
+      throw new HyCloudError('malformed', path, 'the answer has not the shape that the API promises');
+    }
+  }
+
+  async function call(path: string, query: Query, maxBytes: number): Promise<Answer> {
+    // Refused credentials stay refused: a call that still waited for its turn is not made any more.
+    if (refusal) throw refusal;
+    stats.requests += 1;
+    try {
+      return await transport.get(path, query, maxBytes, options.signal);
+    } catch (error) {
+      if (error instanceof HyCloudError && error.failure === 'unauthorized') refusal = error;
+      throw error;
+    }
+  }
+
+  function getList<T>(path: string, decode: (raw: unknown) => T): Promise<T> {
+    return get(path, {}, LIST_BOUNDS, ({ body }) => decode(JSON.parse(body)));
+  }
+
+  return {
+    listProjects: () => getList('projects', decodeProjects),
+    getProject: (id) => getList(`projects/${encodeURIComponent(id)}`, (raw) => decodeProject(raw, basePath)),
+    latestFirmware: () => getList('firmwares/ta-smart/latest', (raw) => firmwareAnswer.parse(raw).metadata.fw),
+    getPoints: (valve, query) =>
+      get(valve.pointsPath, wireQuery(query), POINTS_BOUNDS, ({ body, serverTimeUs }) =>
+        decodePage(body, query.properties, serverTimeUs ?? options.clockUs()),
+      ),
+    serverTimeUs: () => lastServerTimeUs ?? options.clockUs(),
+    stats,
+    close: transport.close,
+  };
+}
+
+function wireQuery(query: PointsQuery): Query {
+  return {
+    from: formatRfc3339(query.fromUs),
+    to: formatRfc3339(query.toUs),
+    limit: query.limit,
+    direction: query.direction,
+    properties: query.properties,
+  };
+}
+
+function decodePage(body: string, properties: readonly PropertyName[], serverTimeUs: Micros): PointsPage {
+  const answer = pointsAnswer.parse(parseJson(body));
+  const points: Reading[] = [];
+  const malformed: MalformedPoint[] = [];
+  for (const raw of answer.points) {
+    const point = decodePoint(raw, properties, serverTimeUs);
+    if ('reason' in point) malformed.push(point);
+    else points.push(point);
+  }
+  return { points, malformed, sort: answer.sort ?? null, limit: answer.limit ?? null, serverTimeUs };
+}

@@ -1,0 +1,80 @@
+import { KnownError, type ErrorKind } from '../domain/errors.ts';
+
+/** What went wrong with one call; what to do follows from it, never from HyCloud's prose. */
+export type HyCloudFailure =
+  | 'unauthorized'
+  | 'forbidden'
+  | 'not-found'
+  | 'rejected'
+  | 'rate-limited'
+  | 'server'
+  | 'network'
+  | 'tls'
+  | 'timeout'
+  | 'too-large'
+  | 'redirect'
+  | 'malformed'
+  | 'aborted';
+
+const REMEDIES: Record<HyCloudFailure, string> = {
+  unauthorized: 'check API_KEY and REQUESTER_ID; staging and production share no keys',
+  forbidden: "the key's user has no right to this: have it invited to the project in HyCloud",
+  'not-found': 'HyCloud does not know it (any more): check the configured project or valve',
+  rejected: 'HyCloud does not accept this call: its API may have changed; please report it',
+  'rate-limited': 'lower requests_per_second, or run less often',
+  server: 'HyCloud has a problem; the next run will catch up',
+  network: 'check the network, DNS, proxy and HYCLOUD_BASE_URL; the next run will catch up',
+  tls: 'check HYCLOUD_BASE_URL, this machine’s clock, and any proxy that replaces certificates (NODE_EXTRA_CA_CERTS)',
+  timeout: 'HyCloud is slow or the network is; the next run will catch up (request_timeout_seconds bounds one call)',
+  'too-large': 'the answer is far larger than the API allows: a proxy or HyCloud misbehaves',
+  redirect: 'check HYCLOUD_BASE_URL: redirects are never followed, they could carry the key to somebody else',
+  malformed: 'the answer is not what the API promises: a proxy or HyCloud misbehaves; the next run will catch up',
+  aborted: 'the run was stopped before it was answered; the next run will catch up',
+};
+
+/** A call that failed for good. Holds method, path, status and code only: an axios error carries the key. */
+export class HyCloudError extends KnownError {
+  override readonly name = 'HyCloudError';
+  readonly failure: HyCloudFailure;
+  /** HTTP status, if there was an answer */
+  readonly status: number | null;
+  /** as Retry-After asked */
+  readonly retryAfterMs: number | null;
+
+  constructor(
+    failure: HyCloudFailure,
+    path: string,
+    detail: string,
+    options: { status?: number; retryAfterMs?: number | null; attempts?: number } = {},
+  ) {
+    const attempts = options.attempts && options.attempts > 1 ? ` (${options.attempts} attempts)` : '';
+    super(kindOf(failure), `HyCloud, GET ${path}: ${detail}${attempts}`, { remedy: REMEDIES[failure] });
+    this.failure = failure;
+    this.status = options.status ?? null;
+    this.retryAfterMs = options.retryAfterMs ?? null;
+    this.path = path;
+    this.detail = detail;
+  }
+
+  readonly path: string;
+  readonly detail: string;
+
+  /** The same error, knowing how often it was tried. */
+  after(attempts: number): HyCloudError {
+    const { path, detail, retryAfterMs } = this;
+    return new HyCloudError(this.failure, path, detail, {
+      retryAfterMs,
+      attempts,
+      ...(this.status === null ? {} : { status: this.status }),
+    });
+  }
+}
+
+function kindOf(failure: HyCloudFailure): ErrorKind {
+  return failure === 'unauthorized' || failure === 'forbidden' ? 'credentials' : 'hycloud';
+}
+
+/** Only what may pass by itself is tried again: network errors, timeouts, 408, 425, 429 and 5xx. */
+export function isTransient(error: HyCloudError): boolean {
+  return ['network', 'timeout', 'rate-limited', 'server'].includes(error.failure);
+}

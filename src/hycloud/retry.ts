@@ -1,0 +1,60 @@
+import { HyCloudError, isTransient } from './errors.ts';
+import { PausedBeyondDeadline, type Pacer, type Timing } from './pacer.ts';
+
+/** Five attempts, the waits between them drawn from 0 … 1, 2, 4, 8 s: a valve costs at most about 15 s of patience. */
+const MAX_ATTEMPTS = 5;
+const FIRST_BACKOFF_MS = 1000;
+/** Without a Retry-After, a 429 still means: everybody wait. */
+const RATE_LIMIT_PAUSE_MS = 5000;
+
+export interface RetryContext extends Timing {
+  pacer: Pacer;
+  /** 0 … 1 */
+  random: () => number;
+  signal: AbortSignal;
+  /** milliseconds on `now`'s clock, after which nothing is waited for */
+  deadlineMs: () => number;
+  onRetry: (error: HyCloudError, waitMs: number) => void;
+}
+
+/**
+ * Calls until it succeeds, fails for good, or the deadline would pass while waiting. The one retry layer.
+ * Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+ *
+ * @throws HyCloudError
+ */
+export async function withRetry<T>(call: () => Promise<T>, path: string, context: RetryContext): Promise<T> {
+  let last: HyCloudError | null = null;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await context.pacer.turn(context.signal);
+      return await call();
+    } catch (error) {
+      // What kept it until it was stopped says more than that it was.
+      if (context.signal.aborted) throw last ?? new HyCloudError('aborted', path, 'stopped before an answer came');
+      if (error instanceof PausedBeyondDeadline) {
+        throw new HyCloudError(
+          'rate-limited',
+          path,
+          'not called: HyCloud asked for a pause that this run cannot wait for',
+        );
+      }
+      if (!(error instanceof HyCloudError)) throw error;
+      if (!isTransient(error)) throw error.after(attempt);
+      const waitMs = pauseBefore(attempt + 1, error, context);
+      if (attempt === MAX_ATTEMPTS || context.now() + waitMs > context.deadlineMs()) throw error.after(attempt);
+      last = error.after(attempt);
+      context.onRetry(error, waitMs);
+      await context.sleep(waitMs, context.signal).catch(() => undefined);
+    }
+  }
+}
+
+/** How long to wait before the attempt; a rate limit or Retry-After holds back every other request too. */
+function pauseBefore(attempt: number, error: HyCloudError, { pacer, random }: RetryContext): number {
+  const jitterMs = random() * FIRST_BACKOFF_MS * 2 ** (attempt - 2);
+  const askedMs = error.retryAfterMs ?? (error.failure === 'rate-limited' ? RATE_LIMIT_PAUSE_MS : null);
+  if (askedMs === null) return jitterMs;
+  pacer.pause(askedMs);
+  return Math.max(askedMs, jitterMs);
+}

@@ -1,0 +1,162 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import axios, { isAxiosError, type AxiosInstance, type AxiosResponse } from 'axios';
+import { US_PER_SECOND, type Micros } from '../domain/time.ts';
+import { HyCloudError, type HyCloudFailure } from './errors.ts';
+
+export interface TransportOptions {
+  /** ends in a slash */
+  baseUrl: string;
+  apiKey: string;
+  requesterId: string;
+  userAgent: string;
+  maxConcurrency: number;
+  requestTimeoutMs: number;
+}
+
+export type Query = Readonly<Record<string, string | number | readonly string[]>>;
+
+/** An answer with status 200, its body still text. */
+export interface Answer {
+  body: string;
+  /** HyCloud's own clock, from the Date header (whole seconds, rounded down); null where it sent none */
+  serverTimeUs: Micros | null;
+}
+
+export interface Transport {
+  /** One GET, one attempt. @throws HyCloudError */
+  get: (path: string, query: Query, maxBytes: number, signal: AbortSignal) => Promise<Answer>;
+  close: () => void;
+}
+
+/** One keep-alive pool; whole-request time limit, size limit, no redirects. The only user of axios. */
+export function createTransport(options: TransportOptions): Transport {
+  const secure = options.baseUrl.startsWith('https:');
+  const agent = new (secure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: options.maxConcurrency });
+  const http = axios.create({
+    baseURL: options.baseUrl,
+    headers: {
+      Accept: 'application/json',
+      Authorization: `ApiKey ${options.apiKey}`,
+      'Requester-ID': options.requesterId,
+      'User-Agent': options.userAgent,
+    },
+    // axios would drop Authorization on a redirect to another origin, but forward Requester-ID.
+    maxRedirects: 0,
+    responseType: 'text',
+    transformResponse: (body: unknown) => body,
+    validateStatus: () => true,
+    ...(secure ? { httpsAgent: agent } : { httpAgent: agent, proxy: false }),
+  });
+  return {
+    get: (path, query, maxBytes, signal) => get(http, options.requestTimeoutMs, { path, query, maxBytes, signal }),
+    close: () => agent.destroy(),
+  };
+}
+
+interface Call {
+  path: string;
+  query: Query;
+  maxBytes: number;
+  signal: AbortSignal;
+}
+
+async function get(http: AxiosInstance, timeoutMs: number, call: Call): Promise<Answer> {
+  // axios' own timeout does not bound a body that drips; the signal bounds the whole. AbortSignal.any would keep
+  // a reference from the run's signal to each of its requests.
+  const abort = new AbortController();
+  const stop = () => abort.abort();
+  const timer = setTimeout(stop, timeoutMs);
+  call.signal.addEventListener('abort', stop);
+  try {
+    call.signal.throwIfAborted();
+    const response = await http.get<string>(call.path, {
+      params: call.query,
+      maxContentLength: call.maxBytes,
+      signal: abort.signal,
+    });
+    if (response.status === 200) return { body: response.data, serverTimeUs: serverTime(response) };
+    throw refusal(call.path, response);
+  } catch (error) {
+    if (error instanceof HyCloudError) throw error;
+    if (call.signal.aborted) throw new HyCloudError('aborted', call.path, 'stopped before an answer came');
+    if (abort.signal.aborted) {
+      throw new HyCloudError('timeout', call.path, `no whole answer within ${timeoutMs / 1000} s`);
+    }
+    throw translate(call, error);
+  } finally {
+    clearTimeout(timer);
+    call.signal.removeEventListener('abort', stop);
+  }
+}
+
+function refusal(path: string, response: AxiosResponse<string>): HyCloudError {
+  const { status } = response;
+  const type = problemType(response.data);
+  const detail = type === null ? `HTTP ${status}` : `HTTP ${status} (${type})`;
+  return new HyCloudError(failureOf(status), path, detail, { status, retryAfterMs: retryAfter(response) });
+}
+
+function failureOf(status: number): HyCloudFailure {
+  if (status === 401) return 'unauthorized';
+  if (status === 403) return 'forbidden';
+  if (status === 404) return 'not-found';
+  if (status === 429) return 'rate-limited';
+  if (status === 408 || status === 425) return 'timeout';
+  if (status >= 500) return 'server';
+  if (status >= 300 && status < 400) return 'redirect';
+  return status < 300 ? 'malformed' : 'rejected';
+}
+
+/** HyCloud's take 0.2 kB. */
+const MAX_PROBLEM_LENGTH = 10_000;
+
+/** The API's document calls it type_uri in its table, type in its example. A proxy's body has neither. */
+function problemType(body: string): string | null {
+  if (body.length > MAX_PROBLEM_LENGTH) return null;
+  try {
+    const problem = JSON.parse(body) as { type?: unknown; type_uri?: unknown } | null;
+    const type = problem?.type ?? problem?.type_uri;
+    return typeof type === 'string' && /^[\w/.:-]{1,80}$/.test(type) ? type : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Retry-After in both forms: seconds, or a date, which HyCloud's own clock gives a sense. https://www.rfc-editor.org/rfc/rfc9110#name-retry-after */
+function retryAfter(response: AxiosResponse): number | null {
+  const text = header(response, 'retry-after')?.trim() ?? '';
+  if (/^\d+$/.test(text)) return Number(text) * 1000;
+  const [atMs, nowMs] = [parseHttpDate(text), parseHttpDate(header(response, 'date') ?? '')];
+  return atMs === null || nowMs === null ? null : Math.max(0, atMs - nowMs);
+}
+
+function serverTime(response: AxiosResponse): Micros | null {
+  const ms = parseHttpDate(header(response, 'date') ?? '');
+  return ms === null ? null : (ms / 1000) * US_PER_SECOND;
+}
+
+/** Milliseconds. Date.parse alone takes "0" for the year 2000, and what names no zone for local time. */
+function parseHttpDate(text: string): number | null {
+  const ms = text.endsWith(' GMT') ? Date.parse(text) : NaN;
+  return Number.isNaN(ms) ? null : ms;
+}
+
+function header(response: AxiosResponse, name: string): string | undefined {
+  const value: unknown = response.headers[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** Copies the code only: the error itself carries the request, and with it the key. */
+function translate(call: Call, error: unknown): Error {
+  if (!isAxiosError(error)) return error instanceof Error ? error : new Error(String(error));
+  const code = error.code ?? '';
+  if (error.message.startsWith('maxContentLength')) {
+    return new HyCloudError('too-large', call.path, `the answer is larger than ${call.maxBytes / 1e6} MB`);
+  }
+  if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|TLS|SSL|EPROTO/.test(code))
+    return new HyCloudError('tls', call.path, `TLS refused (${code})`);
+  // As axios calls it; what was too large is told by its message alone.
+  if (code === 'ERR_BAD_RESPONSE') return new HyCloudError('network', call.path, 'the answer was cut off');
+  return new HyCloudError('network', call.path, `no answer (${code || 'connection lost'})`);
+}

@@ -1,0 +1,98 @@
+import * as z from 'zod';
+import type { Project, ProjectSummary, Valve } from '../domain/valve.ts';
+import { storable } from './points.ts';
+
+/** Loose schemas of the fields in use. Unknown fields are accepted: within v1 the vendor only adds. */
+
+const text = z.string().transform(storable);
+/** Uuids, says the API; what could not stand in a path or a line of a log is none. */
+const id = z.string().regex(/^(?!\.+$)[\x21-\x7e]{1,255}$/);
+/** Optional fields are absent, nullable ones null, emptied ones blank; one of another type costs the field, not the valve. */
+const optionalText = text
+  .nullish()
+  .catch(null)
+  .transform((value) => (value?.trim() ? value : null));
+const count = z.number().int().catch(0);
+
+const projectSummary = z.object({ id, name: text, user_count: count, tasmart_count: count });
+
+const valve = z.object({
+  id,
+  kind: optionalText,
+  full_sn: optionalText,
+  short_sn: optionalText,
+  cloud_identifier: optionalText,
+  user_id: optionalText,
+  fw_version: optionalText,
+  href: z.object({ datapoints: z.string() }).nullish().catch(null),
+});
+
+const project = z.object({ id, name: text, tasmarts: z.array(z.unknown()) });
+
+/** The newest firmware: `metadata.fw`, against a valve's `fw_version`. */
+export const firmwareAnswer = z.object({ metadata: z.object({ fw: text }) });
+
+export const pointsAnswer = z.object({
+  points: z.array(z.unknown()),
+  sort: z.string().nullish().catch(null),
+  limit: z.number().int().positive().nullish().catch(null),
+});
+
+/** Item by item: one odd project costs one project. */
+export function decodeProjects(raw: unknown): ProjectSummary[] {
+  return z
+    .array(z.unknown())
+    .parse(raw)
+    .flatMap((item) => {
+      const { success, data } = projectSummary.safeParse(item);
+      return success
+        ? [{ id: data.id, name: data.name, valveCount: data.tasmart_count, userCount: data.user_count }]
+        : [];
+    });
+}
+
+const MAX_EXPLAINED = 20;
+const MAX_QUOTED_LENGTH = 200;
+
+/** Item by item: one odd valve costs one valve. The users' e-mail addresses are never even looked at. */
+export function decodeProject(raw: unknown, basePath: string): Project {
+  const { id: projectId, name, tasmarts } = project.parse(raw);
+  const valves: Valve[] = [];
+  const unreadable: number[] = [];
+  tasmarts.forEach((item, index) => {
+    const { success, data } = valve.safeParse(item);
+    if (success) valves.push(toValve(data, basePath));
+    else unreadable.push(index + 1);
+  });
+  return { id: projectId, name, valves, unreadable: explainUnreadable(unreadable, name) };
+}
+
+function explainUnreadable(numbers: readonly number[], name: string): string[] {
+  const project = `project "${name.slice(0, MAX_QUOTED_LENGTH)}"`;
+  const first = numbers.slice(0, MAX_EXPLAINED).map((number) => `valve no. ${number} of ${project} has no usable id`);
+  const others = numbers.length - first.length;
+  return others > 0 ? [...first, `nor have ${others} other valves of ${project}`] : first;
+}
+
+function toValve(wire: z.output<typeof valve>, basePath: string): Valve {
+  return {
+    id: wire.id,
+    kind: wire.kind,
+    fullSn: wire.full_sn,
+    shortSn: wire.short_sn,
+    cloudIdentifier: wire.cloud_identifier,
+    userId: wire.user_id,
+    firmware: wire.fw_version,
+    pointsPath: pointsPath(wire.href?.datapoints, basePath) ?? `ta-smart/${encodeURIComponent(wire.id)}/data/points`,
+  };
+}
+
+/**
+ * The path of a valve's `href`, relative to our own base URL; null unless it is a plain path below it, so that
+ * the credentials never go anywhere else.
+ */
+function pointsPath(href: string | undefined, basePath: string): string | null {
+  if (!href?.startsWith(basePath)) return null;
+  const path = href.slice(basePath.length);
+  return /^[\w.~-]+(\/[\w.~-]+)*$/.test(path) && !/(^|\/)\.+(\/|$)/.test(path) ? path : null;
+}

@@ -1,0 +1,26 @@
+import type { Timing } from '../../src/hycloud/pacer.ts';
+
+export interface VirtualTime extends Timing {
+  /** every sleep, in milliseconds, in order */
+  slept: number[];
+  advance: (ms: number) => void;
+}
+
+/** A clock that only sleeping (and `advance`) moves. A sleep may end early or late by what `skew` says. */
+export function virtualTime(skew: () => number = () => 0): VirtualTime {
+  let nowMs = 1_000_000;
+  const slept: number[] = [];
+  return {
+    slept,
+    now: () => nowMs,
+    advance: (ms) => {
+      nowMs += ms;
+    },
+    sleep: (ms, signal) => {
+      if (signal.aborted) return Promise.reject(new Error('aborted'));
+      slept.push(ms);
+      nowMs += Math.max(0.001, ms + skew());
+      return Promise.resolve();
+    },
+  };
+}
