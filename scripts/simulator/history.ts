@@ -1,0 +1,89 @@
+import { PROPERTIES, PROPERTY_NAMES, type PropertyName, type Reading } from '../../src/domain/reading.ts';
+import { US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
+import type { CraftedPoint, PropertyValue, TimeRange, Valve } from './fleet.ts';
+import { valuesAt, type PointValues } from './physics.ts';
+import { hash32 } from './random.ts';
+
+export type Direction = 'ascending' | 'descending';
+
+/** A valve sends a point every 15 s (API note). Slot k begins k · 15 s after 1970. */
+const SLOT_US = 15 * US_PER_SECOND;
+
+function slotTimeUs(valve: Valve, slot: number): Micros {
+  const jitterUs = Math.floor((hash32(valve.seed, slot) / 2 ** 32) * valve.jitterUs);
+  return slot * SLOT_US + valve.phaseUs + jitterUs;
+}
+
+/** What is left of a closed range without the outages, in ascending order. */
+function connected(valve: Valve, fromUs: Micros, toUs: Micros): TimeRange[] {
+  let ranges: TimeRange[] = [{ fromUs: Math.max(fromUs, valve.installedUs), toUs: toUs + 1 }];
+  for (const outage of valve.outages) {
+    ranges = ranges.flatMap((range) => [
+      { fromUs: range.fromUs, toUs: Math.min(range.toUs, outage.fromUs) },
+      { fromUs: Math.max(range.fromUs, outage.toUs), toUs: range.toUs },
+    ]);
+    ranges = ranges.filter((range) => range.fromUs < range.toUs);
+  }
+  return ranges;
+}
+
+function* slotPoints(valve: Valve, fromUs: Micros, toUs: Micros, direction: Direction): Generator<CraftedPoint> {
+  const ranges = connected(valve, fromUs, toUs);
+  const step = direction === 'ascending' ? 1 : -1;
+  if (step < 0) ranges.reverse();
+  for (const range of ranges) {
+    const first = Math.floor(range.fromUs / SLOT_US) - 1;
+    const last = Math.floor(range.toUs / SLOT_US);
+    for (let slot = step > 0 ? first : last; slot >= first && slot <= last; slot += step) {
+      const timeUs = slotTimeUs(valve, slot);
+      if (timeUs >= range.fromUs && timeUs < range.toUs) yield { timeUs };
+    }
+  }
+}
+
+/** All points of a closed range, in order. Lazy: a page costs its own points, however long the range. */
+export function* history(valve: Valve, fromUs: Micros, toUs: Micros, direction: Direction): Generator<CraftedPoint> {
+  const sign = direction === 'ascending' ? 1 : -1;
+  const inOrder = (points: readonly CraftedPoint[]): CraftedPoint[] =>
+    points.filter(({ timeUs }) => timeUs >= fromUs && timeUs <= toUs).sort((a, b) => sign * (a.timeUs - b.timeUs));
+  const regular = valve.pointsInstead
+    ? inOrder(valve.pointsInstead(fromUs, toUs))
+    : slotPoints(valve, fromUs, toUs, direction);
+  const extra = inOrder(valve.extraPoints);
+  for (const point of regular) {
+    while (extra[0] && sign * (extra[0].timeUs - point.timeUs) < 0) yield* extra.splice(0, 1);
+    yield point;
+  }
+  yield* extra;
+}
+
+/** What a point holds of the asked properties; a property that is absent is not in it. */
+export function valuesOf(valve: Valve, point: CraftedPoint, properties: readonly PropertyName[]): PointValues {
+  const values = valuesAt(valve, point.timeUs, properties);
+  for (const { property, as, during } of valve.absences) {
+    if (during && (point.timeUs < during.fromUs || point.timeUs >= during.toUs)) continue;
+    if (as === 'absent') Reflect.deleteProperty(values, property);
+    else if (property in values) values[property] = null;
+  }
+  for (const property of properties) {
+    const crafted = point.values?.[property];
+    if (crafted !== undefined) values[property] = crafted;
+  }
+  return values;
+}
+
+function decoded(valve: Valve, point: CraftedPoint): Reading {
+  const values = valuesOf(valve, point, PROPERTY_NAMES);
+  const reading: Partial<Record<keyof Reading, PropertyValue>> = { timeUs: point.timeUs };
+  for (const property of PROPERTY_NAMES) {
+    const { field, type } = PROPERTIES[property];
+    const value = values[property] ?? null;
+    reading[field] = type === 'int64' && typeof value === 'number' ? BigInt(value) : value;
+  }
+  return reading as Reading;
+}
+
+/** The sensible points of a valve after `fromUs` up to and including `toUs`, ascending, as readings. */
+export function* pointsOf(valve: Valve, fromUs: Micros, toUs: Micros): Generator<Reading> {
+  for (const point of history(valve, fromUs + 1, toUs, 'ascending')) if (!point.raw) yield decoded(valve, point);
+}

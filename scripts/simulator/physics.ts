@@ -1,0 +1,149 @@
+import { PROPERTY_NAMES, type PropertyName } from '../../src/domain/reading.ts';
+import { US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
+import type { PropertyValue, Register, Valve } from './fleet.ts';
+import { hash32 } from './random.ts';
+
+/**
+ * Energy comes first: E(t) is a smooth, ever rising closed form, and power is its slope. So a counter is the exact
+ * integral of the power, and any instant of any year costs the same.
+ *
+ * The heat asked for over a year is a season's curve, E = peak · ∫season, walked through not in real time but in
+ * worked time: a clock that runs faster in the morning and slower at night and at weekends. As its rhythms' shares
+ * sum to less than 1, it never runs backwards, and power is never negative.
+ */
+const DAY_S = 86_400;
+const YEAR_S = 365.25 * DAY_S;
+/** The valve's epoch too ("seconds since 2000-01-01", API note); a Saturday. */
+const YEAR_2000_S = 946_684_800;
+
+const RHYTHMS = [
+  { periodS: DAY_S, share: 0.4, peakS: 10 * 3600 },
+  { periodS: DAY_S / 2, share: 0.2, peakS: 6 * 3600 },
+  { periodS: 7 * DAY_S, share: 0.08, peakS: 4 * DAY_S },
+] as const;
+const SWING_SHARE = 0.12;
+const PEAK_RATE = RHYTHMS.reduce((sum, { share }) => sum + share, 1 + SWING_SHARE);
+
+/** The season is ((1 + cos) / 2)²: full at its peak, a quarter in spring and autumn, nothing half a year later. */
+const SEASON_PEAK_S = { 1: 15 * DAY_S, 2: 197 * DAY_S } as const;
+/** What flows even then; without it, the last bit of a double could make an idle counter fall by one. */
+const TRICKLE = 0.002;
+
+/** What a property's "15 s mean" is taken over. */
+const MEAN_S = 15;
+
+/** kWh carried by 1 m³ of water per kelvin. */
+const WATER_KWH_PER_M3_K = 1.163;
+
+function swing(timeS: number, periodS: number, share: number): number {
+  const omega = (2 * Math.PI) / periodS;
+  // Math.sin is several times as slow for arguments of millions.
+  const phaseS = timeS - Math.floor(timeS / periodS) * periodS;
+  return (share / omega) * Math.sin(omega * phaseS);
+}
+
+function workedS(valve: Valve, timeS: number): number {
+  let worked = timeS + swing(timeS, valve.swingS, SWING_SHARE);
+  for (const { periodS, share, peakS } of RHYTHMS) worked += swing(timeS - peakS - valve.lagS, periodS, share);
+  return worked;
+}
+
+function seasonIntegralS(workedTimeS: number, peakS: number): number {
+  const omega = (2 * Math.PI) / YEAR_S;
+  const angle = omega * (workedTimeS - peakS);
+  return (TRICKLE + 3 / 8) * workedTimeS + Math.sin(angle) / (2 * omega) + Math.sin(2 * angle) / (16 * omega);
+}
+
+/** kWh since an arbitrary beginning; nothing flows before the valve is installed. */
+function totalKwh(valve: Valve, register: Register, timeUs: Micros): number {
+  const peakKw = register === 1 ? valve.heatingPeakKw : valve.coolingPeakKw;
+  if (peakKw === 0) return 0;
+  const timeS = Math.max(timeUs, valve.installedUs) / US_PER_SECOND - YEAR_2000_S;
+  return ((peakKw / PEAK_RATE) * seasonIntegralS(workedS(valve, timeS), SEASON_PEAK_S[register])) / 3600;
+}
+
+/** Real energy of one register between two instants, in kWh. */
+export function energyKwh(valve: Valve, register: Register, fromUs: Micros, toUs: Micros): number {
+  return totalKwh(valve, register, toUs) - totalKwh(valve, register, fromUs);
+}
+
+/** The mean power of one register over the 15 s before an instant, in kW. */
+function meanKw(valve: Valve, register: Register, timeUs: Micros): number {
+  return (energyKwh(valve, register, timeUs - MEAN_S * US_PER_SECOND, timeUs) * 3600) / MEAN_S;
+}
+
+function counterKwh(valve: Valve, register: Register, timeUs: Micros): bigint {
+  let since = { fromUs: valve.installedUs, kwh: valve.installedKwh[register] };
+  for (const jump of valve.counterJumps) {
+    if (jump.register !== register || jump.fromUs > timeUs) continue;
+    if (jump.toUs === undefined) {
+      if (jump.fromUs >= since.fromUs) since = jump;
+    } else if (timeUs < jump.toUs) return jump.kwh;
+  }
+  return since.kwh + BigInt(Math.floor(energyKwh(valve, register, since.fromUs, timeUs)));
+}
+
+/** What the water does, as the mean of the 15 s before an instant. */
+interface Water {
+  powerKw: number;
+  flowM3h: number;
+  /** 0 to 1 */
+  load: number;
+  openness: number;
+  spreadK: number;
+  cooling: boolean;
+}
+
+function waterAt(valve: Valve, timeUs: Micros): Water {
+  const heatingKw = meanKw(valve, 1, timeUs);
+  const coolingKw = meanKw(valve, 2, timeUs);
+  const powerKw = Math.max(0, heatingKw + coolingKw);
+  const load = Math.min(1, powerKw / Math.max(1, valve.heatingPeakKw, valve.coolingPeakKw));
+  const spreadK = valve.spreadK * (0.7 + 0.3 * load);
+  const flowM3h = powerKw / (WATER_KWH_PER_M3_K * spreadK);
+  return { powerKw, flowM3h, load, openness: Math.sqrt(load), spreadK, cooling: coolingKw > heatingKw };
+}
+
+/** Hot water is supplied the hotter the more is asked for; cold water at a steady 7 °C. */
+function supplyDc({ cooling, load }: Water): number {
+  return cooling ? 70 : Math.round(350 + 350 * load);
+}
+
+function returnDc(water: Water): number {
+  return Math.round(supplyDc(water) + (water.cooling ? 10 : -10) * water.spreadK);
+}
+
+/** About one hour in a hundred the valve does not get the flow it wants. */
+function errorStatus(valve: Valve, timeUs: Micros): readonly string[] {
+  return hash32(valve.seed, Math.floor(timeUs / 3600e6)) % 100 === 0 ? ['WarningFlowNotReached'] : [];
+}
+
+const VALUES: Record<PropertyName, (valve: Valve, timeUs: Micros, water: Water) => PropertyValue> = {
+  measured_flow: (_valve, _timeUs, { flowM3h }) => Math.round(flowM3h * 10_000),
+  measured_power: (_valve, _timeUs, { powerKw }) => Math.round(powerKw * 10_000),
+  energy_counter_regime_1: (valve, timeUs) => counterKwh(valve, 1, timeUs),
+  energy_counter_regime_2: (valve, timeUs) => counterKwh(valve, 2, timeUs),
+  relative_flow: (_valve, _timeUs, { load }) => Math.round((10_000 * load) / (0.7 + 0.3 * load)),
+  relative_power: (_valve, _timeUs, { load }) => Math.round(10_000 * load),
+  position: (_valve, _timeUs, { openness }) => Math.round(10_000 * openness),
+  input_signal: (_valve, _timeUs, { openness }) => Math.round(100 * openness),
+  local_temp: (_valve, _timeUs, water) => returnDc(water),
+  remote_temp: (_valve, _timeUs, water) => supplyDc(water),
+  valve_timestamp: (valve, timeUs) => BigInt(Math.floor(timeUs / US_PER_SECOND) - YEAR_2000_S + valve.clockAheadS),
+  valve_dst: (valve) => valve.seed % 2,
+  error_status: (valve, timeUs) => errorStatus(valve, timeUs),
+};
+
+export type PointValues = Partial<Record<PropertyName, PropertyValue>>;
+
+/** What a healthy valve sends at an instant. */
+export function valuesAt(
+  valve: Valve,
+  timeUs: Micros,
+  properties: readonly PropertyName[] = PROPERTY_NAMES,
+): PointValues {
+  const water = waterAt(valve, timeUs);
+  const values: PointValues = {};
+  for (const property of properties) values[property] = VALUES[property](valve, timeUs, water);
+  return values;
+}

@@ -1,0 +1,220 @@
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Reading } from '../../src/domain/reading.ts';
+import type { Micros } from '../../src/domain/time.ts';
+import { BASE_PATH, findValve, replyTo, tooManyRequests, valveIdOf, type World } from './api.ts';
+import { createClock } from './clock.ts';
+import { createFaults, dateHeader, isUnanswered, type Fault, type Faults, type SimulatedRequest } from './faults.ts';
+import { createProjects, LATEST_FIRMWARE, type Valve } from './fleet.ts';
+import { pointsOf } from './history.ts';
+import { energyKwh } from './physics.ts';
+import { defaultSettings, type Settings } from './settings.ts';
+import { send } from './transport.ts';
+
+export interface SimulatorOptions {
+  /** everything follows from it; default 1 */
+  seed?: number;
+  /** how many; a list makes a project of each number; default 7 */
+  valves?: number | readonly number[];
+  /** stops the clock there; without, it follows real time */
+  nowUs?: Micros;
+  /** default: any free one */
+  port?: number;
+  /** PEM texts; serves https */
+  tls?: { key: string; cert: string };
+  settings?: Partial<Settings>;
+}
+
+/** A request as the log keeps it: without the secrets, but with whether they came along. */
+export interface LoggedRequest {
+  method: string;
+  path: string;
+  /** arrays (`properties[]`) as arrays */
+  query: Record<string, string | string[]>;
+  headers: SimulatedRequest['headers'];
+  hasApiKey: boolean;
+  hasRequesterId: boolean;
+  /** null where there is none, or not yet */
+  status: number | null;
+  /** by the simulated clock */
+  atUs: Micros;
+  /** by the real one, as performance.now() */
+  atMs: number;
+}
+
+/** What is really so, whatever HTTP makes of it. */
+interface Truth {
+  /** the sensible points after `fromUs` up to and including `toUs` that HyCloud has by now, ascending */
+  points(valveId: string, fromUs: Micros, toUs: Micros): Reading[];
+  /** energy of both registers, whatever the counters show */
+  energyKwh(valveId: string, fromUs: Micros, toUs: Micros): number;
+}
+
+/** A running HyCloud. Its projects, valves, settings and firmware are plain data: change them at any time. */
+export interface Simulator extends World {
+  port: number;
+  /** with the base path and a slash at its end */
+  baseUrl: string;
+  /** what points tasmart at it */
+  env: () => Record<'HYCLOUD_BASE_URL' | 'API_KEY' | 'REQUESTER_ID', string>;
+  faults: Faults;
+  log: LoggedRequest[];
+  /** since the start; bytes with headers, before encryption */
+  totals: () => { requests: number; bytesSent: number };
+  truth: Truth;
+  /** every valve, once */
+  valves(): Valve[];
+  close(): Promise<void>;
+}
+
+function truthOf(world: World): Truth {
+  const find = (valveId: string): Valve => {
+    const valve = findValve(world, valveId);
+    if (!valve) throw new Error(`no such valve: ${valveId}`);
+    return valve;
+  };
+  return {
+    points: (valveId, fromUs, toUs) => [...pointsOf(find(valveId), fromUs, Math.min(toUs, world.clock.now()))],
+    energyKwh: (valveId, fromUs, toUs) => {
+      const valve = find(valveId);
+      return energyKwh(valve, 1, fromUs, toUs) + energyKwh(valve, 2, fromUs, toUs);
+    },
+  };
+}
+
+function received(incoming: IncomingMessage): SimulatedRequest {
+  const [path = '', query] = (incoming.url ?? '').split('?', 2);
+  const { method = '', headers } = incoming;
+  return { method, path, query: new URLSearchParams(query), headers, valveId: valveIdOf(path) };
+}
+
+function logged(request: SimulatedRequest, atUs: Micros): LoggedRequest {
+  const { authorization, 'requester-id': requesterId, ...headers } = request.headers;
+  const query: LoggedRequest['query'] = {};
+  for (const [name, value] of request.query) query[name] = name.endsWith('[]') ? request.query.getAll(name) : value;
+  return {
+    method: request.method,
+    path: request.path,
+    query,
+    headers,
+    hasApiKey: authorization !== undefined,
+    hasRequesterId: requesterId !== undefined,
+    status: null,
+    atUs,
+    atMs: performance.now(),
+  };
+}
+
+/** Whether one more request fits into the second that ends now. */
+function createRateLimiter(settings: Settings): () => boolean {
+  let servedMs: number[] = [];
+  return () => {
+    if (!settings.rateLimit) return true;
+    const nowMs = performance.now();
+    servedMs = servedMs.filter((atMs) => atMs > nowMs - 1000);
+    if (servedMs.length >= settings.rateLimit.perSecond) return false;
+    servedMs.push(nowMs);
+    return true;
+  };
+}
+
+/** Counts what the server sends, over the connections that are open and those that were. */
+function createByteMeter(server: Server): () => number {
+  const open = new Set<Socket>();
+  let closedBytes = 0;
+  server.on('secureContext' in server ? 'secureConnection' : 'connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => {
+      open.delete(socket);
+      closedBytes += socket.bytesWritten;
+    });
+  });
+  return () => [...open].reduce((sum, { bytesWritten }) => sum + bytesWritten, closedBytes);
+}
+
+async function listen(server: Server, port: number): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** Starts a HyCloud on loopback. */
+export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+  const { seed = 1, valves = 7 } = options;
+  const world: World = {
+    clock: createClock(options.nowUs),
+    settings: { ...defaultSettings(), ...options.settings },
+    projects: createProjects(seed, typeof valves === 'number' ? [valves] : valves),
+    firmware: {
+      download_link: 'https://example.com/ta-smart.zip',
+      metadata: { published_at: '2025-09-19T08:00:00Z', fw: LATEST_FIRMWARE, webapp: '2.4.0', updater: '1.0.0' },
+    },
+  };
+  const { clock, settings } = world;
+  const faults = createFaults();
+  const log: LoggedRequest[] = [];
+  let requests = 0;
+  const fitsTheRate = createRateLimiter(settings);
+
+  const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const request = received(incoming);
+    const entry = logged(request, clock.now());
+    requests++;
+    if (settings.logLength > 0) log.push(entry);
+    if (log.length > settings.logLength) log.splice(0, log.length - settings.logLength);
+
+    const closed = new AbortController();
+    response.once('close', () => closed.abort());
+    const isWithinRate = fitsTheRate();
+    const struck = faults.strike(request);
+    await pause(settings.latencyMs + delayMs(struck), closed.signal);
+    if (closed.signal.aborted) return;
+    const reply = isWithinRate ? replyTo(world, request, struck) : tooManyRequests(world);
+    const date = dateHeader(struck, clock.now());
+    if (!isUnanswered(struck)) entry.status = reply.status;
+    response.sendDate = false;
+    if (date !== null) response.setHeader('date', date);
+    await send(incoming, response, reply, struck, { gzipFromBytes: settings.gzipFromBytes, closed: closed.signal });
+  };
+  const onRequest = (incoming: IncomingMessage, response: ServerResponse): void => {
+    answer(incoming, response).catch((error: unknown) => {
+      console.error('simulator:', error);
+      response.destroy();
+    });
+  };
+
+  const server: Server = options.tls ? createHttpsServer(options.tls, onRequest) : createHttpServer(onRequest);
+  // Longer than any client keeps a connection, so that it is never the server that closes one in use.
+  server.keepAliveTimeout = 60_000;
+  const bytesSent = createByteMeter(server);
+  const port = await listen(server, options.port ?? 0);
+  const baseUrl = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}${BASE_PATH}`;
+  return {
+    ...world,
+    port,
+    baseUrl,
+    env: () => ({ HYCLOUD_BASE_URL: baseUrl, API_KEY: settings.apiKey, REQUESTER_ID: settings.requesterId }),
+    faults,
+    log,
+    totals: () => ({ requests, bytesSent: bytesSent() }),
+    truth: truthOf(world),
+    valves: () => [...new Map(world.projects.flatMap(({ valves }) => [...valves])).values()],
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function delayMs(faults: readonly Fault[]): number {
+  return faults.reduce((sum, fault) => sum + (fault.kind === 'delay' ? fault.ms : 0), 0);
+}
+
+async function pause(ms: number, closed: AbortSignal): Promise<void> {
+  if (ms > 0) await sleep(ms, undefined, { signal: closed }).catch(() => undefined);
+}

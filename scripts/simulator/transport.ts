@@ -1,0 +1,88 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TLSSocket } from 'node:tls';
+import { promisify } from 'node:util';
+import { constants, gzip, gzipSync } from 'node:zlib';
+import type { Reply } from './api.ts';
+import { faultOf, isUnanswered, type Fault } from './faults.ts';
+
+const compress = promisify(gzip);
+
+const MEGABYTE = 2 ** 20;
+
+/** A reset as TCP knows it (RST); Node offers none for TLS. */
+function cut(socket: Socket): void {
+  if (socket instanceof TLSSocket) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
+/** One megabyte of blanks, packed; gzip members may follow each other without end (RFC 1952, 2.2). */
+let packedMegabyte: Buffer | undefined;
+
+async function write(response: ServerResponse, chunk: string | Buffer, closed: AbortSignal): Promise<void> {
+  if (response.write(chunk)) return;
+  await once(response, 'drain', { signal: closed }).catch(() => undefined);
+}
+
+async function sendReply(request: IncomingMessage, response: ServerResponse, reply: Reply, gzipFromBytes: number) {
+  let body = Buffer.from(reply.text);
+  if (body.length >= gzipFromBytes && /\bgzip\b/.test(String(request.headers['accept-encoding']))) {
+    body = await compress(body, { level: constants.Z_BEST_SPEED });
+    response.setHeader('content-encoding', 'gzip');
+  }
+  response.setHeader('content-length', body.length);
+  response.end(body);
+}
+
+/**
+ * Puts a reply on the wire, in the way that the faults prescribe. `closed` ends what would go on for ever.
+ */
+export async function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  reply: Reply,
+  faults: readonly Fault[],
+  options: { gzipFromBytes: number; closed: AbortSignal },
+): Promise<void> {
+  const { closed } = options;
+  const reset = faultOf(faults, 'reset');
+  if (isUnanswered(faults)) {
+    if (reset) cut(request.socket);
+    return;
+  }
+
+  response.statusCode = reply.status;
+  for (const [name, value] of Object.entries(reply.headers)) response.setHeader(name, value);
+
+  if (reset) {
+    const body = Buffer.from(reply.text);
+    response.setHeader('content-length', body.length);
+    response.write(body.subarray(0, Math.floor(body.length / 2)), () => cut(request.socket));
+    return;
+  }
+  const bomb = faultOf(faults, 'gzipBomb');
+  if (bomb) {
+    packedMegabyte ??= gzipSync(Buffer.alloc(MEGABYTE, ' '));
+    response.setHeader('content-encoding', 'gzip');
+    for (let n = 0; n < (bomb.megabytes ?? 1024) && !closed.aborted; n++) await write(response, packedMegabyte, closed);
+    response.end();
+    return;
+  }
+  if (faultOf(faults, 'endless')) {
+    const blanks = Buffer.alloc(64 * 1024, ' ');
+    while (!closed.aborted) await write(response, blanks, closed);
+    return;
+  }
+  const drip = faultOf(faults, 'drip');
+  if (drip) {
+    response.flushHeaders();
+    while (!closed.aborted) {
+      response.write(' ');
+      await sleep(drip.everyMs ?? 100, undefined, { signal: closed }).catch(() => undefined);
+    }
+    return;
+  }
+  await sendReply(request, response, reply, options.gzipFromBytes);
+}
