@@ -1,0 +1,68 @@
+import { formatRfc3339, type Micros } from '../domain/time.ts';
+import type { Database } from './connection.ts';
+import { insertReadings, micros, type IsNew, type ValveReadings } from './repository.ts';
+
+/** A stretch of time. */
+export interface Span {
+  fromUs: Micros;
+  toUs: Micros;
+}
+
+/** Readings of one valve, and the stretch that is whole with them; null: it is not. */
+export interface BackfilledSpan extends Pick<ValveReadings, 'tasmartId' | 'readings'> {
+  covered: Span | null;
+}
+
+/**
+ * Which parts of a span are still to be fetched, per valve, oldest first.
+ *
+ * @throws DatabaseError
+ */
+export async function loadUncovered(
+  database: Database,
+  tasmartIds: readonly string[],
+  intervalMinutes: number,
+  span: Span,
+): Promise<Map<string, Span[]>> {
+  const rows = await database.query<{ tasmart_id: string; from_us: string; to_us: string }>(
+    `select wanted.tasmart_id, ${micros('lower(gap)')} as from_us, ${micros('upper(gap)')} as to_us
+     from unnest($1::text[]) as wanted (tasmart_id)
+     left join tasmart_backfills as done on done.tasmart_id = wanted.tasmart_id and interval_minutes = $2
+     cross join lateral unnest(
+       tstzmultirange(tstzrange($3::timestamptz, $4::timestamptz)) - coalesce(done.covered, '{}')
+     ) as gap
+     order by wanted.tasmart_id, lower(gap)`,
+    [tasmartIds, intervalMinutes, formatRfc3339(span.fromUs), formatRfc3339(span.toUs)],
+  );
+  const uncovered = new Map<string, Span[]>();
+  for (const { tasmart_id: id, from_us: fromUs, to_us: toUs } of rows) {
+    uncovered.set(id, [...(uncovered.get(id) ?? []), { fromUs: Number(fromUs), toUs: Number(toUs) }]);
+  }
+  return uncovered;
+}
+
+/** Stores readings and that their spans are whole, in one transaction. `synced_until` is none of its business. */
+export async function storeBackfill(
+  database: Database,
+  spans: readonly BackfilledSpan[],
+  intervalMinutes: number,
+): Promise<IsNew> {
+  return database.transaction(async () => {
+    const isNew = await insertReadings(database, spans);
+    const whole = spans.flatMap(({ tasmartId, covered }) => (covered ? [{ tasmartId, ...covered }] : []));
+    await database.query(
+      `insert into tasmart_backfills (tasmart_id, interval_minutes, covered)
+       select tasmart_id, $4, range_agg(tstzrange(from_time, to_time))
+       from unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) as span (tasmart_id, from_time, to_time)
+       group by tasmart_id order by tasmart_id
+       on conflict (tasmart_id, interval_minutes) do update set covered = tasmart_backfills.covered + excluded.covered`,
+      [
+        whole.map(({ tasmartId }) => tasmartId),
+        whole.map(({ fromUs }) => formatRfc3339(fromUs)),
+        whole.map(({ toUs }) => formatRfc3339(toUs)),
+        intervalMinutes,
+      ],
+    );
+    return isNew;
+  });
+}

@@ -1,0 +1,181 @@
+import { readFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import pg from 'pg';
+import { KnownError } from '../domain/errors.ts';
+import { DatabaseError } from './errors.ts';
+
+export interface ServerSettings {
+  /** host name, address, or the folder of a unix socket */
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string | null;
+  readonly database: string;
+  readonly sslMode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
+  readonly sslCaFile: string | null;
+}
+
+/** One session; every statement goes through it, one after the other, so whoever loses the session loses its locks too. */
+export interface Database {
+  /** @throws DatabaseError */
+  query: <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
+  /** Commits what `work` did, or nothing of it; a failing rollback does not hide why. @throws DatabaseError */
+  transaction: <T>(work: () => Promise<T>) => Promise<T>;
+  /** aborts when the session is lost: whatever is read for it then could not be stored */
+  lost: AbortSignal;
+  client: pg.Client;
+}
+
+export interface ConnectionOptions {
+  applicationName: string;
+  /** cuts the connection, whatever it waits for; its reason is thrown then */
+  giveUp: AbortSignal;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/**
+ * No statement of ours takes seconds; beyond this something is wrong, and the run should say so. And a session whose
+ * machine is gone is to free its locks within a minute, not after the two hours of TCP's default.
+ */
+const SESSION_SETTINGS = `
+  set statement_timeout = '60s';
+  set lock_timeout = '20s';
+  set idle_in_transaction_session_timeout = '60s';
+  set tcp_keepalives_idle = 30;
+  set tcp_keepalives_interval = 10;
+  set tcp_keepalives_count = 3;
+  set timezone = 'UTC'`;
+/** Where not even a time-out comes back, because the network is gone. */
+const ANSWER_LIMIT_MS = 90_000;
+
+interface Session {
+  client: pg.Client;
+  lost: AbortSignal;
+  /** Cuts the connection; everything that waits for it, or comes later, fails with the reason. */
+  lose: (reason: unknown) => void;
+}
+
+/** Connects, hands the session to `use`, and disconnects whatever happens. @throws DatabaseError */
+export async function withConnection<T>(
+  settings: ServerSettings,
+  { applicationName, giveUp }: ConnectionOptions,
+  use: (database: Database) => Promise<T>,
+): Promise<T> {
+  giveUp.throwIfAborted();
+  const session = createSession(settings, applicationName, await tlsOptions(settings));
+  const { client, lost, lose } = session;
+  const cut = () => lose(giveUp.reason);
+  giveUp.addEventListener('abort', cut);
+  try {
+    await connect(session);
+    return await use(databaseOf(session));
+  } catch (error) {
+    throw causeOf(error, lost);
+  } finally {
+    await client.end().catch(() => undefined);
+    giveUp.removeEventListener('abort', cut);
+  }
+}
+
+async function connect({ client, lost }: Session): Promise<void> {
+  try {
+    await client.connect();
+    await client.query(SESSION_SETTINGS);
+  } catch (error) {
+    throw asDatabaseError(error, lost);
+  }
+}
+
+/** What is thrown through a lost session is most often but a consequence; and migrations use the client itself. */
+function causeOf(error: unknown, lost: AbortSignal): unknown {
+  if (error instanceof KnownError && error.kind === 'database') return error;
+  return lost.aborted || error instanceof pg.DatabaseError ? asDatabaseError(error, lost) : error;
+}
+
+function createSession(settings: ServerSettings, applicationName: string, ssl: TlsOptions | false): Session {
+  const socket = new Socket();
+  const lost = new AbortController();
+  const client = new pg.Client({
+    host: settings.host,
+    port: settings.port,
+    user: settings.user,
+    database: settings.database,
+    // A function keeps pg from looking for another password by itself.
+    password: () => settings.password ?? '',
+    ssl,
+    stream: () => socket,
+    application_name: applicationName,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+  });
+  const lose = (reason: unknown) => {
+    lost.abort(reason);
+    socket.destroy();
+  };
+  // A session may be lost between two statements too.
+  client.on('error', (error) => lost.abort(new DatabaseError(error)));
+  return { client, lost: lost.signal, lose };
+}
+
+function databaseOf({ client, lost, lose }: Session): Database {
+  async function query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    lost.throwIfAborted();
+    const limit = setTimeout(
+      () => lose(new DatabaseError(new Error(`no answer within ${ANSWER_LIMIT_MS / 1000} s`))),
+      ANSWER_LIMIT_MS,
+    );
+    try {
+      return (await client.query<Row>(text, [...values])).rows;
+    } catch (error) {
+      throw asDatabaseError(error, lost);
+    } finally {
+      clearTimeout(limit);
+    }
+  }
+  return {
+    query,
+    client,
+    lost,
+    async transaction(work) {
+      await query('begin');
+      try {
+        const result = await work();
+        await query('commit');
+        return result;
+      } catch (error) {
+        await query('rollback').catch(() => undefined);
+        throw error;
+      }
+    },
+  };
+}
+
+function asDatabaseError(error: unknown, lost: AbortSignal): unknown {
+  // The server's own words are worth more than that the connection is gone.
+  if (lost.aborted && !(error instanceof pg.DatabaseError)) return lost.reason;
+  return error instanceof Error && !(error instanceof KnownError) ? new DatabaseError(error) : error;
+}
+
+/**
+ * TLS as libpq means it, which wants none on a socket of this machine: `require` encrypts and checks nothing, unless there is a CA to check against; `verify-ca`
+ * checks the chain, `verify-full` the name too. https://www.postgresql.org/docs/current/libpq-ssl.html
+ */
+async function tlsOptions({ host, sslMode, sslCaFile }: ServerSettings): Promise<TlsOptions | false> {
+  if (sslMode === 'disable' || host.startsWith('/')) return false;
+  const ca = sslCaFile === null ? {} : { ca: await readCa(sslCaFile) };
+  if (sslMode === 'verify-full') return ca;
+  if (sslMode === 'require' && sslCaFile === null) return { rejectUnauthorized: false };
+  return { ...ca, checkServerIdentity: () => undefined };
+}
+
+async function readCa(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new KnownError('config', `DB_SSL_CA: ${file} cannot be read`, {
+      remedy: 'name the file with the CA certificates (for RDS: its CA bundle)',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openCluster, SUPERUSER, type Cluster, type ClusterOptions } from './embedded/cluster.ts';
+import { EmbeddedPostgresError } from './embedded/error.ts';
+import { DATABASE, returnLease, takeLease, type Lease } from './embedded/lease.ts';
+import { POLL_MS, runningServer } from './embedded/postmaster-pid.ts';
+import { startServer, stopServer } from './embedded/server.ts';
+
+export interface EmbeddedServer {
+  host: string;
+  port: number;
+  user: string;
+  password: string;
+  database: string;
+  /** End your own connections first. The last user's close() stops the server. */
+  close: () => Promise<void>;
+}
+
+/** Crash recovery of a large database is what may take long. */
+const OPEN_LIMIT_MS = 60_000;
+
+/** How long a session that somebody left open may hold up the end of a server that we wait for to start anew. */
+const STOPPING_LIMIT_MS = 10_000;
+
+/**
+ * A real PostgreSQL server in `folder`, from the binaries that npm brought: initialised, started or joined as need be.
+ * Several processes may have it open at once; the last one to close stops it. A process that is killed leaves the server
+ * running, and the next one joins it.
+ *
+ * @throws EmbeddedPostgresError with what to do
+ */
+export async function openEmbedded(folder: string, options: ClusterOptions = {}): Promise<EmbeddedServer> {
+  const cluster = await openCluster(folder, options);
+  const { lease, port } = await joinServer(cluster, options.signal);
+  let closed: Promise<void> | undefined;
+  return {
+    host: '127.0.0.1',
+    port,
+    user: SUPERUSER,
+    password: cluster.password,
+    database: DATABASE,
+    close: () => (closed ??= returnLease(cluster, lease)),
+  };
+}
+
+async function joinServer(cluster: Cluster, signal?: AbortSignal): Promise<{ lease: Lease; port: number }> {
+  const limit = AbortSignal.timeout(OPEN_LIMIT_MS);
+  let stoppingMs = 0;
+  for (;;) {
+    const server = await runningServer(cluster.dataFolder);
+    const lease = server?.state === 'ready' ? await takeLease(cluster, server.port) : null;
+    if (server && lease && !signal?.aborted) return { lease, port: server.port };
+    if (lease) await returnLease(cluster, lease);
+    signal?.throwIfAborted();
+    if (limit.aborted) throw notReady(cluster);
+    if (!server) await startServer(cluster, limit);
+    else await sleep(POLL_MS);
+    if (server?.state === 'stopping') stoppingMs += POLL_MS;
+    if (stoppingMs === STOPPING_LIMIT_MS) await stopServer(cluster, 'fast');
+  }
+}
+
+function notReady({ dataFolder, logFile }: Cluster): EmbeddedPostgresError {
+  const message = `in ${dataFolder} took no connections for ${OPEN_LIMIT_MS / 1000} s`;
+  return new EmbeddedPostgresError('database', message, { remedy: `its log is ${logFile}` });
+}

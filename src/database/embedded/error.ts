@@ -1,0 +1,16 @@
+import { KnownError } from '../../domain/errors.ts';
+
+/** The embedded PostgreSQL cannot be used: `config` where only the user can change that, else `database`. */
+export class EmbeddedPostgresError extends KnownError {
+  override readonly name = 'EmbeddedPostgresError';
+
+  constructor(kind: 'config' | 'database', message: string, options: { remedy?: string; cause?: unknown } = {}) {
+    super(kind, `the embedded PostgreSQL ${message}`, options);
+  }
+}
+
+/** The code of a failed system call (`ENOENT`) or of a PostgreSQL error (`57P03`), if the error has one. */
+export function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}

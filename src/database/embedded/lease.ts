@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { SUPERUSER, type Cluster } from './cluster.ts';
+import { codeOf, EmbeddedPostgresError } from './error.ts';
+import { POLL_MS, runningServer } from './postmaster-pid.ts';
+import { serverGone, stopServer } from './server.ts';
+
+/**
+ * A session that stands for one user of the server, as long as it is open. It holds a shared advisory lock in the
+ * `postgres` database (advisory locks are per database, so none of tasmart's own can meet it); who gets the same lock
+ * exclusively is the last user, and stops the server. A killed user's session ends by itself.
+ */
+export type Lease = pg.Client;
+
+export const DATABASE = 'tasmart';
+
+const LOCK = 1;
+/** Another client that somebody left open outlasts this; the server then ends after it. */
+const STOP_LIMIT_MS = 5_000;
+
+/** null: the server is starting or stopping; try again. */
+export async function takeLease(cluster: Cluster, port: number): Promise<Lease | null> {
+  const lease = new pg.Client({
+    host: '127.0.0.1',
+    port,
+    user: SUPERUSER,
+    password: cluster.password,
+    database: 'postgres',
+    ssl: false,
+    application_name: 'tasmart lease',
+    connectionTimeoutMillis: 5_000,
+  });
+  // A lost lease needs no word of its own: the server is gone, and every query says so.
+  lease.on('error', () => undefined);
+  try {
+    await lease.connect();
+    const { rows } = await lease.query<{ admitted: boolean; created: boolean }>(
+      `select pg_try_advisory_lock_shared(${LOCK}) as admitted,
+              exists (select from pg_database where datname = '${DATABASE}') as created`,
+    );
+    // Admitted by a server that is already stopping: our lock may be younger than the last user's.
+    const stays = (await runningServer(cluster.dataFolder))?.state === 'ready';
+    if (rows[0]?.admitted && stays) {
+      if (!rows[0].created) await createDatabase(lease);
+      return lease;
+    }
+  } catch (cause) {
+    if (!isPassing(cause)) {
+      await endLease(lease);
+      const message = `in ${cluster.dataFolder} refuses us: ${cause instanceof Error ? cause.message : String(cause)}`;
+      throw new EmbeddedPostgresError('database', message, { cause });
+    }
+  }
+  await endLease(lease);
+  return null;
+}
+
+/** Stops the server, unless it has other users. Returns when it is gone, or when sessions of others keep it. */
+export async function returnLease(cluster: Cluster, lease: Lease): Promise<void> {
+  if (!(await isLastUser(lease))) return endLease(lease);
+  await stopServer(cluster, 'smart');
+  // Only now may the lock go: whoever gets it after us can see that the server stops.
+  while ((await runningServer(cluster.dataFolder))?.state === 'ready') await sleep(POLL_MS);
+  await endLease(lease);
+  await serverGone(cluster, STOP_LIMIT_MS);
+}
+
+/** First unlock, then try: of two who leave at once, whoever tries second finds the other's lock gone. */
+async function isLastUser(lease: Lease): Promise<boolean> {
+  try {
+    await lease.query(`select pg_advisory_unlock_shared(${LOCK})`);
+    const { rows } = await lease.query<{ last: boolean }>(`select pg_try_advisory_lock(${LOCK}) as last`);
+    return rows[0]?.last === true;
+  } catch {
+    return true; // the lease was lost, and with it everybody else's
+  }
+}
+
+async function createDatabase(lease: Lease): Promise<void> {
+  try {
+    await lease.query(`create database ${DATABASE}`);
+  } catch (error) {
+    const raced = ['42P04', '23505'].includes(codeOf(error) ?? '');
+    if (!raced) throw error;
+  }
+}
+
+async function endLease(lease: Lease): Promise<void> {
+  await lease.end().catch(() => undefined);
+}
+
+/** 57P03, 57P01: starting up, shutting down. Without a PostgreSQL code, the connection failed. */
+function isPassing(error: unknown): boolean {
+  const code = codeOf(error) ?? '';
+  return code.startsWith('57P') || !/^[0-9A-Z]{5}$/.test(code);
+}

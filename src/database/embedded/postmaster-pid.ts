@@ -1,0 +1,73 @@
+import { readFile, rename, rm, stat } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { platform } from 'node:os';
+import { join } from 'node:path';
+
+export interface RunningServer {
+  pid: number;
+  port: number;
+  state: 'starting' | 'ready' | 'stopping';
+}
+
+/** Between two looks at the file. */
+export const POLL_MS = 5;
+
+/** A server that starts or ends refuses connections for a moment; for longer than this, there is none. */
+const SILENCE_MS = 10_000;
+
+/**
+ * The server that runs in a data folder, after its postmaster.pid. A file that a dead server left is removed:
+ * its pid may by now be another program's (in a container it nearly always is), and PostgreSQL would refuse to start.
+ *
+ * @see https://www.postgresql.org/docs/18/storage-file-layout.html
+ */
+export async function runningServer(dataFolder: string): Promise<RunningServer | null> {
+  const file = join(dataFolder, 'postmaster.pid');
+  const content = await readFile(file, 'utf8').catch(() => null);
+  if (content === null) return null;
+  const server = parsePidFile(content);
+  if (server ? await isServerOf(dataFolder, file, server) : await isFresh(file)) return server ?? STARTING;
+  await removeStale(file, content);
+  return null;
+}
+
+/** The file is there, but its lines are not yet. */
+const STARTING: RunningServer = { pid: 0, port: 0, state: 'starting' };
+
+function parsePidFile(content: string): RunningServer | null {
+  const [pid, , , port, , , , state] = content.split('\n');
+  if (!Number(pid) || !Number(port)) return null;
+  const word = state?.trim();
+  return { pid: Number(pid), port: Number(port), state: word === 'ready' || word === 'stopping' ? word : 'starting' };
+}
+
+async function isServerOf(dataFolder: string, file: string, { pid, port }: RunningServer): Promise<boolean> {
+  if (platform() !== 'linux') return (await isFresh(file)) || (await answers(port));
+  // A postmaster works in its data folder, and nothing else does.
+  const [theirs, ours] = await Promise.all([stat(`/proc/${pid}/cwd`).catch(() => null), stat(dataFolder)]);
+  return theirs?.ino === ours.ino && theirs.dev === ours.dev;
+}
+
+async function isFresh(file: string): Promise<boolean> {
+  const written = await stat(file).catch(() => null);
+  return written !== null && Date.now() - written.mtimeMs < SILENCE_MS;
+}
+
+async function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
+
+/** Another process may have replaced the file since we read it: then it goes back where it was. */
+async function removeStale(file: string, content: string): Promise<void> {
+  const aside = `${file}.stale`;
+  try {
+    await rename(file, aside);
+    if ((await readFile(aside, 'utf8')) === content) await rm(aside);
+    else await rename(aside, file);
+  } catch {
+    // Another process was first. If nobody was, the start fails, and the server's log says why.
+  }
+}

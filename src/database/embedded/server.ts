@@ -1,0 +1,118 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type FileHandle, open } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { platform } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cluster } from './cluster.ts';
+import { EmbeddedPostgresError } from './error.ts';
+import { POLL_MS, runningServer } from './postmaster-pid.ts';
+import { dataArgument, runTool, spawnOptions, toolError } from './tool.ts';
+
+const LOG_LIMIT_BYTES = 1_000_000;
+const LOG_TAIL_BYTES = 2_000;
+const START_ATTEMPTS = 4;
+
+/**
+ * Starts the server of a cluster and waits until it takes connections. Where another process starts it at the
+ * same time, one of the two servers gives way to the other, and either will do.
+ */
+export async function startServer(cluster: Cluster, limit: AbortSignal): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const failure = await tryStart(cluster, limit);
+    if (failure === null || (await runningServer(cluster.dataFolder))) return;
+    if (attempt === START_ATTEMPTS) throw failure;
+    // The port was taken between our look and the server's; or a killed server's last processes are still ending.
+    await sleep(100 * attempt);
+  }
+}
+
+async function tryStart(cluster: Cluster, limit: AbortSignal): Promise<EmbeddedPostgresError | null> {
+  const port = await freePort();
+  const log = await openLog(cluster.logFile);
+  try {
+    const { size: logStartBytes } = await log.stat();
+    const { executable, args } = startCommand(cluster, port);
+    const exit = watch(executable, args, cluster, log);
+    for (;;) {
+      if (exit.error) throw toolError(executable, exit.error);
+      if (exit.status === 0 || limit.aborted) return null;
+      if (exit.status !== undefined) return startError(cluster, exit.status, await tail(log, logStartBytes));
+      const server = await runningServer(cluster.dataFolder);
+      if (server?.port === port && server.state === 'ready') return null;
+      await sleep(POLL_MS);
+    }
+  } finally {
+    await log.close();
+  }
+}
+
+/** In a session of its own: Ctrl-C in our terminal is not meant for the server. */
+function watch(executable: string, args: string[], cluster: Cluster, log: FileHandle) {
+  const exit: { error?: unknown; status?: number | string } = {};
+  try {
+    spawn(executable, args, { ...spawnOptions(cluster), stdio: ['ignore', log.fd, log.fd], detached: true })
+      .once('error', (error) => (exit.error = error))
+      .once('exit', (code, signal) => (exit.status = code ?? signal ?? 'unknown'))
+      .unref();
+  } catch (error) {
+    exit.error = error; // some failures are thrown, and some emitted
+  }
+  return exit;
+}
+
+function startError({ dataFolder, logFile }: Cluster, status: number | string, logTail: string): EmbeddedPostgresError {
+  return new EmbeddedPostgresError('database', `in ${dataFolder} does not start (${status}): ${logTail.trim()}`, {
+    remedy: `its log is ${logFile}`,
+  });
+}
+
+/** On Windows only pg_ctl can start a server for an administrator: it drops the rights first. */
+function startCommand(cluster: Cluster, port: number): { executable: string; args: string[] } {
+  const { postgres, pgCtl } = cluster.binaries;
+  const data = ['-D', dataArgument(cluster)];
+  return platform() === 'win32'
+    ? { executable: pgCtl, args: ['start', ...data, '-o', `-p ${port}`] }
+    : { executable: postgres, args: [...data, '-p', `${port}`] };
+}
+
+/** `smart` lets the sessions there are finish and admits no new ones, `fast` ends them. Does not wait for the end. */
+export async function stopServer(cluster: Cluster, mode: 'smart' | 'fast'): Promise<void> {
+  try {
+    await runTool(cluster, cluster.binaries.pgCtl, ['stop', '--no-wait', '--mode', mode]);
+  } catch (error) {
+    if (await runningServer(cluster.dataFolder)) throw error; // else it went by itself
+  }
+}
+
+/** Whether the server was gone before `limitMs`. */
+export async function serverGone(cluster: Cluster, limitMs: number): Promise<boolean> {
+  for (let waitedMs = 0; waitedMs < limitMs; waitedMs += POLL_MS) {
+    if (!(await runningServer(cluster.dataFolder))) return true;
+    await sleep(POLL_MS);
+  }
+  return false;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+async function openLog(path: string): Promise<FileHandle> {
+  const log = await open(path, 'a+', 0o600);
+  const { size } = await log.stat();
+  if (size > LOG_LIMIT_BYTES) await log.truncate();
+  return log;
+}
+
+async function tail(log: FileHandle, startBytes: number): Promise<string> {
+  const { size } = await log.stat();
+  const from = Math.max(startBytes, size - LOG_TAIL_BYTES);
+  const { buffer, bytesRead } = await log.read(Buffer.alloc(LOG_TAIL_BYTES), 0, LOG_TAIL_BYTES, from);
+  return buffer.toString('utf8', 0, bytesRead);
+}

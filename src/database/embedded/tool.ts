@@ -1,0 +1,63 @@
+import { execFile } from 'node:child_process';
+import { platform } from 'node:os';
+import { promisify } from 'node:util';
+import type { Account } from './account.ts';
+import type { Binaries } from './binaries.ts';
+import { codeOf, EmbeddedPostgresError } from './error.ts';
+
+/** Where the server's programs work, and as whom. */
+export interface Workplace {
+  dataFolder: string;
+  account: Account | null;
+  binaries: Binaries;
+}
+
+/**
+ * Every program works inside the data folder: we enter it before the change of account. So the server's
+ * account needs no right to enter the folders above, which may well be root's own.
+ */
+export function spawnOptions({ dataFolder, account, binaries }: Workplace) {
+  return {
+    cwd: dataFolder,
+    ...account,
+    // Nothing is inherited: our environment holds secrets, and PostgreSQL reads PG* and LC_* from its own.
+    env: { LC_ALL: 'C', PATH: '/usr/bin:/bin', LD_LIBRARY_PATH: binaries.libraryFolder },
+    windowsHide: true,
+  };
+}
+
+/** How a program under another account names the data folder that it stands in, without walking down to it. */
+export function dataArgument({ dataFolder, account }: Workplace): string {
+  return account && platform() === 'linux' ? '/proc/self/cwd' : dataFolder;
+}
+
+/** Runs initdb or pg_ctl to its end, or until the signal aborts. */
+export async function runTool(
+  workplace: Workplace,
+  executable: string,
+  args: string[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const options = { ...spawnOptions(workplace), signal };
+  try {
+    await promisify(execFile)(executable, [...args, '-D', dataArgument(workplace)], options);
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw toolError(executable, cause);
+  }
+}
+
+export function toolError(executable: string, cause: unknown): EmbeddedPostgresError {
+  const stderr = cause instanceof Error && 'stderr' in cause ? String(cause.stderr).trim() : '';
+  const remedy = REMEDIES[codeOf(cause) ?? ''];
+  return new EmbeddedPostgresError('database', `cannot be used: ${executable}: ${stderr || String(cause)}`, {
+    cause,
+    ...(remedy !== undefined && { remedy }),
+  });
+}
+
+const REMEDIES: Record<string, string> = {
+  EACCES: 'let everyone enter its folder: it runs as an ordinary user',
+  ENOENT: 'it needs glibc: on Alpine and the like set DATABASE_URL to a PostgreSQL server',
+  EPERM: 'PostgreSQL does not run as root, and here root may not become another user: run as an ordinary user',
+};

@@ -1,0 +1,75 @@
+import { KnownError, type ErrorKind } from '../domain/errors.ts';
+
+interface Explanation {
+  kind: ErrorKind;
+  remedy: string;
+}
+
+const NEXT_RUN = 'the next run will catch up';
+
+/** By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html) or Node's error code; prefixes too. */
+const EXPLANATIONS: readonly (readonly [code: string, explanation: Explanation])[] = [
+  ['28', { kind: 'credentials', remedy: 'check DB_USER and DB_PASS (or DATABASE_URL), and pg_hba.conf' }],
+  ['42501', { kind: 'credentials', remedy: 'grant the role what the README lists under "A least-rights role"' }],
+  ['42P01', { kind: 'config', remedy: 'run "tasmart migrate"' }],
+  ['42703', { kind: 'config', remedy: 'run "tasmart migrate"' }],
+  ['3D000', { kind: 'database', remedy: 'check DB_DATABASE (or DATABASE_URL), or create the database' }],
+  [
+    '25006',
+    { kind: 'database', remedy: `it is a read-only replica: use the writer endpoint; after a failover ${NEXT_RUN}` },
+  ],
+  ['53100', { kind: 'database', remedy: `its disk is full: give it more storage; ${NEXT_RUN}` }],
+  ['53300', { kind: 'database', remedy: `raise max_connections or close idle sessions; ${NEXT_RUN}` }],
+  ['53', { kind: 'database', remedy: `the server lacks resources; ${NEXT_RUN}` }],
+  ['57014', { kind: 'database', remedy: `a statement took too long: look for locks and load; ${NEXT_RUN}` }],
+  ['55P03', { kind: 'database', remedy: `another session locks the table: see pg_locks; ${NEXT_RUN}` }],
+  ['57P', { kind: 'database', remedy: `the server is shutting down, starting or failing over; ${NEXT_RUN}` }],
+  ['ENOTFOUND', { kind: 'database', remedy: 'check DB_HOST (or DATABASE_URL): the name does not resolve' }],
+  ['EAI_AGAIN', { kind: 'database', remedy: `DNS does not answer; ${NEXT_RUN}` }],
+  [
+    'ECONNREFUSED',
+    { kind: 'database', remedy: `nothing listens there: check DB_HOST and DB_PORT, and the server; ${NEXT_RUN}` },
+  ],
+  [
+    'ERR_TLS',
+    { kind: 'database', remedy: 'the certificate is for another name: check DB_HOST, or use DB_SSLMODE=verify-ca' },
+  ],
+];
+
+const TLS = /certificate|SSL|TLS/i;
+const TLS_REMEDY = 'check DB_SSL_CA (for RDS: its CA bundle) and DB_SSLMODE';
+
+/** What PostgreSQL or the way to it answered; the message is the server's own, which names no password. */
+export class DatabaseError extends KnownError {
+  override readonly name = 'DatabaseError';
+  /** SQLSTATE or Node's code; empty if neither */
+  readonly code: string;
+
+  constructor(error: Error) {
+    const code = codeOf(error);
+    const found = EXPLANATIONS.find(([prefix]) => code.startsWith(prefix))?.[1];
+    const fallback = TLS.test(`${code} ${error.message}`) ? TLS_REMEDY : `check the server; ${NEXT_RUN}`;
+    super(found?.kind ?? 'database', `the database: ${error.message || code}${code ? ` (${code})` : ''}`, {
+      remedy: found?.remedy ?? fallback,
+      cause: error,
+    });
+    this.code = code;
+  }
+}
+
+/** Exit 75. */
+export class LockedError extends KnownError {
+  override readonly name = 'LockedError';
+
+  constructor(what: string) {
+    super('locked', `another ${what} is under way: nothing was done`, { remedy: 'wait for it, or see tasmart_runs' });
+  }
+}
+
+function codeOf(error: Error): string {
+  const { code, errors } = error as { code?: unknown; errors?: unknown };
+  if (typeof code === 'string') return code;
+  // Node tries every address of a name, and throws what each of them answered.
+  const first: unknown = Array.isArray(errors) ? errors[0] : undefined;
+  return first instanceof Error ? codeOf(first) : '';
+}

@@ -1,0 +1,109 @@
+import type { Micros } from '../domain/time.ts';
+import type { Database } from './connection.ts';
+import { DatabaseError } from './errors.ts';
+import { micros } from './repository.ts';
+
+/** The server, and the session with it. */
+export interface ServerFacts {
+  version: string;
+  user: string;
+  /** a replica, or a database that was set so */
+  isReadOnly: boolean;
+  /** "TLSv1.3"; null: not in use */
+  tlsVersion: string | null;
+  clockUs: Micros;
+}
+
+/** @throws DatabaseError */
+export async function loadServerFacts(database: Database): Promise<ServerFacts> {
+  const [row] = await database.query<{
+    version: string;
+    user: string;
+    read_only: string;
+    tls: string | null;
+    clock: string;
+  }>(
+    `select current_setting('server_version') as version, current_user as user,
+       current_setting('transaction_read_only') as read_only, ${micros('clock_timestamp()')} as clock,
+       (select ssl.version from pg_stat_ssl as ssl where pid = pg_backend_pid()) as tls`,
+  );
+  if (!row) throw new Error('a select without a from gives one row');
+  return {
+    version: row.version,
+    user: row.user,
+    isReadOnly: row.read_only === 'on',
+    tlsVersion: row.tls,
+    clockUs: Number(row.clock),
+  };
+}
+
+/** @throws DatabaseError */
+export async function knowsTimezone(database: Database, timezone: string): Promise<boolean> {
+  try {
+    await database.query('select now() at time zone $1::text', [timezone]);
+    return true;
+  } catch (error) {
+    const INVALID_PARAMETER = '22023';
+    if (error instanceof DatabaseError && error.code === INVALID_PARAMETER) return false;
+    throw error;
+  }
+}
+
+/** Whether a key keeps every reading from being stored twice. @throws DatabaseError */
+export async function hasReadingsKey(database: Database): Promise<boolean> {
+  const [row] = await database.query<{ found: boolean }>(
+    `select exists (
+       select from pg_index
+       where indrelid = 'tasmart_data_table'::regclass and indisunique and indisvalid and indpred is null
+         and array(
+           select attname::text from pg_attribute where attrelid = indrelid and attnum = any (indkey) order by 1
+         ) = '{tasmart_id,timestamp}'
+     ) as found`,
+  );
+  return row?.found ?? false;
+}
+
+type Privilege = 'select' | 'insert' | 'update';
+type Rights = Readonly<Record<string, readonly Privilege[]>>;
+
+const READING: Rights = { tasmart_migrations: ['select'], tasmart_valves: ['select'], tasmart_data_table: ['select'] };
+
+const POLL: Rights = {
+  tasmart_migrations: ['select'],
+  tasmart_projects: ['select', 'insert', 'update'],
+  tasmart_project_names: ['select', 'insert'],
+  tasmart_valves: ['select', 'insert', 'update'],
+  tasmart_valve_history: ['insert'],
+  tasmart_data_table: ['select', 'insert'],
+  tasmart_runs: ['select', 'insert', 'update'],
+};
+
+/** What the role needs, by command. Identity columns need no right to their sequences. */
+export const RIGHTS = {
+  poll: POLL,
+  backfill: { ...POLL, tasmart_backfills: ['select', 'insert', 'update'] },
+  link: { tasmart_migrations: ['select'], tasmart_projects: ['select'], tasmart_valves: ['select', 'update'] },
+  status: {
+    ...READING,
+    tasmart_projects: ['select'],
+    tasmart_project_names: ['select'],
+    tasmart_backfills: ['select'],
+    tasmart_runs: ['select'],
+  },
+  consumption: READING,
+} as const satisfies Record<string, Rights>;
+
+/** The grants that the role lacks for a command, as SQL; none: it has every right. @throws DatabaseError */
+export async function missingGrants(database: Database, command: keyof typeof RIGHTS): Promise<string[]> {
+  const wanted = Object.entries<readonly Privilege[]>(RIGHTS[command]).flatMap(([table, privileges]) =>
+    privileges.map((privilege) => ({ table, privilege })),
+  );
+  const rows = await database.query<{ statement: string }>(
+    `select format('grant %s on %I to %I', string_agg(privilege, ', ' order by position), wanted.name, current_user) as statement
+     from unnest($1::text[], $2::text[]) with ordinality as wanted (name, privilege, position)
+     where not has_table_privilege(to_regclass(wanted.name), privilege)
+     group by wanted.name order by wanted.name`,
+    [wanted.map(({ table }) => table), wanted.map(({ privilege }) => privilege)],
+  );
+  return rows.map(({ statement }) => statement);
+}

@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import { KnownError } from '../domain/errors.ts';
+import { DatabaseError } from './errors.ts';
+import { planMigrations, type AppliedMigration, type Migration, type SchemaState } from './migrations-plan.ts';
+
+/**
+ * A migration that cannot be applied. The message says what to do. `cause` is the error it failed with; without one,
+ * the files and the database do not fit together, and nothing was tried.
+ */
+export class MigrationError extends KnownError {
+  override readonly name = 'MigrationError';
+
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super(options.cause instanceof Error ? new DatabaseError(options.cause).kind : 'config', message, options);
+  }
+}
+
+const FILE_NAME = /^(\d{4})_[a-z0-9_]+\.sql$/;
+
+/** "tasm", "migr": held while the schema is being changed. */
+const ADVISORY_LOCK = '1952543597, 1835624306';
+
+/**
+ * How long a migration waits for a table that others use. While it waits, everybody else who wants the table queues
+ * behind it, so it must not be long.
+ */
+const LOCK_TIMEOUT = '30s';
+
+const CREATE_BOOKKEEPING = `
+  create table if not exists tasmart_migrations (
+    number integer primary key,
+    name text not null,
+    sha256 text not null,
+    applied_at timestamptz not null default now()
+  )`;
+
+/** Reads the numbered `.sql` files of a folder, in order. */
+export async function loadMigrations(sqlDir: string): Promise<Migration[]> {
+  const names = (await readdir(sqlDir)).filter((name) => name.endsWith('.sql')).sort();
+  const migrations = await Promise.all(names.map((name) => loadMigration(sqlDir, name)));
+  const repeated = migrations.find(({ number }, index) => migrations[index - 1]?.number === number);
+  if (repeated) throw new MigrationError(`${repeated.name}: another migration has the same number`);
+  return migrations;
+}
+
+async function loadMigration(sqlDir: string, name: string): Promise<Migration> {
+  const number = FILE_NAME.exec(name)?.[1];
+  if (number === undefined) {
+    throw new MigrationError(`${join(sqlDir, name)}: a migration is named like 0001_lower_case.sql`);
+  }
+  const sql = (await readFile(join(sqlDir, name), 'utf8')).replaceAll('\r\n', '\n');
+  return { number: Number(number), name, sql, sha256: createHash('sha256').update(sql).digest('hex') };
+}
+
+/** How the database stands to the program. Needs no more than `select` on `tasmart_migrations`. */
+export async function schemaState(client: pg.ClientBase, migrations: readonly Migration[]): Promise<SchemaState> {
+  const { rows: found } = await client.query<{ exists: boolean }>(
+    `select to_regclass('tasmart_migrations') is not null as exists`,
+  );
+  if (found[0]?.exists !== true) return planMigrations(migrations, []);
+  const { rows: applied } = await client.query<AppliedMigration>(
+    'select number, name, sha256 from tasmart_migrations order by number',
+  );
+  return planMigrations(migrations, applied);
+}
+
+/**
+ * Brings the database up to the given migrations and returns those it applied: none, if another process was faster.
+ * Each is a transaction of its own. `onNotice` is told what PostgreSQL reports on the way.
+ *
+ * @throws {MigrationError} when the database is newer or altered, or a migration fails
+ */
+export async function migrate(
+  client: pg.ClientBase,
+  migrations: readonly Migration[],
+  onNotice: (message: string) => void = () => undefined,
+): Promise<readonly Migration[]> {
+  const listener = ({ message }: { message: string | undefined }) => onNotice(message ?? '');
+  client.on('notice', listener);
+  try {
+    return await withMigrationLock(client, onNotice, () => applyPending(client, migrations));
+  } finally {
+    client.off('notice', listener);
+  }
+}
+
+/**
+ * The lock belongs to the session, so that it spans the migrations' transactions. Waiting for it has no time limit:
+ * who holds it is at work.
+ *
+ * @see https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
+ */
+async function withMigrationLock<T>(
+  client: pg.ClientBase,
+  onNotice: (message: string) => void,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { rows } = await client.query<{ locked: boolean }>(`select pg_try_advisory_lock(${ADVISORY_LOCK}) as locked`);
+  if (rows[0]?.locked !== true) {
+    onNotice('another process is changing the schema; waiting for it');
+    await inTransaction(client, '0', () => client.query(`select pg_advisory_lock(${ADVISORY_LOCK})`));
+  }
+  try {
+    return await work();
+  } finally {
+    // It fails on a broken connection only: then the lock is gone too, and what `work` has thrown is worth more.
+    await client.query(`select pg_advisory_unlock(${ADVISORY_LOCK})`).catch(() => undefined);
+  }
+}
+
+async function applyPending(client: pg.ClientBase, migrations: readonly Migration[]): Promise<readonly Migration[]> {
+  const schema = await schemaState(client, migrations);
+  if (schema.state === 'newer') throw new MigrationError(`${schema.problem}. Nothing was touched; update tasmart.`);
+  if (schema.state === 'altered') {
+    throw new MigrationError(`${schema.problem}. Nothing was touched; restore the files as they were released.`);
+  }
+  for (const [index, migration] of schema.pending.entries()) {
+    await apply(client, migration, { first: schema.state === 'missing' && index === 0 });
+  }
+  return schema.pending;
+}
+
+async function apply(client: pg.ClientBase, migration: Migration, { first }: { first: boolean }): Promise<void> {
+  const { number, name, sql, sha256 } = migration;
+  try {
+    await inTransaction(client, LOCK_TIMEOUT, async () => {
+      if (first) await client.query(CREATE_BOOKKEEPING);
+      await client.query(sql);
+      await client.query('insert into tasmart_migrations (number, name, sha256) values ($1, $2, $3)', [
+        number,
+        name,
+        sha256,
+      ]);
+    });
+  } catch (error) {
+    // In the first transaction, a position may be one in CREATE_BOOKKEEPING.
+    const place = first ? name : `${name}${lineOf(error, sql)}`;
+    throw new MigrationError(`${place}: ${describeFailure(error)}`, { cause: error });
+  }
+}
+
+/** A failing rollback, or a server that is gone and rolls back by itself, does not hide the cause. */
+async function inTransaction(client: pg.ClientBase, lockTimeout: string, work: () => Promise<unknown>): Promise<void> {
+  await client.query(`begin; set local lock_timeout = '${lockTimeout}'; set local statement_timeout = 0`);
+  try {
+    await work();
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined);
+    throw error;
+  }
+}
+
+const REMEDIES: Record<string, string> = {
+  '42501': 'Run it as the owner of the tables, with the right to create in the schema.',
+  '53100': 'Free disk space: an upgrade needs about three times what the table takes.',
+  '55P03': 'Another session uses the table (pg_stat_activity shows it): let it finish, then run tasmart migrate again.',
+};
+
+function describeFailure(error: unknown): string {
+  if (!(error instanceof pg.DatabaseError)) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return `${reason}. Run tasmart migrate again: it goes on from the last migration that was committed.`;
+  }
+  const { message, detail, hint, code = '' } = error;
+  const more = [detail, hint, REMEDIES[code], 'Nothing of this migration was kept.'];
+  return [`${message}.`, ...more.filter((sentence) => sentence !== undefined)].join(' ');
+}
+
+/** PostgreSQL counts characters, not UTF-16 units, from 1. */
+function lineOf(error: unknown, sql: string): string {
+  if (!(error instanceof pg.DatabaseError) || error.position === undefined) return '';
+  const upToError = Array.from(sql).slice(0, Number(error.position));
+  return `, line ${upToError.filter((character) => character === '\n').length + 1}`;
+}

@@ -1,0 +1,69 @@
+import { KnownError } from '../domain/errors.ts';
+import { withConnection, type ConnectionOptions, type Database, type ServerSettings } from './connection.ts';
+import { openEmbedded } from './embedded.ts';
+import { loadMigrations, migrate, schemaState } from './migrations.ts';
+
+export type DatabaseSettings = ServerSettings | { readonly embeddedFolder: string };
+
+export interface OpenOptions extends ConnectionOptions {
+  /** the folder with the migrations */
+  sqlDir: string;
+}
+
+/**
+ * Hands a session with the current schema to `use`. An embedded database is created and brought up to date by itself;
+ * on a server that is somebody's decision.
+ *
+ * @throws SchemaError, DatabaseError
+ */
+export async function withDatabase<T>(
+  settings: DatabaseSettings,
+  options: OpenOptions,
+  use: (database: Database) => Promise<T>,
+): Promise<T> {
+  return withAnyDatabase(settings, options, async (database) => {
+    const migrations = await loadMigrations(options.sqlDir);
+    const schema = await schemaState(database.client, migrations);
+    if ('embeddedFolder' in settings && 'pending' in schema) await migrate(database.client, migrations);
+    else if ('problem' in schema) throw new SchemaError(schema.state, schema.problem);
+    else if (schema.state !== 'current')
+      throw new SchemaError(schema.state, `${schema.pending.length} migrations behind`);
+    return use(database);
+  });
+}
+
+/** The same whatever its schema: for `migrate` and `check`. @throws DatabaseError */
+export async function withAnyDatabase<T>(
+  settings: DatabaseSettings,
+  options: OpenOptions,
+  use: (database: Database) => Promise<T>,
+): Promise<T> {
+  if (!('embeddedFolder' in settings)) return withConnection(settings, options, use);
+  const server = await openEmbedded(settings.embeddedFolder, { signal: options.giveUp });
+  try {
+    return await withConnection({ ...server, sslMode: 'disable', sslCaFile: null }, options, use);
+  } finally {
+    await server.close();
+  }
+}
+
+/** Exit 78: the schema is not the one this program works with. */
+export class SchemaError extends KnownError {
+  override readonly name = 'SchemaError';
+
+  constructor(state: 'missing' | 'older' | 'newer' | 'altered', detail: string) {
+    const messages = {
+      missing: 'the database has no tasmart schema yet',
+      older: `the database's schema is older than this program (${detail})`,
+      newer: detail,
+      altered: detail,
+    };
+    const remedies = {
+      missing: 'run "tasmart migrate"',
+      older: 'run "tasmart migrate"',
+      newer: 'update tasmart on this machine',
+      altered: 'install tasmart as it was released: "tasmart migrate" cannot mend this',
+    };
+    super('config', messages[state], { remedy: remedies[state] });
+  }
+}

@@ -1,0 +1,133 @@
+import type { Project, Valve } from '../domain/valve.ts';
+import type { Database } from './connection.ts';
+
+const CHUNK = 5000;
+
+/** What the registry remembers of a valve, beyond what HyCloud says. */
+export interface KnownValve {
+  backendRef: string | null;
+  latestReadingAt: Date | null;
+}
+
+/**
+ * Writes down which projects and valves were seen, and every change of a name, firmware or project with its date.
+ *
+ * @throws DatabaseError
+ */
+export async function recordProjects(database: Database, projects: readonly Project[]): Promise<void> {
+  await database.transaction(async () => {
+    await recordNames(database, projects);
+    const valves = projects.flatMap((project) => project.valves.map((valve) => ({ project, valve })));
+    for (let start = 0; start < valves.length; start += CHUNK) {
+      await recordValves(database, valves.slice(start, start + CHUNK));
+    }
+  });
+}
+
+async function recordNames(database: Database, projects: readonly Project[]): Promise<void> {
+  await database.query(
+    `with seen as (
+       select distinct on (project_id) * from unnest($1::text[], $2::text[]) as project (project_id, name)
+     ), registered as (
+       insert into tasmart_projects (project_id, name) select project_id, name from seen
+       on conflict (project_id) do update set name = excluded.name, last_seen_at = now()
+       returning project_id, name
+     )
+     insert into tasmart_project_names (project_id, name)
+     select project_id, name from registered
+     where name is distinct from (
+       select known.name from tasmart_project_names as known
+       where known.project_id = registered.project_id order by since desc limit 1
+     )`,
+    [projects.map(({ id }) => id), projects.map(({ name }) => name)],
+  );
+}
+
+/** A firmware version that HyCloud does not mention is not a change; a customer's name that is gone is. */
+async function recordValves(database: Database, valves: readonly { project: Project; valve: Valve }[]): Promise<void> {
+  const column = (value: (valve: Valve) => string | null) => valves.map(({ valve }) => value(valve));
+  await database.query(
+    `with seen as (
+       select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+         as valve (tasmart_id, project_id, full_sn, short_sn, cloud_identifier, user_id, kind, fw_version)
+     ), before as (
+       select * from tasmart_valves where tasmart_id in (select tasmart_id from seen)
+     ), registered as (
+       insert into tasmart_valves
+         (tasmart_id, project_id, full_sn, short_sn, cloud_identifier, user_id, kind, fw_version)
+       select * from seen order by tasmart_id
+       on conflict (tasmart_id) do update set
+         project_id = excluded.project_id,
+         full_sn = coalesce(excluded.full_sn, tasmart_valves.full_sn),
+         short_sn = coalesce(excluded.short_sn, tasmart_valves.short_sn),
+         cloud_identifier = coalesce(excluded.cloud_identifier, tasmart_valves.cloud_identifier),
+         user_id = excluded.user_id,
+         kind = coalesce(excluded.kind, tasmart_valves.kind),
+         fw_version = coalesce(excluded.fw_version, tasmart_valves.fw_version),
+         last_seen_at = now()
+       returning *
+     )
+     insert into tasmart_valve_history (tasmart_id, attribute, old_value, new_value)
+     select tasmart_id, change.attribute, change.old_value, change.new_value
+     from before
+     join registered using (tasmart_id)
+     cross join lateral (values
+       ('project_id', before.project_id, registered.project_id),
+       ('user_id', before.user_id, registered.user_id),
+       ('fw_version', before.fw_version, registered.fw_version)
+     ) as change (attribute, old_value, new_value)
+     where change.old_value is distinct from change.new_value`,
+    [
+      column(({ id }) => id),
+      valves.map(({ project }) => project.id),
+      column(({ fullSn }) => fullSn),
+      column(({ shortSn }) => shortSn),
+      column(({ cloudIdentifier }) => cloudIdentifier),
+      column(({ userId }) => userId),
+      column(({ kind }) => kind),
+      column(({ firmware }) => firmware),
+    ],
+  );
+}
+
+/** What is known of these valves here; those never polled are absent. @throws DatabaseError */
+export async function loadKnownValves(
+  database: Database,
+  tasmartIds: readonly string[],
+): Promise<Map<string, KnownValve>> {
+  const rows = await database.query<{ tasmart_id: string; backend_ref: string | null; latest: Date | null }>(
+    `select wanted.tasmart_id, valve.backend_ref, newest."time" as latest
+     from unnest($1::text[]) as wanted (tasmart_id)
+     left join tasmart_valves as valve using (tasmart_id)
+     left join lateral (
+       select "time" from tasmart_data_table as reading
+       where reading.tasmart_id = wanted.tasmart_id order by "timestamp" desc limit 1
+     ) as newest on true`,
+    [tasmartIds],
+  );
+  return new Map(rows.map((row) => [row.tasmart_id, { backendRef: row.backend_ref, latestReadingAt: row.latest }]));
+}
+
+/**
+ * Which project each name meant when it was first polled, and what that project was called last.
+ *
+ * @param names in Unicode's NFC
+ * @throws DatabaseError
+ */
+export async function loadKnownProjects(
+  database: Database,
+  names: readonly string[],
+): Promise<Map<string, { id: string; name: string }>> {
+  const rows = await database.query<{ wanted: string; project_id: string; name: string }>(
+    `select wanted, first.project_id, project.name
+     from unnest($1::text[]) as wanted
+     cross join lateral (
+       select project_id from tasmart_project_names as known
+       where normalize(known.name, nfc) = wanted
+       order by since, project_id limit 1
+     ) as first
+     join tasmart_projects as project on project.project_id = first.project_id`,
+    [names],
+  );
+  return new Map(rows.map((row) => [row.wanted, { id: row.project_id, name: row.name }]));
+}

@@ -1,0 +1,175 @@
+import { PROPERTIES, PROPERTY_NAMES, type Reading } from '../domain/reading.ts';
+import { epochSeconds, formatRfc3339, type Micros } from '../domain/time.ts';
+import type { Database } from './connection.ts';
+
+/** What is stored of one valve in one go. */
+export interface ValveReadings {
+  tasmartId: string;
+  readings: readonly Reading[];
+  /** everything before it is stored, once these readings are; null: it stays where it was */
+  syncedUntilUs: Micros | null;
+}
+
+export interface SyncState {
+  /** from the registry; for a valve it does not know yet, the newest reading */
+  syncedUntilUs: Micros | null;
+  /** time of the stored reading in the asked window */
+  boundaryReadingUs: Micros | null;
+  /** null: never tried */
+  lastAttemptUs: Micros | null;
+}
+
+/** Says of a reading whether it was new. */
+export type IsNew = (tasmartId: string, reading: Reading) => boolean;
+
+const CHUNK = 5000;
+
+const PG_TYPES = { int16: 'integer', int32: 'integer', int64: 'bigint', 'text[]': 'text' } as const;
+
+/** Columns of tasmart_data_table after "timestamp", tasmart_id and time: named like HyCloud's properties. */
+const INSERT = `
+  insert into tasmart_data_table ("timestamp", tasmart_id, "time", ${PROPERTY_NAMES.join(', ')})
+  select "timestamp", tasmart_id, "time", ${PROPERTY_NAMES.map(selectProperty).join(', ')}
+  from unnest($1::bigint[], $2::text[], $3::timestamptz[], ${PROPERTY_NAMES.map(arrayParameter).join(', ')})
+    as reading ("timestamp", tasmart_id, "time", ${PROPERTY_NAMES.join(', ')})
+  on conflict (tasmart_id, "timestamp") do nothing
+  returning tasmart_id, "timestamp"`;
+
+function arrayParameter(name: (typeof PROPERTY_NAMES)[number], index: number): string {
+  return `$${index + 4}::${PG_TYPES[PROPERTIES[name].type]}[]`;
+}
+
+/** unnest takes arrays of arrays apart to the last element, so a list of texts travels as JSON. */
+function selectProperty(name: (typeof PROPERTY_NAMES)[number]): string {
+  if (PROPERTIES[name].type !== 'text[]') return name;
+  return `case when ${name} is not null then array(select jsonb_array_elements_text(${name}::jsonb)) end`;
+}
+
+/**
+ * Stores readings and how far their valves are synced, in one transaction: there is never one without the other.
+ * What is there already stays as it is.
+ *
+ * @throws DatabaseError
+ */
+export async function storeReadings(database: Database, valves: readonly ValveReadings[]): Promise<IsNew> {
+  return database.transaction(async () => {
+    const isNew = await insertReadings(database, valves);
+    // Locked in the order of their ids, as the registry does it: a poll and a backfill never wait for each other.
+    await database.query(
+      `with locked as (
+         select tasmart_id from tasmart_valves where tasmart_id = any ($1::text[])
+         order by tasmart_id for no key update
+       )
+       update tasmart_valves as valve
+       set synced_until = greatest(valve.synced_until, attempt.synced_until), last_attempt_at = now()
+       from unnest($1::text[], $2::timestamptz[]) as attempt (tasmart_id, synced_until)
+       join locked using (tasmart_id)
+       where valve.tasmart_id = attempt.tasmart_id`,
+      [valves.map(({ tasmartId }) => tasmartId), valves.map(({ syncedUntilUs }) => timestamp(syncedUntilUs))],
+    );
+    return isNew;
+  });
+}
+
+/** The readings alone; a part of a transaction. */
+export async function insertReadings(
+  database: Database,
+  valves: readonly Pick<ValveReadings, 'tasmartId' | 'readings'>[],
+): Promise<IsNew> {
+  // In the order of the primary key, so that two writers never wait for each other in a circle.
+  const rows = valves
+    .flatMap(({ tasmartId, readings }) => readings.map((reading) => ({ tasmartId, reading })))
+    .sort((a, b) => compare(a.tasmartId, b.tasmartId) || a.reading.timeUs - b.reading.timeUs);
+  const added = new Set<string>();
+  for (let start = 0; start < rows.length; start += CHUNK) {
+    for (const key of await insert(database, rows.slice(start, start + CHUNK))) added.add(key);
+  }
+  return (tasmartId, { timeUs }) => added.has(`${tasmartId} ${epochSeconds(timeUs)}`);
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+async function insert(
+  database: Database,
+  rows: readonly { tasmartId: string; reading: Reading }[],
+): Promise<readonly string[]> {
+  const column = (name: (typeof PROPERTY_NAMES)[number]) => {
+    const { field } = PROPERTIES[name];
+    return rows.map(({ reading }) => {
+      const value = reading[field];
+      return Array.isArray(value) ? JSON.stringify(value) : value;
+    });
+  };
+  const added = await database.query<{ tasmart_id: string; timestamp: string }>(INSERT, [
+    rows.map(({ reading }) => epochSeconds(reading.timeUs)),
+    rows.map(({ tasmartId }) => tasmartId),
+    rows.map(({ reading }) => formatRfc3339(reading.timeUs)),
+    ...PROPERTY_NAMES.map(column),
+  ]);
+  return added.map((row) => `${row.tasmart_id} ${row.timestamp}`);
+}
+
+/**
+ * How far each valve is synced, and whether it has a reading in the window of the last boundary (fromUs, toUs].
+ *
+ * @throws DatabaseError
+ */
+export async function loadSyncStates(
+  database: Database,
+  tasmartIds: readonly string[],
+  window: { fromUs: Micros; toUs: Micros },
+): Promise<Map<string, SyncState>> {
+  const rows = await database.query<{
+    tasmart_id: string;
+    synced: string | null;
+    boundary: string | null;
+    attempt: string | null;
+  }>(
+    `select wanted.tasmart_id,
+            ${micros('coalesce(valve.synced_until, newest."time")')} as synced,
+            ${micros('boundary."time"')} as boundary,
+            ${micros('valve.last_attempt_at')} as attempt
+     from unnest($1::text[]) as wanted (tasmart_id)
+     left join tasmart_valves as valve using (tasmart_id)
+     left join lateral (
+       select "time" from tasmart_data_table as reading
+       where valve.synced_until is null and reading.tasmart_id = wanted.tasmart_id
+       order by "timestamp" desc limit 1
+     ) as newest on true
+     left join lateral (
+       select "time" from tasmart_data_table as reading
+       where reading.tasmart_id = wanted.tasmart_id
+         and "timestamp" between $2::bigint and $3::bigint and "time" > $4::timestamptz and "time" <= $5::timestamptz
+       order by "timestamp" desc limit 1
+     ) as boundary on true`,
+    [
+      tasmartIds,
+      epochSeconds(window.fromUs),
+      epochSeconds(window.toUs),
+      timestamp(window.fromUs),
+      timestamp(window.toUs),
+    ],
+  );
+  const state = (row: (typeof rows)[number]): SyncState => ({
+    syncedUntilUs: toMicros(row.synced),
+    boundaryReadingUs: toMicros(row.boundary),
+    lastAttemptUs: toMicros(row.attempt),
+  });
+  return new Map(rows.map((row) => [row.tasmart_id, state(row)]));
+}
+
+/** Exact: since PostgreSQL 14 extract gives a numeric, and a double counts microseconds until 2255. */
+export function micros(expression: string): string {
+  return `(extract(epoch from ${expression}) * 1000000)::bigint`;
+}
+
+function toMicros(text: string | null): Micros | null {
+  return text === null ? null : Number(text);
+}
+
+function timestamp(timeUs: Micros | null): string | null {
+  return timeUs === null ? null : formatRfc3339(timeUs);
+}

@@ -1,0 +1,162 @@
+import type { Micros } from '../domain/time.ts';
+import type { Database } from './connection.ts';
+import { micros } from './repository.ts';
+
+/** A valve as the registry knows it. */
+export interface RegisteredValve {
+  id: string;
+  shortSn: string | null;
+  fullSn: string | null;
+  /** the name the customer gave it */
+  userId: string | null;
+  /** the project it was last seen in */
+  projectId: string | null;
+  backendRef: string | null;
+  /** false: HyCloud went on listing its project, but not the valve, for more than a day */
+  isListed: boolean;
+}
+
+/** How a valve's readings stand, by the database's clock. */
+export interface Supply {
+  /** null: none is stored */
+  newestUs: Micros | null;
+  ageUs: number | null;
+  /** of the newest reading; null: not configured, or the valve sent none */
+  errorStatus: readonly string[] | null;
+  /** HyCloud had no point for the last boundary it was asked for */
+  isSilent: boolean;
+  gaps: Gaps;
+}
+
+/** Boundaries without a reading, since the valve's first one and within reach of a catch-up. */
+export interface Gaps {
+  /** after `synced_until`: the next run asks for them */
+  due: number;
+  /** HyCloud was asked, and had no point */
+  holes: number;
+  /** before the valve's first run, and never asked for: a backfill would */
+  unasked: number;
+}
+
+export interface SupplyQuery {
+  intervalMinutes: number;
+  catchUpDays: number;
+}
+
+const REGISTERED = `
+  select valve.tasmart_id, short_sn, full_sn, user_id, project_id, backend_ref,
+         valve.last_seen_at >= project.last_seen_at - interval '1 day' as is_listed
+  from tasmart_valves as valve left join tasmart_projects as project using (project_id)`;
+
+interface RegisteredRow {
+  tasmart_id: string;
+  short_sn: string | null;
+  full_sn: string | null;
+  user_id: string | null;
+  project_id: string | null;
+  backend_ref: string | null;
+  is_listed: boolean | null;
+}
+
+/** Every valve that was ever polled, by name. @throws DatabaseError */
+export async function loadRegisteredValves(database: Database): Promise<RegisteredValve[]> {
+  const rows = await database.query<RegisteredRow>(
+    `${REGISTERED} order by coalesce(user_id, short_sn, valve.tasmart_id), valve.tasmart_id`,
+  );
+  return rows.map((row) => ({
+    id: row.tasmart_id,
+    shortSn: row.short_sn,
+    fullSn: row.full_sn,
+    userId: row.user_id,
+    projectId: row.project_id,
+    backendRef: row.backend_ref,
+    isListed: row.is_listed ?? true,
+  }));
+}
+
+/**
+ * Boundaries are counted by their number since the epoch, and each reading belongs to the first at or after it. Where
+ * two neighbours are further than one apart, those between have none: one walk along the primary key finds them all.
+ */
+const SUPPLY = `
+  with valve as (
+    select known.tasmart_id, newest."time" as newest_time, error_status, newest_number, now_number,
+           greatest(first_number, floor(extract(epoch from now() - $3::float8 * interval '1 day') / $2)::bigint + 1) as from_number,
+           floor(extract(epoch from synced_until) / $2)::bigint as synced_number,
+           floor(extract(epoch from coalesce(synced_until, newest."time")) / $2)::bigint as due_after,
+           floor(extract(epoch from first_seen_at) / $2)::bigint as asked_after,
+           coalesce(covered, '{}') as covered
+    from tasmart_valves as known
+    left join tasmart_backfills as done on done.tasmart_id = known.tasmart_id and interval_minutes = $2 / 60
+    cross join (select floor(extract(epoch from now()) / $2::integer)::bigint as now_number) as clock
+    left join lateral (
+      select "time", error_status, ceil(extract(epoch from "time") / $2)::bigint as newest_number
+      from tasmart_data_table as reading where reading.tasmart_id = known.tasmart_id
+      order by "timestamp" desc limit 1
+    ) as newest on true
+    left join lateral (
+      select ceil(extract(epoch from "time") / $2)::bigint as first_number
+      from tasmart_data_table as reading where reading.tasmart_id = known.tasmart_id
+      order by "timestamp" limit 1
+    ) as first on true
+    where known.tasmart_id = any ($1::text[])
+  )
+  select tasmart_id, ${micros('newest_time')} as newest_us, ${micros('now() - newest_time')} as age_us, error_status,
+         coalesce(synced_number > coalesce(newest_number, 0), false) as is_silent,
+         due, missing - due - unasked as holes, unasked
+  from valve
+  cross join lateral (
+    select coalesce(sum(last_number - first_number + 1), 0)::integer as missing,
+           coalesce(sum(greatest(0, last_number - greatest(first_number - 1, due_after))), 0)::integer as due,
+           coalesce(sum((
+             select sum(extract(epoch from upper(part) - lower(part))) / $2
+             from unnest(tstzmultirange(tstzrange(
+               to_timestamp((first_number - 1) * $2),
+               to_timestamp(greatest(first_number - 1, least(last_number, due_after, asked_after)) * $2)
+             )) - covered) as part
+           )), 0)::integer as unasked
+    from (
+      select previous + 1 as first_number, number - 1 as last_number
+      from (
+        select number, coalesce(lag(number) over (order by "timestamp"), from_number - 1) as previous
+        from (
+          -- The index alone tells the number, but for a reading in the very second of a boundary.
+          select "timestamp", case when "timestamp" % $2 > 0 then "timestamp" / $2 + 1 else (
+            select ceil(extract(epoch from "time") / $2)::bigint from tasmart_data_table as exact
+            where exact.tasmart_id = valve.tasmart_id and exact."timestamp" = reading."timestamp"
+          ) end as number
+          from tasmart_data_table as reading
+          where reading.tasmart_id = valve.tasmart_id and "timestamp" >= (from_number - 1) * $2
+        ) as numbered
+        union all
+        select now_number + 1, greatest(newest_number, from_number - 1)
+      ) as neighbours
+      where number - previous > 1
+    ) as gap
+  ) as gaps`;
+
+/** How the readings of these valves stand. @throws DatabaseError */
+export async function loadSupply(
+  database: Database,
+  tasmartIds: readonly string[],
+  { intervalMinutes, catchUpDays }: SupplyQuery,
+): Promise<Map<string, Supply>> {
+  const rows = await database.query<{
+    tasmart_id: string;
+    newest_us: string | null;
+    age_us: string | null;
+    error_status: string[] | null;
+    is_silent: boolean;
+    due: number;
+    holes: number;
+    unasked: number;
+  }>(SUPPLY, [tasmartIds, intervalMinutes * 60, catchUpDays]);
+  const supply = (row: (typeof rows)[number]): Supply => ({
+    newestUs: row.newest_us === null ? null : Number(row.newest_us),
+    ageUs: row.age_us === null ? null : Number(row.age_us),
+    errorStatus: row.error_status,
+    isSilent: row.is_silent,
+    gaps: { due: row.due, holes: row.holes, unasked: row.unasked },
+  });
+  return new Map(rows.map((row) => [row.tasmart_id, supply(row)]));
+}
