@@ -1,0 +1,187 @@
+import type { Logger } from 'pino';
+import { loadUncovered, storeBackfill, type BackfilledSpan, type Span } from '../database/backfill.ts';
+import type { Database } from '../database/connection.ts';
+import { loadKnownProjects, recordProjects } from '../database/registry.ts';
+import type { PropertyName } from '../domain/reading.ts';
+import { US_PER_MINUTE, US_PER_SECOND } from '../domain/time.ts';
+import type { Valve } from '../domain/valve.ts';
+import type { HyCloud } from '../hycloud/client.ts';
+import { HyCloudError } from '../hycloud/errors.ts';
+import { inBatches } from './batches.ts';
+import { fetchRange, PAGE_LIMIT } from './fetch.ts';
+import { floorToGrid } from './grid.ts';
+import { sample, type Samples } from './sample.ts';
+import { namesOf, narrow, resolveTargets, type Target } from './targets.ts';
+
+export interface BackfillSettings {
+  targets: readonly Target[];
+  /** uuid or serial; empty: every targeted valve */
+  only: readonly string[];
+  properties: readonly PropertyName[];
+  intervalMinutes: number;
+  maxConcurrency: number;
+  span: Span;
+}
+
+export interface BackfillDependencies {
+  hycloud: HyCloud;
+  database: Database;
+  log: Logger;
+  onPlan: (plan: BackfillPlan) => void;
+  onProgress: (progress: BackfillProgress) => void;
+}
+
+/** What is to be done, known before it begins. */
+export interface BackfillPlan {
+  valves: number;
+  /** one each, unless a valve sends more often than every 15 s */
+  requests: number;
+}
+
+export interface BackfillProgress {
+  requests: number;
+  valves: number;
+  stored: number;
+}
+
+export interface BackfillReport {
+  valves: number;
+  stored: number;
+  /** valves with nothing new */
+  unchanged: number;
+  /** valves, each with its first failure */
+  failures: ReadonlyMap<string, { valve: Valve; reason: string; error: HyCloudError | null }>;
+  problems: readonly string[];
+  /** nothing at all could be read */
+  nothingRead: boolean;
+}
+
+/** A valve sends a point every 15 s; the page that a chunk takes has room for a few more. */
+const POINT_SPACING_US = 15 * US_PER_SECOND;
+const SPARE_POINTS = 20;
+
+/** The part of a valve's history that one request holds. */
+interface Chunk extends Span {
+  valve: Valve;
+  isLastOfValve: boolean;
+}
+
+/**
+ * Fills history from HyCloud: for every boundary in the span, the valve's last point of its window. Works in chunks of
+ * one request; each is stored together with the note that it is done, so that a backfill goes on where it stopped.
+ *
+ * @throws TargetError, HyCloudError where nothing could be begun or everything would fail alike, DatabaseError
+ */
+export async function backfill(
+  dependencies: BackfillDependencies,
+  settings: BackfillSettings,
+): Promise<BackfillReport> {
+  const { hycloud, database, log, onPlan, onProgress } = dependencies;
+  const known = await loadKnownProjects(database, namesOf(settings.targets));
+  const resolved = await resolveTargets(hycloud, settings.targets, known);
+  for (const rename of resolved.renames) log.warn(rename);
+  const projects = narrow(resolved.projects, settings.only);
+  await recordProjects(database, resolved.projects);
+  const intervalUs = settings.intervalMinutes * US_PER_MINUTE;
+  const valves = projects.flatMap((project) => project.valves);
+  const span = {
+    fromUs: floorToGrid(settings.span.fromUs, intervalUs),
+    toUs: floorToGrid(Math.min(settings.span.toUs, hycloud.serverTimeUs()), intervalUs),
+  };
+  const chunks = await plannedChunks(database, valves, span, settings.intervalMinutes);
+  onPlan({ valves: new Set(chunks.map(({ valve }) => valve.id)).size, requests: chunks.length });
+
+  const report = { valves: valves.length, stored: 0, failures: new Map(), problems: resolved.problems };
+  const progress = { requests: 0, valves: 0, stored: 0 };
+  const batching = { concurrency: settings.maxConcurrency, maxBatch: 4 * settings.maxConcurrency, lingerMs: 50 };
+  const fetch = (chunk: Chunk) => fetchChunk(hycloud, chunk, settings.properties, intervalUs);
+  const changed = new Set<string>();
+  let wholeChunks = 0;
+  for await (const batch of inBatches(chunks, fetch, batching)) {
+    const isNew = await storeBackfill(database, batch, settings.intervalMinutes);
+    for (const { tasmartId, readings, chunk, failure } of batch) {
+      const added = readings.filter((reading) => isNew(tasmartId, reading)).length;
+      report.stored += added;
+      if (added > 0) changed.add(tasmartId);
+      if (!failure) wholeChunks += 1;
+      if (failure && !report.failures.has(tasmartId))
+        report.failures.set(tasmartId, { valve: chunk.valve, ...failure });
+      if (chunk.isLastOfValve) progress.valves += 1;
+    }
+    onProgress({ ...progress, requests: (progress.requests += batch.length), stored: report.stored });
+  }
+  const unchanged = valves.filter(({ id }) => !changed.has(id) && !report.failures.has(id)).length;
+  return { ...report, unchanged, nothingRead: chunks.length > 0 && wholeChunks === 0 && report.stored === 0 };
+}
+
+async function plannedChunks(
+  database: Database,
+  valves: readonly Valve[],
+  span: Span,
+  intervalMinutes: number,
+): Promise<Chunk[]> {
+  if (span.toUs <= span.fromUs) return [];
+  const uncovered = await loadUncovered(
+    database,
+    valves.map(({ id }) => id),
+    intervalMinutes,
+    span,
+  );
+  return valves.flatMap((valve) => {
+    const spans = (uncovered.get(valve.id) ?? []).flatMap((gap) => cut(gap, intervalMinutes * US_PER_MINUTE));
+    return spans.map((part, index) => ({ ...part, valve, isLastOfValve: index === spans.length - 1 }));
+  });
+}
+
+/** Cuts a span, which begins and ends on the grid, into pieces of whole intervals that fit a page. */
+export function cut({ fromUs, toUs }: Span, intervalUs: number): Span[] {
+  const pageUs = (PAGE_LIMIT - SPARE_POINTS) * POINT_SPACING_US;
+  const stepUs = Math.max(1, Math.floor(pageUs / intervalUs)) * intervalUs;
+  return Array.from({ length: Math.ceil((toUs - fromUs) / stepUs) }, (_, index) => ({
+    fromUs: fromUs + index * stepUs,
+    toUs: Math.min(toUs, fromUs + (index + 1) * stepUs),
+  }));
+}
+
+interface FetchedChunk extends BackfilledSpan {
+  chunk: Chunk;
+  failure: { reason: string; error: HyCloudError | null } | null;
+}
+
+async function fetchChunk(
+  hycloud: HyCloud,
+  chunk: Chunk,
+  properties: readonly PropertyName[],
+  intervalUs: number,
+): Promise<FetchedChunk> {
+  const { valve, fromUs, toUs } = chunk;
+  let samples: Samples = new Map();
+  let coveredUntilUs = fromUs;
+  /** by the clocks that answered */
+  let overUntilUs = toUs;
+  const fetched = (failure: FetchedChunk['failure']): FetchedChunk => {
+    const untilUs = floorToGrid(Math.min(coveredUntilUs, overUntilUs), intervalUs);
+    // Of a window that was read in part, or is not over, the last point is not known.
+    const readings = [...samples].filter(([boundaryUs]) => boundaryUs <= untilUs).map(([, reading]) => reading);
+    const covered = failure || untilUs <= fromUs ? null : { fromUs, toUs: untilUs };
+    return { chunk, tasmartId: valve.id, readings, covered, failure };
+  };
+  try {
+    let malformed = '';
+    for await (const slice of fetchRange(hycloud, { valve, fromUs, toUs, properties })) {
+      samples = sample(samples, slice.points, intervalUs);
+      coveredUntilUs = slice.coveredUntilUs;
+      // As a poll does: HyCloud's servers may have skewed clocks.
+      overUntilUs = Math.min(overUntilUs, slice.serverTimeUs);
+      malformed ||= slice.malformed[0]?.reason ?? '';
+    }
+    return fetched(
+      malformed ? { reason: `points that make no sense were not stored: ${malformed}`, error: null } : null,
+    );
+  } catch (error) {
+    if (!(error instanceof HyCloudError)) throw error;
+    // What no valve will be spared: the rest is for the next time.
+    if (['unauthorized', 'rate-limited', 'aborted'].includes(error.failure)) throw error;
+    return fetched({ reason: error.message, error });
+  }
+}

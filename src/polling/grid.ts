@@ -1,0 +1,16 @@
+import type { Micros } from '../domain/time.ts';
+
+/** The boundary at or before this instant. The grid counts from the epoch: …:00, :15, :30, :45 in every zone's minutes. */
+export function floorToGrid(timeUs: Micros, intervalUs: number): Micros {
+  return Math.floor(timeUs / intervalUs) * intervalUs;
+}
+
+/** The boundary `b` whose window (b − interval, b] holds this instant. */
+export function boundaryOf(timeUs: Micros, intervalUs: number): Micros {
+  return Math.ceil(timeUs / intervalUs) * intervalUs;
+}
+
+/** The first boundary after this instant. */
+export function nextBoundary(timeUs: Micros, intervalUs: number): Micros {
+  return floorToGrid(timeUs, intervalUs) + intervalUs;
+}

@@ -1,0 +1,51 @@
+import type { Micros } from '../domain/time.ts';
+import { floorToGrid, nextBoundary } from './grid.ts';
+
+/** What the database knows of a valve before a run. */
+export interface ValveState {
+  /** everything before it is stored; null: never polled */
+  syncedUntilUs: Micros | null;
+  /** time of the stored reading of the last boundary, if there is one */
+  boundaryReadingUs: Micros | null;
+}
+
+export const UNKNOWN_VALVE: ValveState = { syncedUntilUs: null, boundaryReadingUs: null };
+
+export interface PlanSettings {
+  intervalUs: number;
+  catchUpUs: number;
+  initialHistoryUs: number;
+}
+
+/**
+ * What to ask HyCloud for. Windows exclude their start and include their end.
+ *
+ * - `newest`: one point, the last after `fromUs`
+ * - `boundary`: one point, the last of the one window that is due; then perhaps the newest
+ * - `range`: every point after `fromUs`, in pages
+ *
+ * `sinceUs` is where the valve stays synced if nothing comes of it.
+ */
+export type Plan =
+  | { kind: 'newest'; fromUs: Micros; sinceUs: Micros | null }
+  | { kind: 'boundary'; fromUs: Micros; boundaryUs: Micros; sinceUs: Micros }
+  | { kind: 'range'; fromUs: Micros; sinceUs: Micros };
+
+export function planFetch(state: ValveState, nowUs: Micros, settings: PlanSettings): Plan {
+  const { intervalUs } = settings;
+  const lastBoundaryUs = floorToGrid(nowUs, intervalUs);
+  const sinceUs = syncedSince(state, nowUs, settings);
+  if (sinceUs === null) return { kind: 'newest', fromUs: Math.floor(nowUs - settings.catchUpUs), sinceUs };
+  const firstDueUs = nextBoundary(sinceUs, intervalUs);
+  if (firstDueUs > lastBoundaryUs) return { kind: 'newest', fromUs: lastBoundaryUs - intervalUs, sinceUs };
+  const fromUs = firstDueUs - intervalUs;
+  if (firstDueUs === lastBoundaryUs) return { kind: 'boundary', fromUs, boundaryUs: lastBoundaryUs, sinceUs };
+  return { kind: 'range', fromUs, sinceUs };
+}
+
+/** Where to go on from; a run reaches no further back than `catchUpUs`, a first run no further than it is told. */
+function syncedSince(state: ValveState, nowUs: Micros, settings: PlanSettings): Micros | null {
+  const earliest = (reachUs: number) => floorToGrid(nowUs - reachUs, settings.intervalUs);
+  if (state.syncedUntilUs !== null) return Math.max(state.syncedUntilUs, earliest(settings.catchUpUs));
+  return settings.initialHistoryUs > 0 ? earliest(settings.initialHistoryUs) : null;
+}

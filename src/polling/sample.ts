@@ -1,0 +1,39 @@
+import type { Reading } from '../domain/reading.ts';
+import { US_PER_MINUTE, type Micros } from '../domain/time.ts';
+import { boundaryOf } from './grid.ts';
+
+/** The last point of each window, by boundary; the window that is not over yet included. */
+export type Samples = ReadonlyMap<Micros, Reading>;
+
+/** Adds points, in any order, to the samples taken so far. */
+export function sample(samples: Samples, points: readonly Reading[], intervalUs: number): Samples {
+  const next = new Map(samples);
+  for (const point of points) {
+    const boundaryUs = boundaryOf(point.timeUs, intervalUs);
+    const last = next.get(boundaryUs);
+    if (!last || point.timeUs > last.timeUs) next.set(boundaryUs, point);
+  }
+  return next;
+}
+
+/**
+ * The readings to store, by time: each boundary's, and the newest point unless it is less than a minute younger than
+ * the last boundary's reading.
+ *
+ * @param lastBoundaryUs the last boundary that has passed
+ * @param storedBoundaryReadingUs time of the last boundary's reading where it is stored already
+ */
+export function readingsToStore(
+  samples: Samples,
+  lastBoundaryUs: Micros,
+  storedBoundaryReadingUs: Micros | null,
+): Reading[] {
+  const boundaryReadingUs = samples.get(lastBoundaryUs)?.timeUs ?? storedBoundaryReadingUs;
+  return [...samples]
+    .filter(([boundaryUs, { timeUs }]) => {
+      const passed = boundaryUs <= lastBoundaryUs;
+      return passed || boundaryReadingUs === null || timeUs - boundaryReadingUs >= US_PER_MINUTE;
+    })
+    .map(([, reading]) => reading)
+    .sort((a, b) => a.timeUs - b.timeUs);
+}

@@ -1,0 +1,199 @@
+import { distance } from 'fastest-levenshtein';
+import { KnownError } from '../domain/errors.ts';
+import { isNamed, type Project, type Valve } from '../domain/valve.ts';
+import type { HyCloud } from '../hycloud/client.ts';
+import { HyCloudError } from '../hycloud/errors.ts';
+import { printable } from '../reporting/text.ts';
+
+/** A project by id or name (the id wins), single valves of it, or single valves alone. */
+export interface Target {
+  readonly projectId: string | null;
+  readonly projectName: string | null;
+  /** uuid, full or short serial; empty: all of the project */
+  readonly valves: readonly string[];
+}
+
+/** What earlier runs know: the project that a name meant when it was first polled. */
+export type KnownProjects = ReadonlyMap<string, { id: string; /** the name it bore at the last run */ name: string }>;
+
+export interface ResolvedTargets {
+  /** with the targeted valves only; a valve of two projects is in the first */
+  projects: readonly Project[];
+  /** why a part of the targets could not be resolved, though the rest was */
+  problems: readonly string[];
+  /** projects whose name changed since the last run, in words */
+  renames: readonly string[];
+}
+
+/** Exit 78: a project or valve that HyCloud does not show, or more than one that fits. */
+export class TargetError extends KnownError {
+  override readonly name = 'TargetError';
+
+  constructor(message: string, remedy: string) {
+    // Both quote names as HyCloud's users have given them.
+    super('config', printable(message, 1000), { remedy: printable(remedy, 2000) });
+  }
+}
+
+/**
+ * Asks HyCloud which valves the targets mean: a request per project, and one for the list of projects where a name
+ * that is not known yet, or a valve without a project, has to be looked up. A name that is known goes on meaning the
+ * same project, whatever that is called now and whoever else bears the name.
+ *
+ * @throws TargetError, HyCloudError
+ */
+export async function resolveTargets(
+  hycloud: HyCloud,
+  targets: readonly Target[],
+  known: KnownProjects = new Map(),
+): Promise<ResolvedTargets> {
+  const lookup = createLookup(hycloud, known);
+  const found: Project[] = [];
+  const problems: string[] = [];
+  for (const target of targets) {
+    const projects = await lookup.projectsOf(target);
+    problems.push(...projects.flatMap(({ unreadable }) => unreadable));
+    if (target.valves.length === 0) {
+      found.push(...projects);
+      continue;
+    }
+    const { kept, missing } = pickValves(projects, target.valves);
+    found.push(...kept);
+    problems.push(...missing.map((wanted) => `valve ${wanted} is in no project that the key can see`));
+  }
+  const projects = eachValveOnce(found);
+  if (problems.length > 0 && projects.every(({ valves }) => valves.length === 0)) {
+    throw new TargetError(problems.join('; '), 'run "tasmart valves" to see what the key can see');
+  }
+  return { projects, problems: [...new Set(problems)], renames: lookup.renames };
+}
+
+/** Narrows to the valves named, by uuid or serial. @throws TargetError for a name that fits none, or two */
+export function narrow(projects: readonly Project[], wanted: readonly string[]): Project[] {
+  if (wanted.length === 0) return [...projects];
+  const { kept, missing } = pickValves(projects, wanted);
+  if (missing.length === 0) return kept;
+  const known = projects.flatMap(({ valves }) => valves.map(({ shortSn, id }) => shortSn ?? id));
+  throw new TargetError(
+    `no targeted valve is called ${missing.join(', ')}`,
+    `--valve takes a uuid, full or short serial; nearest: ${nearest(missing[0] ?? '', known).join(', ')}`,
+  );
+}
+
+function createLookup(hycloud: HyCloud, known: KnownProjects) {
+  const seen = new Map<string, Promise<Project>>();
+  const renames: string[] = [];
+  let summaries: ReturnType<HyCloud['listProjects']> | null = null;
+
+  const byId = (id: string): Promise<Project> => {
+    const project = seen.get(id) ?? hycloud.getProject(id).catch(explainMissing(id, nameOf(id, known)));
+    seen.set(id, project);
+    return project;
+  };
+  const list = () => (summaries ??= hycloud.listProjects());
+
+  async function byKnownName(configured: string, last: { id: string; name: string }): Promise<Project> {
+    const project = await byId(last.id);
+    if (project.name === last.name) return project;
+    const others = (await list()).filter(({ id, name }) => id !== project.id && isSameName(name, configured));
+    const elsewhere = others.map(
+      ({ id }) => `; another project, ${id}, now bears the name "${configured}", and is not polled`,
+    );
+    renames.push(
+      `project ${project.id} was called "${last.name}" and is now called "${project.name}"${elsewhere.join('')}`,
+    );
+    return project;
+  }
+
+  async function byName(name: string): Promise<Project> {
+    const last = known.get(name.normalize('NFC'));
+    if (last) return byKnownName(name, last);
+    const all = await list();
+    const same = all.filter((project) => isSameName(project.name, name));
+    if (same.length > 1) {
+      const ids = same.map(({ id, valveCount }) => `${id} (${valveCount} valves)`).join(', ');
+      throw new TargetError(
+        `${same.length} projects are called "${name}": ${ids}`,
+        'set target_project_id to the one meant',
+      );
+    }
+    const id = same[0]?.id;
+    if (id !== undefined) return byId(id);
+    const names = nearest(
+      name,
+      all.map((project) => project.name),
+    ).map((text) => `"${text}"`);
+    throw new TargetError(
+      `no project is called "${name}"`,
+      names.length > 0 ? `the key can see, nearest first: ${names.join(', ')}` : 'the key can see no project at all',
+    );
+  }
+
+  return {
+    renames,
+    async projectsOf({ projectId, projectName }: Target): Promise<Project[]> {
+      if (projectId !== null) return [await byId(projectId)];
+      if (projectName !== null) return [await byName(projectName)];
+      const projects: Project[] = [];
+      for (const { id } of await list()) projects.push(await byId(id));
+      return projects;
+    },
+  };
+}
+
+/** The same letters, however the accents are encoded. */
+function isSameName(a: string, b: string): boolean {
+  return a.normalize('NFC') === b.normalize('NFC');
+}
+
+function nameOf(id: string, known: KnownProjects): string | null {
+  return [...known.values()].find((project) => project.id === id)?.name ?? null;
+}
+
+function explainMissing(id: string, lastName: string | null) {
+  return (error: unknown): never => {
+    if (!(error instanceof HyCloudError) || !['not-found', 'forbidden'].includes(error.failure)) throw error;
+    throw new TargetError(
+      `project ${id}${lastName === null ? '' : `, last called "${lastName}",`} is not there, or the key may not see it (HTTP ${error.status ?? 0})`,
+      'run "tasmart projects" to see what the key can see; target_project_id names another one',
+    );
+  };
+}
+
+/** @throws TargetError for a serial that two valves bear */
+function pickValves(projects: readonly Project[], wanted: readonly string[]): { kept: Project[]; missing: string[] } {
+  const all = new Map<string, Valve>(projects.flatMap(({ valves }) => valves.map((valve) => [valve.id, valve])));
+  const ids = new Set<string>();
+  const missing: string[] = [];
+  for (const name of wanted) {
+    const fitting = [...all.values()].filter((valve) => isNamed(valve, name));
+    if (fitting.length > 1) {
+      const candidates = fitting.map(({ id }) => id).join(', ');
+      throw new TargetError(`${fitting.length} valves are called ${name}: ${candidates}`, 'name it by its uuid');
+    }
+    if (fitting[0]) ids.add(fitting[0].id);
+    else missing.push(name);
+  }
+  const kept = projects.map((project) => ({ ...project, valves: project.valves.filter(({ id }) => ids.has(id)) }));
+  return { kept: kept.filter(({ valves }) => valves.length > 0), missing };
+}
+
+function eachValveOnce(projects: readonly Project[]): Project[] {
+  const seen = new Set<string>();
+  return projects.map((project) => {
+    const valves = project.valves.filter(({ id }) => !seen.has(id));
+    for (const { id } of valves) seen.add(id);
+    return { ...project, valves };
+  });
+}
+
+function nearest(wanted: string, known: readonly string[]): string[] {
+  return [...new Set(known)].sort((a, b) => distance(wanted, a) - distance(wanted, b)).slice(0, 20);
+}
+
+/** The project names that have to be looked up. */
+export function namesOf(targets: readonly Target[]): string[] {
+  return targets.flatMap(({ projectId, projectName }) =>
+    projectId === null && projectName !== null ? [projectName.normalize('NFC')] : [],
+  );
+}

@@ -1,0 +1,151 @@
+import type { Reading } from '../../src/domain/reading.ts';
+import { parseRfc3339, type Micros } from '../../src/domain/time.ts';
+import type { Project, Valve } from '../../src/domain/valve.ts';
+import type { HyCloud, PointsPage, PointsQuery } from '../../src/hycloud/client.ts';
+import { HyCloudError } from '../../src/hycloud/errors.ts';
+
+/** An instant of 2026-03-01, as `10:15` or `10:14:58.535091`. */
+export function at(time: string): Micros {
+  const timeUs = parseRfc3339(`2026-03-01T${time.length === 5 ? `${time}:00` : time}Z`);
+  if (timeUs === null) throw new Error(`no time: ${time}`);
+  return timeUs;
+}
+
+export function reading(timeUs: Micros, measuredFlowDlh: number | null = null): Reading {
+  return {
+    timeUs,
+    measuredFlowDlh,
+    measuredPowerDw: null,
+    energyCounter1Kwh: null,
+    energyCounter2Kwh: null,
+    relativeFlowBp: null,
+    relativePowerBp: null,
+    positionBp: null,
+    inputSignalDv: null,
+    localTempDc: null,
+    remoteTempDc: null,
+    valveTimestampS: null,
+    valveDst: null,
+    errorStatus: null,
+  };
+}
+
+/** Readings at these times of the day. */
+export function readings(...times: string[]): Reading[] {
+  return times.map((time) => reading(at(time)));
+}
+
+export function valveNamed(id: string, more: Partial<Valve> = {}): Valve {
+  const nothing = { kind: null, fullSn: null, shortSn: null, cloudIdentifier: null, userId: null, firmware: null };
+  return { id, ...nothing, pointsPath: `ta-smart/${id}/data/points`, ...more };
+}
+
+export const VALVE = valveNamed('valve-1');
+
+/** A point that makes no sense: of that time, or of none. */
+export interface Nonsense {
+  timeUs: Micros;
+  dated: boolean;
+}
+
+export interface Quirks {
+  /** HyCloud's clock, per answer (the last one goes on for ever) */
+  clocksUs: Micros[];
+  inclusive: { from: boolean; to: boolean };
+  /** how finely bounds and times are compared, in microseconds */
+  grainUs: number;
+  /** points it sends at most, whatever is asked */
+  cap: number;
+  /** whether it says what it did, says what was asked, or says nothing */
+  echo: 'honest' | 'lying' | 'absent';
+  ignores: readonly ('from' | 'to' | 'limit' | 'direction')[];
+  nonsense: readonly Nonsense[];
+  /** what has come by the n-th request */
+  arriving: (request: number) => readonly Reading[];
+  /** the requests (from 1) that fail, and how */
+  failing: Readonly<Record<number, HyCloudError>>;
+}
+
+export interface FakeHyCloud extends HyCloud {
+  asked: PointsQuery[];
+}
+
+/** A HyCloud of one valve, over a list of points in any order. */
+export function fakeHyCloud(points: readonly Reading[], quirks: Partial<Quirks> = {}): FakeHyCloud {
+  const asked: PointsQuery[] = [];
+  const { clocksUs = [at('23:59:59')], failing = {} } = quirks;
+  const clockUs = () => clocksUs[Math.min(asked.length, clocksUs.length) - 1] ?? clocksUs[0] ?? 0;
+  return {
+    asked,
+    stats: { requests: 0, retries: 0 },
+    serverTimeUs: clockUs,
+    listProjects: () => Promise.resolve([]),
+    getProject: (id) => Promise.reject(new HyCloudError('not-found', `projects/${id}`, 'HTTP 404', { status: 404 })),
+    latestFirmware: () => Promise.resolve('1.0.0'),
+    close: () => undefined,
+    getPoints(_valve, query) {
+      asked.push(query);
+      const failure = failing[asked.length];
+      const arrived = quirks.arriving?.(asked.length) ?? [];
+      return failure
+        ? Promise.reject(failure)
+        : Promise.resolve(answer([...points, ...arrived], query, clockUs(), quirks));
+    },
+  };
+}
+
+function answer(
+  points: readonly Reading[],
+  query: PointsQuery,
+  serverTimeUs: Micros,
+  quirks: Partial<Quirks>,
+): PointsPage {
+  const { inclusive = { from: true, to: true }, grainUs = 1, cap = 2000, echo = 'honest', ignores = [] } = quirks;
+  const grain = (timeUs: Micros) => Math.floor(timeUs / grainUs);
+  const [from, to] = [grain(query.fromUs), grain(query.toUs)];
+  const inBounds = ({ timeUs }: { timeUs: Micros }) => {
+    const time = grain(timeUs);
+    const after = ignores.includes('from') || (inclusive.from ? time >= from : time > from);
+    return after && (ignores.includes('to') || (inclusive.to ? time <= to : time < to));
+  };
+  const direction = ignores.includes('direction') ? 'descending' : query.direction;
+  const sign = direction === 'ascending' ? 1 : -1;
+  const limit = ignores.includes('limit') ? cap : Math.min(cap, query.limit);
+  const page = [...points, ...(quirks.nonsense ?? [])]
+    .filter(inBounds)
+    .sort((a, b) => sign * (a.timeUs - b.timeUs))
+    .slice(0, limit);
+  const said = { honest: { sort: direction, limit }, lying: { sort: query.direction, limit: query.limit } };
+  return {
+    points: page.filter((point) => 'measuredFlowDlh' in point),
+    malformed: page
+      .filter((point) => 'dated' in point)
+      .map(({ timeUs, dated }) => ({ timeUs: dated ? timeUs : null, reason: 'nonsense' })),
+    serverTimeUs,
+    ...(echo === 'absent' ? { sort: null, limit: null } : said[echo]),
+  };
+}
+
+/** A HyCloud of projects; those of `missing` are listed, but not shown. */
+export function fakeProjects(projects: readonly Project[], missing: Readonly<Record<string, HyCloudError>> = {}) {
+  const hycloud = fakeHyCloud([]);
+  const calls: string[] = [];
+  return {
+    ...hycloud,
+    calls,
+    listProjects: () => {
+      calls.push('list');
+      return Promise.resolve(
+        projects.map(({ id, name, valves }) => ({ id, name, valveCount: valves.length, userCount: 1 })),
+      );
+    },
+    getProject: (id: string) => {
+      calls.push(id);
+      const project = projects.find((candidate) => candidate.id === id);
+      if (project && !(id in missing)) return Promise.resolve(project);
+      return Promise.reject(
+        missing[id] ?? new HyCloudError('not-found', `projects/${id}`, 'HTTP 404', { status: 404 }),
+      );
+    },
+  };
+}

@@ -1,0 +1,210 @@
+import { describe, expect, test } from 'vitest';
+import type { Project, Valve } from '../../src/domain/valve.ts';
+import { HyCloudError } from '../../src/hycloud/errors.ts';
+import { narrow, resolveTargets, TargetError, type Target } from '../../src/polling/targets.ts';
+import { fakeProjects, valveNamed } from './builder.ts';
+
+const [A, B, C] = ['valve-a', 'valve-b', 'valve-c'].map((id, index) =>
+  valveNamed(id, { shortSn: `0000000${index}`, fullSn: `00000000000000000000abc${index}` }),
+) as [Valve, Valve, Valve];
+
+function project(id: string, name: string, valves: readonly Valve[] = [], unreadable: readonly string[] = []): Project {
+  return { id, name, valves, unreadable };
+}
+
+function target(some: Partial<Target>): Target {
+  return { projectId: null, projectName: null, valves: [], ...some };
+}
+
+async function resolve(projects: readonly Project[], ...targets: Partial<Target>[]) {
+  const { projects: found, problems } = await resolveTargets(fakeProjects(projects), targets.map(target));
+  return { valves: found.map(({ id, valves }) => [id, valves.map((valve) => valve.id)]), problems };
+}
+
+async function refusal(promise: Promise<unknown>): Promise<TargetError> {
+  const error = await promise.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  if (error instanceof TargetError) return error;
+  throw new Error(`no TargetError: ${String(error)}`);
+}
+
+const NORTH = project('p-north', 'North', [A, B]);
+const SOUTH = project('p-south', 'South', [C]);
+
+describe('a project is found', () => {
+  test('by its name', async () => {
+    expect(await resolve([NORTH, SOUTH], { projectName: 'South' })).toEqual({
+      valves: [['p-south', ['valve-c']]],
+      problems: [],
+    });
+  });
+
+  test('by its id, which wins over the name and needs no list', async () => {
+    const hycloud = fakeProjects([NORTH, SOUTH]);
+    const { projects } = await resolveTargets(hycloud, [target({ projectId: 'p-north', projectName: 'South' })]);
+    expect(projects).toEqual([NORTH]);
+    expect(hycloud.calls).toEqual(['p-north']);
+  });
+
+  test.each([
+    ['composed', 'Scuola Niccol\u00f2', 'Scuola Niccolo\u0300'],
+    ['decomposed', 'Scuola Niccolo\u0300', 'Scuola Niccol\u00f2'],
+  ])('by a name with accents, where HyCloud has them %s', async (_how, name, wanted) => {
+    const { valves } = await resolve([project('p-1', name, [A])], { projectName: wanted });
+    expect(valves).toEqual([['p-1', ['valve-a']]]);
+  });
+
+  test.each(['south', 'South ', 'Sout'])('but not by %j', async (projectName) => {
+    expect((await refusal(resolve([NORTH, SOUTH], { projectName }))).message).toBe(
+      `no project is called "${projectName}"`,
+    );
+  });
+
+  test('with no valves in it, too', async () => {
+    expect(await resolve([project('p-1', 'Empty')], { projectName: 'Empty' })).toEqual({
+      valves: [['p-1', []]],
+      problems: [],
+    });
+  });
+});
+
+describe('a name', () => {
+  test('that two projects bear is an error with both ids', async () => {
+    const error = await refusal(resolve([NORTH, project('p-2', 'North', [C])], { projectName: 'North' }));
+    expect(error.message).toBe('2 projects are called "North": p-north (2 valves), p-2 (1 valves)');
+    expect(error).toMatchObject({ kind: 'config', remedy: 'set target_project_id to the one meant' });
+  });
+
+  test('that none bears is answered with those there are, nearest first', async () => {
+    const projects = ['Zoo', 'Norht', 'Nord', 'South'].map((name, n) => project(`p-${n}`, name));
+    const error = await refusal(resolve(projects, { projectName: 'North' }));
+    expect(error.remedy).toMatch(/^the key can see, nearest first: "(Norht", "Nord|Nord", "Norht)", "South", "Zoo"$/);
+  });
+
+  test('is looked up in vain where the key sees nothing', async () => {
+    const error = await refusal(resolve([], { projectName: 'North' }));
+    expect(error.remedy).toBe('the key can see no project at all');
+  });
+});
+
+describe('a project that is not shown', () => {
+  test.each([
+    ['not-found', 404],
+    ['forbidden', 403],
+  ] as const)('is an error of the configuration: %s', async (failure, status) => {
+    const refused = new HyCloudError(failure, 'projects/p-north', `HTTP ${status}`, { status });
+    const hycloud = fakeProjects([NORTH], { 'p-north': refused });
+    const error = await refusal(resolveTargets(hycloud, [target({ projectId: 'p-north' })]));
+    expect(error.message).toBe(`project p-north is not there, or the key may not see it (HTTP ${status})`);
+    expect(error.kind).toBe('config');
+  });
+
+  test('because HyCloud fails is an error of HyCloud', async () => {
+    const failed = new HyCloudError('server', 'projects/p-north', 'HTTP 500', { status: 500 });
+    const hycloud = fakeProjects([NORTH], { 'p-north': failed });
+    await expect(resolveTargets(hycloud, [target({ projectId: 'p-north' })])).rejects.toBe(failed);
+  });
+});
+
+describe('single valves', () => {
+  test.each([
+    ['uuid', 'VALVE-B'],
+    ['short serial', '00000001'],
+    ['full serial', '00000000000000000000ABC1'],
+  ])('are found by %s, in any letter case, in any project', async (_how, wanted) => {
+    expect(await resolve([SOUTH, NORTH], { valves: [wanted] })).toEqual({
+      valves: [['p-north', ['valve-b']]],
+      problems: [],
+    });
+  });
+
+  test('of a project are looked for in that project alone', async () => {
+    const { valves, problems } = await resolve([NORTH, SOUTH], {
+      projectName: 'North',
+      valves: ['valve-a', 'valve-c'],
+    });
+    expect(valves).toEqual([['p-north', ['valve-a']]]);
+    expect(problems).toEqual(['valve valve-c is in no project that the key can see']);
+  });
+
+  test('that are named twice are polled once', async () => {
+    expect((await resolve([NORTH], { valves: ['valve-a', '00000000', 'VALVE-A'] })).valves).toEqual([
+      ['p-north', ['valve-a']],
+    ]);
+  });
+
+  test('are an error where none of them is there', async () => {
+    const error = await refusal(resolve([NORTH], { valves: ['valve-x', 'valve-y'] }));
+    expect(error.message).toBe(
+      'valve valve-x is in no project that the key can see; valve valve-y is in no project that the key can see',
+    );
+  });
+
+  test('are an error where two bear the serial', async () => {
+    const twin = valveNamed('valve-twin', { shortSn: '00000000' });
+    const error = await refusal(resolve([NORTH, project('p-2', 'Other', [twin])], { valves: ['00000000'] }));
+    expect(error).toMatchObject({
+      message: '2 valves are called 00000000: valve-a, valve-twin',
+      remedy: 'name it by its uuid',
+    });
+  });
+
+  test('of two projects are one valve, polled with the first', async () => {
+    expect((await resolve([NORTH, project('p-2', 'Shared', [A])], { valves: ['00000000'] })).valves[0]).toEqual([
+      'p-north',
+      ['valve-a'],
+    ]);
+  });
+});
+
+describe('several targets', () => {
+  test('add up, a shared valve counting with the first', async () => {
+    const shared = project('p-shared', 'Shared', [B, C]);
+    const found = await resolve([NORTH, shared], { projectName: 'Shared' }, { projectId: 'p-north' });
+    expect(found).toEqual({
+      valves: [
+        ['p-shared', ['valve-b', 'valve-c']],
+        ['p-north', ['valve-a']],
+      ],
+      problems: [],
+    });
+  });
+
+  test('ask for the list and for each project once', async () => {
+    const hycloud = fakeProjects([NORTH, SOUTH]);
+    const targets = [
+      { projectName: 'North' },
+      { projectName: 'South' },
+      { projectId: 'p-north' },
+      { valves: ['valve-c'] },
+    ];
+    await resolveTargets(hycloud, targets.map(target));
+    expect(hycloud.calls.sort()).toEqual(['list', 'p-north', 'p-south']);
+  });
+
+  test('tell of a valve that could not be read once, and go on', async () => {
+    const odd = project('p-1', 'Odd', [A], ['valve no. 2 of project "Odd" has no usable id']);
+    expect(await resolve([odd], { projectId: 'p-1' }, { projectName: 'Odd' })).toMatchObject({
+      problems: ['valve no. 2 of project "Odd" has no usable id'],
+    });
+  });
+});
+
+describe('narrow (--valve)', () => {
+  test('keeps everything where nothing is named', () => {
+    expect(narrow([NORTH, SOUTH], [])).toEqual([NORTH, SOUTH]);
+  });
+
+  test('keeps the named valves, and the projects that have any', () => {
+    expect(narrow([NORTH, SOUTH], ['00000002'])).toEqual([SOUTH]);
+    expect(narrow([NORTH, SOUTH], ['valve-b', 'valve-c'])).toEqual([{ ...NORTH, valves: [B] }, SOUTH]);
+  });
+
+  test('refuses a name that no targeted valve bears, with the nearest', () => {
+    const call = () => narrow([NORTH, SOUTH], ['valve-a', '00000009']);
+    expect(call).toThrow(TargetError);
+    expect(call).toThrow('no targeted valve is called 00000009');
+  });
+});
