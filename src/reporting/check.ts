@@ -1,0 +1,55 @@
+import { formatJson } from './json.ts';
+import { count, printable } from './text.ts';
+
+/** One thing that was tried. `seen` and `remedy` hold no secret. */
+export interface CheckItem {
+  name: string;
+  /** `skipped`: it could not be tried, for what `seen` says */
+  state: 'ok' | 'warning' | 'failed' | 'skipped';
+  seen: string;
+  /** null: nothing need be done */
+  remedy: string | null;
+}
+
+export const ok = (name: string, seen: string): CheckItem => ({ name, state: 'ok', seen, remedy: null });
+export const warning = (name: string, seen: string, remedy: string | null): CheckItem => ({
+  name,
+  state: 'warning',
+  seen,
+  remedy,
+});
+export const failed = (name: string, seen: string, remedy: string | null): CheckItem => ({
+  name,
+  state: 'failed',
+  seen,
+  remedy,
+});
+export const skipped = (name: string, seen: string): CheckItem => ({ name, state: 'skipped', seen, remedy: null });
+
+const MARKS = { ok: '✓', warning: '!', failed: '✗', skipped: '–' } as const;
+
+const MAX_LENGTH = 500;
+
+/** A line per item, what to do below it; then how many are wrong. */
+export function checkTable(items: readonly CheckItem[]): string {
+  const width = Math.max(...items.map(({ name }) => Array.from(printable(name)).length));
+  const lines = items.flatMap(({ name, state, seen, remedy }) => {
+    const label = printable(name);
+    const padding = ' '.repeat(width - Array.from(label).length);
+    const line = `${MARKS[state]} ${label}${padding}  ${printable(seen, MAX_LENGTH)}`;
+    return remedy === null ? [line] : [line, `${' '.repeat(width + 4)}→ ${printable(remedy, MAX_LENGTH)}`];
+  });
+  const [wrong, warnings] = (['failed', 'warning'] as const).map(
+    (wanted) => items.filter(({ state }) => state === wanted).length,
+  );
+  const verdict = wrong === 0 ? 'Nothing is wrong' : `${count(wrong ?? 0, 'thing')} wrong`;
+  return `${lines.join('\n')}\n\n${verdict}; ${count(warnings ?? 0, 'warning')}.\n`;
+}
+
+export function checkJson(items: readonly CheckItem[]): string {
+  return formatJson({ ok: isSound(items), items });
+}
+
+export function isSound(items: readonly CheckItem[]): boolean {
+  return !items.some(({ state }) => state === 'failed');
+}

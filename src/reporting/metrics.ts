@@ -1,0 +1,148 @@
+import type { PolledValve, PollReport } from '../polling/run.ts';
+import { US_PER_SECOND, type Micros } from '../domain/time.ts';
+import { valveLabel } from '../domain/valve.ts';
+
+export interface RunMetrics {
+  endedUs: Micros;
+  seconds: number;
+  exitStatus: number;
+  requests: number;
+  retries: number;
+  /** null: nothing was read, and nothing is known of the valves */
+  report: PollReport | null;
+  /** only some of the targeted valves were polled: the others stay as they were */
+  isNarrowed: boolean;
+}
+
+/** Base units, as Prometheus wants them; flow alone is left in the trade's own, per hour. */
+const FAMILIES = {
+  tasmart_valve_info: ['gauge', 'Names and firmware of the valve; always 1'],
+  tasmart_valve_reading_timestamp_seconds: ['gauge', 'Time of the newest reading of the valve'],
+  tasmart_valve_flow_cubic_meters_per_hour: ['gauge', 'Flow at the newest reading, mean of 15 s'],
+  tasmart_valve_power_watts: ['gauge', 'Power at the newest reading, mean of 15 s'],
+  tasmart_valve_energy_joules_total: ['counter', 'Energy counter since installation, in steps of 1 kWh'],
+  tasmart_run_duration_seconds: ['gauge', 'How long the last run took'],
+  tasmart_run_exit_status: ['gauge', 'Exit status of the last run; 0 is success'],
+  tasmart_run_requests: ['gauge', 'Requests to HyCloud in the last run, retries included'],
+  tasmart_run_retries: ['gauge', 'Requests of the last run that repeated a failed one'],
+  tasmart_run_readings_stored: ['gauge', 'Readings that the last run stored'],
+  tasmart_run_valves: ['gauge', 'Valves of the last run, by what became of them'],
+  tasmart_last_run_timestamp_seconds: ['gauge', 'When the last run ended, however it did'],
+  tasmart_last_success_timestamp_seconds: ['gauge', 'When the last run that read every valve ended'],
+} as const;
+
+type Family = keyof typeof FAMILIES;
+
+interface Sample {
+  family: Family;
+  line: string;
+  /** null: it is not a valve's */
+  tasmartId: string | null;
+}
+
+/**
+ * Text format 0.0.4. What this run cannot know is taken over from the file before: the newest reading of a valve that
+ * could not be read now, and when a run last succeeded; so nothing vanishes from a graph, or from an alert, just when
+ * it matters.
+ *
+ * @see https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+ * @see https://prometheus.io/docs/practices/naming/
+ */
+export function formatMetrics(run: RunMetrics, previousText: string): string {
+  const previous = parseSamples(previousText);
+  const valves = run.report?.polled ?? [];
+  const current = [...valves.flatMap(valveSamples), ...runSamples(run)];
+  const samples = [...current, ...previous.filter((sample) => isKept(sample, run))];
+  return (Object.keys(FAMILIES) as Family[])
+    .map((family) => {
+      const lines = samples.filter((each) => each.family === family).map(({ line }) => `${line}\n`);
+      const [type, help] = FAMILIES[family];
+      return lines.length === 0 ? '' : `# HELP ${family} ${help}\n# TYPE ${family} ${type}\n${lines.join('')}`;
+    })
+    .join('');
+}
+
+function isKept({ family, tasmartId }: Sample, { report, isNarrowed, exitStatus }: RunMetrics): boolean {
+  if (tasmartId === null) return family === 'tasmart_last_success_timestamp_seconds' && exitStatus !== 0;
+  const polled = report?.polled.find(({ valve }) => escaped(valve.id) === tasmartId);
+  if (polled) return polled.newest === null && family !== 'tasmart_valve_info';
+  return report === null || isNarrowed;
+}
+
+function valveSamples({ valve, newest }: PolledValve): Sample[] {
+  const of = (family: Family, value: string | null, labels: Record<string, string> = {}): Sample[] =>
+    value === null
+      ? []
+      : [{ ...sample(family, value, { tasmart_id: valve.id, ...labels }), tasmartId: escaped(valve.id) }];
+  const names = {
+    name: valveLabel(valve),
+    short_sn: valve.shortSn ?? '',
+    full_sn: valve.fullSn ?? '',
+    firmware: valve.firmware ?? '',
+  };
+  const info = of('tasmart_valve_info', '1', names);
+  if (newest === null) return info;
+  return [
+    ...info,
+    ...of('tasmart_valve_reading_timestamp_seconds', seconds(newest.timeUs)),
+    ...of('tasmart_valve_flow_cubic_meters_per_hour', scaled(newest.measuredFlowDlh, 10_000)),
+    ...of('tasmart_valve_power_watts', scaled(newest.measuredPowerDw, 10)),
+    ...of('tasmart_valve_energy_joules_total', joules(newest.energyCounter1Kwh), { register: '1' }),
+    ...of('tasmart_valve_energy_joules_total', joules(newest.energyCounter2Kwh), { register: '2' }),
+  ];
+}
+
+function runSamples({ endedUs, seconds: duration, exitStatus, requests, retries, report }: RunMetrics): Sample[] {
+  const samples = [
+    sample('tasmart_run_duration_seconds', duration.toFixed(3)),
+    sample('tasmart_run_exit_status', String(exitStatus)),
+    sample('tasmart_run_requests', String(requests)),
+    sample('tasmart_run_retries', String(retries)),
+    sample('tasmart_last_run_timestamp_seconds', seconds(endedUs)),
+    ...(exitStatus === 0 ? [sample('tasmart_last_success_timestamp_seconds', seconds(endedUs))] : []),
+  ];
+  if (report === null) return samples;
+  const { polled, problems, stored, unchanged, silent, failed } = report;
+  const changed = polled.length + problems.length - unchanged - silent - failed;
+  const states = Object.entries({ changed, unchanged, silent, failed });
+  return [
+    ...samples,
+    sample('tasmart_run_readings_stored', String(stored)),
+    ...states.map(([state, valves]) => sample('tasmart_run_valves', String(valves), { state })),
+  ];
+}
+
+function sample(family: Family, value: string, labels: Record<string, string> = {}): Sample {
+  const pairs = Object.entries(labels).map(([name, text]) => `${name}="${escaped(text)}"`);
+  return { family, line: `${family}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}`, tasmartId: null };
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
+
+function scaled(value: number | null, divisor: number): string | null {
+  return value === null ? null : String(value / divisor);
+}
+
+function joules(kwh: bigint | null): string | null {
+  return kwh === null ? null : String(kwh * 3_600_000n);
+}
+
+function seconds(timeUs: Micros): string {
+  const whole = Math.floor(timeUs / US_PER_SECOND);
+  return `${whole}.${String(timeUs - whole * US_PER_SECOND).padStart(6, '0')}`;
+}
+
+const LABEL = String.raw`[a-z_]+="(?:[^"\\\n]|\\["\\n])*"`;
+const LINE = new RegExp(String.raw`^(tasmart_[a-z_]+)(?:\{(${LABEL}(?:,${LABEL})*)\})? -?[0-9.e+]+$`);
+const TASMART_ID = /^tasmart_id="((?:[^"\\]|\\.)*)"/;
+
+/** The samples of a file that an earlier run wrote; what is not one of ours, or half a line, is left out. */
+function parseSamples(text: string): Sample[] {
+  return text.split('\n').flatMap((line): Sample[] => {
+    const [, family = '', labels = ''] = LINE.exec(line) ?? [];
+    if (!Object.hasOwn(FAMILIES, family)) return [];
+    return [{ family: family as Family, line, tasmartId: TASMART_ID.exec(labels)?.[1] ?? null }];
+  });
+}

@@ -1,0 +1,64 @@
+import { SingleBar } from 'cli-progress';
+import type { Logger } from 'pino';
+
+interface Plan {
+  valves: number;
+  requests: number;
+}
+
+interface Done extends Plan {
+  stored: number;
+}
+
+export interface Progress {
+  start: (plan: Plan) => void;
+  update: (done: Done) => void;
+  stop: () => void;
+}
+
+/** Off a terminal, a line this often. */
+const LINE_EVERY_MS = 30_000;
+
+/** A bar on a terminal; elsewhere (`terminal` null) a line in the log now and then. */
+export function createProgress(terminal: NodeJS.WriteStream | null, log: Logger): Progress {
+  return terminal ? createBar(terminal) : createLines(log);
+}
+
+function createBar(stream: NodeJS.WriteStream): Progress {
+  const format = '{bar} {percentage} % | {stored} readings | {valves} of {allValves} valves | {eta_formatted} left';
+  const bar = new SingleBar({
+    stream,
+    format,
+    hideCursor: true,
+    barsize: 24,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+  });
+  return {
+    start: ({ requests, valves }) => bar.start(requests, 0, { stored: 0, valves: 0, allValves: valves }),
+    update: ({ requests, stored, valves }) => bar.update(requests, { stored, valves }),
+    stop: () => bar.stop(),
+  };
+}
+
+function createLines(log: Logger): Progress {
+  const startedMs = performance.now();
+  let saidMs = startedMs;
+  let plan: Plan = { valves: 0, requests: 0 };
+  return {
+    start: (planned) => {
+      plan = planned;
+    },
+    update: ({ requests, stored, valves }) => {
+      const nowMs = performance.now();
+      if (nowMs - saidMs < LINE_EVERY_MS) return;
+      saidMs = nowMs;
+      const secondsLeft = Math.round(((nowMs - startedMs) / 1000) * (plan.requests / requests - 1));
+      log.info(
+        { requests, ofRequests: plan.requests, valves, ofValves: plan.valves, stored, secondsLeft },
+        'backfilling',
+      );
+    },
+    stop: () => undefined,
+  };
+}

@@ -1,0 +1,150 @@
+import type { RecordedRun } from '../database/runs.ts';
+import type { RegisteredValve, Supply } from '../database/status.ts';
+import { formatRfc3339, US_PER_SECOND } from '../domain/time.ts';
+import { valveLabel } from '../domain/valve.ts';
+import { formatCsv } from './csv.ts';
+import { formatJson } from './json.ts';
+import { formatTable, type Column } from './table.ts';
+import { count, printable } from './text.ts';
+import { age, localTime } from './units.ts';
+
+export interface ValveStatus {
+  valve: RegisteredValve;
+  supply: Supply;
+  /**
+   * - `ok`: its newest reading is young enough
+   * - `silent`: HyCloud was asked, and had no point for the last boundary
+   * - `behind`: its newest reading is too old, and HyCloud has not been asked since, or not with success
+   * - `left`: HyCloud no longer lists it
+   */
+  state: 'ok' | 'silent' | 'behind' | 'left';
+  /** older than the limit; never of a valve that left */
+  isLate: boolean;
+}
+
+export interface Status {
+  valves: readonly ValveStatus[];
+  /** targets that no run has found yet, in words */
+  unknown: readonly string[];
+  maxAgeUs: number;
+  newestRun: RecordedRun | null;
+  lastSuccess: RecordedRun | null;
+}
+
+/** What a monitor asks: every valve that is watched is known, and young enough. */
+export function isHealthy({ valves, unknown }: Status): boolean {
+  const watched = valves.filter(({ state }) => state !== 'left');
+  return watched.length > 0 && unknown.length === 0 && !watched.some(({ isLate }) => isLate);
+}
+
+const COLUMNS = (timezone: string): Column[] => [
+  { heading: '' },
+  { heading: 'valve' },
+  { heading: 'serial' },
+  { heading: `newest reading (${timezone})` },
+  { heading: 'age', align: 'right' },
+  { heading: '' },
+  { heading: 'due', align: 'right' },
+  { heading: 'holes', align: 'right' },
+  { heading: 'unasked', align: 'right' },
+  { heading: 'errors' },
+];
+
+/** One line per valve; then what concerns them all. */
+export function statusTable(status: Status, timezone: string): string {
+  const rows = status.valves.map(({ valve, supply, state, isLate }) => [
+    isLate ? '✗' : state === 'left' ? '–' : '✓',
+    printable(valveLabel(valve), 32),
+    printable(valve.shortSn ?? '–', 24),
+    supply.newestUs === null ? '–' : localTime(supply.newestUs, timezone),
+    supply.ageUs === null ? '–' : age(supply.ageUs),
+    state,
+    ...[supply.gaps.due, supply.gaps.holes, supply.gaps.unasked].map((gaps) => (gaps === 0 ? '–' : String(gaps))),
+    printable((supply.errorStatus ?? []).join(' '), 40),
+  ]);
+  const lines = [summary(status), ...status.unknown.map((text) => `✗ ${printable(text, 200)}`), ...runLines(status)];
+  return `${rows.length > 0 ? `${formatTable(COLUMNS(timezone), rows)}\n` : ''}${lines.join('\n')}\n`;
+}
+
+function summary({ valves, maxAgeUs }: Status): string {
+  const watched = valves.filter(({ state }) => state !== 'left');
+  const late = watched.filter(({ isLate }) => isLate).length;
+  const left = valves.length - watched.length;
+  const leavers = left === 0 ? '' : `; ${left} left`;
+  if (watched.length === 0) return `✗ no valve is watched${leavers}: run "tasmart poll"`;
+  return `${count(watched.length, 'valve')}: ${watched.length - late} up to date, ${late} older than ${age(maxAgeUs)}${leavers}.`;
+}
+
+function runLines({ newestRun, lastSuccess }: Status): string[] {
+  if (!newestRun) return ['No poll yet.'];
+  const { outcome, ageUs, valves, stored, failed, error } = newestRun;
+  const reason = error === null ? '' : `: ${printable(error, 200)}`;
+  const counts = `${count(valves, 'valve')}, ${count(stored, 'reading')} stored, ${failed} failed`;
+  const line = `Last poll: ${outcome}, ${age(ageUs)} ago (${counts})${reason}`;
+  if (outcome === 'success') return [line];
+  return [line, lastSuccess ? `Last success: ${age(lastSuccess.ageUs)} ago` : 'No poll has succeeded yet.'];
+}
+
+export function statusJson(status: Status): string {
+  return formatJson({
+    ok: isHealthy(status),
+    max_age_seconds: status.maxAgeUs / US_PER_SECOND,
+    valves: status.valves.map(fields),
+    problems: status.unknown,
+    last_run: status.newestRun && runFields(status.newestRun),
+    last_success: status.lastSuccess && runFields(status.lastSuccess),
+  });
+}
+
+export function statusCsv({ valves }: Status): string {
+  const rows = valves.map((valve) => {
+    const { error_status: errors, gaps, ...row } = fields(valve);
+    return [...Object.values(row), gaps.due, gaps.holes, gaps.unasked, errors === null ? null : errors.join(' ')];
+  });
+  return formatCsv(CSV_COLUMNS, rows);
+}
+
+const CSV_COLUMNS = [
+  'tasmart_id',
+  'short_sn',
+  'full_sn',
+  'user_id',
+  'backend_ref',
+  'state',
+  'late',
+  'newest_reading',
+  'age_seconds',
+  'gaps_due',
+  'gaps_holes',
+  'gaps_unasked',
+  'error_status',
+];
+
+/** The order is that of CSV_COLUMNS. */
+function fields({ valve, supply, state, isLate }: ValveStatus) {
+  return {
+    tasmart_id: valve.id,
+    short_sn: valve.shortSn,
+    full_sn: valve.fullSn,
+    user_id: valve.userId,
+    backend_ref: valve.backendRef,
+    state,
+    late: isLate,
+    newest_reading: supply.newestUs === null ? null : formatRfc3339(supply.newestUs),
+    age_seconds: supply.ageUs === null ? null : Math.floor(supply.ageUs / US_PER_SECOND),
+    gaps: supply.gaps,
+    error_status: supply.errorStatus,
+  };
+}
+
+function runFields({ startedUs, ageUs, outcome, valves, stored, failed, error }: RecordedRun) {
+  return {
+    started_at: formatRfc3339(startedUs),
+    age_seconds: Math.floor(ageUs / US_PER_SECOND),
+    outcome,
+    valves,
+    stored,
+    failed,
+    error,
+  };
+}

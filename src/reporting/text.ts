@@ -1,0 +1,21 @@
+/** Control characters, and those that turn the direction of what follows: printed, they could rewrite the screen. */
+const HOSTILE = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+
+const MAX_LENGTH = 60;
+
+/** Somebody else's text, fit to be printed on one line of a terminal: what would act on it is spelled out. */
+export function printable(text: string, maxLength = MAX_LENGTH): string {
+  const shown = spelledOut(text.slice(0, 2 * maxLength + 2));
+  const characters = Array.from(shown);
+  return characters.length <= maxLength ? shown : `${characters.slice(0, maxLength - 1).join('')}…`;
+}
+
+/** The same, whole. */
+export function spelledOut(text: string): string {
+  return text.replace(HOSTILE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+/** `1 valve`, `7 valves`. */
+export function count(amount: number, one: string, many = `${one}s`): string {
+  return `${amount} ${amount === 1 ? one : many}`;
+}

@@ -1,0 +1,32 @@
+import { DateTime } from 'luxon';
+import type { Reading } from '../domain/reading.ts';
+import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros } from '../domain/time.ts';
+
+/** m³/h with four decimals: exactly what was measured (10 000 dl/h = 1 m³/h). */
+export function flowM3h({ measuredFlowDlh }: Reading): string {
+  return measuredFlowDlh === null ? '–' : (measuredFlowDlh / 10_000).toFixed(4);
+}
+
+/** kW with four decimals: exactly what was measured (10 000 dW = 1 kW). */
+export function powerKw({ measuredPowerDw }: Reading): string {
+  return measuredPowerDw === null ? '–' : (measuredPowerDw / 10_000).toFixed(4);
+}
+
+export function counterKwh(value: bigint | null): string {
+  return value === null ? '–' : value.toString();
+}
+
+/** `2026-03-01 11:14:58` in the zone. */
+export function localTime(timeUs: Micros, timezone: string): string {
+  return DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone }).toFormat('yyyy-LL-dd HH:mm:ss');
+}
+
+/** `5 s`, `12 min`, `3 h 20 min`, `4 d 2 h`. */
+export function age(spanUs: number): string {
+  if (spanUs < US_PER_MINUTE) return `${Math.max(0, Math.floor(spanUs / US_PER_SECOND))} s`;
+  if (spanUs < US_PER_HOUR) return `${Math.floor(spanUs / US_PER_MINUTE)} min`;
+  const [large, small, big, little] =
+    spanUs < US_PER_DAY ? [US_PER_HOUR, US_PER_MINUTE, 'h', 'min'] : [US_PER_DAY, US_PER_HOUR, 'd', 'h'];
+  const rest = Math.floor((spanUs % large) / small);
+  return `${Math.floor(spanUs / large)} ${big}${rest > 0 ? ` ${rest} ${little}` : ''}`;
+}

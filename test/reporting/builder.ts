@@ -1,0 +1,79 @@
+import type { Reading } from '../../src/domain/reading.ts';
+import { parseRfc3339, type Micros } from '../../src/domain/time.ts';
+import type { PolledValve, PollReport } from '../../src/polling/run.ts';
+import type { PollSummary } from '../../src/reporting/poll.ts';
+
+export function us(text: string): Micros {
+  const timeUs = parseRfc3339(text);
+  if (timeUs === null) throw new Error(`no time: ${text}`);
+  return timeUs;
+}
+
+/** 10:14:58 UTC: 15 340 dl/h, 151 814 dW, 12 345 kWh and 0 kWh. */
+export function readingOf(more: Partial<Reading> = {}): Reading {
+  return {
+    timeUs: us('2026-03-01T10:14:58.535091Z'),
+    measuredFlowDlh: 15_340,
+    measuredPowerDw: 151_814,
+    energyCounter1Kwh: 12_345n,
+    energyCounter2Kwh: 0n,
+    relativeFlowBp: null,
+    relativePowerBp: null,
+    positionBp: null,
+    inputSignalDv: null,
+    localTempDc: null,
+    remoteTempDc: null,
+    valveTimestampS: null,
+    valveDst: null,
+    errorStatus: null,
+    ...more,
+  };
+}
+
+interface PolledOptions extends Partial<Omit<PolledValve, 'valve'>> {
+  id?: string;
+  shortSn?: string | null;
+  userId?: string | null;
+}
+
+/** A valve with one reading, stored; `userId` is its name. */
+export function polled({
+  id = 'valve-1',
+  shortSn = '89abcdef',
+  userId = 'Boiler room',
+  ...more
+}: PolledOptions = {}): PolledValve {
+  const reading = readingOf();
+  const nothing = { kind: null, fullSn: null, cloudIdentifier: null, firmware: null };
+  return {
+    valve: { id, shortSn, userId, ...nothing, pointsPath: `ta-smart/${id}/data/points` },
+    readings: [{ reading, stored: true }],
+    newest: reading,
+    silent: false,
+    failure: null,
+    remedy: null,
+    ...more,
+  };
+}
+
+export function summaryOf(valves: readonly PolledValve[], more: Partial<PollReport & PollSummary> = {}): PollSummary {
+  const { dryRun = false, requests = 3, retries = 1, seconds = 0.4567, ...report } = more;
+  return {
+    report: {
+      outcome: 'success',
+      nowUs: us('2026-03-01T10:15:03Z'),
+      polled: valves,
+      problems: [],
+      stored: 1,
+      unchanged: 0,
+      silent: 0,
+      failed: 0,
+      error: null,
+      ...report,
+    },
+    dryRun,
+    requests,
+    retries,
+    seconds,
+  };
+}

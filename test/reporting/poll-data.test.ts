@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest';
+import { MEASURED_PROPERTIES } from '../../src/domain/reading.ts';
+import { failuresOf, pollCsv, pollJson } from '../../src/reporting/poll.ts';
+import { polled, readingOf, summaryOf } from './builder.ts';
+
+const VIEW = { timezone: 'Europe/Rome', properties: MEASURED_PROPERTIES };
+
+describe('JSON', () => {
+  test('is one object: the run, its readings in the units of the API, its failures', () => {
+    const valves = [polled(), polled({ id: 'valve-2', readings: [], failure: 'HTTP 503' })];
+    const summary = summaryOf(valves, { outcome: 'partial', failed: 2, problems: ['valve x is missing'] });
+    expect(JSON.parse(pollJson(summary, VIEW))).toEqual({
+      run: {
+        outcome: 'partial',
+        dry_run: false,
+        valves: 3,
+        stored: 1,
+        unchanged: 0,
+        silent: 0,
+        failed: 2,
+        requests: 3,
+        retries: 1,
+        seconds: 0.457,
+      },
+      readings: [
+        {
+          tasmart_id: 'valve-1',
+          short_sn: '89abcdef',
+          full_sn: null,
+          user_id: 'Boiler room',
+          time: '2026-03-01T10:14:58.535091Z',
+          measured_flow: 15_340,
+          measured_power: 151_814,
+          energy_counter_regime_1: 12_345,
+          energy_counter_regime_2: 0,
+          stored: true,
+        },
+      ],
+      failures: [
+        { tasmart_id: null, reason: 'valve x is missing' },
+        { tasmart_id: 'valve-2', reason: 'HTTP 503' },
+      ],
+    });
+  });
+
+  test('keeps every digit of a counter, and null apart from 0', () => {
+    const reading = readingOf({ energyCounter1Kwh: 9_007_199_254_740_993n, energyCounter2Kwh: null });
+    const text = pollJson(summaryOf([polled({ readings: [{ reading, stored: false }] })]), VIEW);
+    expect(text).toContain('"energy_counter_regime_1": 9007199254740993,');
+    expect(text).toContain('"energy_counter_regime_2": null,');
+    expect(text).toContain('"stored": false');
+  });
+
+  test('of a dry run says that nothing is stored', () => {
+    const { run, readings } = JSON.parse(pollJson(summaryOf([polled()], { dryRun: true }), VIEW)) as {
+      run: object;
+      readings: object[];
+    };
+    expect(run).toMatchObject({ dry_run: true, stored: 0 });
+    expect(readings).toMatchObject([{ stored: false }]);
+  });
+
+  test('carries hostile names unharmed, as JSON does', () => {
+    const userId = '"\u001b[2J\n\0\ud83d';
+    const parsed = JSON.parse(pollJson(summaryOf([polled({ userId })]), VIEW)) as { readings: { user_id: string }[] };
+    expect(parsed.readings[0]?.user_id).toBe(userId);
+    expect(pollJson(summaryOf([polled({ userId })]), VIEW)).not.toContain('\u001b');
+  });
+});
+
+describe('CSV', () => {
+  test('is a line per reading, with the names and units of the API', () => {
+    const second = readingOf({ measuredFlowDlh: null, energyCounter1Kwh: 9_223_372_036_854_775_807n });
+    const readings = [
+      { reading: readingOf(), stored: true },
+      { reading: second, stored: false },
+    ];
+    expect(pollCsv(summaryOf([polled({ readings })]), VIEW)).toBe(
+      [
+        'tasmart_id,short_sn,full_sn,user_id,time,measured_flow,measured_power,energy_counter_regime_1,energy_counter_regime_2,stored',
+        'valve-1,89abcdef,,Boiler room,2026-03-01T10:14:58.535091Z,15340,151814,12345,0,true',
+        'valve-1,89abcdef,,Boiler room,2026-03-01T10:14:58.535091Z,,151814,9223372036854775807,0,false',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('of a dry run says that nothing is stored', () => {
+    expect(pollCsv(summaryOf([polled()], { dryRun: true }), VIEW)).toMatch(/,false\n$/);
+  });
+
+  test.each([
+    ['=HYPERLINK("https://evil.example.com")', `"'=HYPERLINK(""https://evil.example.com"")"`],
+    ['+1', "'+1"],
+    ['-1', "'-1"],
+    ['@SUM(A1)', "'@SUM(A1)"],
+    ['\t=1', "'\t=1"],
+    ['\r=1', '"\'\r=1"'],
+    ['\n=1', '"\'\n=1"'],
+    ['＝1', "'＝1"],
+    ['a=1', 'a=1'],
+    ['a,"b"', '"a,""b"""'],
+    ['two\nlines', '"two\nlines"'],
+  ])('defuses what a spreadsheet would run: %j', (userId, cell) => {
+    expect(pollCsv(summaryOf([polled({ userId })]), VIEW)).toContain(`\nvalve-1,89abcdef,,${cell},2026-`);
+  });
+
+  test('leaves negative numbers numbers, and joins error statuses', () => {
+    const reading = readingOf({ measuredFlowDlh: -5, errorStatus: ['Other', 'ErrorReverseFlow'] });
+    const view = { ...VIEW, properties: ['measured_flow', 'error_status'] as const };
+    expect(pollCsv(summaryOf([polled({ readings: [{ reading, stored: true }] })]), view)).toContain(
+      ',-5,Other ErrorReverseFlow,true\n',
+    );
+  });
+});
+
+test('failures name the valves that failed, and what could not be found', () => {
+  const failed = polled({ id: 'valve-2', failure: 'HTTP 503' });
+  const failures = failuresOf(summaryOf([polled(), failed], { problems: ['valve x is missing'] }).report);
+  expect(failures.map(({ valve, reason }) => [valve?.id, reason])).toEqual([
+    [undefined, 'valve x is missing'],
+    ['valve-2', 'HTTP 503'],
+  ]);
+});

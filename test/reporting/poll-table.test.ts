@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest';
+import type { PolledValve } from '../../src/polling/run.ts';
+import { pollTable } from '../../src/reporting/poll.ts';
+import { polled, readingOf, summaryOf, us } from './builder.ts';
+
+const VIEW = { timezone: 'Europe/Rome', properties: [] };
+
+function rowOf(valve: PolledValve, more: Parameters<typeof summaryOf>[1] = {}): string {
+  return pollTable(summaryOf([valve], more), VIEW).split('\n')[1] ?? '';
+}
+
+test('a line per valve by name, in human units and local time, then one about the run', () => {
+  const old = readingOf({ timeUs: us('2026-02-28T06:00:00Z'), measuredFlowDlh: null, energyCounter2Kwh: null });
+  const valves = [
+    polled({ id: 'valve-3', shortSn: '00000003', userId: null, newest: null, readings: [], failure: 'HTTP 503' }),
+    polled({ id: 'valve-2', shortSn: '00000002', userId: 'Été', newest: old, readings: [], silent: true }),
+    polled(),
+  ];
+  const more = { outcome: 'partial', silent: 1, failed: 2, problems: ['valve x is missing'] } as const;
+  expect(pollTable(summaryOf(valves, more), VIEW)).toBe(
+    [
+      'valve        serial    time (Europe/Rome)       age    m³/h       kW  kWh 1  kWh 2',
+      '00000003     00000003  –                          –       –        –      –      –  failed',
+      'Boiler room  89abcdef  2026-03-01 11:14:58      4 s  1.5340  15.1814  12345      0  stored',
+      'Été          00000002  2026-02-28 07:00:00  1 d 4 h       –  15.1814  12345      –  silent',
+      '',
+      '4 valves: 1 reading stored; 0 unchanged, 1 silent, 2 failed. 3 requests, 1 retry, 0.5 s.',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('without a valve there is the line about the run alone', () => {
+  expect(pollTable(summaryOf([], { stored: 0 }), VIEW)).toBe(
+    '0 valves: 0 readings stored; 0 unchanged, 0 silent, 0 failed. 3 requests, 1 retry, 0.5 s.\n',
+  );
+});
+
+describe('what became of the readings', () => {
+  const stored = { reading: readingOf(), stored: true };
+  const known = { reading: readingOf(), stored: false };
+
+  test.each([
+    ['stored', polled()],
+    ['2 stored', polled({ readings: [stored, known, stored] })],
+    ['unchanged', polled({ readings: [known] })],
+    ['unchanged', polled({ readings: [] })],
+    ['silent', polled({ readings: [known], silent: true })],
+    ['silent, stored', polled({ readings: [stored], silent: true })],
+    ['failed', polled({ readings: [], failure: 'HTTP 503' })],
+    ['failed, 2 stored', polled({ readings: [stored, stored], failure: 'HTTP 503' })],
+  ])('%s', (text, valve) => {
+    expect(rowOf(valve).split(/ {2,}/).at(-1)).toBe(text);
+  });
+
+  test.each([
+    ['would be stored', polled()],
+    ['2 would be stored', polled({ readings: [stored, stored] })],
+  ])('in a dry run: %s', (text, valve) => {
+    expect(rowOf(valve, { dryRun: true }).split(/ {2,}/).at(-1)).toBe(text);
+    expect(pollTable(summaryOf([valve], { dryRun: true }), VIEW)).toContain('(dry run: nothing stored)');
+  });
+});
+
+describe('numbers are exact', () => {
+  test.each([
+    ['0.0001', readingOf({ measuredFlowDlh: 1 })],
+    ['-0.0025', readingOf({ measuredFlowDlh: -25 })],
+    ['214748.3647', readingOf({ measuredFlowDlh: 2_147_483_647 })],
+    ['-214748.3648', readingOf({ measuredPowerDw: -2_147_483_648 })],
+    ['9223372036854775807', readingOf({ energyCounter1Kwh: 9_223_372_036_854_775_807n })],
+  ])('%s', (text, newest) => {
+    expect(rowOf(polled({ newest }))).toContain(` ${text} `);
+  });
+});
+
+describe('somebody else’s name cannot act on the terminal', () => {
+  test.each([
+    ['an escape sequence', '\u001b[2J\u001b]0;title\u0007', '\\u{1b}[2J\\u{1b}]0;title\\u{7}'],
+    ['lines', 'a\r\nb', 'a\\u{d}\\u{a}b'],
+    ['a right-to-left mark', 'ab\u202edc', 'ab\\u{202e}dc'],
+    ['a NUL and a C1 control', 'a\0b\u009bm', 'a\\u{0}b\\u{9b}m'],
+    ['what cannot be seen', 'a\u200bb\u2028c', 'a\\u{200b}b\\u{2028}c'],
+  ])('%s', (_what, userId, shown) => {
+    const text = pollTable(summaryOf([polled({ userId })]), VIEW);
+    expect(text).toContain(`\n${shown}  89abcdef`);
+    expect(text.split('\n')).toHaveLength(5);
+    expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
+  test('10 000 characters are cut', () => {
+    expect(rowOf(polled({ userId: '🔥'.repeat(10_000) })).startsWith(`${'🔥'.repeat(31)}…  `)).toBe(true);
+  });
+
+  test('letters of any language are shown as they are', () => {
+    expect(rowOf(polled({ userId: 'Città «Ω» 東京' }))).toContain('Città «Ω» 東京  89abcdef');
+  });
+});
