@@ -1,0 +1,100 @@
+import type { Logger } from 'pino';
+import { withDatabase } from '../database/open.ts';
+import { withRunLock, type RunEnd } from '../database/runs.ts';
+import { EXIT_STATUS } from '../domain/errors.ts';
+import { valveLabel } from '../domain/valve.ts';
+import { backfill, type BackfillPlan, type BackfillProgress, type BackfillReport } from '../polling/backfill.ts';
+import { createProgress } from '../reporting/progress.ts';
+import { count, printable } from '../reporting/text.ts';
+import type { CommandContext } from './context.ts';
+import { withHyCloud } from './hycloud.ts';
+import { createLog, isForPeople } from './log.ts';
+import { OPEN_OPTIONS } from './package.ts';
+import { withRecordedRun } from './recorded-run.ts';
+import { loadConfig } from './settings.ts';
+import { parseSpan } from './time.ts';
+
+export interface BackfillOptions {
+  from: string;
+  to?: string;
+  valve?: string[];
+}
+
+/** A backfill may take hours, so it has no deadline; but for a pause longer than this it is better begun again. */
+const LONGEST_PAUSE_MS = 3_600_000;
+
+/** `tasmart backfill`: fills history from HyCloud. Returns the exit status. */
+export async function run(options: BackfillOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
+  const startedMs = performance.now();
+  const log = await createLog(globals);
+  const config = await loadConfig(globals, ['targets', 'hycloud', 'database'], log);
+  const span = parseSpan(options, config.timezone, Date.now() * 1000);
+  // Until now means HyCloud's now: this machine's clock may be slow.
+  if (options.to === undefined) span.toUs = Infinity;
+  const progress = createProgress(process.stderr.isTTY && isForPeople(globals) ? process.stderr : null, log);
+  const settings = { ...config, span, only: options.valve ?? [] };
+  const onPlan = (plan: BackfillPlan) => {
+    const text = announce(plan, config.requestsPerSecond);
+    if (isForPeople(globals)) process.stderr.write(`${text}\n`);
+    else log.info({ valves: plan.valves, requests: plan.requests }, text);
+    progress.start(plan);
+  };
+  let stored = 0;
+  const onProgress = (done: BackfillProgress) => {
+    ({ stored } = done);
+    progress.update(done);
+  };
+
+  const report = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, (database) =>
+    withRunLock(database, 'backfill', () => {
+      const limits = {
+        signal: AbortSignal.any([signal, database.lost]),
+        deadlineMs: () => performance.now() + LONGEST_PAUSE_MS,
+      };
+      return withHyCloud(config, limits, log, (hycloud) => {
+        const work = () => backfill({ hycloud, database, log, onPlan, onProgress }, settings);
+        return withRecordedRun(database, 'backfill', hycloud.stats, work, describe, { signal, stored: () => stored });
+      });
+    }),
+  ).finally(progress.stop);
+
+  warnOfFailures(report, log);
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+  process.stdout.write(
+    `${count(report.stored, 'reading')} stored in ${seconds} s; ${report.unchanged} of ${count(report.valves, 'valve')} unchanged, ${failedCount(report)} failed.\n`,
+  );
+  if (report.nothingRead) return EXIT_STATUS.hycloud;
+  return failedCount(report) > 0 ? EXIT_STATUS.partial : 0;
+}
+
+function announce({ valves, requests }: BackfillPlan, requestsPerSecond: number): string {
+  if (requests === 0) return 'Nothing to fetch: the whole span is stored already.';
+  const seconds = Math.ceil(requests / requestsPerSecond);
+  const time = seconds < 120 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
+  return `${count(requests, 'request')} for ${count(valves, 'valve')}: at least ${time} at ${requestsPerSecond} requests a second. It may be interrupted, and goes on from there.`;
+}
+
+function failedCount({ failures, problems }: BackfillReport): number {
+  return failures.size + problems.length;
+}
+
+function describe(report: BackfillReport): Omit<RunEnd, 'requests' | 'retries'> {
+  const [first] = report.failures.values();
+  return {
+    valves: report.valves,
+    stored: report.stored,
+    unchanged: report.unchanged,
+    silent: 0,
+    failed: failedCount(report),
+    outcome: report.nothingRead ? 'failed' : failedCount(report) > 0 ? 'partial' : 'success',
+    error: report.problems[0] ?? first?.reason ?? null,
+  };
+}
+
+function warnOfFailures({ failures, problems }: BackfillReport, log: Logger): void {
+  for (const reason of problems) log.warn(printable(reason, 500));
+  for (const { valve, reason, error } of failures.values()) {
+    const remedy = error?.remedy ?? undefined;
+    log.warn({ tasmart_id: valve.id, valve: printable(valveLabel(valve)), remedy }, printable(reason, 500));
+  }
+}

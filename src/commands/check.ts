@@ -1,0 +1,27 @@
+import { EXIT_STATUS } from '../domain/errors.ts';
+import { checkJson, checkTable, isSound, skipped } from '../reporting/check.ts';
+import { checkDatabase } from './check/database.ts';
+import { checkHyCloud } from './check/hycloud.ts';
+import { checkSettings } from './check/settings.ts';
+import type { CommandContext } from './context.ts';
+import { createLog } from './log.ts';
+
+const NOT_TRIED = 'not tried: its settings are wrong';
+
+/** `tasmart check`: tries everything a run needs, however much of it is wrong. Exit 1 if anything is. */
+export async function run({ format }: { format: 'table' | 'json' }, context: CommandContext): Promise<number> {
+  const log = await createLog(context.globals);
+  const { items, config, problems } = await checkSettings(context.globals);
+  const isSet = (wanted: string) => !problems.some(({ section }) => section === wanted);
+
+  const database = isSet('database')
+    ? await checkDatabase(config, context.giveUp)
+    : { items: [skipped('database', NOT_TRIED)], projects: new Map() };
+  const hycloud = isSet('hycloud')
+    ? await checkHyCloud(config, database.projects, context.signal, log)
+    : [skipped('HyCloud', NOT_TRIED)];
+
+  const all = [...items, ...database.items, ...hycloud];
+  process.stdout.write(format === 'json' ? checkJson(all) : checkTable(all));
+  return isSound(all) ? 0 : EXIT_STATUS.check;
+}

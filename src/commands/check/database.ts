@@ -1,0 +1,144 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '../../config/config.ts';
+import type { Database } from '../../database/connection.ts';
+import {
+  hasReadingsKey,
+  knowsTimezone,
+  loadServerFacts,
+  missingGrants,
+  RIGHTS,
+  type ServerFacts,
+} from '../../database/inspect.ts';
+import { loadMigrations, schemaState } from '../../database/migrations.ts';
+import { SchemaError, withAnyDatabase } from '../../database/open.ts';
+import { loadKnownProjects } from '../../database/registry.ts';
+import { loadLastPolls } from '../../database/runs.ts';
+import { KnownError } from '../../domain/errors.ts';
+import { US_PER_MINUTE, US_PER_SECOND } from '../../domain/time.ts';
+import { namesOf, type KnownProjects } from '../../polling/targets.ts';
+import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
+import { age } from '../../reporting/units.ts';
+import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
+
+/** Ages and the end of a first run go by the clocks; more than this apart, they mislead. */
+export const CLOCK_TOLERANCE_US = 60 * US_PER_SECOND;
+
+/** Since the last poll; one that is missed or takes long is no reason to worry. */
+const MISSED_INTERVALS = 3;
+
+export interface DatabaseCheck {
+  items: CheckItem[];
+  projects: KnownProjects;
+}
+
+/** The server and the way to it, the schema and the role's rights, and what the runs left there. */
+export async function checkDatabase(config: Config, giveUp: AbortSignal): Promise<DatabaseCheck> {
+  const folder = config.database.embeddedFolder;
+  if (folder !== undefined && !(await exists(join(folder, 'postgresql')))) {
+    return { items: [ok('database', `embedded in ${folder}: the first run will make it`)], projects: new Map() };
+  }
+  const check: DatabaseCheck = { items: [], projects: new Map() };
+  try {
+    await withAnyDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, (database) => inspect(database, config, check));
+  } catch (error) {
+    if (!(error instanceof KnownError)) throw error;
+    check.items.push(failed('database', error.message, error.remedy));
+  }
+  return check;
+}
+
+async function inspect(database: Database, config: Config, check: DatabaseCheck): Promise<void> {
+  const facts = await loadServerFacts(database);
+  const localUs = Date.now() * 1000;
+  check.items.push(serverItem(facts), tlsItem(facts, config), clockItem(facts, localUs));
+  check.items.push(await timezoneItem(database, config.timezone));
+  const schema = await schemaItem(database);
+  check.items.push(schema);
+  if (schema.state !== 'ok') {
+    check.items.push(skipped('rights, key, runs', 'not tried: the schema comes first'));
+    return;
+  }
+  for (const command of Object.keys(RIGHTS) as (keyof typeof RIGHTS)[]) {
+    check.items.push(await rightsItem(database, command, facts.user));
+  }
+  check.items.push(await keyItem(database), await lastRunItem(database, config.intervalMinutes));
+  check.projects = await loadKnownProjects(database, namesOf(config.targets));
+}
+
+function serverItem({ version, user, isReadOnly }: ServerFacts): CheckItem {
+  const seen = `PostgreSQL ${version}, as ${user}`;
+  if (!isReadOnly) return ok('database', seen);
+  return failed('database', `${seen}: read-only`, 'it is a replica, or set so: name the writer endpoint');
+}
+
+function tlsItem({ tlsVersion }: ServerFacts, { database }: Config): CheckItem {
+  if (database.embeddedFolder !== undefined) return ok('TLS', 'not needed: the database is embedded');
+  if (tlsVersion === null) {
+    const seen = `not in use: sslmode ${database.sslMode}`;
+    if (/^(\/|localhost$|127\.|::1$)/.test(database.host)) return ok('TLS', `${seen}, on this machine`);
+    return warning('TLS', seen, 'set DB_SSLMODE=verify-full (and DB_SSL_CA): password and readings travel in clear');
+  }
+  if (database.sslMode !== 'require' || database.sslCaFile !== null)
+    return ok('TLS', `${tlsVersion}, ${database.sslMode}`);
+  const remedy = 'set DB_SSLMODE=verify-full (and DB_SSL_CA)';
+  return warning('TLS', `${tlsVersion}, but nobody checks whose server it is (sslmode require)`, remedy);
+}
+
+function clockItem({ clockUs }: ServerFacts, localUs: number): CheckItem {
+  const aheadUs = clockUs - localUs;
+  const seen = `the database's is ${age(Math.abs(aheadUs))} ${aheadUs < 0 ? 'behind' : 'ahead of'} ours`;
+  if (Math.abs(aheadUs) <= CLOCK_TOLERANCE_US) return ok('clock of the database', seen);
+  return warning('clock of the database', seen, 'set both by NTP: ages in "tasmart status" go by the database');
+}
+
+async function timezoneItem(database: Database, timezone: string): Promise<CheckItem> {
+  if (await knowsTimezone(database, timezone)) return ok('time zone', `PostgreSQL knows ${timezone}`);
+  const remedy = 'update its time zone data, or choose another "timezone" in config.json';
+  return failed('time zone', `PostgreSQL does not know ${timezone}`, remedy);
+}
+
+async function schemaItem(database: Database): Promise<CheckItem> {
+  const migrations = await loadMigrations(SQL_DIR);
+  const schema = await schemaState(database.client, migrations);
+  if (schema.state === 'current') return ok('schema', `up to date: ${migrations.at(-1)?.name ?? 'empty'}`);
+  const detail = 'problem' in schema ? schema.problem : `${schema.pending.length} migrations behind`;
+  const { message, remedy } = new SchemaError(schema.state, detail);
+  return failed('schema', message, remedy);
+}
+
+/** Without the rights to poll nothing works; a role may well be meant for less than the other commands. */
+async function rightsItem(database: Database, command: keyof typeof RIGHTS, user: string): Promise<CheckItem> {
+  const name = `rights to ${command}`;
+  const grants = await missingGrants(database, command);
+  if (grants.length === 0) return ok(name, `${user} has them`);
+  return (command === 'poll' ? failed : warning)(name, `${user} lacks some`, grants.join('; '));
+}
+
+async function keyItem(database: Database): Promise<CheckItem> {
+  if (await hasReadingsKey(database)) return ok('duplicates', 'the key of tasmart_data_table allows none');
+  const remedy = 'alter table tasmart_data_table add primary key (tasmart_id, "timestamp")';
+  return failed('duplicates', 'tasmart_data_table has no key on tasmart_id and timestamp', remedy);
+}
+
+async function lastRunItem(database: Database, intervalMinutes: number): Promise<CheckItem> {
+  const name = 'runs by themselves';
+  const { newest } = await loadLastPolls(database);
+  if (!newest) {
+    return warning(name, 'no poll yet', 'run "tasmart poll"; then let cron or systemd do it (README, "Cron")');
+  }
+  const seen = `the last poll began ${age(newest.ageUs)} ago: ${newest.outcome}${newest.error === null ? '' : `: ${newest.error}`}`;
+  if (newest.ageUs > MISSED_INTERVALS * intervalMinutes * US_PER_MINUTE) {
+    const remedy = 'nobody starts it: see crontab -l or systemctl list-timers, and logs/tasmart.log';
+    return failed(name, seen, remedy);
+  }
+  if (['success', 'running'].includes(newest.outcome)) return ok(name, seen);
+  return warning(name, seen, 'see logs/tasmart.log');
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,180 @@
+import type { Logger } from 'pino';
+import type { Config } from '../../config/config.ts';
+import { KnownError } from '../../domain/errors.ts';
+import { US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND } from '../../domain/time.ts';
+import { valveLabel, type Valve } from '../../domain/valve.ts';
+import type { HyCloud } from '../../hycloud/client.ts';
+import { HyCloudError } from '../../hycloud/errors.ts';
+import { inBatches } from '../../polling/batches.ts';
+import { fetchLatest } from '../../polling/fetch.ts';
+import { resolveTargets, type KnownProjects, type Target } from '../../polling/targets.ts';
+import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
+import { count } from '../../reporting/text.ts';
+import { age } from '../../reporting/units.ts';
+import { withHyCloud } from '../hycloud.ts';
+import { CLOCK_TOLERANCE_US } from './database.ts';
+
+/** Who checks sits and waits: nothing is tried for as long as a run would. */
+const PATIENCE_MS = 15_000;
+const REQUEST_TIMEOUT_SECONDS = 10;
+/** Of a large fleet, so many valves tell enough. */
+const MAX_VALVES = 100;
+const VALVE_CLOCK_TOLERANCE_US = 5 * US_PER_MINUTE;
+/** A valve counts the seconds from 2000-01-01 on. */
+const VALVE_EPOCH_S = 946_684_800;
+const NAMES_SHOWN = 5;
+
+/** HyCloud, the credentials, our clock against its `Date`, the targets, and what their valves send. */
+export async function checkHyCloud(
+  config: Config,
+  projects: KnownProjects,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<CheckItem[]> {
+  const beganMs = performance.now();
+  const requestTimeoutSeconds = Math.min(config.requestTimeoutSeconds, REQUEST_TIMEOUT_SECONDS);
+  const limits = { signal, deadlineMs: () => beganMs + PATIENCE_MS };
+  return withHyCloud({ ...config, requestTimeoutSeconds }, limits, log, async (hycloud) => {
+    const refusal = await refusalItems(hycloud, config.hycloud.baseUrl);
+    const localUs = Date.now() * 1000;
+    if (refusal) return [...refusal, skipped('targets, valves', 'not tried: HyCloud has to answer first')];
+    const answered = [
+      ok('HyCloud', `${config.hycloud.baseUrl} answers`),
+      ok('credentials', 'API_KEY and REQUESTER_ID accepted'),
+      clockItem(hycloud.serverTimeUs(), localUs),
+    ];
+    const { items, valves } = await checkTargets(hycloud, config.targets, projects);
+    return [...answered, ...items, ...(await valveItems(hycloud, valves, config.maxConcurrency))];
+  });
+}
+
+/** The firmware needs REQUESTER_ID alone, projects API_KEY too: that tells which is refused. null: neither is. */
+async function refusalItems(hycloud: HyCloud, baseUrl: string): Promise<CheckItem[] | null> {
+  const first = await errorOf(hycloud.latestFirmware());
+  const isRequesterRefused = isUnauthorized(first);
+  const error = isRequesterRefused || isUnanswered(first) ? first : await errorOf(hycloud.listProjects());
+  if (error === null) return null;
+  if (isUnanswered(error)) return [failed('HyCloud', error.message, error.remedy)];
+  const culprit = isRequesterRefused
+    ? 'REQUESTER_ID is refused'
+    : isUnauthorized(error) && first === null
+      ? 'REQUESTER_ID is accepted, API_KEY is refused'
+      : error.message;
+  return [ok('HyCloud', `${baseUrl} answers`), failed('credentials', culprit, error.remedy)];
+}
+
+function isUnanswered(error: KnownError | null): boolean {
+  return error instanceof HyCloudError && error.status === null;
+}
+
+function isUnauthorized(error: KnownError | null): boolean {
+  return error instanceof HyCloudError && error.failure === 'unauthorized';
+}
+
+function clockItem(serverUs: number, localUs: number): CheckItem {
+  const aheadUs = localUs - serverUs;
+  const seen = `ours is ${age(Math.abs(aheadUs))} ${aheadUs < 0 ? 'behind' : 'ahead of'} HyCloud's`;
+  if (Math.abs(aheadUs) <= CLOCK_TOLERANCE_US) return ok('clock of this machine', seen);
+  return warning('clock of this machine', seen, 'set it by NTP; runs go by HyCloud’s clock, times in logs by this one');
+}
+
+async function checkTargets(
+  hycloud: HyCloud,
+  targets: readonly Target[],
+  known: KnownProjects,
+): Promise<{ items: CheckItem[]; valves: Valve[] }> {
+  const items: CheckItem[] = [];
+  const valves = new Map<string, Valve>();
+  for (const target of targets) {
+    try {
+      const { projects, problems, renames } = await resolveTargets(hycloud, [target], known);
+      for (const valve of projects.flatMap((project) => project.valves)) valves.set(valve.id, valve);
+      const found = projects.map((project) => `"${project.name}" (${count(project.valves.length, 'valve')})`);
+      items.push(ok('target', found.join(', ')));
+      items.push(...problems.map((problem) => failed('target', problem, 'run "tasmart valves" to see what there is')));
+      items.push(...renames.map((rename) => warning('target', rename, 'put the new name or the id into config.json')));
+    } catch (error) {
+      if (!(error instanceof KnownError)) throw error;
+      items.push(failed('target', error.message, error.remedy));
+    }
+  }
+  return { items: items.length > 0 ? items : [skipped('targets', 'none is configured')], valves: [...valves.values()] };
+}
+
+interface Probe {
+  valve: Valve;
+  /** its clock against HyCloud's; null: it sends none, or nothing */
+  clockAheadUs: number | null;
+  outcome: 'recent' | 'silent' | { error: KnownError };
+}
+
+async function valveItems(hycloud: HyCloud, all: readonly Valve[], concurrency: number): Promise<CheckItem[]> {
+  if (all.length === 0) return [skipped('valves', 'not tried: there is none')];
+  const probes: Probe[] = [];
+  const batching = { concurrency, maxBatch: MAX_VALVES, lingerMs: 50 };
+  const work = (valve: Valve) => probe(hycloud, valve);
+  for await (const batch of inBatches(all.slice(0, MAX_VALVES), work, batching)) probes.push(...batch);
+  const of = all.length > probes.length ? ` (the first of ${all.length})` : '';
+  return [...pointItems(probes, of), valveClockItem(probes)];
+}
+
+async function probe(hycloud: HyCloud, valve: Valve): Promise<Probe> {
+  const nowUs = hycloud.serverTimeUs() + US_PER_SECOND;
+  const window = { valve, fromUs: nowUs - US_PER_HOUR, toUs: nowUs, properties: ['valve_timestamp'] as const };
+  try {
+    const point = (await fetchLatest(hycloud, window))?.points[0];
+    if (!point) return { valve, clockAheadUs: null, outcome: 'silent' };
+    const clockS = point.valveTimestampS;
+    const clockAheadUs = clockS === null ? null : (Number(clockS) + VALVE_EPOCH_S) * US_PER_SECOND - point.timeUs;
+    return { valve, clockAheadUs, outcome: 'recent' };
+  } catch (error) {
+    if (!(error instanceof KnownError)) throw error;
+    return { valve, clockAheadUs: null, outcome: { error } };
+  }
+}
+
+function pointItems(probes: readonly Probe[], of: string): CheckItem[] {
+  const recent = probes.filter(({ outcome }) => outcome === 'recent').length;
+  const silent = probes.filter(({ outcome }) => outcome === 'silent');
+  const errors = probes.flatMap(({ outcome }) => (typeof outcome === 'object' ? [outcome.error] : []));
+  const seen = `${recent} of ${count(probes.length, 'valve')}${of} sent points within the hour`;
+  const items = [
+    silent.length === 0
+      ? ok('valves', seen)
+      : warning('valves', `${seen}; silent: ${names(silent)}`, 'look at their power and network'),
+  ];
+  const [first] = errors;
+  return first
+    ? [...items, failed('valves', `${errors.length} could not be read: ${first.message}`, first.remedy)]
+    : items;
+}
+
+function valveClockItem(probes: readonly Probe[]): CheckItem {
+  const name = 'clocks of the valves';
+  const told = probes.flatMap(({ valve, clockAheadUs }) => (clockAheadUs === null ? [] : [{ valve, clockAheadUs }]));
+  if (told.length === 0) return skipped(name, 'no valve tells its time');
+  told.sort((a, b) => Math.abs(b.clockAheadUs) - Math.abs(a.clockAheadUs));
+  const wrong = told.filter(({ clockAheadUs }) => Math.abs(clockAheadUs) > VALVE_CLOCK_TOLERANCE_US);
+  if (wrong.length === 0) return ok(name, `at most ${age(Math.abs(told[0]?.clockAheadUs ?? 0))} from HyCloud's`);
+  const worst = wrong.slice(0, NAMES_SHOWN).map(({ valve, clockAheadUs }) => {
+    return `${valveLabel(valve)} ${age(Math.abs(clockAheadUs))} ${clockAheadUs < 0 ? 'behind' : 'ahead'}`;
+  });
+  const remedy = 'set the valve’s clock; readings are not concerned, they bear HyCloud’s time';
+  return warning(name, `${wrong.length} of ${count(told.length, 'valve')} wrong: ${worst.join(', ')}`, remedy);
+}
+
+function names(probes: readonly Probe[]): string {
+  const shown = probes.slice(0, NAMES_SHOWN).map(({ valve }) => valveLabel(valve));
+  return [...shown, ...(probes.length > NAMES_SHOWN ? ['…'] : [])].join(', ');
+}
+
+/** null: it succeeded */
+async function errorOf(call: Promise<unknown>): Promise<KnownError | null> {
+  try {
+    await call;
+    return null;
+  } catch (error) {
+    if (error instanceof KnownError) return error;
+    throw error;
+  }
+}

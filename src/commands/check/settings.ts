@@ -1,0 +1,74 @@
+import { access, constants, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { Config, Problem } from '../../config/config.ts';
+import { KnownError } from '../../domain/errors.ts';
+import { failed, ok, warning, type CheckItem } from '../../reporting/check.ts';
+import { count } from '../../reporting/text.ts';
+import type { GlobalOptions } from '../context.ts';
+import { isOpenToOthers, parseSettings, readOptional } from '../settings.ts';
+
+/** The two files, and what they say; a key that is wrong has its default in `config`. */
+export async function checkSettings(
+  globals: GlobalOptions,
+): Promise<{ items: CheckItem[]; config: Config; problems: readonly Problem[] }> {
+  const file = await readFileItem('config.json', globals.config, '--config');
+  const env = await readFileItem('.env', globals.envFile, '--env-file');
+  const parsed = parseSettings({ name: globals.config ?? 'config.json', text: file.text }, env.text);
+  // What is wrong with the file as a whole, its own item has said.
+  const problems = parsed.problems.filter(({ key }) => file.text !== null || key !== 'config.json');
+  const items = [
+    file.item ?? failed('config.json', 'is not here', 'copy config.example.json, or name one with --config'),
+    env.item ?? missingEnv(),
+    ...(env.item?.state === 'ok' ? await permissions(globals.envFile ?? '.env') : []),
+    ...(problems.length === 0 ? [ok('configuration', describe(parsed.config))] : problems.map(problemItem)),
+    ...(parsed.config.metricsFile === null ? [] : [await metricsFolder(parsed.config.metricsFile)]),
+  ];
+  return { items, ...parsed };
+}
+
+/** No item: there is no such file, and none was named. */
+async function readFileItem(
+  name: string,
+  named: string | undefined,
+  option: string,
+): Promise<{ item: CheckItem | null; text: string | null }> {
+  try {
+    const text = await readOptional(named, name, option);
+    return { item: text === null ? null : ok(name, resolve(named ?? name)), text };
+  } catch (error) {
+    if (!(error instanceof KnownError)) throw error;
+    return { item: failed(name, error.message, error.remedy), text: null };
+  }
+}
+
+function missingEnv(): CheckItem {
+  return warning('.env', 'is not here: only the environment counts', 'copy .env.example, unless that is meant');
+}
+
+async function permissions(file: string): Promise<CheckItem[]> {
+  if (process.platform === 'win32') return [];
+  const { mode } = await stat(file);
+  const text = (mode & 0o777).toString(8);
+  if (!isOpenToOthers(mode)) return [ok('.env permissions', text)];
+  const seen = `${text}: other users of this machine can get at the credentials`;
+  return [warning('.env permissions', seen, `chmod 600 ${file}`)];
+}
+
+function problemItem({ key, message }: Problem): CheckItem {
+  return failed('configuration', `${key} ${message}`, null);
+}
+
+function describe({ targets, intervalMinutes, timezone }: Config): string {
+  return `${count(targets.length, 'target')}, every ${intervalMinutes} minutes, ${timezone}`;
+}
+
+async function metricsFolder(file: string): Promise<CheckItem> {
+  const folder = dirname(resolve(file));
+  try {
+    await access(folder, constants.W_OK);
+    return ok('metrics_file', resolve(file));
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '?';
+    return failed('metrics_file', `${folder} cannot be written (${code})`, 'make the folder, owned by this user');
+  }
+}

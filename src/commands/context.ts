@@ -1,0 +1,26 @@
+/** Options that every command has. */
+export interface GlobalOptions {
+  /** undefined: config.json, if it is there */
+  config?: string;
+  /** undefined: .env, if it is there */
+  envFile?: string;
+  logLevel?: LogLevel;
+  logFormat?: 'pretty' | 'json';
+}
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const OUTPUT_FORMATS = ['table', 'json', 'csv'] as const;
+export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+
+/** What a command is run with. */
+export interface CommandContext {
+  globals: GlobalOptions;
+  /** what stands behind the command's name */
+  args: readonly string[];
+  /** aborts at SIGINT and SIGTERM, with the signal's name as the reason */
+  signal: AbortSignal;
+  /** aborts a moment after it: what has not stopped by then is given up */
+  giveUp: AbortSignal;
+}

@@ -1,0 +1,18 @@
+import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
+import type { PollReport } from '../polling/run.ts';
+
+export const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Of a run that a signal stopped; null: none has come. `signal` aborts with the signal's name. */
+export function stopStatus(signal: AbortSignal): number | null {
+  return signal.aborted ? SIGNAL_STATUS[signal.reason as keyof typeof SIGNAL_STATUS] : null;
+}
+
+export function errorStatus(error: unknown): number {
+  return error instanceof KnownError ? EXIT_STATUS[error.kind] : EXIT_STATUS.defect;
+}
+
+export function pollStatus({ outcome, error }: PollReport): number {
+  if (outcome === 'success') return 0;
+  return outcome === 'partial' ? EXIT_STATUS.partial : EXIT_STATUS[error?.kind ?? 'hycloud'];
+}

@@ -1,0 +1,43 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import { createHyCloud, type HyCloud } from '../hycloud/client.ts';
+import { VERSION } from './package.ts';
+
+export interface Limits {
+  signal: AbortSignal;
+  /** on performance.now()'s clock, in milliseconds: nothing is waited for beyond it */
+  deadlineMs: () => number;
+}
+
+/** HyCloud as configured, with real time and chance. */
+export async function withHyCloud<T>(
+  config: Config,
+  { signal, deadlineMs }: Limits,
+  log: Logger,
+  use: (hycloud: HyCloud) => Promise<T>,
+): Promise<T> {
+  // However it ends, nothing may go on fetching: a retry that nobody waits for would keep the process alive.
+  const over = new AbortController();
+  const hycloud = createHyCloud({
+    ...config.hycloud,
+    userAgent: `tasmart/${VERSION}`,
+    maxConcurrency: config.maxConcurrency,
+    requestsPerSecond: config.requestsPerSecond,
+    requestTimeoutMs: config.requestTimeoutSeconds * 1000,
+    deadlineMs,
+    signal: AbortSignal.any([signal, over.signal]),
+    now: () => performance.now(),
+    sleep: (ms, abort) => delay(ms, undefined, { signal: abort }),
+    random: Math.random,
+    clockUs: () => Date.now() * 1000,
+    onRetry: (error, waitMs) =>
+      log.warn({ path: error.path, waitMs: Math.round(waitMs) }, `${error.detail}: trying again`),
+  });
+  try {
+    return await use(hycloud);
+  } finally {
+    over.abort();
+    hycloud.close();
+  }
+}

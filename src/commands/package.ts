@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The installed package, wherever the bundler has put this file. */
+const root = findRoot(dirname(fileURLToPath(import.meta.url)));
+
+export const SQL_DIR = join(root, 'sql');
+
+export const VERSION = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
+
+/** What every session with the database is opened with, besides its limit. */
+export const OPEN_OPTIONS = { applicationName: `tasmart ${VERSION}`, sqlDir: SQL_DIR };
+
+function findRoot(folder: string): string {
+  try {
+    readFileSync(join(folder, 'package.json'));
+    return folder;
+  } catch (error) {
+    if (dirname(folder) === folder) throw error;
+    return findRoot(dirname(folder));
+  }
+}

@@ -1,0 +1,184 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import { requireConfig } from '../config/parse.ts';
+import type { Database } from '../database/connection.ts';
+import { withDatabase } from '../database/open.ts';
+import { withRunLock, type RunEnd } from '../database/runs.ts';
+import { KnownError } from '../domain/errors.ts';
+import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../domain/time.ts';
+import { valveLabel } from '../domain/valve.ts';
+import type { HyCloud, HyCloudStats } from '../hycloud/client.ts';
+import { poll, type PollReport, type PollSettings } from '../polling/run.ts';
+import { failuresOf, pollCsv, pollJson, pollTable, runFields, type PollSummary } from '../reporting/poll.ts';
+import { count, printable } from '../reporting/text.ts';
+import type { CommandContext, OutputFormat } from './context.ts';
+import { pollStatus } from './exit-status.ts';
+import { withHealthcheck } from './healthcheck.ts';
+import { withHyCloud, type Limits } from './hycloud.ts';
+import { createLog } from './log.ts';
+import { withMetrics } from './metrics.ts';
+import { OPEN_OPTIONS } from './package.ts';
+import { withRecordedRun } from './recorded-run.ts';
+import { readConfig } from './settings.ts';
+
+export interface PollOptions {
+  dryRun?: boolean;
+  valve?: string[];
+  format: OutputFormat;
+}
+
+/** `tasmart poll`: one run. Returns the exit status. */
+export async function run(options: PollOptions, context: CommandContext): Promise<number> {
+  const startedMs = performance.now();
+  const log = await createLog(context.globals);
+  const parsed = await readConfig(context.globals, log);
+  const dryRun = options.dryRun ?? false;
+  const healthcheckUrl = dryRun ? null : parsed.config.healthcheckUrl;
+  return withHealthcheck(healthcheckUrl, { signal: context.signal, log }, async (begun) => {
+    const config = requireConfig(parsed, ['targets', 'hycloud', ...(dryRun ? [] : (['database'] as const))]);
+    const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
+    const settings = pollSettings(config, options.valve ?? []);
+    const run: Run = { config, settings, limits, signal: context.signal, startedMs, log };
+    const summary = await (dryRun ? pollOnly(run) : pollAndStore(run, begun));
+    print(summary, config, options.format);
+    logSummary(summary, log);
+    return { status: pollStatus(summary.report), text: describe(summary) };
+  });
+}
+
+interface Run {
+  config: Config;
+  settings: PollSettings;
+  limits: PollLimits;
+  /** the user's alone, unlike that of `limits` */
+  signal: AbortSignal;
+  startedMs: number;
+  log: Logger;
+}
+
+async function pollOnly({ config, settings, limits, startedMs, log }: Run): Promise<PollSummary> {
+  return withHyCloud(config, limits, log, async (hycloud) => {
+    const report = await poll({ hycloud, database: null, log }, settings);
+    return { report, dryRun: true, ...hycloud.stats, seconds: secondsSince(startedMs) };
+  });
+}
+
+/** `begun` is called once nothing else keeps the run from beginning. */
+async function pollAndStore(
+  { config, settings, limits, signal, startedMs, log }: Run,
+  begun: () => void,
+): Promise<PollSummary> {
+  let stats: HyCloudStats = { requests: 0, retries: 0 };
+  const read = (database: Database) => {
+    begun();
+    // What is read when the session is lost could not be stored.
+    const stop = AbortSignal.any([limits.signal, database.lost]);
+    return withHyCloud(config, { ...limits, signal: stop }, log, async (hycloud) => {
+      ({ stats } = hycloud);
+      const report = await storeRun({ hycloud, database, log }, settings, signal);
+      return { report, dryRun: false, ...stats, seconds: secondsSince(startedMs) };
+    });
+  };
+  const isNarrowed = settings.only.length > 0;
+  return withMetrics(
+    { file: config.metricsFile, startedMs, isNarrowed, signal, log },
+    () => stats,
+    () =>
+      withDatabase(config.database, { ...OPEN_OPTIONS, giveUp: limits.giveUp }, (database) =>
+        withRunLock(database, 'poll', () => read(database)),
+      ),
+  );
+}
+
+function secondsSince(startedMs: number): number {
+  return (performance.now() - startedMs) / 1000;
+}
+
+interface PollLimits extends Limits {
+  giveUp: AbortSignal;
+}
+
+/**
+ * Stops at a signal, or before the deadline with some time to spare for storing what was read; at the deadline itself,
+ * what still waits for the database is given up.
+ */
+function withDeadline(
+  { signal, giveUp }: Pick<CommandContext, 'signal' | 'giveUp'>,
+  startedMs: number,
+  deadlineSeconds: number,
+): PollLimits {
+  const deadlineMs = startedMs + deadlineSeconds * 1000;
+  const spareMs = 1000 * Math.min(deadlineSeconds / 2, Math.max(1, deadlineSeconds / 20));
+  const overrun = new KnownError('database', `the database kept the run until its deadline (${deadlineSeconds} s)`, {
+    remedy: 'look for locks and load (pg_locks, pg_stat_activity); the next run will catch up',
+  });
+  return {
+    signal: AbortSignal.any([signal, abortedAt(deadlineMs - spareMs)]),
+    giveUp: AbortSignal.any([giveUp, abortedAt(deadlineMs, overrun)]),
+    deadlineMs: () => deadlineMs,
+  };
+}
+
+function abortedAt(timeMs: number, reason?: KnownError): AbortSignal {
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(reason), timeMs - performance.now()).unref();
+  return abort.signal;
+}
+
+function pollSettings(config: Config, only: readonly string[]): PollSettings {
+  return {
+    targets: config.targets,
+    only,
+    properties: config.properties,
+    maxConcurrency: config.maxConcurrency,
+    intervalUs: config.intervalMinutes * US_PER_MINUTE,
+    catchUpUs: config.catchUpDays * US_PER_DAY,
+    initialHistoryUs: config.initialHistoryHours * US_PER_HOUR,
+  };
+}
+
+async function storeRun(
+  dependencies: { hycloud: HyCloud; database: Database; log: Logger },
+  settings: PollSettings,
+  signal: AbortSignal,
+): Promise<PollReport> {
+  const { hycloud, database } = dependencies;
+  const describe = (report: PollReport): Omit<RunEnd, 'requests' | 'retries'> => ({
+    valves: report.polled.length + report.problems.length,
+    stored: report.stored,
+    unchanged: report.unchanged,
+    silent: report.silent,
+    failed: report.failed,
+    outcome: signal.aborted && report.failed > 0 ? 'interrupted' : report.outcome,
+    error: failuresOf(report)[0]?.reason ?? null,
+  });
+  let stored = 0;
+  const onStored = (readings: number) => {
+    stored += readings;
+  };
+  const work = () => poll({ ...dependencies, onStored }, settings);
+  return withRecordedRun(database, 'poll', hycloud.stats, work, describe, { signal, stored: () => stored });
+}
+
+function print(summary: PollSummary, config: Config, format: OutputFormat): void {
+  const view = { timezone: config.timezone, properties: config.properties };
+  const text = { table: pollTable, json: pollJson, csv: pollCsv }[format](summary, view);
+  process.stdout.write(text);
+}
+
+function logSummary(summary: PollSummary, log: Logger): void {
+  for (const { valve, reason, remedy } of failuresOf(summary.report)) {
+    log.warn(
+      { tasmart_id: valve?.id, valve: valve ? printable(valveLabel(valve)) : undefined, remedy: remedy ?? undefined },
+      printable(reason, 500),
+    );
+  }
+  log.info(runFields(summary), 'run finished');
+}
+
+/** For the monitor, which is somebody else's: counts alone. */
+function describe({ report, requests, retries }: PollSummary): string {
+  const { outcome, polled, problems, stored, silent, failed } = report;
+  const valves = count(polled.length + problems.length, 'valve');
+  return `${outcome}: ${valves}, ${count(stored, 'reading')} stored, ${silent} silent, ${failed} failed, ${count(requests, 'request')}, ${count(retries, 'retry', 'retries')}`;
+}

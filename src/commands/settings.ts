@@ -1,0 +1,74 @@
+import { readFile, stat } from 'node:fs/promises';
+import { parse as parseEnvFile } from 'dotenv';
+import type { Logger } from 'pino';
+import type { Config, ParsedConfig, Problem, Section } from '../config/config.ts';
+import { parseConfig, requireConfig } from '../config/parse.ts';
+import { KnownError } from '../domain/errors.ts';
+import type { GlobalOptions } from './context.ts';
+
+/** config.json, .env and the process's own environment, which wins. @throws ConfigError with every problem at once */
+export async function loadConfig(globals: GlobalOptions, sections: readonly Section[], log: Logger): Promise<Config> {
+  const parsed = await readConfig(globals, log);
+  return requireConfig(parsed, sections);
+}
+
+/** The same with its problems beside it, for those who want to see them. */
+export async function readConfig(globals: GlobalOptions, log: Logger): Promise<ParsedConfig> {
+  const text = await readOptional(globals.config, 'config.json', '--config');
+  const envText = await readOptional(globals.envFile, '.env', '--env-file');
+  if (envText !== null) await warnIfOpen(globals.envFile ?? '.env', log);
+  return parseSettings({ name: globals.config ?? 'config.json', text }, envText);
+}
+
+/** What the files say, together with the process's own environment. `text` null: there is no such file. */
+export function parseSettings(file: { name: string; text: string | null }, envText: string | null): ParsedConfig {
+  const { json, problem } = parseJson(file);
+  const parsed = parseConfig(json, { ...parseEnvFile(envText ?? ''), ...process.env });
+  if (problem === null) return parsed;
+  return { ...parsed, problems: [problem, ...parsed.problems.filter(({ section }) => section !== 'targets')] };
+}
+
+/** null: it is not there, and was not named. @throws KnownError exit 78 */
+export async function readOptional(
+  named: string | undefined,
+  fallback: string,
+  option: string,
+): Promise<string | null> {
+  try {
+    return await readFile(named ?? fallback, 'utf8');
+  } catch (cause) {
+    if (named === undefined && (cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new KnownError(
+      'config',
+      `${named ?? fallback} cannot be read (${(cause as NodeJS.ErrnoException).code ?? '?'})`,
+      {
+        remedy: `check the file, its permissions, or ${option}`,
+        cause,
+      },
+    );
+  }
+}
+
+function parseJson({ name, text }: { name: string; text: string | null }): { json: unknown; problem: Problem | null } {
+  if (text === null) {
+    const message = 'is not here: copy config.example.json, or name one with --config';
+    return { json: {}, problem: { key: 'config.json', message, section: 'targets' } };
+  }
+  try {
+    return { json: JSON.parse(text.replace(/^\uFEFF/, '')), problem: null };
+  } catch (error) {
+    const message = `is not valid JSON: ${error instanceof Error ? error.message : ''}`;
+    return { json: {}, problem: { key: name, message, section: null } };
+  }
+}
+
+async function warnIfOpen(file: string, log: Logger): Promise<void> {
+  const { mode } = await stat(file);
+  if (!isOpenToOthers(mode)) return;
+  log.warn({ file, mode: (mode & 0o777).toString(8) }, 'other users can read the file with the credentials: chmod 600');
+}
+
+/** Windows has no such bits. */
+export function isOpenToOthers(mode: number): boolean {
+  return process.platform !== 'win32' && (mode & 0o077) !== 0;
+}

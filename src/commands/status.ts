@@ -1,0 +1,70 @@
+import type { Config } from '../config/config.ts';
+import type { Database } from '../database/connection.ts';
+import { withDatabase } from '../database/open.ts';
+import { loadKnownProjects } from '../database/registry.ts';
+import { loadLastPolls } from '../database/runs.ts';
+import { loadRegisteredValves, loadSupply, type RegisteredValve, type Supply } from '../database/status.ts';
+import { EXIT_STATUS } from '../domain/errors.ts';
+import { US_PER_MINUTE } from '../domain/time.ts';
+import { namesOf } from '../polling/targets.ts';
+import { watch } from '../polling/watch.ts';
+import { isHealthy, statusCsv, statusJson, statusTable, type Status, type ValveStatus } from '../reporting/status.ts';
+import type { CommandContext, OutputFormat } from './context.ts';
+import { createLog } from './log.ts';
+import { OPEN_OPTIONS } from './package.ts';
+import { loadConfig } from './settings.ts';
+import { parseDuration } from './time.ts';
+
+export interface StatusOptions {
+  maxAge?: string;
+  format: OutputFormat;
+}
+
+/** Three quarters of an hour by default: a valve may miss a boundary, and a run may too, before anybody is called. */
+const MAX_AGE_INTERVALS = 3;
+
+/** `tasmart status`: how old everything is, from the database alone. Exit 1 when any valve is older than the limit. */
+export async function run({ maxAge, format }: StatusOptions, { globals, giveUp }: CommandContext): Promise<number> {
+  const log = await createLog(globals);
+  const config = await loadConfig(globals, ['database'], log);
+  const defaultAgeUs = MAX_AGE_INTERVALS * config.intervalMinutes * US_PER_MINUTE;
+  const maxAgeUs = maxAge === undefined ? defaultAgeUs : parseDuration(maxAge, '--max-age');
+  const status = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, (database) =>
+    loadStatus(database, config, maxAgeUs),
+  );
+  process.stdout.write(
+    { table: () => statusTable(status, config.timezone), json: () => statusJson(status), csv: () => statusCsv(status) }[
+      format
+    ](),
+  );
+  return isHealthy(status) ? 0 : EXIT_STATUS.check;
+}
+
+async function loadStatus(database: Database, config: Config, maxAgeUs: number): Promise<Status> {
+  const projects = await loadKnownProjects(database, namesOf(config.targets));
+  const { watched, left, unknown } = watch(await loadRegisteredValves(database), config.targets, projects);
+  const ids = [...watched, ...left].map(({ id }) => id);
+  const supplies = await loadSupply(database, ids, config);
+  const valveStatus = (valve: RegisteredValve, isLeft: boolean): ValveStatus[] => {
+    const supply = supplies.get(valve.id);
+    if (!supply) return [];
+    const isLate = !isLeft && (supply.ageUs === null || supply.ageUs > maxAgeUs);
+    return [{ valve, supply, isLate, state: isLeft ? 'left' : stateOf(supply, isLate) }];
+  };
+  const { newest, succeeded } = await loadLastPolls(database);
+  return {
+    valves: [
+      ...watched.flatMap((valve) => valveStatus(valve, false)),
+      ...left.flatMap((valve) => valveStatus(valve, true)),
+    ],
+    unknown,
+    maxAgeUs,
+    newestRun: newest,
+    lastSuccess: succeeded,
+  };
+}
+
+function stateOf({ isSilent }: Supply, isLate: boolean): ValveStatus['state'] {
+  if (isSilent) return 'silent';
+  return isLate ? 'behind' : 'ok';
+}

@@ -1,0 +1,45 @@
+import { DateTime } from 'luxon';
+import { KnownError } from '../domain/errors.ts';
+import { parseRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../domain/time.ts';
+
+const AGO = /^(\d+(?:\.\d+)?)(m|h|d)$/;
+const AGO_UNITS = { m: US_PER_MINUTE, h: US_PER_HOUR, d: US_PER_DAY } as const;
+
+/**
+ * A time given on the command line: RFC 3339, a local date or date-time in the zone, or `24h`, `7d` (ago).
+ *
+ * @throws KnownError exit 64
+ */
+export function parseTime(text: string, option: string, timezone: string, nowUs: Micros): Micros {
+  const [, amount, unit] = AGO.exec(text) ?? [];
+  if (amount !== undefined) return nowUs - Number(amount) * AGO_UNITS[unit as keyof typeof AGO_UNITS];
+  const instant = parseRfc3339(text);
+  if (instant !== null) return instant;
+  const local = DateTime.fromISO(text.replace(' ', 'T'), { zone: timezone });
+  if (local.isValid && /^\d{4}-\d\d-\d\d/.test(text)) return local.toMillis() * 1000;
+  throw new KnownError('usage', `${option} ${text} is no time`, {
+    remedy: 'write 2026-03-01, 2026-03-01T08:00 (local), 2026-03-01T08:00:00Z, or 24h, 7d (ago)',
+  });
+}
+
+/** A span given on the command line, which must not be empty. @throws KnownError exit 64 */
+export function parseSpan(
+  options: { from: string; to?: string },
+  timezone: string,
+  nowUs: Micros,
+): { fromUs: Micros; toUs: Micros } {
+  const fromUs = parseTime(options.from, '--from', timezone, nowUs);
+  const toUs = options.to === undefined ? nowUs : parseTime(options.to, '--to', timezone, nowUs);
+  if (fromUs < toUs) return { fromUs, toUs };
+  throw new KnownError(
+    'usage',
+    `--from ${options.from} is not before ${options.to === undefined ? 'now' : `--to ${options.to}`}`,
+  );
+}
+
+/** A duration given on the command line, such as 45m, 2h or 1d, in microseconds. @throws KnownError exit 64 */
+export function parseDuration(text: string, option: string): number {
+  const [, amount, unit] = AGO.exec(text) ?? [];
+  if (amount !== undefined) return Number(amount) * AGO_UNITS[unit as keyof typeof AGO_UNITS];
+  throw new KnownError('usage', `${option} ${text} is no duration`, { remedy: 'write 45m, 2h or 1d' });
+}

@@ -1,0 +1,137 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import { readConfig } from './settings.ts';
+import { requireConfig } from '../config/parse.ts';
+import { withDatabase } from '../database/open.ts';
+import { loadKnownValves, type KnownValve } from '../database/registry.ts';
+import { KnownError } from '../domain/errors.ts';
+import { formatRfc3339 } from '../domain/time.ts';
+import { valveLabel, type Project, type Valve } from '../domain/valve.ts';
+import type { HyCloud } from '../hycloud/client.ts';
+import { formatCsv } from '../reporting/csv.ts';
+import { formatJson } from '../reporting/json.ts';
+import { formatTable } from '../reporting/table.ts';
+import { printable } from '../reporting/text.ts';
+import { localTime } from '../reporting/units.ts';
+import type { CommandContext, OutputFormat } from './context.ts';
+import { withHyCloud } from './hycloud.ts';
+import { createLog } from './log.ts';
+import { OPEN_OPTIONS } from './package.ts';
+
+interface ListedValve {
+  project: Project;
+  valve: Valve;
+  /** null: HyCloud did not say which firmware is the latest */
+  firmwareIsLatest: boolean | null;
+  known: KnownValve;
+}
+
+/** `tasmart valves`: every valve that the key can see, with what the database knows of it. */
+export async function run(
+  { format }: { format: OutputFormat },
+  { globals, signal, giveUp }: CommandContext,
+): Promise<number> {
+  const log = await createLog(globals);
+  const parsed = await readConfig(globals, log);
+  const config = requireConfig(parsed, ['hycloud']);
+  const hasDatabase = !parsed.problems.some(({ section }) => section === 'database');
+  const deadlineMs = performance.now() + config.runDeadlineSeconds * 1000;
+  const limits = { signal, deadlineMs: () => deadlineMs };
+  const { projects, latest } = await withHyCloud(config, limits, log, (hycloud) => listValves(hycloud, log));
+  const ids = projects.flatMap(({ valves }) => valves.map(({ id }) => id));
+  const known = hasDatabase ? await knownValves(config, ids, giveUp, log) : new Map<string, KnownValve>();
+
+  const listed = projects.flatMap((project) =>
+    project.valves.map((valve) => ({
+      project,
+      valve,
+      firmwareIsLatest: latest === null || valve.firmware === null ? null : valve.firmware === latest,
+      known: known.get(valve.id) ?? { backendRef: null, latestReadingAt: null },
+    })),
+  );
+  process.stdout.write(FORMATS[format](listed, config.timezone));
+  return 0;
+}
+
+async function listValves(hycloud: HyCloud, log: Logger): Promise<{ projects: Project[]; latest: string | null }> {
+  const projects: Project[] = [];
+  for (const { id } of await hycloud.listProjects()) projects.push(await hycloud.getProject(id));
+  const latest = await hycloud.latestFirmware().catch((error: unknown) => {
+    if (!(error instanceof KnownError)) throw error;
+    log.warn(`which firmware is the latest is not known: ${error.message}`);
+    return null;
+  });
+  return { projects, latest };
+}
+
+/** The list is HyCloud's; a database that is away costs the columns that come from it. */
+async function knownValves(
+  config: Config,
+  ids: readonly string[],
+  giveUp: AbortSignal,
+  log: Logger,
+): Promise<Map<string, KnownValve>> {
+  const options = { ...OPEN_OPTIONS, giveUp };
+  try {
+    return await withDatabase(config.database, options, (database) => loadKnownValves(database, ids));
+  } catch (error) {
+    if (!(error instanceof KnownError)) throw error;
+    log.warn(`latest readings and links are not shown: ${error.message}`);
+    return new Map();
+  }
+}
+
+function fields({ project, valve, firmwareIsLatest, known }: ListedValve) {
+  return {
+    tasmart_id: valve.id,
+    short_sn: valve.shortSn,
+    full_sn: valve.fullSn,
+    user_id: valve.userId,
+    kind: valve.kind,
+    project_id: project.id,
+    project_name: project.name,
+    fw_version: valve.firmware,
+    fw_is_latest: firmwareIsLatest,
+    latest_reading: known.latestReadingAt === null ? null : formatRfc3339(known.latestReadingAt.getTime() * 1000),
+    backend_ref: known.backendRef,
+  };
+}
+
+const FIELDS = [
+  'tasmart_id',
+  'short_sn',
+  'full_sn',
+  'user_id',
+  'kind',
+  'project_id',
+  'project_name',
+  'fw_version',
+  'fw_is_latest',
+  'latest_reading',
+  'backend_ref',
+] as const satisfies (keyof ReturnType<typeof fields>)[];
+
+const COLUMNS = ['valve', 'serial', 'full serial', 'kind', 'project', 'firmware', 'latest reading', 'register'];
+
+const FORMATS: Record<OutputFormat, (listed: readonly ListedValve[], timezone: string) => string> = {
+  json: (listed) => formatJson(listed.map(fields)),
+  csv: (listed) =>
+    formatCsv(
+      FIELDS,
+      listed.map((valve) => FIELDS.map((name) => fields(valve)[name])),
+    ),
+  table: (listed, timezone) =>
+    formatTable(
+      COLUMNS.map((heading) => ({ heading })),
+      listed.map(({ project, valve, firmwareIsLatest, known }) => [
+        printable(valveLabel(valve), 32),
+        printable(valve.shortSn ?? '–'),
+        printable(valve.fullSn ?? '–'),
+        printable(valve.kind ?? '–', 20),
+        printable(project.name, 32),
+        `${printable(valve.firmware ?? '–', 20)}${firmwareIsLatest === false ? ' (old)' : ''}`,
+        known.latestReadingAt === null ? '–' : localTime(known.latestReadingAt.getTime() * 1000, timezone),
+        printable(known.backendRef ?? '–', 32),
+      ]),
+    ),
+};

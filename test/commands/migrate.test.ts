@@ -1,0 +1,62 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { REPOSITORY } from '../support/build.ts';
+import { emptyDatabase } from '../support/database.ts';
+import { expectRepaired, setStage, untilNoSession, untilWaiting } from '../faults/support/database-stage.ts';
+
+const MIGRATIONS = (await readdir(join(REPOSITORY, 'sql'))).sort();
+
+test('creates the schema, says what it did, and nothing the second time', async () => {
+  const stage = await setStage({}, emptyDatabase);
+  const applied = MIGRATIONS.map((name) => `applied ${name}\n`).join('');
+  const first = await stage.run(['migrate']);
+  expect({ code: first.code, stdout: first.stdout, stderr: first.stderr }).toEqual({
+    code: 0,
+    stdout: `${applied}the schema is up to date: ${MIGRATIONS.length} migrations applied\n`,
+    stderr: '',
+  });
+  const second = await stage.run(['migrate']);
+  expect(second).toMatchObject({ code: 0, stdout: 'the schema is up to date: nothing to do\n', stderr: '' });
+  await expectRepaired(stage);
+});
+
+test('five at once: each migration is applied once, and all end well', async () => {
+  const stage = await setStage({}, emptyDatabase);
+  const results = await Promise.all(Array.from({ length: 5 }, () => stage.run(['migrate'])));
+  expect(results.map(({ code, stderr }) => ({ code, stderr }))).toEqual(results.map(() => ({ code: 0, stderr: '' })));
+  const applied = results.flatMap(({ stdout }) => [...stdout.matchAll(/^applied (.*)$/gm)].map(([, name]) => name));
+  expect(applied.sort()).toEqual(MIGRATIONS);
+  await expectRepaired(stage);
+});
+
+test('tells of the rows of a prototype that it upgrades', async () => {
+  const stage = await setStage({}, emptyDatabase);
+  await stage.client.query(`
+    create table tasmart_data_table (
+      id serial primary key, timestamp integer, tasmart_id varchar(255), measured_flow integer,
+      measured_power integer, energy_counter_regime_1 integer, energy_counter_regime_2 integer
+    );
+    insert into tasmart_data_table (timestamp, tasmart_id) values (1, 'a'), (1, 'a'), (null, 'a'), (2, 'a')`);
+  const { code, stdout } = await stage.run(['migrate']);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('2 rows after') as string });
+});
+
+test('SIGTERM while it waits for another: 143, and nothing is half done', async ({ annotate }) => {
+  const stage = await setStage({}, emptyDatabase);
+  const other = await stage.database.client();
+  await other.query('select pg_advisory_lock(1952543597, 1835624306)');
+  const { child, result } = await stage.start(['migrate']);
+  await untilWaiting(stage);
+  const killedMs = performance.now();
+  child.kill('SIGTERM');
+  const { code, stdout } = await result;
+  const ms = performance.now() - killedMs;
+  expect({ code, stdout }).toEqual({ code: 143, stdout: 'another process is changing the schema; waiting for it\n' });
+  expect(ms).toBeLessThan(2000);
+  await annotate(`exit 143 ${Math.round(ms)} ms after the signal`);
+  await other.query('select pg_advisory_unlock_all()');
+  await untilNoSession(stage);
+  expect((await stage.run(['migrate'])).code).toBe(0);
+  await expectRepaired(stage);
+});
