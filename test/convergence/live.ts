@@ -1,0 +1,66 @@
+import { Broken, createChronicle } from './chronicle.ts';
+import type { History, Run, StepFault } from './history.ts';
+import type { Perform } from './runs.ts';
+import type { Stage } from './stage.ts';
+import { createWorld, enter, misbehave } from './world.ts';
+
+/** How often what was met, in all histories of a test. */
+export interface Tally {
+  add: (kind: string, by?: number) => void;
+  print: () => void;
+}
+
+export function createTally(): Tally {
+  const counts = new Map<string, number>();
+  return {
+    add: (kind, by = 1) => counts.set(kind, (counts.get(kind) ?? 0) + by),
+    print() {
+      const lines = [...counts].sort().map(([kind, count]) => `${String(count).padStart(7)}  ${kind}`);
+      process.stderr.write(`${lines.join('\n')}\n`);
+    },
+  };
+}
+
+/**
+ * Lives through a history, compares the database with the truth after every step, and ends with a healthy run.
+ *
+ * @throws Broken
+ */
+export async function live(stage: Stage, history: History, perform: Perform, tally: Tally): Promise<void> {
+  await stage.clear();
+  const world = await createWorld(history);
+  const { clock, faults } = world.hycloud;
+  const chronicle = createChronicle(world, stage.admin);
+  const performed = async (run: Run, troubles: readonly StepFault[]) => {
+    const results = await perform(world, stage, run, troubles, tally.add);
+    for (const { mode, ending } of results) tally.add(`run: ${mode}, ${ending}`);
+    return results;
+  };
+  try {
+    let lasting: { left: number; fault: StepFault }[] = [];
+    for (const step of history.steps) {
+      enter(world, step);
+      lasting = [
+        ...lasting.map(({ left, fault }) => ({ left: left - 1, fault })).filter(({ left }) => left >= 0),
+        ...step.faults.map((fault) => ({ left: fault.kind === 'malformed' ? fault.steps : 0, fault })),
+      ];
+      const troubles = lasting.map(({ fault }) => fault);
+      for (const trouble of troubles) misbehave(world, trouble, tally.add);
+      const beganUs = clock.now();
+      await performed(step.run, troubles);
+      await chronicle.afterStep(step.run, beganUs, troubles);
+      faults.clear();
+    }
+    const healthy: Run = { kind: 'poll', valve: null };
+    const beganUs = clock.now();
+    const [last] = await performed(healthy, []);
+    if (last?.ending !== 'success') throw new Broken(`the healthy run ended in ${last?.ending ?? 'nothing'}`);
+    await chronicle.afterStep(healthy, beganUs, []);
+    await chronicle.atTheEnd(beganUs);
+    tally.add('histories');
+    tally.add('steps', history.steps.length);
+    tally.add('rows', chronicle.rows());
+  } finally {
+    await world.close();
+  }
+}

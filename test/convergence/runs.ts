@@ -1,0 +1,233 @@
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
+import type pg from 'pg';
+import pino from 'pino';
+import type { SimulatedRequest } from '../../scripts/simulator/faults.ts';
+import { withRecordedRun } from '../../src/commands/recorded-run.ts';
+import { withConnection, type Database } from '../../src/database/connection.ts';
+import { withRunLock, type RunEnd, type RunMode } from '../../src/database/runs.ts';
+import { KnownError } from '../../src/domain/errors.ts';
+import { US_PER_HOUR } from '../../src/domain/time.ts';
+import { createHyCloud, type HyCloud } from '../../src/hycloud/client.ts';
+import { backfill } from '../../src/polling/backfill.ts';
+import { poll } from '../../src/polling/run.ts';
+import type { DatabaseFault, Run, StepFault } from './history.ts';
+import type { Stage } from './stage.ts';
+import type { World } from './world.ts';
+
+/** How a run ended: with what outcome, or with which known error. */
+export interface RunResult {
+  mode: RunMode;
+  ending: string;
+}
+
+export type OnStruck = (kind: string) => void;
+
+/** Where HyCloud is silent, a run with faults soon gives up; a healthy one never does. */
+const IMPATIENCE_MS = 80;
+const PATIENCE_MS = 20_000;
+
+const log = pino({ level: 'silent' });
+
+/** Does what a step says, and tells of every fault that strikes. */
+export type Perform = (
+  world: World,
+  stage: Stage,
+  run: Run,
+  faults: readonly StepFault[],
+  onStruck: OnStruck,
+) => Promise<RunResult[]>;
+
+/** In this process; waiting costs nothing but HyCloud's time. */
+export const performHere: Perform = (world, stage, run, faults, onStruck) =>
+  eachOf(run, (mode) => inProcess(world, stage, run, mode, faults, onStruck));
+
+export async function eachOf(run: Run, one: (mode: RunMode) => Promise<RunResult>): Promise<RunResult[]> {
+  switch (run.kind) {
+    case 'poll':
+      return [await one('poll')];
+    case 'backfill':
+      return [await one('backfill')];
+    case 'two polls':
+      return Promise.all([one('poll'), one('poll')]);
+    case 'poll and backfill':
+      return Promise.all([one('poll'), one('backfill')]);
+  }
+}
+
+async function inProcess(
+  world: World,
+  stage: Stage,
+  run: Run,
+  mode: RunMode,
+  faults: readonly StepFault[],
+  onStruck: OnStruck,
+): Promise<RunResult> {
+  const { clock } = world.hycloud;
+  const deadlineMs = world.history.deadlineSeconds * 1000;
+  const stop = new AbortController();
+  const perils = createPerils(stage, faults, stop, onStruck);
+  const forgetRequests = world.hycloud.faults.add({ match: perils.onRequest, fault: { kind: 'delay', ms: 0 } });
+  const aheadUs = faults.reduce((sum, fault) => sum + (fault.kind === 'clock' ? fault.aheadMin * 60e6 : 0), 0);
+  let elapsedMs = 0;
+  const hycloud = createHyCloud({
+    baseUrl: world.hycloud.baseUrl,
+    apiKey: world.hycloud.settings.apiKey,
+    requesterId: world.hycloud.settings.requesterId,
+    userAgent: 'tasmart/test',
+    maxConcurrency: world.history.maxConcurrency,
+    requestsPerSecond: world.history.requestsPerSecond,
+    requestTimeoutMs: faults.length > 0 ? IMPATIENCE_MS : PATIENCE_MS,
+    deadlineMs: () => deadlineMs,
+    signal: stop.signal,
+    now: () => elapsedMs,
+    sleep: async (ms, signal) => {
+      elapsedMs += ms;
+      clock.advance(Math.round(ms * 1000));
+      if (elapsedMs >= deadlineMs - 1000) stop.abort();
+      await yieldToOthers();
+      signal.throwIfAborted();
+    },
+    random: () => 0.7,
+    clockUs: () => clock.now() + aheadUs,
+    onRetry: () => undefined,
+  });
+  try {
+    const limits = { applicationName: 'tasmart convergence', giveUp: new AbortController().signal };
+    return await withConnection(stage.settings, limits, async (database) => {
+      database.lost.addEventListener('abort', () => stop.abort());
+      await perils.watch(database.client);
+      return withRunLock(database, mode, () => record(world, database, hycloud, run, mode));
+    });
+  } catch (error) {
+    if (!(error instanceof KnownError)) throw error;
+    return { mode, ending: error.kind };
+  } finally {
+    forgetRequests();
+    hycloud.close();
+    await perils.end();
+  }
+}
+
+async function record(world: World, database: Database, hycloud: HyCloud, run: Run, mode: RunMode): Promise<RunResult> {
+  const { history, properties } = world;
+  const wanted = 'valve' in run && run.valve !== null ? world.valves[run.valve] : undefined;
+  const common = { ...history, targets: targetsOf(world), only: wanted ? [wanted.id] : [], properties };
+  if (mode === 'backfill') {
+    const span = spanOf(world, run);
+    const nothing = { onPlan: () => undefined, onProgress: () => undefined };
+    const work = () => backfill({ hycloud, database, log, ...nothing }, { ...common, span });
+    const report = await withRecordedRun(database, mode, hycloud.stats, work, ({ stored, unchanged, failures }) =>
+      ended(failures.size > 0 ? 'partial' : 'success', { stored, unchanged }),
+    );
+    return { mode, ending: report.failures.size > 0 ? 'partial' : 'success' };
+  }
+  const { intervalUs, catchUpUs } = world;
+  const reach = { intervalUs, catchUpUs, initialHistoryUs: history.initialHistoryHours * US_PER_HOUR };
+  const work = () => poll({ hycloud, database, log }, { ...common, ...reach });
+  const report = await withRecordedRun(database, mode, hycloud.stats, work, (done) => ended(done.outcome, done));
+  return { mode, ending: report.outcome };
+}
+
+function ended(outcome: RunEnd['outcome'], { stored, unchanged }: Pick<RunEnd, 'stored' | 'unchanged'>) {
+  return { outcome, valves: 0, stored, unchanged, silent: 0, failed: 0, error: null };
+}
+
+/** A backfill's span is in hours before now. */
+export function spanOf({ hycloud }: World, run: Run): { fromUs: number; toUs: number } {
+  const { fromHours, hours } = 'fromHours' in run ? run : { fromHours: 1, hours: 1 };
+  const fromUs = hycloud.clock.now() - fromHours * US_PER_HOUR;
+  return { fromUs, toUs: fromUs + hours * US_PER_HOUR };
+}
+
+export function targetsOf({ history, hycloud }: World) {
+  const projects = history.targets === 'first' ? hycloud.projects.slice(0, 1) : hycloud.projects;
+  return projects.map(({ id, name }) =>
+    history.targets === 'by name'
+      ? { projectId: null, projectName: name, valves: [] }
+      : { projectId: id, projectName: null, valves: [] },
+  );
+}
+
+interface Perils {
+  /** never true: it only counts */
+  onRequest: (request: SimulatedRequest) => boolean;
+  watch: (client: pg.Client) => Promise<void>;
+  end: () => Promise<void>;
+}
+
+type Send = (text: string, values?: unknown[]) => Promise<pg.QueryResult>;
+
+/** What befalls a run at its n-th request or statement. */
+function createPerils(
+  { admin, rival }: Stage,
+  faults: readonly StepFault[],
+  stop: AbortController,
+  onStruck: OnStruck,
+): Perils {
+  const ofDatabase = faults.filter((fault) => fault.kind === 'database');
+  const ofProcess = faults.filter((fault) => fault.kind === 'process');
+  let requests = 0;
+  let statements = 0;
+  let processId: number | null = null;
+  let isLocked = false;
+  let lastWords: Promise<unknown> = Promise.resolve();
+
+  const terminate = () => admin.query('select pg_terminate_backend($1, 5000)', [processId]);
+
+  async function fatal(on: 'request' | 'statement', count: number): Promise<void> {
+    for (const { what } of ofProcess.filter((fault) => fault.on === on && fault.at === count)) {
+      onStruck(`process: ${what === 'crash' ? 'gone' : 'signal'} at a ${on}`);
+      stop.abort();
+      if (what === 'crash') await terminate();
+    }
+  }
+
+  async function strike(what: DatabaseFault, send: Send): Promise<void> {
+    onStruck(`database: ${what}`);
+    if (what === 'terminated') await terminate();
+    else if (what === 'read-only') await send('set default_transaction_read_only = on');
+    else if (what === 'full: readings') await send(`set test.full_disk = 'tasmart_data_table'`);
+    else if (what === 'full: valves') await send(`set test.full_disk = 'tasmart_valves'`);
+    else if (what === 'locked') {
+      await send(`set lock_timeout = '20ms'`);
+      await rival.query('begin');
+      isLocked = true;
+      await rival.query('lock table tasmart_data_table in share mode nowait').catch(() => undefined);
+    }
+  }
+
+  return {
+    onRequest: () => {
+      lastWords = Promise.all([lastWords, fatal('request', requests)]);
+      requests += 1;
+      return false;
+    },
+    async watch(client) {
+      const send = client.query.bind(client) as unknown as Send;
+      const { rows } = (await send('select pg_backend_pid() as pid')) as pg.QueryResult<{ pid: number }>;
+      processId = rows[0]?.pid ?? null;
+      const watched: Send = async (text, values) => {
+        const count = statements;
+        statements += 1;
+        await fatal('statement', count);
+        const due = ofDatabase.filter(({ at }) => at === count);
+        for (const { what } of due) await strike(what, send).catch(ignoreLostCause);
+        const result = await send(text, values);
+        if (!due.some(({ what }) => what === 'answer lost')) return result;
+        await terminate();
+        throw new Error('Connection terminated unexpectedly');
+      };
+      client.query = watched as unknown as typeof client.query;
+    },
+    async end() {
+      await lastWords;
+      if (isLocked) await rival.query('rollback');
+    },
+  };
+}
+
+/** A session that is gone, or a transaction that has failed, takes no settings; then it is the run's own error that counts. */
+function ignoreLostCause(error: unknown): void {
+  const { code } = error as { code?: unknown };
+  if (typeof code === 'string' && !/^(25P02|57P|E)/.test(code)) throw error;
+}

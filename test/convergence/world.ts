@@ -1,0 +1,226 @@
+import type { FaultRule, SimulatedRequest } from '../../scripts/simulator/faults.ts';
+import { createValve, type CraftedPoint, type Valve } from '../../scripts/simulator/fleet.ts';
+import { history as pointsIn, pointsOf } from '../../scripts/simulator/history.ts';
+import type { Json } from '../../scripts/simulator/json.ts';
+import { hash32 } from '../../scripts/simulator/random.ts';
+import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
+import { PROPERTY_NAMES, type PropertyName, type Reading } from '../../src/domain/reading.ts';
+import { parseRfc3339, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
+import type { History, Nonsense, Place, Step, StepFault, ValveHistory } from './history.ts';
+
+export const START = Number(parseRfc3339('2026-03-01T10:00:00Z'));
+/** How far HyCloud's memory reaches; a valve that was installed long ago has too many points for a test. */
+const INSTALLED = START - 40 * US_PER_HOUR;
+
+const PROPERTIES: Record<History['properties'], readonly PropertyName[]> = {
+  four: PROPERTY_NAMES.slice(0, 4),
+  some: [...PROPERTY_NAMES.slice(0, 4), 'position', 'error_status', 'valve_timestamp'],
+  all: PROPERTY_NAMES,
+};
+
+/** HyCloud as a history has it, and what is true of it. */
+export interface World {
+  history: History;
+  hycloud: Simulator;
+  intervalUs: number;
+  catchUpUs: number;
+  properties: readonly PropertyName[];
+  /** every valve there ever is, listed or not */
+  valves: readonly Valve[];
+  /** valves that the targets mean now */
+  targeted: () => readonly Valve[];
+  floor: (timeUs: Micros) => Micros;
+  /** the last point in (boundary − interval, boundary] */
+  lastPointOf: (valve: Valve, boundaryUs: Micros) => Micros | null;
+  /** the newest point up to an instant, not older than the other */
+  newestPointOf: (valve: Valve, fromUs: Micros, toUs: Micros) => Micros | null;
+  pointsAt: (valve: Valve, timeUs: Micros) => readonly Reading[];
+  /** points of one second */
+  crowdOf: (valve: Valve, second: number) => number;
+  close: () => Promise<void>;
+}
+
+export async function createWorld(history: History): Promise<World> {
+  const intervalUs = history.intervalMinutes * US_PER_MINUTE;
+  const hycloud = await startSimulator({
+    seed: history.seed,
+    valves: [0, 0],
+    nowUs: START,
+    settings: {
+      gzipFromBytes: Infinity,
+      positionKey: history.seed % 2 ? 'position' : 'actuator_position',
+      problemTypeKey: history.seed % 3 ? 'type' : 'type_uri',
+    },
+  });
+  const valves = history.valves.map((spec, index) => valveOf(spec, history.seed, index, intervalUs));
+  valves.forEach((valve, index) => place(hycloud, valve, history.valves[index]?.livesIn ?? 'none'));
+  const lastPoints = new Map<string, Micros | null>();
+
+  const newestPointOf = (valve: Valve, fromUs: Micros, toUs: Micros): Micros | null => {
+    for (const { timeUs } of pointsIn(valve, Math.max(fromUs + 1, INSTALLED), toUs, 'descending')) return timeUs;
+    return null;
+  };
+  return {
+    history,
+    hycloud,
+    intervalUs,
+    catchUpUs: history.catchUpHours * US_PER_HOUR,
+    properties: PROPERTIES[history.properties],
+    valves,
+    targeted: () => {
+      const projects = history.targets === 'first' ? hycloud.projects.slice(0, 1) : hycloud.projects;
+      return valves.filter(({ id }) => projects.some((project) => project.valves.has(id)));
+    },
+    floor: (timeUs) => Math.floor(timeUs / intervalUs) * intervalUs,
+    lastPointOf: (valve, boundaryUs) => {
+      const key = `${valve.id} ${boundaryUs}`;
+      const known = lastPoints.get(key);
+      if (known !== undefined) return known;
+      const found = newestPointOf(valve, boundaryUs - intervalUs, boundaryUs);
+      lastPoints.set(key, found);
+      return found;
+    },
+    newestPointOf,
+    pointsAt: (valve, timeUs) => [...pointsOf(valve, timeUs - 1, timeUs)],
+    crowdOf: (valve, second) =>
+      [...pointsIn(valve, second * US_PER_SECOND, (second + 1) * US_PER_SECOND - 1, 'ascending')].length,
+    close: () => hycloud.close(),
+  };
+}
+
+function valveOf(spec: ValveHistory, seed: number, index: number, intervalUs: number): Valve {
+  const at = (minutes: number): Micros => START + minutes * US_PER_MINUTE;
+  const stretch = ({ atMin, minutes }: { atMin: number; minutes: number }) => ({
+    fromUs: at(atMin),
+    toUs: at(atMin + minutes),
+  });
+  const counter = { new: 0n, old: 123_456n, huge: 2n ** 53n + 12_345n }[spec.counter];
+  const extraPoints = spec.extras.flatMap(({ boundary, offsetUs, copies, apartUs }) =>
+    Array.from({ length: copies }, (_, copy): CraftedPoint => ({
+      timeUs: START + boundary * intervalUs + offsetUs + copy * apartUs,
+      values: { measured_flow: 1000 + copy },
+    })),
+  );
+  const plain: Valve = {
+    ...createValve(seed, index),
+    installedUs: INSTALLED,
+    installedKwh: { 1: counter, 2: counter === 0n ? 0n : counter + 1n },
+    phaseUs: spec.phaseMs * 1000,
+    jitterUs: spec.jitterMs * 1000,
+    outages: spec.outages.map(stretch),
+    counterJumps: spec.resets.map(({ atMin, kwh, minutes }) => ({
+      register: 1,
+      fromUs: at(atMin),
+      kwh: BigInt(kwh),
+      ...(minutes === null ? {} : { toUs: at(atMin + minutes) }),
+    })),
+    absences: spec.absences.map(({ property, as, ...during }) => ({ property, as, during: stretch(during) })),
+    extraPoints,
+  };
+  return spec.everyS === 15 ? plain : { ...plain, pointsInstead: sparsePoints(plain, spec) };
+}
+
+/** Points further apart than a valve's 15 s, so that days cost little. */
+function sparsePoints({ seed, outages }: Valve, { everyS, phaseMs, jitterMs }: ValveHistory) {
+  const everyUs = everyS * US_PER_SECOND;
+  return (fromUs: Micros, toUs: Micros): CraftedPoint[] => {
+    const points: CraftedPoint[] = [];
+    const last = Math.floor(toUs / everyUs);
+    for (let slot = Math.floor(Math.max(fromUs, INSTALLED) / everyUs) - 1; slot <= last; slot += 1) {
+      const jitterUs = Math.floor((hash32(seed, slot) / 2 ** 32) * jitterMs * 1000);
+      const timeUs = slot * everyUs + phaseMs * 1000 + jitterUs;
+      const isOut = outages.some((outage) => timeUs >= outage.fromUs && timeUs < outage.toUs);
+      if (!isOut && timeUs >= INSTALLED) points.push({ timeUs });
+    }
+    return points;
+  };
+}
+
+function place({ projects }: Simulator, valve: Valve, where: Place): void {
+  const [first, second] = projects;
+  first?.valves.delete(valve.id);
+  second?.valves.delete(valve.id);
+  if (where === 'first' || where === 'both') first?.valves.set(valve.id, valve);
+  if (where === 'second' || where === 'both') second?.valves.set(valve.id, valve);
+}
+
+/** Lets time pass until a step's run, and what happened to HyCloud meanwhile. */
+export function enter({ hycloud, valves, intervalUs, floor }: World, step: Step): void {
+  const nowUs = hycloud.clock.now();
+  const thenUs = (step.boundaries === 0 ? nowUs : floor(nowUs) + step.boundaries * intervalUs) + step.offsetUs;
+  hycloud.clock.set(Math.max(nowUs, thenUs));
+  for (const { valve, to } of step.moves) {
+    const moved = valves[valve];
+    if (moved) place(hycloud, moved, to);
+  }
+  hycloud.settings.inclusive = step.inclusive;
+  hycloud.settings.timeFormat = step.timeFormat;
+}
+
+/** Makes HyCloud misbehave; `onStruck` is told of every request that is hit. Returns what ends it. */
+export function misbehave(world: World, fault: StepFault, onStruck: (kind: string) => void): () => void {
+  const { hycloud, valves } = world;
+  const rule = (match: (request: SimulatedRequest) => boolean, what: Omit<FaultRule, 'match'>, kind: string) => {
+    const { after = 0, times = Infinity } = what;
+    let seen = 0;
+    return hycloud.faults.add({
+      ...what,
+      match: (request) => {
+        if (!match(request)) return false;
+        if (seen >= after && seen < after + times) onStruck(kind);
+        seen += 1;
+        return true;
+      },
+    });
+  };
+  if (fault.kind === 'http') {
+    const { on, after, times, fault: what } = fault;
+    const status = what.kind === 'status' ? ` ${what.status}${what.headers ? ' Retry-After' : ''}` : '';
+    return rule((request) => isOn(request, on, valves), { after, times, fault: what }, `HTTP ${what.kind}${status}`);
+  }
+  if (fault.kind === 'malformed') {
+    const untilUs = hycloud.clock.now() - fault.agoMin * US_PER_MINUTE;
+    const fromUs = untilUs - fault.minutes * US_PER_MINUTE;
+    const valveId = valves[fault.valve]?.id;
+    const spoilt = (point: WirePoint | null): Json => {
+      // Another fault may have spoilt it before.
+      const timeUs = parseRfc3339(point?.time ?? '') ?? -Infinity;
+      return point && timeUs > fromUs && timeUs <= untilUs + US_PER_SECOND ? spoil(point, fault.how) : point;
+    };
+    const transform = (answer: { points?: readonly (WirePoint | null)[] }): Json =>
+      answer.points ? { ...answer, points: answer.points.map(spoilt) } : answer;
+    const what = { kind: 'transform', transform } as const;
+    return rule((request) => request.valveId === valveId, { fault: what }, `malformed points: ${fault.how}`);
+  }
+  if (fault.kind === 'clock') {
+    const what = { kind: 'date', date: null } as const;
+    return rule((request) => isOn(request, fault.dateless, valves), { fault: what }, 'no Date');
+  }
+  return () => undefined;
+}
+
+type WirePoint = Readonly<Record<string, Json>> & { readonly time?: string };
+
+/** By how much a run may think that it is later than it is. */
+export function clockErrorUs(faults: readonly StepFault[]): Micros {
+  const errors = faults.map((fault) => {
+    if (fault.kind === 'clock') return fault.aheadMin * US_PER_MINUTE;
+    return fault.kind === 'http' && fault.fault.kind === 'date' ? Number(fault.fault.date) : 0;
+  });
+  return Math.max(0, ...errors);
+}
+
+function isOn({ valveId }: SimulatedRequest, on: (StepFault & { kind: 'http' })['on'], valves: readonly Valve[]) {
+  if (on === 'all') return true;
+  if (typeof on === 'number') return valveId !== null && valveId === valves[on]?.id;
+  return (valveId === null) === (on === 'projects');
+}
+
+function spoil(point: WirePoint, how: Nonsense): Json {
+  const { time, ...rest } = point;
+  if (how === 'no object') return null;
+  if (how === 'no time') return rest;
+  if (how === 'bad time') return { ...point, time: time?.replace('T', ' at ') ?? null };
+  const value = { text: '15340', fraction: 15.5, 'too large': 2 ** 31 }[how];
+  return { ...point, measured_power: value };
+}

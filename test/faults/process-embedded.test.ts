@@ -1,0 +1,90 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { expect, test } from 'vitest';
+import { openEmbedded } from '../../src/database/embedded.ts';
+import { runningServer } from '../../src/database/embedded/postmaster-pid.ts';
+import { cost, expectWhole, setStage, until, type Stage } from './support/database-stage.ts';
+
+/** A stage whose runs store in an embedded folder of their own. */
+async function setEmbeddedStage(): Promise<Stage & { data: string }> {
+  const stage = await setStage();
+  const data = join(stage.folder, 'data');
+  const change = { env: { DATABASE_URL: `embedded:${data}` } };
+  return { ...stage, data, run: (args) => stage.run(args, change), start: (args) => stage.start(args, change) };
+}
+
+const dataFolderOf = (data: string) => join(data, 'postgresql', 'data');
+
+async function untilStopped(data: string): Promise<void> {
+  await until('the server to end', async () => (await runningServer(dataFolderOf(data))) === null);
+}
+
+async function expectWholeIn({ data, ...stage }: Stage & { data: string }): Promise<void> {
+  const server = await openEmbedded(data);
+  const client = new pg.Client({ ...server });
+  await client.connect();
+  try {
+    await expectWhole({ ...stage, client });
+  } finally {
+    await client.end();
+    await server.close();
+  }
+}
+
+test('a new folder used by two at once: one works, the other exits 75 or finds it done', async ({ annotate }) => {
+  const stage = await setEmbeddedStage();
+  const results = await Promise.all([stage.run(), stage.run()]);
+  await annotate(results.map((result) => cost(result)).join(', '));
+  expect([
+    [0, 0],
+    [0, 75],
+  ]).toContainEqual(results.map(({ code }) => code).sort());
+  await untilStopped(stage.data);
+
+  // Then one of two is killed: the other goes on, and the next one works too.
+  const asked = stage.simulator.log.length;
+  stage.simulator.faults.add({ match: { path: /points/ }, fault: { kind: 'silence' }, times: 1 });
+  const { child, result } = await stage.start();
+  await until('a request for points', () =>
+    stage.simulator.log.slice(asked).some(({ path }) => path.includes('points')),
+  );
+  const second = await stage.start(['backfill', '--from', '2026-03-01T08:00:00Z']);
+  child.kill('SIGKILL');
+  await result;
+  expect((await second.result).code).toBe(0);
+  expect((await stage.run()).code).toBe(0);
+  await untilStopped(stage.data);
+  await expectWholeIn(stage);
+});
+
+test('SIGTERM while the folder is made or the server starts: 143, nothing is left running, the next run works', async ({
+  annotate,
+}) => {
+  const stage = await setEmbeddedStage();
+  for (const afterMs of [300, 700, 1100]) {
+    const { child, result } = await stage.start();
+    await sleep(afterMs);
+    const killedMs = performance.now();
+    child.kill('SIGTERM');
+    const { code, signal, stderr } = await result;
+    const ms = performance.now() - killedMs;
+    await annotate(`after ${afterMs} ms: ${String(code ?? signal)} in ${Math.round(ms)} ms`);
+    expect({ end: code ?? signal, stderr }).toMatchObject({ end: 143 });
+    expect(ms).toBeLessThan(3000);
+    await untilStopped(stage.data);
+  }
+  expect((await stage.run()).code).toBe(0);
+  await expectWholeIn(stage);
+});
+
+test('a folder that cannot be made: 78', async () => {
+  const stage = await setStage({ valves: 1 });
+  await writeFile(join(stage.folder, 'file'), '');
+  const result = await stage.run(['poll'], { env: { DATABASE_URL: `embedded:${join(stage.folder, 'file', 'data')}` } });
+  expect({ code: result.code, stderr: result.stderr }).toEqual({
+    code: 78,
+    stderr: expect.stringContaining('choose a folder that you may write') as string,
+  });
+});

@@ -1,0 +1,243 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { expect, onTestFinished } from 'vitest';
+import { startSimulator, type Simulator, type SimulatorOptions } from '../../../scripts/simulator/simulator.ts';
+import { parseRfc3339, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros } from '../../../src/domain/time.ts';
+import { startCli, type CliResult, type RunningCli } from '../../support/cli.ts';
+import { freshDatabase, type TestDatabase } from '../../support/database.ts';
+
+export const INTERVAL_US = 15 * US_PER_MINUTE;
+export const NOW_US = instant('2026-03-01T10:07:30Z');
+
+/** A HyCloud whose clock stands still, a database, and a configuration that reads an hour of history at first. */
+export interface Stage {
+  simulator: Simulator;
+  database: TestDatabase;
+  /** of the test's own */
+  client: pg.Client;
+  folder: string;
+  env: Record<string, string>;
+  /** `poll`, unless it is told otherwise */
+  run: (args?: readonly string[], change?: Change) => Promise<CliResult>;
+  start: (args?: readonly string[], change?: Change) => Promise<RunningCli>;
+}
+
+export interface Change {
+  /** over config.json */
+  config?: Record<string, unknown>;
+  /** over the environment; undefined takes a variable away */
+  env?: Record<string, string | undefined>;
+}
+
+/** The stage goes when the test is over. */
+export async function setStage(
+  options: SimulatorOptions = {},
+  makeDatabase: () => Promise<TestDatabase> = freshDatabase,
+): Promise<Stage> {
+  const [simulator, database, folder] = await Promise.all([
+    startSimulator({ valves: 3, nowUs: NOW_US, ...options }),
+    makeDatabase(),
+    mkdtemp(join(tmpdir(), 'tasmart-faults-')),
+  ]);
+  onTestFinished(async () => {
+    await simulator.close();
+    await database.drop();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const env: Record<string, string> = { ...simulator.env(), DATABASE_URL: database.url };
+  let runs = 0;
+  const start: Stage['start'] = async (args = ['poll'], change = {}) => {
+    const config = join(folder, `config-${runs++}.json`); // runs at once may be told different things
+    await writeFile(config, JSON.stringify({ ...configOf(simulator), ...change.config }));
+    const merged: Record<string, string> = { ...env };
+    for (const [name, value] of Object.entries(change.env ?? {})) {
+      if (value === undefined) Reflect.deleteProperty(merged, name);
+      else merged[name] = value;
+    }
+    return startCli(['--config', config, ...args], { env: merged, cwd: folder });
+  };
+  return {
+    simulator,
+    database,
+    client: await database.client(),
+    folder,
+    env,
+    start,
+    run: async (args, change) => (await start(args, change)).result,
+  };
+}
+
+export function configOf(simulator: Simulator): Record<string, unknown> {
+  return {
+    target_project_id: simulator.projects[0]?.id,
+    initial_history_hours: 1,
+    requests_per_second: 1000,
+  };
+}
+
+export function instant(text: string): Micros {
+  const timeUs = parseRfc3339(text);
+  if (timeUs === null) throw new Error(`no time: ${text}`);
+  return timeUs;
+}
+
+export function floor(timeUs: Micros): Micros {
+  return Math.floor(timeUs / INTERVAL_US) * INTERVAL_US;
+}
+
+interface Row {
+  id: string;
+  us: number;
+  flow: number;
+  power: number;
+  counter1: bigint;
+  counter2: bigint;
+}
+
+export async function storedRows(client: pg.Client): Promise<Row[]> {
+  const { rows } = await client.query<Record<keyof Row, string>>(
+    `select tasmart_id as id, (extract(epoch from time) * 1000000)::bigint::text as us, measured_flow::text as flow,
+       measured_power::text as power, energy_counter_regime_1::text as counter1, energy_counter_regime_2::text as counter2
+     from tasmart_data_table order by tasmart_id, time`,
+  );
+  return rows.map((row) => ({
+    id: row.id,
+    us: Number(row.us),
+    flow: Number(row.flow),
+    power: Number(row.power),
+    counter1: BigInt(row.counter1),
+    counter2: BigInt(row.counter2),
+  }));
+}
+
+/** The last point of each window that ends after `fromUs` and by now. */
+export function boundaryPoints(simulator: Simulator, valveId: string, fromUs: Micros, toUs: Micros): Row[] {
+  const last = new Map<number, Row>();
+  for (const point of simulator.truth.points(valveId, fromUs, toUs)) {
+    if (point.timeUs <= fromUs) continue;
+    last.set(Math.ceil(point.timeUs / INTERVAL_US), {
+      id: valveId,
+      us: point.timeUs,
+      flow: point.measuredFlowDlh ?? NaN,
+      power: point.measuredPowerDw ?? NaN,
+      counter1: point.energyCounter1Kwh ?? -1n,
+      counter2: point.energyCounter2Kwh ?? -1n,
+    });
+  }
+  return [...last.values()];
+}
+
+/**
+ * The table is as if nothing had ever failed: for every valve each boundary since `fromUs` has exactly its point, no row
+ * is not a point, and every valve is synced until the last boundary.
+ */
+export async function expectWhole({ simulator, client }: Stage, fromUs = floor(NOW_US - US_PER_HOUR)): Promise<void> {
+  const nowUs = simulator.clock.now();
+  const rows = await storedRows(client);
+  for (const { id } of simulator.valves()) {
+    const own = rows.filter((row) => row.id === id);
+    const due = boundaryPoints(simulator, id, fromUs, floor(nowUs));
+    expect(due.length).toBe((floor(nowUs) - fromUs) / INTERVAL_US);
+    expect(own.filter(({ us }) => due.some((point) => point.us === us))).toEqual(due);
+    const points = new Set(simulator.truth.points(id, fromUs - US_PER_HOUR, nowUs).map(({ timeUs }) => timeUs));
+    expect(own.filter(({ us }) => !points.has(us))).toEqual([]);
+  }
+  expect(await syncedUntil(client)).toEqual(simulator.valves().map(() => floor(nowUs)));
+}
+
+/** Per valve that the registry knows, by id. */
+export async function syncedUntil(client: pg.Client): Promise<(Micros | null)[]> {
+  const { rows } = await client.query<{ us: string | null }>(
+    'select (extract(epoch from synced_until) * 1000000)::bigint::text as us from tasmart_valves order by tasmart_id',
+  );
+  return rows.map(({ us }) => (us === null ? null : Number(us)));
+}
+
+export interface RunRow {
+  mode: string;
+  outcome: string | null;
+  stored: number;
+  error: string | null;
+}
+
+export async function runsOf(client: pg.Client): Promise<RunRow[]> {
+  const { rows } = await client.query<RunRow>('select mode, outcome, stored, error from tasmart_runs order by id');
+  return rows;
+}
+
+export async function outcomesOf(client: pg.Client): Promise<(string | null)[]> {
+  return (await runsOf(client)).map(({ outcome }) => outcome);
+}
+
+/** Nothing was stored, and no valve counts as synced. */
+export async function expectNothingStored({ client }: Stage): Promise<void> {
+  expect(await storedRows(client)).toEqual([]);
+  expect((await syncedUntil(client)).filter((us) => us !== null)).toEqual([]);
+}
+
+/** Waits until it is so, for at most half a minute. */
+export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 30_000;
+  while (!(await isSo())) {
+    if (performance.now() > endMs) throw new Error(`waited in vain: ${what}`);
+    await sleep(10);
+  }
+}
+
+/** The program's sessions with this database. */
+export async function sessionsOf({ client }: Stage): Promise<{ pid: number; wait: string | null; state: string }[]> {
+  const { rows } = await client.query<{ pid: number; wait: string | null; state: string }>(
+    `select pid, wait_event_type as wait, state from pg_stat_activity
+     where datname = current_database() and application_name like 'tasmart %'`,
+  );
+  return rows;
+}
+
+export async function untilWaiting(stage: Stage): Promise<void> {
+  await until('a session that waits for a lock', async () =>
+    (await sessionsOf(stage)).some(({ wait }) => wait === 'Lock'),
+  );
+}
+
+export async function untilNoSession(stage: Stage): Promise<void> {
+  await until('the end of every session', async () => (await sessionsOf(stage)).length === 0);
+}
+
+/** Lets every insert of readings wait, inside its transaction, until it is released. */
+export async function holdInserts({ client, database }: Stage): Promise<() => Promise<void>> {
+  const holder = await database.client();
+  await holder.query('select pg_advisory_lock(42)');
+  await client.query(`
+    create function hold() returns trigger language plpgsql as $$
+    begin perform pg_advisory_xact_lock_shared(42); return new; end $$;
+    create trigger hold before insert on tasmart_data_table for each row execute function hold()`);
+  return async () => {
+    await holder.query('select pg_advisory_unlock(42)');
+    await client.query('drop trigger hold on tasmart_data_table; drop function hold()');
+  };
+}
+
+/** What the next run does: it stores whatever is missing. */
+export async function expectRepaired(stage: Stage, fromUs?: Micros): Promise<void> {
+  const { code, stderr } = await stage.run();
+  expect(code, stderr).toBe(0);
+  await expectWhole(stage, fromUs);
+}
+
+/** For the table of faults: `vitest --reporter verbose` prints it. */
+export function cost({ code, ms }: CliResult): string {
+  return `exit ${code ?? 'none'} after ${Math.round(ms)} ms`;
+}
+
+/** One-line JSON logs. */
+export function logLines(stderr: string): Record<string, unknown>[] {
+  return stderr
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+export { US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND };

@@ -1,0 +1,220 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type pg from 'pg';
+import type { Valve } from '../../../scripts/simulator/fleet.ts';
+import { startSimulator, type Simulator, type SimulatorOptions } from '../../../scripts/simulator/simulator.ts';
+import type { Reading } from '../../../src/domain/reading.ts';
+import { formatRfc3339, parseRfc3339, US_PER_MINUTE, type Micros } from '../../../src/domain/time.ts';
+import { runCli, type CliResult } from '../../support/cli.ts';
+import { freshDatabase, type TestDatabase } from '../../support/database.ts';
+
+/** `10:31:03` of the day on which all of this happens. */
+export function at(time: string): Micros {
+  return parseRfc3339(`2026-03-01T${time}Z`) ?? NaN;
+}
+
+/** Valves were synced until here; the faulty run comes later, the healthy one later still. */
+export const SYNCED = at('10:00:00');
+export const FAULTY_RUN = at('10:31:03');
+export const HEALTHY_RUN = at('10:46:03');
+
+/** What a run that has nothing to wait for takes at most, on a machine with much else to do. */
+export const PROMPT_MS = 20_000;
+
+const INTERVAL_US = 15 * US_PER_MINUTE;
+
+export interface Run extends CliResult {
+  /** the lines of the log, one-line JSON */
+  log: LogLine[];
+}
+
+export interface LogLine {
+  level: string;
+  msg: string;
+  valve?: string;
+  tasmart_id?: string;
+  remedy?: string;
+}
+
+export interface RunOptions {
+  args?: readonly string[];
+  env?: Record<string, string>;
+  config?: object;
+  /** a module that the program loads before itself */
+  preload?: string;
+}
+
+/** A HyCloud, a database that knows its valves, and a program that is set to poll the first project. */
+export interface Site {
+  hycloud: Simulator;
+  database: TestDatabase;
+  client: pg.Client;
+  /** those there were at the start */
+  valves: readonly Valve[];
+  /** HyCloud's time at each run */
+  runTimes: Micros[];
+  /** `tasmart poll`, unless `args` says otherwise */
+  run: (options?: RunOptions) => Promise<Run>;
+  /** a run at a time of HyCloud's clock, without faults and with room for retries */
+  healthyRun: (atUs?: Micros) => Promise<Run>;
+  rows: () => Promise<Row[]>;
+  /** `HH:MM:SS` by valve; null: nothing is synced */
+  syncedUntil: (valve: Valve) => Promise<string | null>;
+  close: () => Promise<void>;
+}
+
+export interface Row {
+  tasmartId: string;
+  time: string;
+  measured: readonly (string | null)[];
+}
+
+export interface SiteOptions extends SimulatorOptions {
+  /** laid over a config that makes faults quick */
+  config?: object;
+  /** null: HyCloud's valves are not known yet */
+  syncedUs?: Micros | null;
+}
+
+export async function openSite({ config = {}, syncedUs = SYNCED, ...options }: SiteOptions = {}): Promise<Site> {
+  const hycloud = await startSimulator({ nowUs: FAULTY_RUN, valves: 2, ...options });
+  const database = await freshDatabase();
+  const client = await database.client();
+  const folder = await mkdtemp(join(tmpdir(), 'tasmart-faults-'));
+  if (syncedUs !== null) await register(client, hycloud, syncedUs);
+
+  const runTimes: Micros[] = [];
+  async function run({ args = ['poll'], env = {}, config: more = {}, preload = '' }: RunOptions = {}) {
+    runTimes.push(hycloud.clock.now());
+    const settings = { ...QUICK, target_project_id: hycloud.projects[0]?.id, ...config, ...more };
+    await writeFile(join(folder, 'config.json'), JSON.stringify(settings));
+    const module = encodeURIComponent(`${WITHOUT_BACKOFF}\n${preload}`);
+    const ended = await runCli(args, {
+      cwd: folder,
+      env: {
+        ...hycloud.env(),
+        DATABASE_URL: database.url,
+        NODE_OPTIONS: `--import=data:text/javascript,${module}`,
+        ...env,
+      },
+    });
+    return { ...ended, log: logLines(ended.stderr) };
+  }
+
+  return {
+    hycloud,
+    database,
+    client,
+    valves: hycloud.valves(),
+    runTimes,
+    run,
+    healthyRun: (atUs = HEALTHY_RUN) => {
+      hycloud.faults.clear();
+      hycloud.clock.set(atUs);
+      return run({ config: { request_timeout_seconds: 20 } });
+    },
+    rows: () => storedRows(client),
+    syncedUntil: async ({ id }) => {
+      const { rows } = await client.query<{ until: string | null }>(
+        `select to_char(synced_until at time zone 'UTC', 'HH24:MI:SS') as until from tasmart_valves where tasmart_id = $1`,
+        [id],
+      );
+      return rows[0]?.until ?? null;
+    },
+    close: async () => {
+      await hycloud.close();
+      await database.drop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+const QUICK = { requests_per_second: 1000, request_timeout_seconds: 1, run_deadline_seconds: 60 };
+
+/** The waits between attempts are drawn by chance, from 0 on: so they are all 0. */
+const WITHOUT_BACKOFF = 'Math.random = () => 0;';
+
+async function register(client: pg.Client, { projects }: Simulator, syncedUs: Micros): Promise<void> {
+  for (const { id, name, valves } of projects) {
+    await client.query('insert into tasmart_projects (project_id, name) values ($1, $2)', [id, name]);
+    await client.query(
+      `insert into tasmart_valves (tasmart_id, project_id, synced_until)
+       select id, $2, $3 from unnest($1::text[]) as id on conflict do nothing`,
+      [[...valves.keys()], id, formatRfc3339(syncedUs)],
+    );
+  }
+}
+
+function logLines(stderr: string): LogLine[] {
+  const lines = stderr.split('\n').filter((line) => line.startsWith('{'));
+  return lines.map((line) => JSON.parse(line) as LogLine);
+}
+
+async function storedRows(client: pg.Client): Promise<Row[]> {
+  const { rows } = await client.query<{ id: string; time: string; measured: (string | null)[] }>(
+    `select tasmart_id as id, to_char("time" at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as time,
+       array[measured_flow, measured_power, energy_counter_regime_1, energy_counter_regime_2]::text[] as measured
+     from tasmart_data_table order by tasmart_id, "time"`,
+  );
+  return rows.map(({ id, time, measured }) => ({ tasmartId: id, time, measured }));
+}
+
+/** A valve's rows by HyCloud's truth: its last point of each window between two boundaries. */
+function dueRows(hycloud: Simulator, valve: Valve, untilUs: Micros, sinceUs: Micros): Row[] {
+  const boundaries = Array.from(
+    { length: Math.max(0, Math.floor((untilUs - sinceUs) / INTERVAL_US)) },
+    (_, index) => sinceUs + (index + 1) * INTERVAL_US,
+  );
+  return boundaries.flatMap((boundaryUs) =>
+    hycloud.truth
+      .points(valve.id, boundaryUs - INTERVAL_US, boundaryUs)
+      .slice(-1)
+      .map(rowOf(valve)),
+  );
+}
+
+function rowOf({ id }: Valve) {
+  return ({ timeUs, ...reading }: Reading): Row => {
+    const { measuredFlowDlh, measuredPowerDw, energyCounter1Kwh, energyCounter2Kwh } = reading;
+    const measured = [measuredFlowDlh, measuredPowerDw, energyCounter1Kwh, energyCounter2Kwh];
+    return {
+      tasmartId: id,
+      time: formatRfc3339(timeUs),
+      measured: measured.map((value) => value?.toString() ?? null),
+    };
+  };
+}
+
+export interface Flaws {
+  /** boundaries that have a point but no row */
+  missing: Row[];
+  /** rows that are neither a boundary's last point nor the newest at a run */
+  wrong: Row[];
+}
+
+/** How the rows differ from HyCloud's truth, until now or the given time. */
+export async function flaws(
+  { hycloud, runTimes, valves, rows }: Pick<Site, 'hycloud' | 'runTimes' | 'valves' | 'rows'>,
+  { sinceUs = SYNCED, untilUs = hycloud.clock.now() } = {},
+): Promise<Flaws> {
+  const text = (row: Row): string => JSON.stringify(row);
+  const stored = await rows();
+  const due = valves.flatMap((valve) => dueRows(hycloud, valve, untilUs, sinceUs));
+  const newest = runTimes.flatMap((timeUs) =>
+    valves.flatMap((valve) =>
+      hycloud.truth
+        .points(valve.id, timeUs - INTERVAL_US, timeUs)
+        .slice(-1)
+        .map(rowOf(valve)),
+    ),
+  );
+  const storedTexts = new Set(stored.map(text));
+  const allowed = new Set([...due, ...newest].map(text));
+  return {
+    missing: due.filter((row) => !storedTexts.has(text(row))),
+    wrong: stored.filter((row) => !allowed.has(text(row))),
+  };
+}
+
+export const NO_FLAWS: Flaws = { missing: [], wrong: [] };
