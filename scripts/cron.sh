@@ -1,0 +1,58 @@
+#!/bin/sh
+# Runs tasmart from cron: from any directory, with cron's bare environment, keeping the exit status.
+#
+#   */15 * * * * /opt/tasmart/scripts/cron.sh
+#
+# Arguments are handed on (default: poll). Settings, all optional:
+#   TASMART_HOME  folder with config.json and .env   default: the folder above this script
+#   TASMART_LOG   log file                           default: $TASMART_HOME/logs/tasmart.log
+#   NODE          the node to use                    default: the newest found on PATH or where installers put it
+#
+# The log holds a line of JSON per event. Beyond 5 MB it moves to tasmart.log.1, .1 to .2, up to .5: 30 MB at most.
+set -u
+
+script=$(readlink -f -- "$0" 2>/dev/null || echo "$0")
+package=$(CDPATH='' cd -- "$(dirname -- "$script")/.." && pwd) || exit 1
+home=${TASMART_HOME:-$package}
+log=${TASMART_LOG:-$home/logs/tasmart.log}
+max_bytes=5242880
+kept=5
+
+# Runs in a subshell, so that the rest splits words as ever; here a home may have blanks in its name.
+find_node() {
+  IFS='
+'
+  for candidate in "${NODE:-}" "$(command -v node)" /usr/local/bin/node /usr/bin/node /opt/homebrew/bin/node \
+    "${HOME:-/nonexistent}"/.volta/bin/node "${HOME:-/nonexistent}"/.local/share/fnm/aliases/default/bin/node \
+    $(ls -dt "${HOME:-/nonexistent}"/.nvm/versions/node/*/bin/node 2>/dev/null); do
+    if [ -n "$candidate" ] && [ -x "$candidate" ]; then
+      echo "$candidate"
+      return
+    fi
+  done
+}
+
+rotate() {
+  [ -f "$log" ] && [ "$(wc -c <"$log")" -gt "$max_bytes" ] || return 0
+  number=$kept
+  while [ "$number" -gt 1 ]; do
+    previous=$((number - 1))
+    [ ! -f "$log.$previous" ] || mv -f "$log.$previous" "$log.$number"
+    number=$previous
+  done
+  mv -f "$log" "$log.1"
+}
+
+node=$(find_node)
+if [ -z "$node" ]; then
+  echo "tasmart: no node found: set NODE=/path/to/node in the crontab" >&2
+  exit 127
+fi
+cd "$home" || exit 1
+[ $# -gt 0 ] || set -- poll
+
+mkdir -p "$(dirname -- "$log")" 2>/dev/null
+rotate
+# A log that cannot be written (a full disk, no right) must not keep readings from being stored.
+if (: >>"$log") 2>/dev/null; then exec 2>>"$log"; fi
+exec "$node" -- "$package/dist/cli.js" --log-format json "$@" >/dev/null

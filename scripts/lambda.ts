@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { Worker } from 'node:worker_threads';
+import { EXIT_STATUS } from '../src/domain/errors.ts';
+
+interface Event {
+  /** another command than a poll, such as `["migrate"]` or `["check"]` from inside the database's network */
+  args?: readonly string[];
+}
+
+interface Context {
+  getRemainingTimeInMillis: () => number;
+}
+
+interface Answer {
+  /** exit status of the command */
+  status: number;
+  /** of a poll: what it counted, and what failed; none where another run was under way */
+  run?: Record<string, unknown>;
+  failures?: unknown[];
+  /** of another command: what it printed */
+  output?: string;
+}
+
+interface Ended {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** What the next run repairs by itself. Any other status fails the invocation, which is what CloudWatch counts. */
+const HARMLESS: readonly number[] = [0, EXIT_STATUS.partial, EXIT_STATUS.locked];
+const POLL = ['poll', '--format', 'json'];
+/** Left of the function's time, to say what happened. */
+const SPARE_MS = 1000;
+
+/**
+ * AWS Lambda's entry: one run of the program, as cron would start it, in a thread that ends with it. So nothing is left
+ * behind when Lambda freezes the process between two events, and there is one program, with one table of exit statuses.
+ *
+ * Secrets come from the environment; config.json lies beside package.json, or its text is in TASMART_CONFIG.
+ *
+ * @throws Error when the exit status is neither 0 nor one that the next run repairs
+ */
+export async function handler(event: Event | null, context?: Context): Promise<Answer> {
+  const args = event?.args ?? POLL;
+  const { status, stdout, stderr } = await runCli([...(await configOption()), ...args], context);
+  if (!HARMLESS.includes(status)) {
+    const printed = args === POLL ? '' : stdout;
+    const reason = [problemIn(stderr), printed].filter(Boolean).join('\n');
+    throw new Error(`tasmart ${args.join(' ')} ended with status ${status}: ${reason}`);
+  }
+  if (args !== POLL) return { status, output: stdout };
+  // The readings are in the database; an answer may hold 6 MB.
+  const { run, failures } = JSON.parse(stdout || '{}') as Partial<Answer>;
+  return { status, ...(run && { run }), ...(failures && { failures }) };
+}
+
+async function configOption(): Promise<string[]> {
+  const config = process.env['TASMART_CONFIG']?.trim();
+  if (!config) return [];
+  const file = join(tmpdir(), 'tasmart-config.json'); // the only place that Lambda lets us write to
+  await writeFile(file, config);
+  return ['--config', file];
+}
+
+async function runCli(args: readonly string[], context: Context | undefined): Promise<Ended> {
+  const worker = new Worker(new URL('./cli.js', import.meta.url), {
+    argv: ['--log-format', 'json', ...args],
+    execArgv: [],
+    stdout: true,
+    stderr: true,
+  });
+  worker.stderr.on('data', (chunk: Uint8Array) => process.stderr.write(chunk));
+  const limit = new AbortController();
+  limit.signal.addEventListener('abort', () => void worker.terminate());
+  const limitMs = context ? Math.max(0, context.getRemainingTimeInMillis() - SPARE_MS) : null;
+  const timer = limitMs === null ? undefined : setTimeout(() => limit.abort(), limitMs);
+  try {
+    const exit = once(worker, 'exit') as Promise<[number]>;
+    const [[status], stdout, stderr] = await Promise.all([exit, text(worker.stdout), text(worker.stderr)]);
+    if (!limit.signal.aborted) return { status, stdout, stderr };
+    throw new Error("the function's time limit came before the end: set it above run_deadline_seconds");
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The last thing that was wrong, from the log's lines of JSON; a bad command line is explained in plain text. */
+function problemIn(stderr: string): string {
+  const lines = stderr.split('\n').filter((line) => line.startsWith('{'));
+  const entries = lines.map((line) => JSON.parse(line) as { level: string; msg?: string; remedy?: string });
+  const problem = entries.findLast(({ level }) => level !== 'info');
+  return problem ? [problem.msg, problem.remedy].filter(Boolean).join(' → ') : stderr.trim();
+}

@@ -1,0 +1,226 @@
+-- Turns tasmart_data_table into a table partitioned by month (UTC), in place. Once, as the owner of the table:
+--
+--   psql -v ON_ERROR_STOP=1 -f scripts/partition.sql
+--
+-- All rows there are become the first partition, tasmart_data_table_history, up to the end of this month: nothing is
+-- copied. The name, the columns, ids, primary key, indexes, grants, comments and all views stay; tasmart and everything
+-- that reads the table notice nothing. It is one transaction, under a lock, as long as reading the table once takes.
+--
+--   select tasmart_add_partitions();     every month: partitions for the next three; also those that were forgotten
+--   select tasmart_split_history();      at leisure, again and again: gives the oldest month of the history a partition
+--                                        of its own; null when nothing is left to split
+--   alter table tasmart_data_table detach partition tasmart_data_table_2026_01;
+--                                        retires a month: it is a table of its own then, to dump or to drop
+--
+-- A row of a month without a partition goes to tasmart_data_table_default, where tasmart_add_partitions finds it.
+
+begin;
+set local lock_timeout = '20s';
+set local statement_timeout = 0;
+lock table tasmart_data_table in access exclusive mode;
+
+do $$
+begin
+  if (select relkind <> 'r' from pg_class where oid = 'tasmart_data_table'::regclass) then
+    raise exception 'tasmart_data_table is partitioned already';
+  end if;
+end
+$$;
+
+create function tasmart_month_seconds(month date) returns bigint language sql immutable as $$
+  select extract(epoch from month::timestamp at time zone 'UTC')::bigint
+$$;
+
+-- Gives a month its partition, with the rows that `source` has of it; the caller attaches it.
+create function tasmart_month_from(source regclass, month date) returns text
+language plpgsql set search_path from current as $$
+declare
+  name text := 'tasmart_data_table_' || to_char(month, 'YYYY_MM');
+begin
+  execute format(
+    'create table %I (like tasmart_data_table including all excluding identity excluding indexes)', name
+  );
+  execute format(
+    'with moved as (delete from %s where "timestamp" >= $1 and "timestamp" < $2 returning *)
+     insert into %I select * from moved',
+    source, name
+  )
+  using tasmart_month_seconds(month), tasmart_month_seconds((month + interval '1 month')::date);
+  return name;
+end
+$$;
+
+create function tasmart_attach(partition text, from_seconds bigint, to_seconds bigint) returns void
+language plpgsql set search_path from current as $$
+begin
+  -- Builds the indexes that the partition lacks.
+  execute format(
+    'alter table tasmart_data_table attach partition %I for values from (%s) to (%s)',
+    partition, coalesce(from_seconds::text, 'minvalue'), to_seconds
+  );
+end
+$$;
+
+-- First second after the last partition with bounds; null where there is none.
+create function tasmart_partitions_end() returns bigint
+language sql stable set search_path from current as $$
+  select max(substring(pg_get_expr(relpartbound, pg_class.oid) from $re$TO \('?(\d+)'?\)$re$)::bigint)
+  from pg_inherits
+  join pg_class on pg_class.oid = inhrelid
+  where inhparent = 'tasmart_data_table'::regclass
+$$;
+
+create function tasmart_add_partitions(months_ahead integer default 3) returns setof text
+language plpgsql set search_path from current as $$
+declare
+  this_month date := date_trunc('month', now() at time zone 'UTC');
+  month date := coalesce((to_timestamp(tasmart_partitions_end()) at time zone 'UTC')::date, this_month);
+  next_month date;
+  name text;
+begin
+  while month <= this_month + make_interval(months => months_ahead) loop
+    next_month := month + interval '1 month';
+    name := tasmart_month_from('tasmart_data_table_default', month);
+    perform tasmart_attach(name, tasmart_month_seconds(month), tasmart_month_seconds(next_month));
+    return next name;
+    month := next_month;
+  end loop;
+end
+$$;
+
+create function tasmart_split_history() returns text
+language plpgsql set search_path from current as $$
+declare
+  history_end bigint;
+  month date;
+  next_seconds bigint;
+  name text;
+begin
+  if to_regclass('tasmart_data_table_history') is null then
+    return null;
+  end if;
+  -- Readers go on until the partitions change places; writers wait, or fail and catch up by their next run.
+  lock table tasmart_data_table, only tasmart_data_table_history in share row exclusive mode;
+  select substring(pg_get_expr(relpartbound, oid) from $re$TO \('?(\d+)'?\)$re$)::bigint into history_end
+  from pg_class where oid = 'tasmart_data_table_history'::regclass;
+  select date_trunc('month', to_timestamp(min("timestamp")) at time zone 'UTC') into month
+  from tasmart_data_table_history;
+
+  if month is not null then
+    next_seconds := tasmart_month_seconds((month + interval '1 month')::date);
+    name := tasmart_month_from('tasmart_data_table_history', month);
+  end if;
+  alter table tasmart_data_table detach partition tasmart_data_table_history;
+  if month is not null then
+    perform tasmart_attach(name, tasmart_month_seconds(month), next_seconds);
+  end if;
+  if next_seconds < history_end then
+    perform tasmart_attach('tasmart_data_table_history', next_seconds, history_end);
+  else
+    drop table tasmart_data_table_history;
+  end if;
+  return name;
+end
+$$;
+
+do $$
+declare
+  old constant oid := 'tasmart_data_table'::regclass;
+  history_end constant bigint :=
+    tasmart_month_seconds((date_trunc('month', now() at time zone 'UTC') + interval '1 month')::date);
+  last_id constant bigint := pg_sequence_last_value(pg_get_serial_sequence('tasmart_data_table', 'id')::regclass);
+  obstacles text;
+  statement text;
+  again text[];
+begin
+  select string_agg(obstacle, ', ') into obstacles
+  from (
+    select distinct format('materialized view %s', ev_class::regclass)
+    from pg_depend
+    join pg_rewrite on pg_rewrite.oid = objid
+    join pg_class on pg_class.oid = ev_class
+    where classid = 'pg_rewrite'::regclass and refobjid = old and relkind = 'm'
+    union all
+    select format('trigger %I', tgname) from pg_trigger where tgrelid = old and not tgisinternal
+    union all
+    select format('row-level security policy %I', polname) from pg_policy where polrelid = old
+    union all
+    select format('publication %I', pubname)
+    from pg_publication_rel
+    join pg_publication on pg_publication.oid = prpubid
+    where prrelid = old
+    union all
+    select format('foreign key %I of %s', conname, conrelid::regclass)
+    from pg_constraint
+    where contype = 'f' and confrelid = old
+  ) as found (obstacle);
+  if obstacles is not null then
+    raise exception 'tasmart_data_table cannot be partitioned while these hang on it: %', obstacles
+      using hint = 'Drop them, run this file, and create them again.';
+  end if;
+
+  -- What hangs on the table itself, rather than on its name, is made again for the new one.
+  again := array(
+    select format('alter table tasmart_data_table add constraint %I %s', conname, pg_get_constraintdef(oid))
+    from pg_constraint
+    where conrelid = old and contype in ('p', 'u')
+  ) || array(
+    select pg_get_indexdef(indexrelid) from pg_index
+    where indrelid = old and not exists (select from pg_constraint where conindid = indexrelid)
+  ) || array(
+    select distinct format(
+      'create or replace view %s %s as %s',
+      ev_class::regclass, 'with (' || array_to_string(reloptions, ', ') || ')', pg_get_viewdef(ev_class)
+    )
+    from pg_depend
+    join pg_rewrite on pg_rewrite.oid = objid
+    join pg_class on pg_class.oid = ev_class
+    where classid = 'pg_rewrite'::regclass and refobjid = old and relkind = 'v'
+  ) || array(
+    select format('alter table tasmart_data_table owner to %I', pg_get_userbyid(relowner)) from pg_class where oid = old
+    union all
+    select format('comment on table tasmart_data_table is %L', obj_description(old, 'pg_class'))
+  ) || array(
+    select format(
+      'grant %s%s on tasmart_data_table to %s%s',
+      privilege_type,
+      ' (' || quote_ident(name) || ')',
+      case when grantee = 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end,
+      case when is_grantable then ' with grant option' end
+    )
+    from (
+      select relacl, null::text from pg_class where oid = old
+      union all
+      select attacl, attname::text from pg_attribute where attrelid = old
+    ) as granted (acl, name),
+    aclexplode(acl)
+  );
+
+  for statement in select format('alter index %s rename to %I', indexrelid::regclass, relname || '_history')
+    from pg_index join pg_class on pg_class.oid = indexrelid where indrelid = old
+  loop
+    execute statement;
+  end loop;
+  alter table tasmart_data_table alter column id drop identity;
+  alter table tasmart_data_table rename to tasmart_data_table_history;
+  create table tasmart_data_table (
+    like tasmart_data_table_history including all excluding identity excluding indexes
+  ) partition by range ("timestamp");
+  alter table tasmart_data_table alter column id add generated by default as identity;
+  if last_id is not null then
+    perform setval(pg_get_serial_sequence('tasmart_data_table', 'id'), last_id);
+  end if;
+  foreach statement in array again loop
+    execute statement;
+  end loop;
+
+  perform tasmart_attach('tasmart_data_table_history', null, history_end);
+  create table tasmart_data_table_default partition of tasmart_data_table default;
+  perform tasmart_add_partitions();
+end
+$$;
+
+commit;
+
+-- Autovacuum does not do this for a partitioned table: run it now and then, with tasmart_add_partitions.
+analyze tasmart_data_table;
