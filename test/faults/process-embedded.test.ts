@@ -1,6 +1,6 @@
-import { writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { expect, test } from 'vitest';
 import { openEmbedded } from '../../src/database/embedded.ts';
@@ -59,22 +59,30 @@ test('a new folder used by two at once: one works, the other exits 75 or finds i
   await expectWholeIn(stage);
 });
 
-test('SIGTERM while the folder is made or the server starts: 143, nothing is left running, the next run works', async ({
+test('SIGTERM while the folder is made, the server starts or a request waits: 143, and nothing is left running', async ({
   annotate,
 }) => {
   const stage = await setEmbeddedStage();
-  for (const afterMs of [300, 700, 1100]) {
+  stage.simulator.faults.add({ fault: { kind: 'silence' } });
+  const moments = {
+    'while the folder is made': async () => (await readdir(stage.data)).some((name) => name.includes('.new-')),
+    'while the server starts': () => existsSync(join(dataFolderOf(stage.data), 'postmaster.pid')),
+    'at the first request': () => stage.simulator.log.length > 0,
+  };
+  await mkdir(stage.data);
+  for (const [moment, hasCome] of Object.entries(moments)) {
     const { child, result } = await stage.start();
-    await sleep(afterMs);
+    await until(moment, hasCome);
     const killedMs = performance.now();
     child.kill('SIGTERM');
     const { code, signal, stderr } = await result;
     const ms = performance.now() - killedMs;
-    await annotate(`after ${afterMs} ms: ${String(code ?? signal)} in ${Math.round(ms)} ms`);
-    expect({ end: code ?? signal, stderr }).toMatchObject({ end: 143 });
+    await annotate(`${moment}: ${String(code ?? signal)} in ${Math.round(ms)} ms`);
+    expect({ moment, end: code ?? signal, stderr }).toMatchObject({ moment, end: 143 });
     expect(ms).toBeLessThan(3000);
     await untilStopped(stage.data);
   }
+  stage.simulator.faults.clear();
   expect((await stage.run()).code).toBe(0);
   await expectWholeIn(stage);
 });

@@ -169,6 +169,8 @@ describe('a signal', () => {
 
   test('SIGTERM whenever it may come', async ({ annotate }) => {
     const stage = await setStage({ settings: { latencyMs: 30 } });
+    const last = stage.simulator.valves().at(-1)?.id ?? '';
+    stage.simulator.faults.add({ match: { path: new RegExp(last) }, fault: { kind: 'silence' } }); // none ends by itself
     for (const afterMs of [20, 150, 200, 250, 300, 350]) {
       const { child, result } = await stage.start();
       await sleep(afterMs);
@@ -177,6 +179,7 @@ describe('a signal', () => {
       expect([143, 'SIGTERM']).toContain(code ?? signal); // the latter before it has begun
       await annotate(`after ${afterMs} ms: ${String(code ?? signal)}`);
     }
+    stage.simulator.faults.clear();
     await expectRepaired(stage);
     expect(await outcomesOf(stage.client)).not.toContain('killed');
   });
