@@ -35,6 +35,10 @@ program
   )
   .option('--dry-run', 'fetch and print, open no database')
   .addOption(valves)
+  .option(
+    '--shard <i/n>',
+    'only the i-th of n parts of the valves, such as 2/4 (default: as JOB_COMPLETION_INDEX says)',
+  )
   .addOption(format())
   .usage('[options]')
   .argument('[nothing]', '', refuseArgument)

@@ -20,6 +20,8 @@ export interface BackfillOptions {
   valve?: string[];
 }
 
+const BACKFILL = { mode: 'backfill', shard: null } as const;
+
 /** A backfill may take hours, so it has no deadline; but for a pause longer than this it is better begun again. */
 const LONGEST_PAUSE_MS = 3_600_000;
 
@@ -46,14 +48,14 @@ export async function run(options: BackfillOptions, { globals, signal, giveUp }:
   };
 
   const report = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, (database) =>
-    withRunLock(database, 'backfill', () => {
+    withRunLock(database, BACKFILL, () => {
       const limits = {
         signal: AbortSignal.any([signal, database.lost]),
         deadlineMs: () => performance.now() + LONGEST_PAUSE_MS,
       };
       return withHyCloud(config, limits, log, (hycloud) => {
         const work = () => backfill({ hycloud, database, log, onPlan, onProgress }, settings);
-        return withRecordedRun(database, 'backfill', hycloud.stats, work, describe, { signal, stored: () => stored });
+        return withRecordedRun(database, BACKFILL, hycloud.stats, work, describe, { signal, stored: () => stored });
       });
     }),
   ).finally(progress.stop);

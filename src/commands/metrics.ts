@@ -1,7 +1,9 @@
 import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join, parse } from 'node:path';
 import type { Logger } from 'pino';
 import { LockedError } from '../database/errors.ts';
 import type { HyCloudStats } from '../hycloud/client.ts';
+import { shardName, type Shard } from '../domain/shard.ts';
 import { formatMetrics, type RunMetrics } from '../reporting/metrics.ts';
 import type { PollSummary } from '../reporting/poll.ts';
 import { errorStatus, pollStatus, stopStatus } from './exit-status.ts';
@@ -9,6 +11,8 @@ import { errorStatus, pollStatus, stopStatus } from './exit-status.ts';
 export interface MetricsOptions {
   /** null: none are wanted */
   file: string | null;
+  /** null: all valves */
+  shard: Shard | null;
   /** on performance.now()'s clock */
   startedMs: number;
   isNarrowed: boolean;
@@ -21,15 +25,20 @@ export interface MetricsOptions {
  * `stats` tells what HyCloud was asked, as far as it came to that.
  */
 export async function withMetrics(
-  { file, startedMs, isNarrowed, signal, log }: MetricsOptions,
+  { file: wanted, shard, startedMs, isNarrowed, signal, log }: MetricsOptions,
   stats: () => HyCloudStats,
   work: () => Promise<PollSummary>,
 ): Promise<PollSummary> {
+  const file = wanted && shardFile(wanted, shard);
   const write = async (report: RunMetrics['report'], exitStatus: number) => {
     if (file === null) return;
     const seconds = (performance.now() - startedMs) / 1000;
     const cost = { ...stats(), seconds, endedUs: Date.now() * 1000 };
-    await update(file, { ...cost, exitStatus: stopStatus(signal) ?? exitStatus, report, isNarrowed }, log);
+    await update(
+      file,
+      { ...cost, exitStatus: stopStatus(signal) ?? exitStatus, report, isNarrowed, shard: shard && shardName(shard) },
+      log,
+    );
   };
   try {
     const summary = await work();
@@ -39,6 +48,13 @@ export async function withMetrics(
     if (!(error instanceof LockedError)) await write(null, errorStatus(error));
     throw error;
   }
+}
+
+/** Each shard has a file of its own, beside the others': `tasmart.2-of-4.prom`. */
+function shardFile(file: string, shard: Shard | null): string {
+  if (shard === null) return file;
+  const { dir, name, ext } = parse(file);
+  return join(dir, `${name}.${shard.index}-of-${shard.count}${ext}`);
 }
 
 /** Whoever reads the file finds the old one or the new one, whole. That it cannot be written costs a warning. */

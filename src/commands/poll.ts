@@ -1,13 +1,16 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.ts';
+import type { Config, Section } from '../config/config.ts';
 import { requireConfig } from '../config/parse.ts';
 import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
 import { withRunLock, type RunEnd } from '../database/runs.ts';
 import { KnownError } from '../domain/errors.ts';
+import { parseShard, type Shard } from '../domain/shard.ts';
 import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import type { HyCloud, HyCloudStats } from '../hycloud/client.ts';
+import { shardPace } from '../polling/pace.ts';
 import { poll, type PollReport, type PollSettings } from '../polling/run.ts';
 import { failuresOf, pollCsv, pollJson, pollTable, runFields, type PollSummary } from '../reporting/poll.ts';
 import { count, printable } from '../reporting/text.ts';
@@ -24,26 +27,55 @@ import { readConfig } from './settings.ts';
 export interface PollOptions {
   dryRun?: boolean;
   valve?: string[];
+  /** `i/n` */
+  shard?: string;
   format: OutputFormat;
 }
 
 /** `tasmart poll`: one run. Returns the exit status. */
 export async function run(options: PollOptions, context: CommandContext): Promise<number> {
-  const startedMs = performance.now();
   const log = await createLog(context.globals);
-  const parsed = await readConfig(context.globals, log);
   const dryRun = options.dryRun ?? false;
+  const shard = givenShard(options.shard);
+  const parsed = await readConfig(context.globals, log);
+  if (!dryRun) await startLater(parsed.config, context.signal, log);
+  const startedMs = performance.now();
   const healthcheckUrl = dryRun ? null : parsed.config.healthcheckUrl;
   return withHealthcheck(healthcheckUrl, { signal: context.signal, log }, async (begun) => {
-    const config = requireConfig(parsed, ['targets', 'hycloud', ...(dryRun ? [] : (['database'] as const))]);
+    const config = requireConfig(parsed, sections(dryRun, shard !== null));
     const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
-    const settings = pollSettings(config, options.valve ?? []);
+    const settings = pollSettings(config, options.valve ?? [], shard ?? config.shard);
     const run: Run = { config, settings, limits, signal: context.signal, startedMs, log };
     const summary = await (dryRun ? pollOnly(run) : pollAndStore(run, begun));
     print(summary, config, options.format);
     logSummary(summary, log);
     return { status: pollStatus(summary.report), text: describe(summary) };
   });
+}
+
+/** @throws KnownError exit 64 */
+function givenShard(text: string | undefined): Shard | null {
+  const shard = text === undefined ? null : parseShard(text);
+  if (text === undefined || shard !== null) return shard;
+  throw new KnownError('usage', `--shard ${text} is no part of the valves`, { remedy: 'write 1/4, 2/4, 3/4 or 4/4' });
+}
+
+/** What the command line says of shards stands above the environment. */
+function sections(dryRun: boolean, isShardGiven: boolean): Section[] {
+  return [
+    'targets',
+    'hycloud',
+    ...(dryRun ? [] : (['database'] as const)),
+    ...(isShardGiven ? [] : (['shard'] as const)),
+  ];
+}
+
+/** So that not every installation asks HyCloud in the same second. */
+async function startLater({ startJitterSeconds }: Config, signal: AbortSignal, log: Logger): Promise<void> {
+  if (startJitterSeconds === 0) return;
+  const seconds = Math.random() * startJitterSeconds;
+  log.info({ seconds: Math.round(seconds) }, 'waiting before the start (start_jitter_seconds)');
+  await delay(seconds * 1000, undefined, { signal });
 }
 
 interface Run {
@@ -57,7 +89,7 @@ interface Run {
 }
 
 async function pollOnly({ config, settings, limits, startedMs, log }: Run): Promise<PollSummary> {
-  return withHyCloud(config, limits, log, async (hycloud) => {
+  return withHyCloud(paced(config, settings), limits, log, async (hycloud) => {
     const report = await poll({ hycloud, database: null, log }, settings);
     return { report, dryRun: true, ...hycloud.stats, seconds: secondsSince(startedMs) };
   });
@@ -73,7 +105,7 @@ async function pollAndStore(
     begun();
     // What is read when the session is lost could not be stored.
     const stop = AbortSignal.any([limits.signal, database.lost]);
-    return withHyCloud(config, { ...limits, signal: stop }, log, async (hycloud) => {
+    return withHyCloud(paced(config, settings), { ...limits, signal: stop }, log, async (hycloud) => {
       ({ stats } = hycloud);
       const report = await storeRun({ hycloud, database, log }, settings, signal);
       return { report, dryRun: false, ...stats, seconds: secondsSince(startedMs) };
@@ -81,13 +113,17 @@ async function pollAndStore(
   };
   const isNarrowed = settings.only.length > 0;
   return withMetrics(
-    { file: config.metricsFile, startedMs, isNarrowed, signal, log },
+    { file: config.metricsFile, shard: settings.shard, startedMs, isNarrowed, signal, log },
     () => stats,
     () =>
       withDatabase(config.database, { ...OPEN_OPTIONS, giveUp: limits.giveUp }, (database) =>
-        withRunLock(database, 'poll', () => read(database)),
+        withRunLock(database, { mode: 'poll', shard: settings.shard }, () => read(database)),
       ),
   );
+}
+
+function paced(config: Config, { shard }: PollSettings): Config {
+  return { ...config, requestsPerSecond: shardPace(config.requestsPerSecond, shard) };
 }
 
 function secondsSince(startedMs: number): number {
@@ -125,12 +161,15 @@ function abortedAt(timeMs: number, reason?: KnownError): AbortSignal {
   return abort.signal;
 }
 
-function pollSettings(config: Config, only: readonly string[]): PollSettings {
+function pollSettings(config: Config, only: readonly string[], shard: Shard | null): PollSettings {
   return {
     targets: config.targets,
     only,
+    shard,
     properties: config.properties,
     maxConcurrency: config.maxConcurrency,
+    requestsPerSecond: config.requestsPerSecond,
+    runDeadlineSeconds: config.runDeadlineSeconds,
     intervalUs: config.intervalMinutes * US_PER_MINUTE,
     catchUpUs: config.catchUpDays * US_PER_DAY,
     initialHistoryUs: config.initialHistoryHours * US_PER_HOUR,
@@ -157,7 +196,8 @@ async function storeRun(
     stored += readings;
   };
   const work = () => poll({ ...dependencies, onStored }, settings);
-  return withRecordedRun(database, 'poll', hycloud.stats, work, describe, { signal, stored: () => stored });
+  const kind = { mode: 'poll', shard: settings.shard } as const;
+  return withRecordedRun(database, kind, hycloud.stats, work, describe, { signal, stored: () => stored });
 }
 
 function print(summary: PollSummary, config: Config, format: OutputFormat): void {

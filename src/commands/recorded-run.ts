@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { Database } from '../database/connection.ts';
-import { finishRun, startRun, type RunEnd, type RunMode } from '../database/runs.ts';
+import { finishRun, startRun, type RunEnd, type RunKind } from '../database/runs.ts';
 import type { HyCloudStats } from '../hycloud/client.ts';
 import { VERSION } from './package.ts';
 
@@ -10,13 +10,13 @@ import { VERSION } from './package.ts';
  */
 export async function withRecordedRun<Report>(
   database: Database,
-  mode: RunMode,
+  kind: RunKind,
   stats: Readonly<HyCloudStats>,
   work: () => Promise<Report>,
   describe: (report: Report) => Omit<RunEnd, keyof HyCloudStats>,
   { signal, stored }: { signal?: AbortSignal; stored?: () => number } = {},
 ): Promise<Report> {
-  const id = await startRun(database, { mode, host: hostname(), version: VERSION });
+  const id = await startRun(database, { ...kind, host: hostname(), version: VERSION });
   try {
     const report = await work();
     await finishRun(database, id, { ...describe(report), ...stats });

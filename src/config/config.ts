@@ -1,4 +1,5 @@
 import type { PropertyName } from '../domain/reading.ts';
+import type { Shard } from '../domain/shard.ts';
 
 /** Everything a run is told, checked and frozen. */
 export interface Config {
@@ -11,6 +12,8 @@ export interface Config {
   readonly requestsPerSecond: number;
   readonly requestTimeoutSeconds: number;
   readonly runDeadlineSeconds: number;
+  /** a poll waits up to this long before it begins */
+  readonly startJitterSeconds: number;
   /** IANA name */
   readonly timezone: string;
   readonly maxPowerKw: number;
@@ -18,6 +21,8 @@ export interface Config {
   readonly hycloud: HyCloudConfig;
   readonly database: DatabaseConfig;
   readonly healthcheckUrl: string | null;
+  /** as the environment tells a job that is one of several; null: all valves */
+  readonly shard: Shard | null;
 }
 
 /** A project by id or name (the id wins), single valves of it, or single valves alone. */
@@ -53,7 +58,7 @@ export interface ServerConfig {
 export type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
 
 /** The parts of the configuration that not every command needs. */
-export type Section = 'targets' | 'hycloud' | 'database';
+export type Section = 'targets' | 'hycloud' | 'database' | 'shard';
 
 /** One thing wrong: the key it hangs on, and what to do. */
 export interface Problem {

@@ -128,7 +128,7 @@ function isLoopback(host: string): boolean {
   return bare === '::1' || bare === 'localhost';
 }
 
-function read(env: Environment, key: string): string | undefined {
+export function read(env: Environment, key: string): string | undefined {
   const value = env[key]?.trim();
   return value === '' ? undefined : value;
 }

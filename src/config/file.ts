@@ -63,6 +63,11 @@ const schema = z.strictObject({
   requests_per_second: positive(1_000_000, 'requests').default(20),
   request_timeout_seconds: positive(3600, 'seconds').default(20),
   run_deadline_seconds: positive(86_400, 'seconds').default(600),
+  start_jitter_seconds: z
+    .number('must be a number of seconds')
+    .min(0, 'must not be negative')
+    .max(3600, 'must be at most 3600')
+    .default(0),
   timezone: z
     .string('must be a text')
     // Later Node takes offsets too, of which PostgreSQL turns the sign round.

@@ -3,6 +3,7 @@ import { MEASURED_PROPERTIES, PROPERTY_NAMES } from '../domain/reading.ts';
 import type { Config, ParsedConfig, Problem, Section } from './config.ts';
 import { parseDatabase, parseHealthcheck, parseHyCloud, type Environment } from './environment.ts';
 import { parseFile, targetsOf } from './file.ts';
+import { parseShardOf } from './shard.ts';
 
 /** config.json and the environment → one frozen configuration and every problem at once. Pure. */
 export function parseConfig(json: unknown, env: Environment): ParsedConfig {
@@ -25,12 +26,14 @@ export function parseConfig(json: unknown, env: Environment): ParsedConfig {
     requestsPerSecond: file.requests_per_second,
     requestTimeoutSeconds: file.request_timeout_seconds,
     runDeadlineSeconds: file.run_deadline_seconds,
+    startJitterSeconds: file.start_jitter_seconds,
     timezone: file.timezone,
     maxPowerKw: file.max_power_kw,
     metricsFile: file.metrics_file,
     hycloud: parseHyCloud(env, problems),
     database: parseDatabase(env, problems),
     healthcheckUrl: parseHealthcheck(env, problems),
+    shard: parseShardOf(env, problems),
   });
   return { config, problems };
 }

@@ -1,5 +1,6 @@
 import type { Project, Valve } from '../domain/valve.ts';
 import type { Database } from './connection.ts';
+import { LOCK_KEYS, LOCK_SPACE } from './locks.ts';
 
 const CHUNK = 5000;
 
@@ -16,6 +17,8 @@ export interface KnownValve {
  */
 export async function recordProjects(database: Database, projects: readonly Project[]): Promise<void> {
   await database.transaction(async () => {
+    // One at a time: what changed is told from what the one before left.
+    await database.query('select pg_advisory_xact_lock($1, $2)', [LOCK_SPACE, LOCK_KEYS.registry]);
     await recordNames(database, projects);
     const valves = projects.flatMap((project) => project.valves.map((valve) => ({ project, valve })));
     for (let start = 0; start < valves.length; start += CHUNK) {

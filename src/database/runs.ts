@@ -1,12 +1,19 @@
+import { shardName, type Shard } from '../domain/shard.ts';
 import type { Micros } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 import { LockedError } from './errors.ts';
+import { LOCK_KEYS, LOCK_SPACE } from './locks.ts';
 import { micros } from './repository.ts';
 
 export type RunMode = 'poll' | 'backfill';
 
-export interface RunStart {
+export interface RunKind {
   mode: RunMode;
+  /** null: all valves */
+  shard: Shard | null;
+}
+
+export interface RunStart extends RunKind {
   host: string;
   version: string;
 }
@@ -23,36 +30,62 @@ export interface RunEnd {
   error: string | null;
 }
 
-/** "tasm", and a key per mode: the two never write what the other would not. */
-const LOCK_SPACE = 0x7461736d;
-const LOCK_KEYS = { poll: 1, backfill: 2 } as const;
+/** A shard's key is its count in the upper half, its index in the lower. */
+const SHARD_COUNT_UNIT = 0x10000;
 
 /**
- * Holds the lock of its mode while `use` runs. It belongs to the session: whatever becomes of us, PostgreSQL frees it.
+ * Holds the lock of its kind while `use` runs. It belongs to the session: whatever becomes of us, PostgreSQL frees it.
+ * Shards hold that of all valves together, so that none of them runs beside a run of all.
  *
  * @throws LockedError when another run holds it
  */
-export async function withRunLock<T>(database: Database, mode: RunMode, use: () => Promise<T>): Promise<T> {
-  const key = [LOCK_SPACE, LOCK_KEYS[mode]];
-  const [row] = await database.query<{ locked: boolean }>('select pg_try_advisory_lock($1, $2) as locked', key);
-  if (row?.locked !== true) throw new LockedError(mode);
+export async function withRunLock<T>(database: Database, { mode, shard }: RunKind, use: () => Promise<T>): Promise<T> {
+  if (shard === null) return withLock(database, '', LOCK_KEYS[mode], mode, use);
+  return withLock(database, '_shared', LOCK_KEYS[mode], `${mode} of all valves`, () =>
+    withLock(database, '', shard.count * SHARD_COUNT_UNIT + shard.index, `${mode} of shard ${shardName(shard)}`, use),
+  );
+}
+
+async function withLock<T>(
+  database: Database,
+  kind: '' | '_shared',
+  key: number,
+  what: string,
+  use: () => Promise<T>,
+): Promise<T> {
+  const lock = [LOCK_SPACE, key];
+  const [row] = await database.query<{ locked: boolean }>(`select pg_try_advisory_lock${kind}($1, $2) as locked`, lock);
+  if (row?.locked !== true) throw new LockedError(what);
   try {
     return await use();
   } finally {
-    await database.query('select pg_advisory_unlock($1, $2)', key).catch(() => undefined);
+    await database.query(`select pg_advisory_unlock${kind}($1, $2)`, lock).catch(() => undefined);
   }
 }
 
-/** Opens the run's row. Under the lock, a row of this mode that is still open belongs to a run that was killed. */
-export async function startRun(database: Database, { mode, host, version }: RunStart): Promise<string> {
+/** Whether another session holds the lock of a row of tasmart_runs: PostgreSQL frees it with the session. */
+const IS_UNDER_WAY = `exists (
+  select from pg_locks
+  where locktype = 'advisory' and mode = 'ExclusiveLock' and granted and pid <> pg_backend_pid()
+    and database = (select oid from pg_database where datname = current_database()) and classid = ${LOCK_SPACE}
+    and objid::bigint = case
+      when shard is not null then split_part(shard, '/', 2)::bigint * ${SHARD_COUNT_UNIT} + split_part(shard, '/', 1)::bigint
+      when run.mode = 'poll' then ${LOCK_KEYS.poll}
+      else ${LOCK_KEYS.backfill}
+    end
+)`;
+
+/** Opens the run's row. Under the lock, a row that is still open without its lock belongs to a run that was killed. */
+export async function startRun(database: Database, { mode, shard, host, version }: RunStart): Promise<string> {
   await database.query(
-    `update tasmart_runs set outcome = 'killed', error = 'it ended without a word: killed, or its database connection was lost'
-     where outcome is null and mode = $1`,
+    `update tasmart_runs as run
+     set outcome = 'killed', error = 'it ended without a word: killed, or its database connection was lost'
+     where outcome is null and run.mode = $1 and not ${IS_UNDER_WAY}`,
     [mode],
   );
   const [row] = await database.query<{ id: string }>(
-    'insert into tasmart_runs (mode, host, version) values ($1, $2, $3) returning id',
-    [mode, host, version],
+    'insert into tasmart_runs (mode, shard, host, version) values ($1, $2, $3, $4) returning id',
+    [mode, shard && shardName(shard), host, version],
   );
   return row?.id ?? '';
 }
@@ -86,32 +119,67 @@ export interface RecordedRun extends Pick<RunEnd, 'valves' | 'stored' | 'failed'
   outcome: RunEnd['outcome'] | 'killed' | 'running';
 }
 
-/** The last polls: the newest, and the newest that succeeded. @throws DatabaseError */
+/**
+ * The last polls: the newest, and the newest that succeeded. Where that is a shard's, the newest of each of its shards
+ * are taken together: as bad as the worst, as old as the oldest.
+ *
+ * @throws DatabaseError
+ */
 export async function loadLastPolls(
   database: Database,
 ): Promise<{ newest: RecordedRun | null; succeeded: RecordedRun | null }> {
-  const load = async (condition: string): Promise<RecordedRun | null> => {
-    const [row] = await database.query<RunRow>(
-      // The lock tells a run under way from one that was killed: PostgreSQL frees it with the session.
-      `select ${micros('started_at')} as started_us, ${micros('now() - started_at')} as age_us, valves, stored, failed, error,
-         coalesce(outcome, case when exists (
-           select from pg_locks
-           where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())
-             and classid = $1 and objid = $2
-         ) then 'running' else 'killed' end) as outcome
-       from tasmart_runs where mode = 'poll' and ${condition} order by started_at desc limit 1`,
-      [LOCK_SPACE, LOCK_KEYS.poll],
-    );
-    return row ? recordedRun(row) : null;
+  const [last] = await database.query<{ shards: number | null }>(
+    `select split_part(shard, '/', 2)::integer as shards from tasmart_runs
+     where mode = 'poll' order by started_at desc limit 1`,
+  );
+  if (!last) return { newest: null, succeeded: null };
+  const newest = await loadLast(database, last.shards, 'true');
+  const succeeded = await loadLast(database, last.shards, `outcome = 'success'`);
+  return {
+    newest: together(newest),
+    succeeded: succeeded.some(({ age_us: ageUs }) => ageUs === null) ? null : together(succeeded),
   };
-  return { newest: await load('true'), succeeded: await load(`outcome = 'success'`) };
 }
 
 interface RunRow extends Pick<RecordedRun, 'valves' | 'stored' | 'failed' | 'error' | 'outcome'> {
-  started_us: string;
-  age_us: string;
+  /** null: it has not run yet */
+  started_us: string | null;
+  age_us: string | null;
 }
 
-function recordedRun({ started_us: startedUs, age_us: ageUs, ...run }: RunRow): RecordedRun {
-  return { ...run, startedUs: Number(startedUs), ageUs: Number(ageUs) };
+/** The newest poll that meets the condition; of every shard, if there are shards. */
+async function loadLast(database: Database, shards: number | null, condition: string): Promise<RunRow[]> {
+  return database.query<RunRow>(
+    `select ${micros('started_at')} as started_us, ${micros('now() - started_at')} as age_us,
+            coalesce(valves, 0) as valves, coalesce(stored, 0) as stored, coalesce(failed, 0) as failed,
+            coalesce(outcome, 'failed') as outcome,
+            coalesce('shard ' || wanted.shard || ': ', '') || case when started_at is null then 'it has not run yet' else error end as error
+     from unnest(coalesce((select array_agg(number || '/' || $1) from generate_series(1, $1::integer) as number), '{null}'))
+       as wanted (shard)
+     left join lateral (
+       select started_at, valves, stored, failed, error,
+              coalesce(outcome, case when ${IS_UNDER_WAY} then 'running' else 'killed' end) as outcome
+       from tasmart_runs as run
+       where mode = 'poll' and shard is not distinct from wanted.shard and ${condition}
+       order by started_at desc limit 1
+     ) as run on true
+     order by array_position('{success,running,partial,interrupted,failed,killed}', outcome) desc`,
+    [shards],
+  );
+}
+
+/** @param runs the worst first */
+function together(runs: readonly RunRow[]): RecordedRun | null {
+  const [worst] = runs;
+  if (!worst) return null;
+  const sum = (key: 'valves' | 'stored' | 'failed') => runs.reduce((total, run) => total + run[key], 0);
+  return {
+    startedUs: Math.min(...runs.flatMap(({ started_us: startedUs }) => (startedUs === null ? [] : Number(startedUs)))),
+    ageUs: Math.max(...runs.map(({ age_us: ageUs }) => Number(ageUs))),
+    outcome: worst.outcome,
+    valves: sum('valves'),
+    stored: sum('stored'),
+    failed: sum('failed'),
+    error: worst.error,
+  };
 }

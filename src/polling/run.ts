@@ -5,12 +5,15 @@ import { loadSyncStates, storeReadings, type IsNew } from '../database/repositor
 import type { KnownError } from '../domain/errors.ts';
 import type { PropertyName, Reading } from '../domain/reading.ts';
 import type { Micros } from '../domain/time.ts';
+import type { Shard } from '../domain/shard.ts';
 import type { Project, Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { inBatches } from './batches.ts';
 import { floorToGrid } from './grid.ts';
+import { overload } from './pace.ts';
 import { UNKNOWN_VALVE, type PlanSettings, type ValveState } from './plan.ts';
+import { pickShard } from './shard.ts';
 import { namesOf, narrow, resolveTargets, type Target } from './targets.ts';
 import { pollValve, type ValveContext, type ValveOutcome } from './valve.ts';
 
@@ -18,8 +21,13 @@ export interface PollSettings extends PlanSettings {
   targets: readonly Target[];
   /** uuid or serial; empty: every targeted valve */
   only: readonly string[];
+  /** null: all of these */
+  shard: Shard | null;
   properties: readonly PropertyName[];
   maxConcurrency: number;
+  /** towards HyCloud, of all shards together */
+  requestsPerSecond: number;
+  runDeadlineSeconds: number;
 }
 
 export interface PollDependencies {
@@ -81,11 +89,13 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
   const known = database ? await loadKnownProjects(database, namesOf(settings.targets)) : undefined;
   const resolved = await resolveTargets(hycloud, settings.targets, known);
   for (const rename of resolved.renames) log.warn(rename);
-  const projects = narrow(resolved.projects, settings.only);
+  const projects = pickShard(narrow(resolved.projects, settings.only), settings.shard);
   const nowUs = hycloud.serverTimeUs();
   // Narrowed or not: that a valve is no longer listed is told by its project being seen without it.
   if (database) await recordProjects(database, resolved.projects);
   const work = await plannedWork(database, projects, nowUs, settings);
+  const tooMany = overload(work.length, settings);
+  if (tooMany) log.warn({ valves: work.length, ...tooMany }, 'polling every valve takes longer than there is time');
   log.info({ valves: work.length, projects: projects.length, requests: hycloud.stats.requests }, 'targets resolved');
 
   const context: ValveContext = { hycloud, nowUs, settings, properties: settings.properties };

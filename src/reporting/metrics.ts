@@ -12,6 +12,8 @@ export interface RunMetrics {
   report: PollReport | null;
   /** only some of the targeted valves were polled: the others stay as they were */
   isNarrowed: boolean;
+  /** such as 2/4: a label of what concerns the run; null: all valves */
+  shard: string | null;
 }
 
 /** Base units, as Prometheus wants them; flow alone is left in the trade's own, per hour. */
@@ -92,14 +94,24 @@ function valveSamples({ valve, newest }: PolledValve): Sample[] {
   ];
 }
 
-function runSamples({ endedUs, seconds: duration, exitStatus, requests, retries, report }: RunMetrics): Sample[] {
+function runSamples({
+  endedUs,
+  seconds: duration,
+  exitStatus,
+  requests,
+  retries,
+  report,
+  shard,
+}: RunMetrics): Sample[] {
+  const of = (family: Family, value: string, labels: Record<string, string> = {}) =>
+    sample(family, value, shard === null ? labels : { shard, ...labels });
   const samples = [
-    sample('tasmart_run_duration_seconds', duration.toFixed(3)),
-    sample('tasmart_run_exit_status', String(exitStatus)),
-    sample('tasmart_run_requests', String(requests)),
-    sample('tasmart_run_retries', String(retries)),
-    sample('tasmart_last_run_timestamp_seconds', seconds(endedUs)),
-    ...(exitStatus === 0 ? [sample('tasmart_last_success_timestamp_seconds', seconds(endedUs))] : []),
+    of('tasmart_run_duration_seconds', duration.toFixed(3)),
+    of('tasmart_run_exit_status', String(exitStatus)),
+    of('tasmart_run_requests', String(requests)),
+    of('tasmart_run_retries', String(retries)),
+    of('tasmart_last_run_timestamp_seconds', seconds(endedUs)),
+    ...(exitStatus === 0 ? [of('tasmart_last_success_timestamp_seconds', seconds(endedUs))] : []),
   ];
   if (report === null) return samples;
   const { polled, problems, stored, unchanged, silent, failed } = report;
@@ -107,8 +119,8 @@ function runSamples({ endedUs, seconds: duration, exitStatus, requests, retries,
   const states = Object.entries({ changed, unchanged, silent, failed });
   return [
     ...samples,
-    sample('tasmart_run_readings_stored', String(stored)),
-    ...states.map(([state, valves]) => sample('tasmart_run_valves', String(valves), { state })),
+    of('tasmart_run_readings_stored', String(stored)),
+    ...states.map(([state, valves]) => of('tasmart_run_valves', String(valves), { state })),
   ];
 }
 

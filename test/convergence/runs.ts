@@ -96,7 +96,7 @@ async function inProcess(
     return await withConnection(stage.settings, limits, async (database) => {
       database.lost.addEventListener('abort', () => stop.abort());
       await perils.watch(database.client);
-      return withRunLock(database, mode, () => record(world, database, hycloud, run, mode));
+      return withRunLock(database, { mode, shard: null }, () => record(world, database, hycloud, run, mode));
     });
   } catch (error) {
     if (!(error instanceof KnownError)) throw error;
@@ -116,15 +116,22 @@ async function record(world: World, database: Database, hycloud: HyCloud, run: R
     const span = spanOf(world, run);
     const nothing = { onPlan: () => undefined, onProgress: () => undefined };
     const work = () => backfill({ hycloud, database, log, ...nothing }, { ...common, span });
-    const report = await withRecordedRun(database, mode, hycloud.stats, work, ({ stored, unchanged, failures }) =>
-      ended(failures.size > 0 ? 'partial' : 'success', { stored, unchanged }),
+    const report = await withRecordedRun(
+      database,
+      { mode, shard: null },
+      hycloud.stats,
+      work,
+      ({ stored, unchanged, failures }) => ended(failures.size > 0 ? 'partial' : 'success', { stored, unchanged }),
     );
     return { mode, ending: report.failures.size > 0 ? 'partial' : 'success' };
   }
   const { intervalUs, catchUpUs } = world;
   const reach = { intervalUs, catchUpUs, initialHistoryUs: history.initialHistoryHours * US_PER_HOUR };
-  const work = () => poll({ hycloud, database, log }, { ...common, ...reach });
-  const report = await withRecordedRun(database, mode, hycloud.stats, work, (done) => ended(done.outcome, done));
+  const work = () =>
+    poll({ hycloud, database, log }, { ...common, ...reach, shard: null, runDeadlineSeconds: history.deadlineSeconds });
+  const report = await withRecordedRun(database, { mode, shard: null }, hycloud.stats, work, (done) =>
+    ended(done.outcome, done),
+  );
   return { mode, ending: report.outcome };
 }
 

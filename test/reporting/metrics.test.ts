@@ -12,6 +12,7 @@ function run(more: Partial<RunMetrics> = {}): RunMetrics {
     retries: 1,
     report: summaryOf([polled()]).report,
     isNarrowed: false,
+    shard: null,
     ...more,
   };
 }

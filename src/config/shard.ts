@@ -1,0 +1,34 @@
+import { MAX_SHARDS, toShard, type Shard } from '../domain/shard.ts';
+import type { Problem } from './config.ts';
+import { read, type Environment } from './environment.ts';
+
+/**
+ * Where several jobs share the valves, which counts from 0 which of them this is, and how many there are. Kubernetes
+ * does not tell a job's `completions`, so TASMART_SHARDS does.
+ *
+ * @see https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode
+ * @see https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
+ */
+const JOBS = [
+  { index: 'JOB_COMPLETION_INDEX', count: 'TASMART_SHARDS' },
+  { index: 'AWS_BATCH_JOB_ARRAY_INDEX', count: 'AWS_BATCH_JOB_ARRAY_SIZE' },
+] as const;
+
+/** The part that the environment gives this process; null: nothing is said of parts. */
+export function parseShardOf(env: Environment, problems: Problem[]): Shard | null {
+  const job = JOBS.find(({ index }) => read(env, index) !== undefined);
+  const report = (key: string, message: string) => {
+    problems.push({ key, message, section: 'shard' });
+    return null;
+  };
+  if (!job) {
+    if (read(env, 'TASMART_SHARDS') === undefined) return null;
+    return report('TASMART_SHARDS', 'is set, but not which of them this is: JOB_COMPLETION_INDEX, or --shard 1/4');
+  }
+  const [index, count] = [read(env, job.index) ?? '', read(env, job.count)];
+  if (count === undefined) return report(job.count, `is not set, but ${job.index} is: how many jobs share the valves?`);
+  const isWhole = /^\d+$/.test(index) && /^\d+$/.test(count);
+  const shard = isWhole ? toShard(Number(index) + 1, Number(count)) : null;
+  const range = `must be a number below ${job.count}, which must be at most ${MAX_SHARDS}`;
+  return shard ?? report(job.index, range);
+}

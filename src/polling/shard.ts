@@ -1,0 +1,36 @@
+import { createHash } from 'node:crypto';
+import type { Shard } from '../domain/shard.ts';
+import type { Project } from '../domain/valve.ts';
+
+/** The shard's valves of these projects. */
+export function pickShard(projects: readonly Project[], shard: Shard | null): readonly Project[] {
+  if (shard === null) return projects;
+  return projects.map((project) => ({ ...project, valves: project.valves.filter(({ id }) => isOfShard(id, shard)) }));
+}
+
+/**
+ * Rendezvous hashing: a valve belongs to the shard with which its hash weighs most. Nobody has to agree on anything,
+ * valves that come and go move no other, and one shard more takes an equal part from each.
+ *
+ * @see https://en.wikipedia.org/wiki/Rendezvous_hashing
+ */
+export function isOfShard(tasmartId: string, { index, count }: Shard): boolean {
+  const hash = createHash('sha256').update(tasmartId).digest().readUInt32LE();
+  const own = weight(hash, index);
+  for (let other = 1; other <= count; other += 1) {
+    const rival = weight(hash, other);
+    if (rival > own || (rival === own && other < index)) return false;
+  }
+  return true;
+}
+
+/** MurmurHash3's finalizer over both: every bit of either changes half of the result's. */
+function weight(hash: number, index: number): number {
+  return mix(hash ^ mix(index));
+}
+
+function mix(value: number): number {
+  let bits = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
+}
