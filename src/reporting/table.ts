@@ -1,37 +1,27 @@
-import Table from 'cli-table3';
+import stringWidth from 'string-width';
 
 export interface Column {
   heading: string;
   align?: 'left' | 'right';
 }
 
-const NO_BORDERS = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '  ',
-};
+const GAP = '  ';
 
 /** Columns side by side, their headings above; cells must be printable already. Ends in a newline. */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const table = new Table({
-    head: columns.map(({ heading }) => heading),
-    colAligns: columns.map(({ align }) => align ?? 'left'),
-    chars: NO_BORDERS,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-  });
-  table.push(...rows.map((row) => [...row]));
-  const lines = table.toString().split('\n');
-  return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
+  const lines = [columns.map(({ heading }) => heading), ...rows];
+  const widths = columns.map((_, at) => lines.reduce((widest, line) => Math.max(widest, width(line[at] ?? '')), 0));
+  const formatLine = (line: readonly string[]): string =>
+    columns.map(({ align }, at) => padded(line[at] ?? '', widths[at] ?? 0, align)).join(GAP);
+  return lines.map((line) => `${formatLine(line).trimEnd()}\n`).join('');
+}
+
+function padded(cell: string, columnWidth: number, align: Column['align']): string {
+  const padding = ' '.repeat(columnWidth - width(cell));
+  return align === 'right' ? padding + cell : cell + padding;
+}
+
+/** In columns of a terminal; a letter takes one, an ideograph two, an accent of its own none. */
+function width(cell: string): number {
+  return /^[\x20-\x7e]*$/.test(cell) ? cell.length : stringWidth(cell);
 }
