@@ -17,6 +17,7 @@ import type { CommandContext, OutputFormat } from './context.ts';
 import { createLog } from './log.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
+import { drawsBlocks } from './terminal.ts';
 import { parseSpan } from './time.ts';
 
 export interface ConsumptionOptions {
@@ -34,7 +35,8 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
   const query = consumptionQuery(options, config);
-  const format = consumptionFormat(options.format, query);
+  const isDrawn = drawsBlocks(process.env, process.stdout.isTTY);
+  const format = consumptionFormat(options.format, { ...query, isDrawn });
   await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     const valves = await meteredValves(database, options.valve ?? []);
     await write(format.begin());
@@ -48,19 +50,26 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
 }
 
 function consumptionQuery(options: ConsumptionOptions, config: Config): ConsumptionQuery {
-  const timezone = options.tz ?? config.timezone;
-  if (!IANAZone.isValidZone(timezone)) {
-    throw new KnownError('usage', `--tz ${timezone} is no time zone`, { remedy: 'write an IANA name: Europe/Rome' });
-  }
+  const timezone = zoneOf(options, config);
   const { intervalMinutes, maxPowerKw } = config;
   const span = parseSpan(options, timezone, Date.now() * 1000);
   return { ...span, timezone, bucket: options.by, shape: options.shape, intervalMinutes, maxPowerKw };
 }
 
+/** The zone asked for, or the configured one. @throws KnownError exit 64 */
+export function zoneOf({ tz }: { tz?: string }, { timezone }: Config): string {
+  // Later Node takes offsets too, of which PostgreSQL turns the sign round.
+  if (tz === undefined || (/^[a-z]/i.test(tz) && IANAZone.isValidZone(tz))) return tz ?? timezone;
+  throw new KnownError('usage', `--tz ${tz} is no time zone`, { remedy: 'write an IANA name: Europe/Rome' });
+}
+
 /** The valves with readings, or those of them that are named. @throws KnownError for a name that none bears */
 export async function meteredValves(database: Database, wanted: readonly string[]): Promise<MeteredValve[]> {
-  const all = await loadMeteredValves(database);
-  if (wanted.length === 0) return all;
+  return wanted.length === 0 ? loadMeteredValves(database) : namedValves(await loadMeteredValves(database), wanted);
+}
+
+/** Those of the valves that are named. @throws KnownError for a name that none bears */
+export function namedValves<V extends MeteredValve>(all: readonly V[], wanted: readonly string[]): V[] {
   const missing = wanted.filter((name) => !all.some((valve) => isNamed(valve, name)));
   if (missing.length > 0) {
     throw new KnownError('config', `no valve with readings is called ${missing.join(', ')}`, {

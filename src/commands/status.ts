@@ -3,7 +3,13 @@ import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
 import { loadKnownProjects } from '../database/registry.ts';
 import { loadLastPolls } from '../database/runs.ts';
-import { loadRegisteredValves, loadSupply, type RegisteredValve, type Supply } from '../database/status.ts';
+import {
+  loadRecentPower,
+  loadRegisteredValves,
+  loadSupply,
+  type RegisteredValve,
+  type Supply,
+} from '../database/status.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
 import { namesOf } from '../polling/targets.ts';
@@ -13,6 +19,7 @@ import type { CommandContext, OutputFormat } from './context.ts';
 import { createLog } from './log.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
+import { brokenLines, drawsBlocks } from './terminal.ts';
 import { parseDuration } from './time.ts';
 
 export interface StatusOptions {
@@ -20,27 +27,36 @@ export interface StatusOptions {
   format: OutputFormat;
 }
 
-/** Three quarters of an hour by default: a valve may miss a boundary, and a run may too, before anybody is called. */
-const MAX_AGE_INTERVALS = 3;
-
 /** `tasmart status`: how old everything is, from the database alone. Exit 1 when any valve is older than the limit. */
 export async function run({ maxAge, format }: StatusOptions, { globals, giveUp }: CommandContext): Promise<number> {
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
-  const defaultAgeUs = MAX_AGE_INTERVALS * config.intervalMinutes * US_PER_MINUTE;
-  const maxAgeUs = maxAge === undefined ? defaultAgeUs : parseDuration(maxAge, '--max-age');
-  const status = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, (database) =>
-    loadStatus(database, config, maxAgeUs),
-  );
-  process.stdout.write(
-    { table: () => statusTable(status, config.timezone), json: () => statusJson(status), csv: () => statusCsv(status) }[
-      format
-    ](),
-  );
+  const maxAgeUs = maxAge === undefined ? defaultMaxAgeUs(config) : parseDuration(maxAge, '--max-age');
+  const isDrawn = format === 'table' && drawsBlocks(process.env, process.stdout.isTTY);
+  const [status, power] = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
+    const loaded = await loadStatus(database, config, maxAgeUs);
+    const ids = loaded.valves.map(({ valve }) => valve.id);
+    return [loaded, isDrawn ? await loadRecentPower(database, ids) : null] as const;
+  });
+  const table = () => {
+    const plain = statusTable(status, config.timezone);
+    const drawn = statusTable(status, config.timezone, power);
+    const [most, broken] = [plain, drawn].map((text) => brokenLines(text, process.stdout.columns));
+    return broken === most ? drawn : plain;
+  };
+  process.stdout.write({ table, json: () => statusJson(status), csv: () => statusCsv(status) }[format]());
   return isHealthy(status) ? 0 : EXIT_STATUS.check;
 }
 
-async function loadStatus(database: Database, config: Config, maxAgeUs: number): Promise<Status> {
+/** Three quarters of an hour by default: a valve may miss a boundary, and a run may too, before anybody is called. */
+const MAX_AGE_INTERVALS = 3;
+
+export function defaultMaxAgeUs({ intervalMinutes }: Config): number {
+  return MAX_AGE_INTERVALS * intervalMinutes * US_PER_MINUTE;
+}
+
+/** @throws DatabaseError */
+export async function loadStatus(database: Database, config: Config, maxAgeUs: number): Promise<Status> {
   const projects = await loadKnownProjects(database, namesOf(config.targets));
   const { watched, left, unknown } = watch(await loadRegisteredValves(database), config.targets, projects);
   const ids = [...watched, ...left].map(({ id }) => id);

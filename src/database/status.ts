@@ -83,7 +83,7 @@ const SUPPLY = `
     select known.tasmart_id, newest."time" as newest_time, error_status, newest_number, now_number,
            greatest(first_number, floor(extract(epoch from now() - $3::float8 * interval '1 day') / $2)::bigint + 1) as from_number,
            floor(extract(epoch from synced_until) / $2)::bigint as synced_number,
-           floor(extract(epoch from coalesce(synced_until, newest."time")) / $2)::bigint as due_after,
+           floor(extract(epoch from coalesce(synced_until, newest."time", first_seen_at)) / $2)::bigint as due_after,
            floor(extract(epoch from first_seen_at) / $2)::bigint as asked_after,
            coalesce(covered, '{}') as covered
     from tasmart_valves as known
@@ -159,4 +159,37 @@ export async function loadSupply(
     gaps: { due: row.due, holes: row.holes, unasked: row.unasked },
   });
   return new Map(rows.map((row) => [row.tasmart_id, supply(row)]));
+}
+
+const RECENT_HOURS = 24;
+
+/** The mean of each of the last 24 hours, the oldest first, in dW; null where there is none. @throws DatabaseError */
+export async function loadRecentPower(
+  database: Database,
+  tasmartIds: readonly string[],
+): Promise<Map<string, (number | null)[]>> {
+  const rows = await database.query<{ tasmart_id: string; hours_ago: number[]; mean_dw: number[] }>(
+    `select wanted.tasmart_id, hours_ago, mean_dw
+     from unnest($1::text[]) as wanted (tasmart_id)
+     cross join (select extract(epoch from now())::bigint as now_s) as clock
+     cross join lateral (
+       select array_agg(hour) as hours_ago, array_agg(mean) as mean_dw
+       from (
+         select ((now_s - "timestamp") / 3600)::integer as hour, avg(measured_power)::float8 as mean
+         from tasmart_data_table as reading
+         where reading.tasmart_id = wanted.tasmart_id
+           and "timestamp" > now_s - 3600 * $2::bigint and "timestamp" <= now_s and measured_power is not null
+         group by hour
+       ) as hourly
+     ) as recent
+     where hours_ago is not null`,
+    [tasmartIds, RECENT_HOURS],
+  );
+  return new Map(
+    rows.map(({ tasmart_id: id, hours_ago: hoursAgo, mean_dw: meansDw }) => {
+      const powerDw = Array.from({ length: RECENT_HOURS }, (): number | null => null);
+      hoursAgo.forEach((hour, index) => (powerDw[RECENT_HOURS - 1 - hour] = meansDw[index] ?? null));
+      return [id, powerDw];
+    }),
+  );
 }

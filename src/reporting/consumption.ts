@@ -4,8 +4,9 @@ import type { Bucket, Consumption, MeteredValve } from '../database/consumption.
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { formatCsv } from './csv.ts';
-import { formatDecimal, parseDecimal } from './decimal.ts';
+import { formatDecimal, parseDecimal, sumDecimals } from './decimal.ts';
 import { formatJson } from './json.ts';
+import { inCells, sparkline } from './sparkline.ts';
 import { formatTable } from './table.ts';
 import { printable } from './text.ts';
 
@@ -33,10 +34,14 @@ const FIELDS = [
 
 type Fields = Record<(typeof FIELDS)[number], string | number | null>;
 
-export function consumptionFormat(
-  format: 'table' | 'json' | 'csv',
-  view: { timezone: string; bucket: Bucket },
-): ConsumptionFormat {
+interface View {
+  timezone: string;
+  bucket: Bucket;
+  /** the terminal can show block characters */
+  isDrawn: boolean;
+}
+
+export function consumptionFormat(format: 'table' | 'json' | 'csv', view: View): ConsumptionFormat {
   return { table, json, csv }[format](view);
 }
 
@@ -102,7 +107,7 @@ const START_FORMATS: Record<Bucket, string> = {
 };
 
 /** A table per valve, with its total; a register without any energy is one line. */
-function table({ timezone, bucket }: { timezone: string; bucket: Bucket }): ConsumptionFormat {
+function table({ timezone, bucket, isDrawn }: View): ConsumptionFormat {
   return {
     begin: () => '',
     valve: (valve, buckets) => {
@@ -113,21 +118,29 @@ function table({ timezone, bucket }: { timezone: string; bucket: Bucket }): Cons
         const own = buckets.filter((each) => each.regime === regime);
         return registerTable(regime, own, { timezone, bucket });
       });
-      return `${title.join(' · ')}\n${parts.join('')}\n`;
+      const curve = isDrawn ? shape(buckets.filter(({ regime }) => regime === 1)) : '';
+      return `${title.join(' · ')}${curve}\n${parts.join('')}\n`;
     },
     end: () => '',
   };
 }
 
+const MAX_CELLS = 32;
+
+/** What the buckets look like side by side; nothing, where there is nothing to compare. */
+function shape(buckets: readonly Consumption[]): string {
+  const kwh = buckets.map((bucket) => (bucket.kwh === null ? null : Number(bucket.kwh)));
+  return kwh.filter((value) => value !== null).length < 2 ? '' : `  ${sparkline(inCells(kwh, MAX_CELLS))}`;
+}
+
 function registerTable(
   regime: number,
   buckets: readonly Consumption[],
-  { timezone, bucket }: { timezone: string; bucket: Bucket },
+  { timezone, bucket }: Pick<View, 'timezone' | 'bucket'>,
 ): string {
-  const known = buckets.flatMap(({ kwh }) => (kwh === null ? [] : [parseDecimal(kwh)]));
-  const total = known.reduce((sum, kwh) => sum + kwh, 0n);
-  if (known.length === 0) return `  kWh ${regime}: no readings\n`;
-  if (known.every((kwh) => kwh === 0n) && regime === 2) return '  kWh 2: nothing\n';
+  const total = sumDecimals(buckets.map(({ kwh }) => kwh));
+  if (total === null) return `  kWh ${regime}: no readings\n`;
+  if (total === 0n && regime === 2) return '  kWh 2: nothing\n';
   const rows = buckets.map(({ startUs, kwh, coverage, quality }) => [
     local(startUs, timezone).toFormat(START_FORMATS[bucket]),
     kwh === null ? '–' : formatDecimal(parseDecimal(kwh), 3),

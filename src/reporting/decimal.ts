@@ -18,3 +18,14 @@ export function formatDecimal(value: bigint, places: number): string {
   const sign = value < 0n && rounded > 0n ? '-' : '';
   return `${sign}${digits.slice(0, digits.length - places)}${places > 0 ? `.${digits.slice(-places)}` : ''}`;
 }
+
+/** The sum of those that are there; null: none is. */
+export function sumDecimals(texts: readonly (string | null)[]): bigint | null {
+  const known = texts.filter((text) => text !== null);
+  return known.length === 0 ? null : known.reduce((sum, text) => sum + parseDecimal(text), 0n);
+}
+
+/** As PostgreSQL would write it, without zeros at the end. */
+export function exactDecimal(value: bigint): string {
+  return formatDecimal(value, PLACES).replace(/\.?0+$/, '');
+}

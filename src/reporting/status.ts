@@ -4,6 +4,7 @@ import { formatRfc3339, US_PER_SECOND } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { formatCsv } from './csv.ts';
 import { formatJson } from './json.ts';
+import { sparkline } from './sparkline.ts';
 import { formatTable, type Column } from './table.ts';
 import { count, printable } from './text.ts';
 import { age, localTime } from './units.ts';
@@ -37,21 +38,25 @@ export function isHealthy({ valves, unknown }: Status): boolean {
   return watched.length > 0 && unknown.length === 0 && !watched.some(({ isLate }) => isLate);
 }
 
-const COLUMNS = (timezone: string): Column[] => [
+const COLUMNS = (timezone: string, power: RecentPower | null): Column[] => [
   { heading: '' },
   { heading: 'valve' },
   { heading: 'serial' },
   { heading: `newest reading (${timezone})` },
   { heading: 'age', align: 'right' },
   { heading: '' },
+  ...(power === null ? [] : [{ heading: 'kW, last 24 h' }]),
   { heading: 'due', align: 'right' },
   { heading: 'holes', align: 'right' },
   { heading: 'unasked', align: 'right' },
   { heading: 'errors' },
 ];
 
-/** One line per valve; then what concerns them all. */
-export function statusTable(status: Status, timezone: string): string {
+/** By valve, an hour's mean after the other. */
+type RecentPower = ReadonlyMap<string, readonly (number | null)[]>;
+
+/** One line per valve, with the power of the last hours where it is given; then what concerns them all. */
+export function statusTable(status: Status, timezone: string, power: RecentPower | null = null): string {
   const rows = status.valves.map(({ valve, supply, state, isLate }) => [
     isLate ? '✗' : state === 'left' ? '–' : '✓',
     printable(valveLabel(valve), 32),
@@ -59,11 +64,12 @@ export function statusTable(status: Status, timezone: string): string {
     supply.newestUs === null ? '–' : localTime(supply.newestUs, timezone),
     supply.ageUs === null ? '–' : age(supply.ageUs),
     state,
+    ...(power === null ? [] : [sparkline(power.get(valve.id) ?? [])]),
     ...[supply.gaps.due, supply.gaps.holes, supply.gaps.unasked].map((gaps) => (gaps === 0 ? '–' : String(gaps))),
     printable((supply.errorStatus ?? []).join(' '), 40),
   ]);
   const lines = [summary(status), ...status.unknown.map((text) => `✗ ${printable(text, 200)}`), ...runLines(status)];
-  return `${rows.length > 0 ? `${formatTable(COLUMNS(timezone), rows)}\n` : ''}${lines.join('\n')}\n`;
+  return `${rows.length > 0 ? `${formatTable(COLUMNS(timezone, power), rows)}\n` : ''}${lines.join('\n')}\n`;
 }
 
 function summary({ valves, maxAgeUs }: Status): string {

@@ -169,6 +169,16 @@ test('what was never asked for is told from what HyCloud does not have, until a 
   expect(await stateOf(valve)).toMatchObject({ gaps: { due: 0, holes: 1, unasked: 0 } });
 });
 
+test('of a valve that no run could read yet, nothing is counted twice', async () => {
+  await pollAt(nowUs);
+  await sql(`insert into tasmart_valves (tasmart_id, project_id) select 'new', project_id from tasmart_valves limit 1`);
+  const { valves } = (await status()).json;
+  expect(valves.find(({ tasmart_id: id }) => id === 'new')).toMatchObject({
+    age_seconds: null,
+    gaps: { due: 0, holes: 0, unasked: 2880 },
+  });
+});
+
 test('a reading in the first second after a boundary is the next window’s', async () => {
   await pollAt(nowUs);
   const valve = valveAt(0);

@@ -1,0 +1,24 @@
+const BARS = Array.from('▁▂▃▄▅▆▇█');
+const MISSING = '·';
+
+/** A bar per value, from zero (or the least, below it) to the greatest; a dot where there is none. */
+export function sparkline(values: readonly (number | null)[]): string {
+  const known = values.filter((value) => value !== null);
+  const bottom = known.reduce((least, value) => Math.min(least, value), 0);
+  const top = known.reduce((greatest, value) => Math.max(greatest, value), bottom);
+  const bar = (value: number) =>
+    BARS[top > bottom ? Math.round(((value - bottom) / (top - bottom)) * 7) : 0] ?? MISSING;
+  return values.map((value) => (value === null ? MISSING : bar(value))).join('');
+}
+
+/**
+ * Neighbours put together until no more than `maxCells` remain: the mean of those that are there, which has the shape of
+ * their sum, but for the last cell, where fewer may be left.
+ */
+export function inCells(values: readonly (number | null)[], maxCells: number): (number | null)[] {
+  const size = Math.ceil(values.length / maxCells);
+  return Array.from({ length: Math.ceil(values.length / size) || 0 }, (_, cell) => {
+    const known = values.slice(cell * size, (cell + 1) * size).filter((value) => value !== null);
+    return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
+  });
+}
