@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { generate } from 'selfsigned';
+import { createCertificate } from './certificate.ts';
 import { startSimulator } from './simulator.ts';
 
 interface Options {
@@ -19,24 +19,13 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-/** A certificate that is its own authority, in a folder of its own. */
-async function createCertificate(): Promise<{ tls: { key: string; cert: string }; folder: string; file: string }> {
-  const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }], {
-    extensions: [
-      { name: 'basicConstraints', cA: true, critical: true },
-      {
-        name: 'subjectAltName',
-        altNames: [
-          { type: 2, value: 'localhost' },
-          { type: 7, ip: '127.0.0.1' },
-        ],
-      },
-    ],
-  });
+/** The certificate in a folder of its own, for NODE_EXTRA_CA_CERTS. */
+async function writeCertificate() {
+  const tls = await createCertificate();
   const folder = mkdtempSync(join(tmpdir(), 'hycloud-simulator-'));
   const file = join(folder, 'ca.pem');
-  writeFileSync(file, cert);
-  return { tls: { key, cert }, folder, file };
+  writeFileSync(file, tls.cert);
+  return { tls, folder, file };
 }
 
 const options = new Command('simulator')
@@ -50,7 +39,7 @@ const options = new Command('simulator')
   .parse()
   .opts<Options>();
 
-const certificate = options.tls && (await createCertificate());
+const certificate = options.tls && (await writeCertificate());
 const simulator = await startSimulator({
   port: options.port,
   valves: options.valves,

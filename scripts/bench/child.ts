@@ -1,0 +1,77 @@
+import { spawn } from 'node:child_process';
+import { readFile, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+
+/** What a process took, all of it. */
+export interface Cost {
+  /** from our call to its end */
+  wallMs: number;
+  /** user and system, all its threads */
+  cpuMs: number;
+  peakMb: number;
+}
+
+export interface RunOptions {
+  env?: Record<string, string>;
+  /** after which it is killed */
+  timeoutMs?: number;
+}
+
+export interface Ran {
+  wallMs: number;
+  stdout: string;
+}
+
+/** Runs node with these arguments to its end; its output is kept only where it is `wanted`. @throws if it fails */
+export async function runNode(
+  args: readonly string[],
+  signal: AbortSignal,
+  { env = {}, timeoutMs = 60_000, wanted = false }: RunOptions & { wanted?: boolean } = {},
+): Promise<Ran> {
+  signal.throwIfAborted();
+  const startMs = performance.now();
+  const child = spawn(process.execPath, args, {
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    stdio: ['ignore', wanted ? 'pipe' : 'ignore', 'pipe'],
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+    signal,
+  });
+  const output = child.stdout ? text(child.stdout) : Promise.resolve('');
+  const errors = child.stderr ? text(child.stderr) : Promise.resolve('');
+  const [code, wallMs] = await new Promise<[number | string | null, number]>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (status, killedBy) => resolve([status ?? killedBy, performance.now() - startMs]));
+  });
+  if (code !== 0) throw new Error(`${basename(args[0] ?? '')} ended with ${code ?? 'nothing'}: ${await errors}`);
+  return { wallMs, stdout: await output };
+}
+
+/**
+ * Leaves a note of what the process took as it ends. VmHWM begins anew with the program; ru_maxrss, all there is outside
+ * of Linux, counts what was there before exec as well.
+ */
+export const PROBE = `
+const { readFileSync, writeFileSync } = require('node:fs');
+process.on('exit', () => {
+  const { user, system } = process.cpuUsage();
+  let peakKb = process.resourceUsage().maxRSS;
+  try { peakKb = Number(/VmHWM:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]); } catch {}
+  writeFileSync(process.env.BENCH_NOTE, JSON.stringify({ cpuMs: (user + system) / 1000, peakMb: peakKb / 1024 }));
+});
+`;
+
+/** The same, with what it took. `folder` holds the probe. */
+export async function runProbed(
+  args: readonly string[],
+  signal: AbortSignal,
+  folder: string,
+  { env = {}, timeoutMs }: RunOptions = {},
+): Promise<Cost> {
+  const note = join(folder, 'note.json');
+  await rm(note, { force: true });
+  const probed = { ...env, BENCH_NOTE: note, NODE_OPTIONS: `--require=${join(folder, 'probe.cjs')}` };
+  const { wallMs } = await runNode(args, signal, { env: probed, ...(timeoutMs !== undefined && { timeoutMs }) });
+  return { wallMs, ...(JSON.parse(await readFile(note, 'utf8')) as Omit<Cost, 'wallMs'>) };
+}

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import type { ServerSettings } from '../../src/database/connection.ts';
+import { formatRfc3339, type Micros } from '../../src/domain/time.ts';
+import { startPostgres } from '../../test/support/postgres.ts';
+import type { Project } from '../simulator/fleet.ts';
+
+export interface BenchDatabase {
+  server: ServerSettings;
+  url: string;
+  query: <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => Promise<Row[]>;
+}
+
+export interface BenchServer {
+  /** an empty database, with the schema if there is one already */
+  createDatabase: (template?: BenchDatabase) => Promise<BenchDatabase>;
+  stop: () => Promise<void>;
+}
+
+/** As in production: what is committed is on the disk. */
+const DURABLE = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' };
+
+export async function startServer(): Promise<BenchServer> {
+  const { stop, host, port, user, password } = await startPostgres(DURABLE);
+  const connect = (database: string): BenchDatabase => {
+    const server: ServerSettings = { host, port, user, password, database, sslMode: 'disable', sslCaFile: null };
+    const url = `postgres://${user}:${password}@${host}:${port}/${database}`;
+    return { server, url, query: (text, values) => query(url, text, values) };
+  };
+  return {
+    stop,
+    async createDatabase(template) {
+      const name = `bench_${randomBytes(4).toString('hex')}`;
+      await connect('postgres').query(`create database ${name} template ${template?.server.database ?? 'template0'}`);
+      return connect(name);
+    },
+  };
+}
+
+/** A session each time: none is open while something is measured. */
+async function query<Row extends pg.QueryResultRow>(url: string, text: string, values?: unknown[]): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return (await client.query<Row>(text, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** What the database knows after runs that never missed a quarter. */
+export async function settle(database: BenchDatabase, projects: readonly Project[], untilUs: Micros): Promise<void> {
+  for (const { id, name, valves } of projects) {
+    const all = [...valves.values()];
+    await database.query('insert into tasmart_projects (project_id, name) values ($1, $2)', [id, name]);
+    await database.query(
+      `insert into tasmart_valves
+         (tasmart_id, project_id, synced_until, full_sn, short_sn, cloud_identifier, user_id, kind, fw_version)
+       select tasmart_id, $1, $2, full_sn, short_sn, 'TA-Smart-' || short_sn, user_id, kind, fw_version
+       from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+         as valve (tasmart_id, full_sn, short_sn, user_id, kind, fw_version)
+       on conflict do nothing`,
+      [
+        id,
+        formatRfc3339(untilUs),
+        all.map((valve) => valve.id),
+        all.map((valve) => valve.fullSn),
+        all.map((valve) => valve.shortSn),
+        all.map((valve) => valve.userId ?? null),
+        all.map((valve) => valve.kind),
+        all.map((valve) => valve.fwVersion ?? null),
+      ],
+    );
+  }
+  await database.query('analyze');
+}

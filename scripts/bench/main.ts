@@ -1,0 +1,66 @@
+import { Command, Option } from 'commander';
+import { OUTPUT_FORMATS, type OutputFormat } from '../../src/commands/context.ts';
+import { createBench, median, type Sample } from './bench.ts';
+import { measureGrowth, type Growth } from './growth.ts';
+import { describeMachine } from './machine.ts';
+import { printTables, type Measured } from './print.ts';
+import { ROWS } from './rows.ts';
+import { withStage } from './stage.ts';
+
+/**
+ * What the program costs, in ratios of things measured side by side: those hold on another machine, or on this one on
+ * another day, where seconds do not.
+ */
+
+/** Whatever hangs, the bench does not. */
+const LIMIT_MS = 15 * 60_000;
+
+const names = [...ROWS.map(({ name }) => name), 'growth'];
+const options = new Command('bench')
+  .description('Measures tasmart against a simulated HyCloud and an embedded PostgreSQL; takes some minutes')
+  .addOption(new Option('--only <name>', 'one row').choices(names))
+  .option('--json', 'print JSON')
+  .addOption(new Option('--format <format>', 'what the polls print').choices(OUTPUT_FORMATS).default('table'))
+  .parse()
+  .opts<{ only?: string; json?: true; format: OutputFormat }>();
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort(signal));
+setTimeout(() => stop.abort('time limit'), LIMIT_MS).unref();
+
+const say = (text: string): void => {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+};
+const isWanted = (name: string): boolean => options.only === undefined || options.only === name;
+
+/** One row that fails costs one row. */
+function failed(error: unknown): Sample {
+  if (stop.signal.aborted) throw error;
+  return { values: [], detail: error instanceof Error ? error.message : String(error) };
+}
+
+function summary({ values, detail }: Sample) {
+  const [min, max] = values.length > 0 ? [Math.min(...values), Math.max(...values)] : [NaN, NaN];
+  return { median: median(values), min, max, repetitions: values.length, detail };
+}
+
+try {
+  const machine = await describeMachine();
+  const rows: Measured[] = [];
+  const growth: Growth[] = [];
+  await withStage({ signal: stop.signal, format: options.format }, async (stage) => {
+    const bench = createBench(stage, say);
+    for (const { measure, ...row } of ROWS.filter(({ name }) => isWanted(name))) {
+      say(row.name);
+      rows.push({ ...row, ...summary(await measure(bench).catch(failed)) });
+    }
+    if (isWanted('growth')) growth.push(...(await measureGrowth(bench)));
+  });
+  say('');
+  if (options.json) console.log(JSON.stringify({ machine, rows, growth }, null, 2));
+  else printTables(machine, rows, growth);
+} catch (error) {
+  if (!stop.signal.aborted) throw error;
+  console.error(`\nstopped: ${String(stop.signal.reason)}`);
+  process.exitCode = 130;
+}

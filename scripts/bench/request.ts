@@ -1,0 +1,30 @@
+import { formatRfc3339, type Micros } from '../../src/domain/time.ts';
+
+/** What the program asks a valve for, as a query: the same for every valve. */
+export function pointsQuery(
+  fromUs: Micros,
+  toUs: Micros,
+  limit: number,
+  direction: 'ascending' | 'descending',
+): string {
+  const query = new URLSearchParams({
+    from: formatRfc3339(fromUs),
+    to: formatRfc3339(toUs),
+    limit: `${limit}`,
+    direction,
+  });
+  for (const name of ['measured_flow', 'measured_power', 'energy_counter_regime_1', 'energy_counter_regime_2']) {
+    query.append('properties[]', name);
+  }
+  return query.toString();
+}
+
+/** The program's own headers. */
+export function headersOf(env: Readonly<Record<string, string>>): Record<string, string> {
+  return {
+    Accept: 'application/json',
+    Authorization: `ApiKey ${env['API_KEY'] ?? ''}`,
+    'Requester-ID': env['REQUESTER_ID'] ?? '',
+    'User-Agent': 'tasmart/bench',
+  };
+}

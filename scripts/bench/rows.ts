@@ -1,0 +1,189 @@
+import { join } from 'node:path';
+import { US_PER_MINUTE } from '../../src/domain/time.ts';
+import { inTurn, median, type Bench, type Sample } from './bench.ts';
+import { runNode, runProbed } from './child.ts';
+import { CONCURRENCY, NOW_US } from './fleet.ts';
+import { headersOf, pointsQuery } from './request.ts';
+import type { FetchTask } from './workers/fetch.ts';
+import type { Inserted, InsertTask } from './workers/insert.ts';
+import { backfillOverParsing } from './backfill.ts';
+
+export interface Row {
+  name: string;
+  what: string;
+  /** to be reached: at most this */
+  target: number;
+  digits: number;
+  measure: (bench: Bench) => Promise<Sample>;
+}
+
+const LATENCY_MS = 50;
+
+export const ROWS: readonly Row[] = [
+  {
+    name: 'help',
+    what: '`--help`: wall over `node -e 0`',
+    target: 1.8,
+    digits: 2,
+    measure: ({ stage }) => overBareNode(stage.signal, 25, () => runNode([stage.cli, '--help'], stage.signal)),
+  },
+  {
+    name: 'seven',
+    what: '`poll`, 7 valves, 0 ms latency: wall over `node -e 0`',
+    target: 8,
+    digits: 2,
+    measure: async (bench) => {
+      const { args, env, hycloud } = await bench.fleet(7);
+      return overBareNode(bench.stage.signal, 10, async () => {
+        await hycloud.steer({ advanceUs: 15 * US_PER_MINUTE, latencyMs: 0 });
+        return runNode(args('poll', '--format', bench.stage.format), bench.stage.signal, { env: env() });
+      });
+    },
+  },
+  {
+    name: 'wall-1000',
+    what: `\`poll\`, 1 000 valves: wall over requests ÷ ${CONCURRENCY} × ${LATENCY_MS} ms`,
+    target: 1.25,
+    digits: 3,
+    measure: (bench) => overLimit(bench, 1_000, 5),
+  },
+  {
+    name: 'wall-10000',
+    what: `\`poll\`, 10 000 valves: wall over requests ÷ ${CONCURRENCY} × ${LATENCY_MS} ms`,
+    target: 1.08,
+    digits: 3,
+    measure: (bench) => overLimit(bench, 10_000, 2),
+  },
+  {
+    name: 'cpu',
+    what: '`poll`, 10 000 valves: CPU over an axios loop with the same answers',
+    target: 1.5,
+    digits: 2,
+    measure: cpuOverAxios,
+  },
+  {
+    name: 'requests',
+    what: '`poll` in step, 1 000 valves: requests',
+    target: 1_002,
+    digits: 0,
+    measure: async (bench) => {
+      const polls = await bench.polls(1_000, LATENCY_MS, 5);
+      return { values: polls.map(({ requests }) => requests), detail: 'counted at the simulator' };
+    },
+  },
+  {
+    name: 'bytes',
+    what: '`poll` in step, 1 000 valves: bytes received per valve, inside TLS',
+    target: 500,
+    digits: 0,
+    measure: bytesPerValve,
+  },
+  {
+    name: 'insert',
+    what: '100 000 readings through the repository: wall over COPY',
+    target: 3,
+    digits: 2,
+    measure: insertOverCopy,
+  },
+  {
+    name: 'backfill',
+    what: '`backfill` of a valve-year: CPU over JSON.parse of its pages',
+    target: 3,
+    digits: 2,
+    measure: (bench) => backfillOverParsing(bench, 1),
+  },
+  {
+    name: 'memory',
+    what: '`poll`, peak memory: 100 000 valves over 1 000',
+    target: 1.5,
+    digits: 2,
+    measure: async (bench) => {
+      const small = await bench.polls(1_000, 0, 3);
+      const [large] = await bench.polls(100_000, 0, 1);
+      const peakMb = large?.peakMb ?? NaN;
+      const values = small.map((poll) => peakMb / poll.peakMb);
+      return { values, detail: `${mb(peakMb)} over ${mb(median(small.map((poll) => poll.peakMb)))}` };
+    },
+  },
+];
+
+async function overBareNode(
+  signal: AbortSignal,
+  count: number,
+  work: () => Promise<{ wallMs: number }>,
+): Promise<Sample> {
+  await work(); // the files are in the cache then
+  const pairs = await inTurn(count, work, () => runNode(['-e', '0'], signal));
+  const [ours, bare] = [pairs.map(([one]) => one.wallMs), pairs.map(([, one]) => one.wallMs)];
+  return {
+    values: pairs.map(([one, other]) => one.wallMs / other.wallMs),
+    detail: `${ms(median(ours))} over ${ms(median(bare))}`,
+  };
+}
+
+async function overLimit(bench: Bench, valves: number, count: number): Promise<Sample> {
+  const polls = await bench.polls(valves, LATENCY_MS, count);
+  const limitMs = (requests: number) => (requests / CONCURRENCY) * LATENCY_MS;
+  return {
+    values: polls.map(({ wallMs, requests }) => wallMs / limitMs(requests)),
+    detail: `${ms(median(polls.map(({ wallMs }) => wallMs)))} over ${ms(median(polls.map((poll) => limitMs(poll.requests))))}`,
+  };
+}
+
+async function cpuOverAxios(bench: Bench): Promise<Sample> {
+  const { stage } = bench;
+  const valves = 10_000;
+  const fleet = await bench.fleet(valves);
+  const env = fleet.env();
+  const task: FetchTask = {
+    baseUrl: env['HYCLOUD_BASE_URL'] ?? '',
+    headers: headersOf(env),
+    projectIds: fleet.projects.map(({ id }) => id),
+    query: pointsQuery(NOW_US - 15 * US_PER_MINUTE, NOW_US, 1, 'descending'),
+    concurrency: CONCURRENCY,
+  };
+  const loop = () => runProbed([stage.worker('fetch'), JSON.stringify(task)], stage.signal, stage.folder, { env });
+  let polled = 0;
+  const poll = async () => (await bench.polls(valves, 0, ++polled)).slice(-1)[0];
+  const pairs = await inTurn(3, poll, loop);
+  const perValve = (cpuMs: number[]) => `${((median(cpuMs) * 1000) / valves).toFixed(0)} µs`;
+  const [ours, bare] = [pairs.map(([one]) => one?.cpuMs ?? NaN), pairs.map(([, one]) => one.cpuMs)];
+  return {
+    values: ours.map((cpuMs, index) => cpuMs / (bare[index] ?? NaN)),
+    detail: `${perValve(ours)} over ${perValve(bare)} a valve, at 0 ms latency`,
+  };
+}
+
+async function bytesPerValve(bench: Bench): Promise<Sample> {
+  const perValve = (poll: { bytesReceived: number; valves: number }) => poll.bytesReceived / poll.valves;
+  const polls = await bench.polls(1_000, LATENCY_MS, 5);
+  const fleet = await bench.fleet(1_000);
+  const plain = await fleet.poll(0, { gzipFromBytes: Number.MAX_SAFE_INTEGER });
+  const large = await fleet.poll(0, { gzipFromBytes: 1024 });
+  return {
+    values: polls.map(perValve),
+    detail: `gzip from 20 bytes on, as nginx does; from 1 kB on ${perValve(large).toFixed(0)}, never ${perValve(plain).toFixed(0)}`,
+  };
+}
+
+async function insertOverCopy({ stage }: Bench): Promise<Sample> {
+  const { server } = await stage.freshDatabase();
+  const task: InsertTask = { server, csvFile: join(stage.folder, 'readings.csv'), repetitions: 3 };
+  const { stdout } = await runNode([stage.worker('insert'), JSON.stringify(task)], stage.signal, {
+    wanted: true,
+    timeoutMs: 120_000,
+  });
+  const { repositoryMs, copyMs } = JSON.parse(stdout) as Inserted;
+  return {
+    values: repositoryMs.map((one, index) => one / (copyMs[index] ?? NaN)),
+    detail: `${ms(median(repositoryMs))} over ${ms(median(copyMs))}`,
+  };
+}
+
+function ms(value: number): string {
+  return `${value.toFixed(0)} ms`;
+}
+
+function mb(value: number): string {
+  return `${value.toFixed(0)} MB`;
+}

@@ -1,0 +1,121 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, cp, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { buildCli, REPOSITORY } from '../../test/support/build.ts';
+import { createCertificate } from '../simulator/certificate.ts';
+import type { OutputFormat } from '../../src/commands/context.ts';
+import { PROBE, runNode } from './child.ts';
+import { startServer, type BenchDatabase, type BenchServer } from './database.ts';
+
+/** Everything that the rows share; all of it is made in one folder, and goes with it. */
+export interface Stage {
+  folder: string;
+  /** the built program: a copy, so that nobody's build comes between */
+  cli: string;
+  /** a worker of ours, bundled: as it runs, tsx would slow it down */
+  worker: (name: 'hycloud' | 'fetch' | 'parse' | 'insert') => string;
+  tls: { key: string; cert: string };
+  caFile: string;
+  /** a database with the schema and nothing else; the server starts with the first */
+  freshDatabase: () => Promise<BenchDatabase>;
+  /** what `poll` is to print, to nobody */
+  format: OutputFormat;
+  signal: AbortSignal;
+  /** Adds what is to be done at the end, last things first. */
+  defer: (end: () => Promise<void>) => void;
+}
+
+/** Builds, hands everything to `use`, and leaves nothing behind, however that ends. */
+export async function withStage<T>(
+  { signal, format }: Pick<Stage, 'signal' | 'format'>,
+  use: (stage: Stage) => Promise<T>,
+): Promise<T> {
+  const endings: (() => Promise<void>)[] = [];
+  const folder = await mkdtemp(join(tmpdir(), 'tasmart-bench-'));
+  await chmod(folder, 0o1777); // root's PostgreSQL runs as nobody
+  endings.push(await startReaper(folder));
+  process.env['TMPDIR'] = process.env['TEMP'] = folder;
+  try {
+    return await use({ ...(await prepare(folder, signal, (end) => endings.push(end))), format });
+  } finally {
+    for (const end of endings.reverse()) await end().catch((error: unknown) => console.error(error));
+  }
+}
+
+async function prepare(folder: string, signal: AbortSignal, defer: Stage['defer']): Promise<Omit<Stage, 'format'>> {
+  const program = join(folder, 'program');
+  await buildCli();
+  for (const name of ['dist', 'sql', 'package.json']) {
+    await cp(join(REPOSITORY, name), join(program, name), { recursive: true });
+  }
+  await bundleWorkers(folder);
+  const tls = await createCertificate();
+  const caFile = join(folder, 'ca.pem');
+  await writeFile(caFile, tls.cert);
+  await writeFile(join(folder, 'probe.cjs'), PROBE);
+  let server: Promise<BenchServer> | undefined;
+  let template: Promise<BenchDatabase> | undefined;
+  const cli = join(program, 'dist', 'cli.js');
+  const startOnce = async (): Promise<BenchServer> => {
+    const started = await startServer();
+    defer(started.stop);
+    return started;
+  };
+  return {
+    folder,
+    cli,
+    worker: (name) => join(folder, 'workers', `${name}.mjs`),
+    tls,
+    caFile,
+    freshDatabase: async () => {
+      const { createDatabase } = await (server ??= startOnce());
+      template ??= createDatabase().then(async (database) => {
+        await runNode([cli, 'migrate'], signal, { env: { DATABASE_URL: database.url } });
+        return database;
+      });
+      return createDatabase(await template);
+    },
+    signal,
+    defer,
+  };
+}
+
+async function bundleWorkers(folder: string): Promise<void> {
+  const here = fileURLToPath(new URL('workers', import.meta.url));
+  await build({
+    entryPoints: ['hycloud', 'fetch', 'parse', 'insert'].map((name) => join(here, `${name}.ts`)),
+    outdir: join(folder, 'workers'),
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    external: ['pg-native'],
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+    logLevel: 'warning',
+  });
+}
+
+/** The tests' reaper: even where we are killed, it ends the server in the folder and removes the folder. */
+async function startReaper(folder: string): Promise<() => Promise<void>> {
+  const script = join(REPOSITORY, 'test', 'support', 'reaper.ts');
+  const reaper = spawn(process.execPath, ['--import', 'tsx', script, folder], {
+    cwd: REPOSITORY,
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  await once(reaper, 'spawn');
+  reaper.unref();
+  return async () => {
+    const ended = once(reaper, 'exit');
+    reaper.ref();
+    reaper.stdin.end('orderly');
+    await ended;
+  };
+}

@@ -1,0 +1,38 @@
+import type { Micros } from '../../../src/domain/time.ts';
+import { startSimulator, type SimulatorOptions } from '../../simulator/simulator.ts';
+
+/** A HyCloud in a process of its own, so that its CPU is nobody else's; steered over IPC, and gone with the bench. */
+
+export interface Steering {
+  advanceUs?: Micros;
+  latencyMs?: number;
+  gzipFromBytes?: number;
+}
+
+export interface HyCloudState {
+  baseUrl: string;
+  env: Record<string, string>;
+  nowUs: Micros;
+  /** since the start */
+  requests: number;
+  /** since the start; heads and bodies, before encryption */
+  bytesSent: number;
+}
+
+const simulator = await startSimulator(JSON.parse(process.argv[2] ?? '{}') as SimulatorOptions);
+
+function tellState(): void {
+  const { baseUrl, clock } = simulator;
+  const state: HyCloudState = { baseUrl, env: simulator.env(), nowUs: clock.now(), ...simulator.totals() };
+  process.send?.(state);
+}
+
+process.on('message', ({ advanceUs = 0, ...settings }: Steering) => {
+  simulator.clock.advance(advanceUs);
+  Object.assign(simulator.settings, settings);
+  tellState();
+});
+process.once('disconnect', () => process.exit());
+// Ctrl-C is meant for the bench, which ends us.
+process.on('SIGINT', () => undefined);
+tellState();

@@ -1,0 +1,144 @@
+import { writeFile } from 'node:fs/promises';
+import { withConnection, type Database, type ServerSettings } from '../../../src/database/connection.ts';
+import { storeReadings, type ValveReadings } from '../../../src/database/repository.ts';
+import type { Reading } from '../../../src/domain/reading.ts';
+import { epochSeconds, formatRfc3339, US_PER_MINUTE } from '../../../src/domain/time.ts';
+
+/**
+ * Stores the same readings through the repository and by the server's own COPY, in turn, into the same table, empty each
+ * time. COPY is what PostgreSQL takes for rows, indexes and constraints alone: one statement, no client.
+ */
+
+export interface InsertTask {
+  server: ServerSettings;
+  /** where the server's account may read it */
+  csvFile: string;
+  repetitions: number;
+}
+
+export interface Inserted {
+  readings: number;
+  repositoryMs: number[];
+  copyMs: number[];
+}
+
+const READINGS = 100_000;
+const VALVES = 10_000;
+/** As a poll's largest batch. */
+const BATCH = 500;
+const INTERVAL_US = 15 * US_PER_MINUTE;
+const START_US = Date.UTC(2026, 2, 1) * 1000;
+
+const COLUMNS =
+  '"timestamp", tasmart_id, "time", measured_flow, measured_power, energy_counter_regime_1, energy_counter_regime_2';
+
+const task = JSON.parse(process.argv[2] ?? '{}') as InsertTask;
+const batches = createBatches();
+await writeFile(task.csvFile, toCsv(batches), { mode: 0o644 });
+const options = { applicationName: 'tasmart bench', giveUp: new AbortController().signal };
+console.log(JSON.stringify(await withConnection(task.server, options, measure)));
+
+async function measure(database: Database): Promise<Inserted> {
+  await registerValves(database);
+  const inserted: Inserted = { readings: READINGS, repositoryMs: [], copyMs: [] };
+  // The first of each warms up: compiled code, files of the table.
+  for (let repetition = -1; repetition < task.repetitions; repetition += 1) {
+    const repositoryMs = await timed(database, async () => {
+      for (const batch of batches) await storeReadings(database, batch);
+    });
+    const copyMs = await timed(database, async () => {
+      await database.query(`copy tasmart_data_table (${COLUMNS}) from '${task.csvFile}' (format csv)`);
+    });
+    if (repetition < 0) continue;
+    inserted.repositoryMs.push(repositoryMs);
+    inserted.copyMs.push(copyMs);
+  }
+  return inserted;
+}
+
+/** Milliseconds; before, the table is emptied and everything written, so that nobody pays for the other's checkpoint. */
+async function timed(database: Database, work: () => Promise<void>): Promise<number> {
+  await database.query('truncate tasmart_data_table');
+  await database.query('vacuum tasmart_valves');
+  await database.query('checkpoint');
+  const startMs = performance.now();
+  await work();
+  const ms = performance.now() - startMs;
+  const [row] = await database.query<{ rows: string }>('select count(*) as rows from tasmart_data_table');
+  if (Number(row?.rows) !== READINGS) throw new Error(`${row?.rows ?? 'no'} rows stored instead of ${READINGS}`);
+  return ms;
+}
+
+async function registerValves(database: Database): Promise<void> {
+  const ids = Array.from({ length: VALVES }, (_, valve) => idOf(valve));
+  await database.query(`insert into tasmart_projects (project_id, name) values ('bench', 'bench')`);
+  await database.query(
+    `insert into tasmart_valves (tasmart_id, project_id) select id, 'bench' from unnest($1::text[]) as id`,
+    [ids],
+  );
+}
+
+/** Every valve in turn, one and two readings at a time: a quarter's, or with the newest point. */
+function createBatches(): ValveReadings[][] {
+  const result: ValveReadings[][] = [];
+  for (let begun = 0, stored = 0; stored < READINGS; begun += BATCH) {
+    const perValve = result.length % 2 === 0 ? 2 : 1;
+    const roundUs = START_US + Math.floor(begun / VALVES) * INTERVAL_US;
+    result.push(
+      Array.from({ length: BATCH }, (_, index) => valveReadings((begun + index) % VALVES, roundUs, perValve)),
+    );
+    stored += BATCH * perValve;
+  }
+  return result;
+}
+
+function valveReadings(valve: number, roundUs: number, count: number): ValveReadings {
+  const readings = Array.from({ length: count }, (_, index) =>
+    reading(valve, roundUs - (valve % 15) * 1e6 - 123_456 + index * 5 * US_PER_MINUTE),
+  );
+  return { tasmartId: idOf(valve), readings, syncedUntilUs: roundUs };
+}
+
+function reading(valve: number, timeUs: number): Reading {
+  return {
+    timeUs,
+    measuredFlowDlh: 1000 + (valve % 900),
+    measuredPowerDw: 30_000 + valve,
+    energyCounter1Kwh: BigInt(80_000 + valve),
+    energyCounter2Kwh: 0n,
+    relativeFlowBp: null,
+    relativePowerBp: null,
+    positionBp: null,
+    inputSignalDv: null,
+    localTempDc: null,
+    remoteTempDc: null,
+    valveTimestampS: null,
+    valveDst: null,
+    errorStatus: null,
+  };
+}
+
+/** Like uuids, in no order. */
+function idOf(valve: number): string {
+  const hex = Math.imul(valve + 1, 0x9e3779b1) >>> 0;
+  return `${hex.toString(16).padStart(8, '0')}-0000-4000-a000-${valve.toString(16).padStart(12, '0')}`;
+}
+
+function toCsv(all: readonly (readonly ValveReadings[])[]): string {
+  const lines = all
+    .flat()
+    .flatMap(({ tasmartId, readings }) =>
+      readings.map((one) =>
+        [
+          epochSeconds(one.timeUs),
+          tasmartId,
+          formatRfc3339(one.timeUs),
+          one.measuredFlowDlh,
+          one.measuredPowerDw,
+          one.energyCounter1Kwh,
+          one.energyCounter2Kwh,
+        ].join(','),
+      ),
+    );
+  return `${lines.join('\n')}\n`;
+}
