@@ -47,6 +47,13 @@ module.exports = {
       from: { path: '^src/' },
       to: { path: '^(scripts|test)/' },
     },
+    {
+      name: 'report-page-stands-alone',
+      comment: 'the browser gets what the page imports: nothing of the program but types',
+      severity: 'error',
+      from: { path: '^src/reporting/report/page/' },
+      to: { path: '^(src/(?!reporting/report/page/)|node:)', dependencyTypesNot: ['type-only'] },
+    },
     { name: 'no-orphans', severity: 'error', from: { orphan: true, path: '^src' }, to: {} },
   ],
   options: {

@@ -8,6 +8,7 @@ import { build } from 'esbuild';
  * entry of AWS Lambda, which starts the former. Nothing there needs node_modules, save the embedded PostgreSQL.
  */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const BROWSERS = ['chrome111', 'firefox113', 'safari16.4'];
 
 await rm(join(ROOT, 'dist'), { recursive: true, force: true });
 await build({
@@ -25,5 +26,28 @@ await build({
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
   legalComments: 'none',
+  logLevel: 'warning',
+});
+
+// What the report's page runs in the browser: one script and one style sheet, uPlot's among them, to be put into the page.
+await build({
+  absWorkingDir: ROOT,
+  entryPoints: { page: 'src/reporting/report/page/main.ts' },
+  outdir: 'dist/report',
+  bundle: true,
+  minify: true,
+  format: 'iife',
+  platform: 'browser',
+  target: BROWSERS,
+  legalComments: 'none',
+  logLevel: 'warning',
+});
+await build({
+  absWorkingDir: ROOT,
+  entryPoints: { page: 'src/reporting/report/page/page.css' },
+  outdir: 'dist/report',
+  bundle: true,
+  minify: true,
+  target: BROWSERS,
   logLevel: 'warning',
 });

@@ -80,6 +80,16 @@ program
   .action(action(() => import('./commands/verify.ts')));
 
 program
+  .command('report')
+  .description('one self-contained page: flow, power, energy, gaps and errors of every valve')
+  .requiredOption('--out <file>', 'the page to write, such as report.html; - is stdout')
+  .option('--from <time>', 'RFC 3339, a local date or date-time, or 24h, 7d (ago) (default: a week before --to)')
+  .option('--to <time>', 'likewise (default: now)')
+  .option('--tz <zone>', 'time zone of days, hours and local times (default: timezone of config.json)')
+  .addOption(valves)
+  .action(action(() => import('./commands/report.ts')));
+
+program
   .command('projects')
   .description('the projects that the key can see')
   .addOption(format())

@@ -7,6 +7,9 @@ const root = findRoot(dirname(fileURLToPath(import.meta.url)));
 
 export const SQL_DIR = join(root, 'sql');
 
+/** What the browser runs of the report, and its style. */
+export const REPORT_DIR = join(root, 'dist', 'report');
+
 export const VERSION = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
 
 /** What every session with the database is opened with, besides its limit. */

@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../src/domain/time.ts';
+import { findChromium, launchChromium } from './chromium.ts';
+import type { Valve } from './simulator/fleet.ts';
+import { startSimulator } from './simulator/simulator.ts';
+
+/**
+ * scripts/report.png, the README's picture of the report: a simulated week with something wrong in it, stored by the
+ * program as it is built, drawn by Chromium.
+ */
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const folder = join(root, 'data', 'picture');
+const picture = join(root, 'scripts', 'report.png');
+const WIDTH_PX = 1280;
+const MOST_BYTES = 300_000;
+
+const chromium = findChromium(process.env);
+if (chromium === null) throw new Error('no Chromium found; apt-get install chromium, or set TASMART_CHROMIUM');
+
+await rm(folder, { recursive: true, force: true });
+await mkdir(folder, { recursive: true });
+const simulator = await startSimulator({ seed: 1, valves: 7 });
+const config = join(folder, 'config.json');
+const report = join(folder, 'report.html');
+const env = { ...process.env, ...simulator.env(), DATABASE_URL: `embedded:${join(folder, 'postgres')}` };
+
+try {
+  const nowUs = simulator.clock.now();
+  const [first] = simulator.valves();
+  spoil(simulator.valves(), nowUs);
+  await writeFile(
+    config,
+    JSON.stringify({ target_project_name: simulator.projects[0]?.name, properties: 'all', timezone: 'Europe/Rome' }),
+  );
+  await tasmart('backfill', '--from', '7d');
+  await tasmart('poll');
+  if (first) await tasmart('link', first.id, 'IT-4711');
+  await tasmart('report', '--from', '7d', '--out', report);
+  await shoot(chromium);
+  const { size } = await stat(picture);
+  console.log(`${relative(process.cwd(), picture)}: ${Math.round(size / 1000)} kB`);
+  if (size > MOST_BYTES) throw new Error('the picture is too large for a repository');
+} finally {
+  await simulator.close();
+}
+
+/** What an engineer looks for: holes, a valve that fell silent, a counter that began anew. */
+function spoil([, holes, shortHole, reset, , silent]: readonly Valve[], nowUs: Micros): void {
+  const span = (agoUs: Micros, lengthUs: Micros) => ({ fromUs: nowUs - agoUs, toUs: nowUs - agoUs + lengthUs });
+  if (holes) holes.outages = [span(4.4 * US_PER_DAY, 9 * US_PER_HOUR), span(1.3 * US_PER_DAY, 50 * US_PER_MINUTE)];
+  if (shortHole) shortHole.outages = [span(2.6 * US_PER_DAY, 3 * US_PER_HOUR)];
+  if (reset) reset.counterJumps = [{ register: 1, fromUs: nowUs - 3.2 * US_PER_DAY, kwh: 0n }];
+  if (silent) silent.outages = [span(75 * US_PER_MINUTE, US_PER_DAY)];
+}
+
+async function shoot(executablePath: string): Promise<void> {
+  const browser = await launchChromium(executablePath);
+  try {
+    const page = await browser.newPage({ viewport: { width: WIDTH_PX, height: 2200 }, reducedMotion: 'reduce' });
+    await page.goto(pathToFileURL(report).href);
+    await page.locator('#valve-2 canvas').last().waitFor();
+    // Down to the end of the second valve: what there is to see has been seen by then.
+    const end = await page.locator('#valve-2 .numbers').boundingBox();
+    const height = Math.ceil((end?.y ?? 2000) + (end?.height ?? 0)) + 16;
+    await page.screenshot({ path: picture, clip: { x: 0, y: 0, width: WIDTH_PX, height }, fullPage: true });
+  } finally {
+    await browser.close();
+  }
+}
+
+async function tasmart(...args: string[]): Promise<void> {
+  const cli = join(root, 'dist', 'cli.js');
+  const options = ['--config', config, '--log-level', 'warn', '--log-format', 'pretty'];
+  console.log(`$ npx tasmart ${args.join(' ')}`);
+  await promisify(execFile)(process.execPath, [cli, ...options, ...args], { env, cwd: root });
+}

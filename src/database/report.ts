@@ -1,0 +1,110 @@
+import { epochSeconds, type Micros } from '../domain/time.ts';
+import type { PropertyName } from '../domain/reading.ts';
+import type { Database } from './connection.ts';
+import { micros } from './repository.ts';
+
+/** What a chart can show of a reading. */
+const CHARTED = [
+  'measured_flow',
+  'measured_power',
+  'relative_flow',
+  'relative_power',
+  'position',
+  'input_signal',
+  'local_temp',
+  'remote_temp',
+] as const satisfies readonly PropertyName[];
+export type Charted = (typeof CHARTED)[number];
+
+/** A stored reading, in HyCloud's own units. */
+export interface ReportReading {
+  timeUs: Micros;
+  /** null: not configured, or the valve sent none */
+  errorStatus: readonly string[] | null;
+  values: Readonly<Record<Charted, number | null>>;
+}
+
+/** What is known of a valve besides its names: where it is, and its first and newest readings ever. */
+export interface ValveFacts {
+  projectName: string | null;
+  firmware: string | null;
+  firstUs: Micros | null;
+  newestUs: Micros | null;
+  /** by the database's clock */
+  ageUs: number | null;
+  /** of the newest reading: int64, hence text */
+  counter1Kwh: string | null;
+  counter2Kwh: string | null;
+  errorStatus: readonly string[] | null;
+}
+
+/** In the order of `tasmartIds`; of a valve that the registry does not know, too. @throws DatabaseError */
+export async function loadValveFacts(database: Database, tasmartIds: readonly string[]): Promise<ValveFacts[]> {
+  const rows = await database.query<{
+    project_name: string | null;
+    fw_version: string | null;
+    first_us: string | null;
+    newest_us: string | null;
+    age_us: string | null;
+    counter_1: string | null;
+    counter_2: string | null;
+    error_status: string[] | null;
+  }>(
+    `select project.name as project_name, fw_version, ${micros('first."time"')} as first_us,
+            ${micros('newest."time"')} as newest_us, ${micros('now() - newest."time"')} as age_us,
+            energy_counter_regime_1::text as counter_1, energy_counter_regime_2::text as counter_2, error_status
+     from unnest($1::text[]) with ordinality as wanted (tasmart_id, position)
+     left join tasmart_valves as valve using (tasmart_id)
+     left join tasmart_projects as project using (project_id)
+     left join lateral (
+       select "time" from tasmart_data_table as reading
+       where reading.tasmart_id = wanted.tasmart_id order by "timestamp" limit 1
+     ) as first on true
+     left join lateral (
+       select "time", energy_counter_regime_1, energy_counter_regime_2, error_status from tasmart_data_table as reading
+       where reading.tasmart_id = wanted.tasmart_id order by "timestamp" desc limit 1
+     ) as newest on true
+     order by wanted.position`,
+    [tasmartIds],
+  );
+  const number = (text: string | null) => (text === null ? null : Number(text));
+  return rows.map((row) => ({
+    projectName: row.project_name,
+    firmware: row.fw_version,
+    firstUs: number(row.first_us),
+    newestUs: number(row.newest_us),
+    ageUs: number(row.age_us),
+    counter1Kwh: row.counter_1,
+    counter2Kwh: row.counter_2,
+    errorStatus: row.error_status,
+  }));
+}
+
+/**
+ * One valve's readings of a span in order of time, with the neighbours on either side: a gap or an error at the edge of
+ * the span begins or ends with them.
+ *
+ * @throws DatabaseError
+ */
+export async function loadReadings(
+  database: Database,
+  tasmartId: string,
+  { fromUs, toUs }: { fromUs: Micros; toUs: Micros },
+): Promise<ReportReading[]> {
+  const rows = await database.query<
+    Record<Charted, number | null> & { time_us: string; error_status: string[] | null }
+  >(
+    `select ${micros('"time"')} as time_us, error_status, ${CHARTED.join(', ')}
+     from tasmart_data_table
+     where tasmart_id = $1 and "timestamp" between
+       coalesce((select max("timestamp") from tasmart_data_table where tasmart_id = $1 and "timestamp" < $2::bigint), $2::bigint)
+       and coalesce((select min("timestamp") from tasmart_data_table where tasmart_id = $1 and "timestamp" > $3::bigint), $3::bigint)
+     order by "timestamp"`,
+    [tasmartId, epochSeconds(fromUs), epochSeconds(toUs)],
+  );
+  return rows.map(({ time_us: timeUs, error_status: errorStatus, ...values }) => ({
+    timeUs: Number(timeUs),
+    errorStatus,
+    values,
+  }));
+}

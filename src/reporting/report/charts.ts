@@ -1,0 +1,129 @@
+import type { PropertyName } from '../../domain/reading.ts';
+import { count } from '../text.ts';
+import type { RegisterEnergy, ReportData, Series, ValveReport } from './data.ts';
+import { barsPayload, decimalsOf, linesPayload, type Line } from './embedded.ts';
+import { isWorthShowing, totalText } from './energy.ts';
+import { markup, type Markup } from './markup.ts';
+import type { ValvePayload } from './payload.ts';
+import { valveName } from './wording.ts';
+
+/** A chart to be: its frame, which is in the page from the start, and what the script draws into it. */
+export interface Chart {
+  figure: Markup;
+  payload: ValvePayload['charts'][number];
+}
+
+interface Group {
+  title: string;
+  isFromZero: boolean;
+  /** what each series is called, and its colour: a custom property of the style sheet */
+  names: Partial<Record<PropertyName, readonly [name: string, colour: string]>>;
+}
+
+const GROUPS: readonly Group[] = [
+  { title: 'Flow', isFromZero: true, names: { measured_flow: ['flow', '--blue'] } },
+  { title: 'Power', isFromZero: true, names: { measured_power: ['power', '--orange'] } },
+  {
+    title: 'Temperatures',
+    isFromZero: false,
+    names: { local_temp: ['local', '--teal'], remote_temp: ['remote', '--pink'] },
+  },
+  {
+    title: 'Opening and load',
+    isFromZero: true,
+    names: {
+      position: ['position', '--violet'],
+      relative_flow: ['flow', '--blue'],
+      relative_power: ['power', '--orange'],
+    },
+  },
+  { title: 'Control signal', isFromZero: true, names: { input_signal: ['input signal', '--violet'] } },
+];
+
+/** The valve's charts, in the order in which they stand: energy first, across the page. */
+export function chartsOf(valve: ValveReport, { fromUs, bucket }: ReportData): Chart[] {
+  const energy = valve.energy.filter(isWorthShowing).map((register) => ({
+    figure: energyFigure(register, bucket, valve),
+    payload: barsPayload(register, fromUs),
+  }));
+  const lines = groupsOf(valve.series).map(({ title, isFromZero, unit, own }) => ({
+    figure: linesFigure(title, unit, own, valve),
+    payload: linesPayload(unit, isFromZero, own),
+  }));
+  return [...energy, ...lines];
+}
+
+export function groupsOf(
+  series: readonly Series[],
+): { title: string; isFromZero: boolean; unit: string; own: readonly Line[] }[] {
+  const known = GROUPS.map(({ title, isFromZero, names }) => {
+    const own = series.flatMap((each) => {
+      const [name, colour] = names[each.property] ?? [];
+      return name === undefined || colour === undefined ? [] : [{ name, colour, series: each }];
+    });
+    return { title, isFromZero, unit: own[0]?.series.unit ?? '', own };
+  });
+  const others = series
+    .filter(({ property }) => !GROUPS.some(({ names }) => property in names))
+    .map((each) => {
+      const title = each.property.replaceAll('_', ' ');
+      return { title, isFromZero: false, unit: each.unit, own: [{ name: title, colour: '--blue', series: each }] };
+    });
+  return [...known, ...others].filter(({ own }) => own.length > 0);
+}
+
+function energyFigure(register: RegisterEnergy, bucket: 'hour' | 'day', valve: ValveReport): Markup {
+  const total = `${totalText(register)} kWh`;
+  const doubtful = register.buckets.filter(({ quality }) => quality !== 'measured').length;
+  const words = `Energy of register ${register.regime} per ${bucket}, ${valveName(valve)}: ${total} in ${count(register.buckets.length, 'bar')}, ${doubtful} of them not measured throughout.`;
+  return figure({
+    title: `Energy per ${bucket}, register ${register.regime}`,
+    unit: 'kWh',
+    rest: `total ${total}`,
+    words,
+    isWide: true,
+  });
+}
+
+function linesFigure(title: string, unit: string, lines: readonly Line[], valve: ValveReport): Markup {
+  const ranges = lines.map((line) => `${lines.length > 1 ? `${line.name} ` : ''}${rangeText(line.series)}`).join(', ');
+  const faults = `${count(valve.gaps.length, 'gap')}, ${count(valve.errors.length, 'error period')}`;
+  const keys =
+    lines.length > 1 &&
+    lines.map(({ name, colour }) => markup`<span class="line-key ${colour.slice(2)}">${name}</span>`);
+  return figure({
+    title,
+    unit,
+    rest: `${ranges} ${unit}`,
+    words: `${title} of ${valveName(valve)} over time: ${ranges} ${unit}. ${faults}.`,
+    keys,
+  });
+}
+
+interface Frame {
+  title: string;
+  unit: string;
+  /** what stands there while nothing is pointed at */
+  rest: string;
+  /** the chart, for those who do not see it */
+  words: string;
+  keys?: readonly Markup[] | false;
+  isWide?: boolean;
+}
+
+function figure({ title, unit, rest, words, keys, isWide }: Frame): Markup {
+  return markup`<figure class="${isWide && 'wide'}">
+    <figcaption><b>${title}</b> <span class="unit">${unit}</span> ${keys}<output>${rest}</output></figcaption>
+    <div class="plot" role="img" aria-label="${words}"></div>
+  </figure>`;
+}
+
+function rangeText(series: Series): string {
+  const known = series.values.filter((value) => value !== null);
+  if (known.length === 0) return 'no values';
+  const places = Math.min(decimalsOf(series), 2);
+  // Not by Math.min(...known): a year of readings is more than a call may have arguments.
+  const least = known.reduce((low, value) => Math.min(low, value));
+  const most = known.reduce((high, value) => Math.max(high, value));
+  return `${least.toFixed(places)} – ${most.toFixed(places)}`;
+}

@@ -1,0 +1,47 @@
+import { DateTime } from 'luxon';
+import type { Micros } from '../../domain/time.ts';
+import { boundaryOf, floorToGrid, nextBoundary } from '../../polling/grid.ts';
+import type { DayCompleteness } from './data.ts';
+
+export interface CompletenessSpan {
+  fromUs: Micros;
+  toUs: Micros;
+  /** what is later is to come */
+  nowUs: Micros;
+  /** of the valve's first reading ever; null: it has none */
+  firstUs: Micros | null;
+  timezone: string;
+  intervalUs: number;
+}
+
+/**
+ * Per local day, the boundaries of the grid whose window (b − interval, b] lies in it and in the span, from the valve's
+ * first reading on: how many there are by now, and how many of them have a reading.
+ */
+export function completeness(timesUs: readonly Micros[], span: CompletenessSpan): DayCompleteness[] {
+  const { fromUs, toUs, nowUs, firstUs, intervalUs } = span;
+  const present = new Set(timesUs.map((timeUs) => boundaryOf(timeUs, intervalUs)));
+  const earliest = Math.max(boundaryOf(fromUs, intervalUs) + intervalUs, boundaryOf(firstUs ?? Infinity, intervalUs));
+  const starts = dayStarts(span);
+  return starts.map((startUs, index) => {
+    const first = Math.max(nextBoundary(startUs, intervalUs), earliest);
+    const last = floorToGrid(Math.min(starts[index + 1] ?? toUs, nowUs), intervalUs);
+    const day = { startUs, expected: 0, present: 0 };
+    for (let boundary = first; boundary <= last; boundary += intervalUs) {
+      day.expected++;
+      if (present.has(boundary)) day.present++;
+    }
+    return day;
+  });
+}
+
+/** The span's start, and every local midnight in it. */
+function dayStarts({ fromUs, toUs, timezone }: Pick<CompletenessSpan, 'fromUs' | 'toUs' | 'timezone'>): Micros[] {
+  const starts = [fromUs];
+  let day = DateTime.fromMillis(Math.floor(fromUs / 1000), { zone: timezone }).startOf('day');
+  for (;;) {
+    day = day.plus({ days: 1 }).startOf('day');
+    if (day.toMillis() * 1000 >= toUs) return starts;
+    starts.push(day.toMillis() * 1000);
+  }
+}

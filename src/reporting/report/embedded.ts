@@ -1,0 +1,98 @@
+import { epochSeconds, type Micros } from '../../domain/time.ts';
+import { printable } from '../text.ts';
+import type { RegisterEnergy, ReportData, Series, ValveReport } from './data.ts';
+import { trusted, type Markup } from './markup.ts';
+import type { ZoneOffsets } from './page/local-time.ts';
+import { QUALITIES } from './page/quality.ts';
+import type { BarsPayload, LinePayload, LinesPayload, ReportPayload, ValvePayload } from './payload.ts';
+
+/** Data for the script, in a block that the browser does not run; nothing in it can end the block. */
+export function embeddedJson(id: string, value: object): Markup {
+  const json = JSON.stringify(value).replace(
+    /[<\u2028\u2029]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return trusted(`<script type="application/json" id="${id}">${json}</script>`);
+}
+
+export function reportPayload({ fromUs, toUs, intervalMinutes }: ReportData, offsets: ZoneOffsets): ReportPayload {
+  return { fromS: epochSeconds(fromUs), toS: epochSeconds(toUs), intervalS: intervalMinutes * 60, offsets };
+}
+
+export function valvePayload(
+  { timesUs, gaps, errors }: ValveReport,
+  fromUs: Micros,
+  charts: ValvePayload['charts'],
+): ValvePayload {
+  const since = (timeUs: Micros): number => epochSeconds(timeUs) - epochSeconds(fromUs);
+  return {
+    times: differences(timesUs.map(since)),
+    gaps: gaps.map((gap) => [since(gap.fromUs), since(gap.toUs)] as const),
+    errors: errors.map(
+      (error) => [since(error.fromUs), since(error.toUs), printable(error.names.join(', '), 120)] as const,
+    ),
+    charts,
+  };
+}
+
+export interface Line {
+  name: string;
+  colour: string;
+  series: Series;
+}
+
+export function linesPayload(unit: string, isFromZero: boolean, lines: readonly Line[]): LinesPayload {
+  return { kind: 'lines', unit, isFromZero, lines: lines.map(linePayload) };
+}
+
+/** What HyCloud sends of each unit has so many places. */
+const PLACES: Record<string, number> = { 'm³/h': 4, kW: 4, '%': 2, V: 1, '°C': 1 };
+
+function linePayload({ name, colour, series }: Line): LinePayload {
+  const decimals = decimalsOf(series);
+  return { name, colour, decimals, values: differences(scaled(series.values, decimals)) };
+}
+
+/** As many as leave five digits to the greatest value, and no more than the unit has. */
+export function decimalsOf({ values, unit }: Series): number {
+  const greatest = values.reduce<number>((most, value) => Math.max(most, Math.abs(value ?? 0)), 0);
+  const wholeDigits = greatest < 1 ? 1 : Math.floor(Math.log10(greatest)) + 1;
+  return Math.min(PLACES[unit] ?? 3, Math.max(0, 5 - wholeDigits));
+}
+
+export function barsPayload({ buckets }: RegisterEnergy, fromUs: Micros): BarsPayload {
+  const edges = [...buckets.map(({ startUs }) => startUs), buckets.at(-1)?.endUs ?? fromUs].map(epochSeconds);
+  const steps: [number, number][] = [];
+  for (const step of differences(edges).slice(1)) {
+    const last = steps.at(-1);
+    if (last?.[0] === step) last[1]++;
+    else steps.push([step, 1]);
+  }
+  return {
+    kind: 'bars',
+    startS: (edges[0] ?? 0) - epochSeconds(fromUs),
+    steps,
+    wattHours: buckets.map(({ kwh }) => (kwh === null ? null : Math.round(Number(kwh) * 1000))),
+    qualities: buckets.map(({ quality }) => QUALITIES[quality].letter).join(''),
+    covered: buckets.flatMap(({ coverage }, index) => {
+      const percent = Math.floor(Number(coverage) * 100);
+      return percent >= 100 ? [] : [[index, percent] as const];
+    }),
+  };
+}
+
+function scaled(values: readonly (number | null)[], decimals: number): (number | null)[] {
+  return values.map((value) => (value === null ? null : Math.round(value * 10 ** decimals)));
+}
+
+function differences(values: readonly number[]): number[];
+function differences(values: readonly (number | null)[]): (number | null)[];
+function differences(values: readonly (number | null)[]): (number | null)[] {
+  let last = 0;
+  return values.map((value) => {
+    if (value === null) return null;
+    const difference = value - last;
+    last = value;
+    return difference;
+  });
+}

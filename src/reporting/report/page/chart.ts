@@ -1,0 +1,148 @@
+import uPlot from 'uplot';
+import type { BarsPayload, LinesPayload } from '../payload.ts';
+import { timeAxis } from './axis.ts';
+import { barsOf, valuesOf, type Bar, type timesOf } from './decode.ts';
+import type { ZoneOffsets } from './local-time.ts';
+import { palette } from './palette.ts';
+import { shading, type TimeSpan } from './shading.ts';
+import type { View } from './view.ts';
+
+export const SYNC_KEY = 'time';
+
+export interface Surroundings {
+  view: View;
+  offsets: ZoneOffsets;
+  gaps: readonly TimeSpan[];
+  errors: readonly TimeSpan[];
+  /** the cursor moved, here or in another chart; null: it left */
+  onCursor: (u: uPlot, timeS: number | null) => void;
+}
+
+// uPlot declares an enum for it, but has none at run time.
+// eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment
+const COLOUR = 3 as uPlot.Series.BarsPathBuilderFacetUnit;
+
+const HEIGHT_PX = 168;
+const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
+
+export function drawLines(
+  plot: HTMLElement,
+  payload: LinesPayload,
+  times: ReturnType<typeof timesOf>,
+  around: Surroundings,
+): uPlot {
+  const series: uPlot.Series[] = payload.lines.map(({ colour }) => ({
+    stroke: () => palette().colour(colour),
+    width: 1.5,
+    points: { show: false },
+  }));
+  const range: uPlot.Range.Function = (_u, least, most) => linesRange(least, most, payload.isFromZero);
+  return draw(plot, [times.times, ...valuesOf(payload, times)], series, range, around);
+}
+
+export function drawBars(plot: HTMLElement, payload: BarsPayload, fromS: number, around: Surroundings): uPlot {
+  const bars = barsOf(payload, fromS);
+  const looks = (pick: 'fill' | 'stroke'): uPlot.Series.BarsPathBuilderFacet => ({
+    unit: COLOUR,
+    // Patterns stand where uPlot expects colours: it only hands them on to the canvas.
+    values: () => bars.map(({ quality }) => palette().bar[quality][pick] as string),
+  });
+  const paths = uPlot.paths.bars?.({
+    size: [1, Infinity, 1],
+    align: 1,
+    gap: 1,
+    disp: { fill: looks('fill'), stroke: looks('stroke') },
+  });
+  const series: uPlot.Series[] = [
+    { ...(paths && { paths }), width: 1, fill: '#000', stroke: '#000', points: { show: false } },
+  ];
+  const data: uPlot.AlignedData = [bars.map(({ startS }) => startS), bars.map(({ kwh }) => kwh)];
+  const range: uPlot.Range.Function = (_u, _least, most) => [0, most > 0 ? most * 1.08 : 1];
+  return draw(plot, data, series, range, around, missing(bars));
+}
+
+function missing(bars: readonly Bar[]): TimeSpan[] {
+  return bars.filter(({ kwh }) => kwh === null).map(({ startS, endS }) => [startS, endS] as const);
+}
+
+function linesRange(least: number | null, most: number | null, isFromZero: boolean): [number, number] {
+  const [low, high] = [least ?? 0, most ?? 1];
+  const padding = (high - low || Math.abs(high) || 1) * 0.08;
+  const floor = isFromZero && low >= 0 ? 0 : low - padding;
+  return [floor, high + padding];
+}
+
+function draw(
+  plot: HTMLElement,
+  data: uPlot.AlignedData,
+  series: uPlot.Series[],
+  range: uPlot.Range.Function,
+  { view, offsets, gaps, errors, onCursor }: Surroundings,
+  missing: readonly TimeSpan[] | null = null,
+): uPlot {
+  const ink = (property: string) => () => palette().colour(property);
+  const lines = { font: FONT, stroke: ink('--muted'), ticks: { show: false } };
+  const u: uPlot = new uPlot(
+    {
+      width: Math.max(plot.clientWidth, 200),
+      height: HEIGHT_PX,
+      // On the right, half of the last label.
+      padding: [8, 20, 0, 0],
+      legend: { show: false },
+      series: [{}, ...series],
+      scales: {
+        x: { time: false, range: () => [view.span().fromS, view.span().toS] },
+        y: { range },
+      },
+      axes: [
+        { ...lines, ...timeAxis(offsets), size: 40, gap: 7, grid: { stroke: ink('--grid'), width: 1 } },
+        { ...lines, size: 46, gap: 4, space: 28, grid: { stroke: ink('--grid'), width: 1 } },
+      ],
+      cursor: {
+        y: false,
+        drag: { x: true, y: false, setScale: false, dist: 4 },
+        points: { size: 7 },
+        // Other charts follow the pointer; what is done with it is done once, here, for all of them.
+        sync: { key: SYNC_KEY, scales: ['x', null], filters: { pub: (type) => type === 'mousemove', sub: () => true } },
+        bind: {
+          dblclick: () => () => {
+            view.move('reset');
+            return null;
+          },
+        },
+      },
+      hooks: {
+        drawClear: [shading(gaps, missing, errors)],
+        setCursor: [
+          ({ cursor }) => {
+            const left = cursor.left ?? -1;
+            onCursor(u, left < 0 ? null : u.posToVal(left, 'x'));
+          },
+        ],
+        setSelect: [
+          ({ select }) => {
+            if (select.width <= 0) return;
+            view.show({ fromS: u.posToVal(select.left, 'x'), toS: u.posToVal(select.left + select.width, 'x') });
+          },
+        ],
+        setScale: [
+          (_u, key) => {
+            if (key !== 'x') return;
+            plot.dataset['from'] = String(Math.round(view.span().fromS));
+            plot.dataset['to'] = String(Math.round(view.span().toS));
+          },
+        ],
+      },
+    },
+    data,
+    plot,
+  );
+  return u;
+}
+
+/** Shows the span that the view has now. */
+export function follow(u: uPlot, view: View): void {
+  const { fromS, toS } = view.span();
+  u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  u.setScale('x', { min: fromS, max: toS });
+}

@@ -1,0 +1,69 @@
+/**
+ * The wall clock of the report's time zone, by a table of the zone's offsets: no browser is asked for time zones, and a
+ * day of 23 or 25 hours is one. Free of Node and the DOM: the page and what writes the page count alike.
+ *
+ * Each entry holds from its first second on: [seconds since 1970, seconds that local time is ahead of UTC].
+ */
+export type ZoneOffsets = readonly (readonly [fromS: number, offsetS: number])[];
+
+export const DAY_S = 86_400;
+
+const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** What the wall clock shows, as the seconds since 1970 that it were if this were UTC. */
+export function wallOf(offsets: ZoneOffsets, timeS: number): number {
+  return timeS + offsetAt(offsets, timeS);
+}
+
+/** When the wall clock first shows this; where it skips that, the time that the offset before would give. */
+export function timeOf(offsets: ZoneOffsets, wallS: number): number {
+  for (const [, offsetS] of offsets) {
+    if (offsetAt(offsets, wallS - offsetS) === offsetS) return wallS - offsetS;
+  }
+  return wallS - offsetAt(offsets, wallS - DAY_S);
+}
+
+/** `Mon 16 Nov` */
+export function dayText(wallS: number): string {
+  const date = new Date(wallS * 1000);
+  return `${WEEKDAYS[date.getUTCDay()] ?? ''} ${date.getUTCDate()} ${MONTHS[date.getUTCMonth()] ?? ''}`;
+}
+
+/** `13:45` */
+export function clockText(wallS: number): string {
+  return new Date(wallS * 1000).toISOString().slice(11, 16);
+}
+
+/** `Mon 16 Nov 13:45`; with the offset in the hour that the clock shows twice. */
+export function timeText(offsets: ZoneOffsets, timeS: number): string {
+  const wallS = wallOf(offsets, timeS);
+  return `${dayText(wallS)} ${clockText(wallS)}${ambiguity(offsets, timeS)}`;
+}
+
+/** `Mon 16 Nov 03:00 – 06:15`, `Mon 16 Nov 22:00 – Tue 17 Nov 01:00` */
+export function spanText(offsets: ZoneOffsets, fromS: number, toS: number): string {
+  const toWallS = wallOf(offsets, toS);
+  const isOneDay = dayText(wallOf(offsets, fromS)) === dayText(toWallS) && toS - fromS < 2 * DAY_S;
+  const end = isOneDay ? `${clockText(toWallS)}${ambiguity(offsets, toS)}` : timeText(offsets, toS);
+  return `${timeText(offsets, fromS)} – ${end}`;
+}
+
+function ambiguity(offsets: ZoneOffsets, timeS: number): string {
+  if (offsets.length < 2) return '';
+  const wallS = wallOf(offsets, timeS);
+  const readings = new Set(
+    offsets.flatMap(([, offsetS]) => (offsetAt(offsets, wallS - offsetS) === offsetS ? [offsetS] : [])),
+  );
+  return readings.size < 2 ? '' : ` (UTC${offsetText(offsetAt(offsets, timeS))})`;
+}
+
+function offsetText(offsetS: number): string {
+  return `${offsetS < 0 ? '−' : '+'}${clockText(Math.abs(offsetS)).replace(/^0/, '')}`;
+}
+
+function offsetAt(offsets: ZoneOffsets, timeS: number): number {
+  let found = offsets[0]?.[1] ?? 0;
+  for (const [fromS, offsetS] of offsets) if (fromS <= timeS) found = offsetS;
+  return found;
+}

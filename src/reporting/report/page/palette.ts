@@ -1,0 +1,87 @@
+import type { Quality } from './quality.ts';
+
+/** Colours are the style sheet's; so dark, light and print are told apart in one place. */
+export interface Palette {
+  colour: (property: string) => string;
+  /** what a bar of this quality is filled with, and its outline */
+  bar: Record<Quality, { fill: string | CanvasPattern; stroke: string }>;
+  gap: string | CanvasPattern;
+}
+
+type Draw = (context: CanvasRenderingContext2D, size: number) => void;
+
+const SLANTED: Draw = (context, size) => {
+  for (const offset of [-size, 0, size]) {
+    context.moveTo(offset - 1, size + 1);
+    context.lineTo(offset + size + 1, -1);
+  }
+};
+const CROSSED: Draw = (context, size) => {
+  SLANTED(context, size);
+  for (const offset of [-size, 0, size]) {
+    context.moveTo(offset - 1, -1);
+    context.lineTo(offset + size + 1, size + 1);
+  }
+};
+const UPRIGHT: Draw = (context, size) => {
+  context.moveTo(size / 2, 0);
+  context.lineTo(size / 2, size);
+};
+const LEVEL: Draw = (context, size) => {
+  context.moveTo(0, size / 2);
+  context.lineTo(size, size / 2);
+};
+
+let cached: Palette | null = null;
+
+export function palette(): Palette {
+  cached ??= readPalette();
+  return cached;
+}
+
+/** To be called when the colours of the page have changed. */
+export function forgetPalette(): void {
+  cached = null;
+}
+
+function readPalette(): Palette {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (property: string): string => style.getPropertyValue(property).trim();
+  const bar = (property: string, draw: Draw): { fill: string | CanvasPattern; stroke: string } => ({
+    fill: hatched(colour(property), colour('--ground'), draw, 5),
+    stroke: colour(property),
+  });
+  // Full colour with light lines: even a narrow one is seen among its neighbours.
+  const loud = (property: string, draw: Draw): { fill: string | CanvasPattern; stroke: string } => ({
+    fill: hatched(colour('--ground'), colour(property), draw, 6),
+    stroke: colour(property),
+  });
+  return {
+    colour,
+    bar: {
+      measured: { fill: colour('--energy'), stroke: colour('--energy') },
+      estimated: bar('--energy', SLANTED),
+      provisional: bar('--energy', LEVEL),
+      reset: loud('--warn', UPRIGHT),
+      implausible: loud('--bad', CROSSED),
+      missing: { fill: colour('--gap'), stroke: colour('--gap') },
+    },
+    gap: hatched(colour('--gap-line'), colour('--gap'), SLANTED, 7),
+  };
+}
+
+function hatched(line: string, ground: string, draw: Draw, sizePx: number): string | CanvasPattern {
+  const size = Math.round(sizePx * devicePixelRatio);
+  const canvas = document.createElement('canvas');
+  canvas.width = canvas.height = size;
+  const context = canvas.getContext('2d');
+  if (!context) return line;
+  context.fillStyle = ground;
+  context.fillRect(0, 0, size, size);
+  context.strokeStyle = line;
+  context.lineWidth = 1.4 * devicePixelRatio;
+  context.beginPath();
+  draw(context, size);
+  context.stroke();
+  return context.createPattern(canvas, 'repeat') ?? line;
+}

@@ -1,0 +1,17 @@
+/** How much a bucket's kWh are to be trusted, with the letter that stands for it in the page's data. */
+export const QUALITIES = {
+  measured: { letter: 'm', mark: '', text: 'measured' },
+  estimated: { letter: 'e', mark: '~', text: 'estimated: part of it lies in a longer gap' },
+  provisional: { letter: 'p', mark: '…', text: 'provisional: it ends after the last reading' },
+  reset: { letter: 'r', mark: '≥', text: 'a counter reset lies in it: at least that much' },
+  implausible: { letter: 'i', mark: '?', text: 'implausible: a rise that no valve could make' },
+  missing: { letter: 'x', mark: '', text: 'missing: no reading before or after it' },
+} as const;
+
+export type Quality = keyof typeof QUALITIES;
+
+export const QUALITY_NAMES = Object.keys(QUALITIES) as readonly Quality[];
+
+export function qualityOf(letter: string): Quality {
+  return QUALITY_NAMES.find((name) => QUALITIES[name].letter === letter) ?? 'missing';
+}

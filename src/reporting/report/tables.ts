@@ -1,0 +1,172 @@
+import type { Consumption } from '../../database/consumption.ts';
+import { epochSeconds, type Micros } from '../../domain/time.ts';
+import type { RegisterEnergy, ReportData, ValveReport } from './data.ts';
+import { groupsOf } from './charts.ts';
+import { decimalsOf } from './embedded.ts';
+import { isWorthShowing, kwhText } from './energy.ts';
+import { markup, trusted, type Markup } from './markup.ts';
+import { DAY_S, dayText, wallOf } from './page/local-time.ts';
+import { QUALITIES } from './page/quality.ts';
+import { formatDecimal, parseDecimal, sumDecimals } from '../decimal.ts';
+import { valveName, type Wording } from './wording.ts';
+
+/** Where there are more hours than this, a table of them would be slower to open than it is worth: days must do. */
+const MOST_HOURS = 20_000;
+
+/** The numbers behind the charts, for whoever wants them, and where no script runs. */
+export function tables(valve: ValveReport, data: ReportData, wording: Wording): Markup {
+  const hours = data.valves.length * (valve.energy[0]?.buckets.length ?? 0);
+  const isHourly = data.bucket === 'hour' && hours <= MOST_HOURS;
+  return markup`<div class="numbers">
+    ${dailyTable(valve, data, wording)}
+    ${isHourly && valve.energy.filter(isWorthShowing).map((register) => energyTable(register, valve, wording))}
+  </div>`;
+}
+
+function details(summary: string, label: string, table: Markup, hint: string): Markup {
+  return markup`<details>
+    <summary>${summary}</summary>
+    <div class="scroll" role="region" aria-label="${label}" tabindex="0">${table}</div>
+    <p class="hint">${hint}</p>
+  </details>`;
+}
+
+function dailyTable(valve: ValveReport, data: ReportData, { offsets }: Wording): Markup {
+  const lines = groupsOf(valve.series).flatMap(({ title, unit, own }) =>
+    own.map(({ name, series }) => ({ head: `${own.length > 1 ? `${title}, ${name}` : title} (${unit})`, series })),
+  );
+  const registers = valve.energy.filter(isWorthShowing);
+  const rows = valve.days.map(({ startUs, expected, present }, position) => {
+    const endUs = valve.days[position + 1]?.startUs ?? data.toUs;
+    const [from, to] = [lowerBound(valve.timesUs, startUs), lowerBound(valve.timesUs, endUs)];
+    const cells = [
+      expected === 0 ? '–' : `${present} of ${expected}`,
+      ...registers.map(({ buckets }) => energyWithin(buckets, startUs, endUs)),
+      ...lines.map(({ series }) => {
+        const places = decimalsOf(series);
+        const stats = statisticsOf(valve.timesUs, series.values, from, to);
+        return stats?.map((value) => value.toFixed(places)).join(' · ') ?? '–';
+      }),
+    ];
+    const day = dayText(wallOf(offsets, epochSeconds(startUs)));
+    return `<tr><th scope="row">${day}<td>${cells.join('<td>')}`;
+  });
+  const heads = [
+    'Readings',
+    ...registers.map(({ regime }) => `Energy ${regime} (kWh)`),
+    ...lines.map(({ head }) => head),
+  ].map((head) => markup`<th scope="col">${head}</th>`);
+  return details(
+    'Day by day',
+    `${valveName(valve)}, day by day`,
+    markup`<table>
+      <thead>
+        <tr>
+          <th scope="col">Day</th>
+          ${heads}
+        </tr>
+      </thead>
+      <tbody>
+        ${trusted(rows.join(''))}
+      </tbody>
+    </table>`,
+    `Measured values: least · mean over time · most. ${MARKS}.`,
+  );
+}
+
+/** Of the buckets that begin there; the mark is that of the worst. */
+function energyWithin(buckets: readonly Consumption[], fromUs: Micros, toUs: Micros): string {
+  const own = buckets.filter(({ startUs }) => fromUs <= startUs && startUs < toUs);
+  const sum = sumDecimals(own.map(({ kwh }) => kwh));
+  if (sum === null) return '–';
+  const worst = SEVERITY.find((quality) => own.some((bucket) => bucket.quality === quality)) ?? 'measured';
+  return `${QUALITIES[worst].mark}${formatDecimal(sum, 1)}`;
+}
+
+/** What matters most about a sum comes first. */
+const SEVERITY = ['implausible', 'reset', 'estimated', 'provisional'] as const;
+const MARKS = SEVERITY.map((quality) => `${QUALITIES[quality].mark} ${QUALITIES[quality].text}`).join('; ');
+
+/** Least, mean over time, and most of the values from one index to before another. */
+function statisticsOf(
+  timesUs: readonly Micros[],
+  values: readonly (number | null)[],
+  from: number,
+  to: number,
+): [number, number, number] | null {
+  let [least, most, area, lengthUs, sum, amount] = [Infinity, -Infinity, 0, 0, 0, 0];
+  let last: { timeUs: Micros; value: number } | null = null;
+  for (let index = from; index < to; index++) {
+    const value = values[index] ?? null;
+    const timeUs = timesUs[index] ?? 0;
+    if (value === null) continue;
+    least = Math.min(least, value);
+    most = Math.max(most, value);
+    sum += value;
+    amount++;
+    if (last) {
+      area += ((last.value + value) / 2) * (timeUs - last.timeUs);
+      lengthUs += timeUs - last.timeUs;
+    }
+    last = { timeUs, value };
+  }
+  return amount === 0 ? null : [least, lengthUs === 0 ? sum / amount : area / lengthUs, most];
+}
+
+function energyTable(register: RegisterEnergy, valve: ValveReport, wording: Wording): Markup {
+  return details(
+    `Energy of register ${register.regime}, hour by hour`,
+    `Energy of register ${register.regime} of ${valveName(valve)}, kWh hour by hour`,
+    hourlyTable(register, wording),
+    `kWh. ${MARKS}; – ${QUALITIES.missing.text}.`,
+  );
+}
+
+const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
+
+/** A row per day, a column per hour of the clock; the hour that comes twice holds two numbers. */
+function hourlyTable({ buckets }: RegisterEnergy, { offsets }: Wording): Markup {
+  const days = new Map<number, { cells: string[]; total: bigint }>();
+  for (const bucket of buckets) {
+    const wallS = wallOf(offsets, epochSeconds(bucket.startUs));
+    const dayS = Math.floor(wallS / DAY_S) * DAY_S;
+    const hour = Math.floor((wallS - dayS) / 3600);
+    const day = days.get(dayS) ?? { cells: HOURS.map(() => ''), total: 0n };
+    const before = day.cells[hour] ?? '';
+    day.cells[hour] = `${before}${before === '' ? '' : ' + '}${kwhCell(bucket)}`;
+    day.total += parseDecimal(bucket.kwh ?? '0');
+    days.set(dayS, day);
+  }
+  const heads = HOURS.map((hour) => `<th scope="col">${String(hour).padStart(2, '0')}`);
+  const rows = [...days].map(
+    ([dayS, { cells, total }]) =>
+      `<tr><th scope="row">${dayText(dayS)}<td>${cells.join('<td>')}<td><b>${kwhText(formatDecimal(total, 3))}</b>`,
+  );
+  return markup`<table>
+    <thead>
+      <tr>
+        <th scope="col">Day</th>
+        ${trusted(heads.join(''))}
+        <th scope="col">all</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${trusted(rows.join(''))}
+    </tbody>
+  </table>`;
+}
+
+function kwhCell({ kwh, quality }: Consumption): string {
+  return kwh === null ? '–' : `${QUALITIES[quality].mark}${formatDecimal(parseDecimal(kwh), 1)}`;
+}
+
+/** Index of the first time at or after `timeUs`. */
+function lowerBound(timesUs: readonly Micros[], timeUs: Micros): number {
+  let [low, high] = [0, timesUs.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((timesUs[middle] ?? 0) < timeUs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,52 @@
+import type { Micros } from '../../domain/time.ts';
+
+/** About the pixels that a chart is wide. */
+const MAX_SLOTS = 600;
+
+/**
+ * Which readings a chart needs, by index: of each time slot the least and greatest of every series, and the very first
+ * and last. The series share their times, so a reading is kept for all of them or for none; the slots become fewer until
+ * no more than `maxReadings` remain. A chart that has no more anyway keeps them all.
+ *
+ * @param timesUs ascending
+ * @param series a value per time; null: there is none
+ */
+export function thin(
+  timesUs: readonly Micros[],
+  series: readonly (readonly (number | null)[])[],
+  maxReadings: number,
+): number[] {
+  if (timesUs.length <= maxReadings) return timesUs.map((_, index) => index);
+  for (let slots = MAX_SLOTS; ; slots = Math.floor(slots * 0.75)) {
+    const kept = extremes(timesUs, series, slots);
+    if (kept.length <= maxReadings || slots <= 1) return kept;
+  }
+}
+
+function extremes(
+  timesUs: readonly Micros[],
+  series: readonly (readonly (number | null)[])[],
+  slots: number,
+): number[] {
+  const [firstUs = 0, lastUs = 0] = [timesUs[0], timesUs.at(-1)];
+  const slotOf = (timeUs: Micros) => Math.floor(((timeUs - firstUs) / (lastUs - firstUs + 1)) * slots);
+  const kept = new Set([0, timesUs.length - 1]);
+  for (const values of series) {
+    let [slot, least, greatest] = [-1, -1, -1];
+    const keep = () => {
+      if (slot >= 0) kept.add(least).add(greatest);
+    };
+    timesUs.forEach((timeUs, index) => {
+      const value = values[index] ?? null;
+      if (value === null) return;
+      if (slotOf(timeUs) !== slot) {
+        keep();
+        [slot, least, greatest] = [slotOf(timeUs), index, index];
+      }
+      if (value < (values[least] ?? value)) least = index;
+      if (value > (values[greatest] ?? value)) greatest = index;
+    });
+    keep();
+  }
+  return [...kept].sort((a, b) => a - b);
+}

@@ -1,0 +1,92 @@
+import type { Consumption, MeteredValve } from '../../database/consumption.ts';
+import type { Charted, ReportReading, ValveFacts } from '../../database/report.ts';
+import { US_PER_MINUTE, type Micros } from '../../domain/time.ts';
+import { valveLabel } from '../../domain/valve.ts';
+import { exactDecimal, sumDecimals } from '../decimal.ts';
+import { completeness } from './completeness.ts';
+import type { RegisterEnergy, Series, ValveReport } from './data.ts';
+import { errors, gaps } from './gaps.ts';
+import { thin } from './thin.ts';
+
+export interface ReportSpan {
+  fromUs: Micros;
+  toUs: Micros;
+  /** what is later is to come */
+  nowUs: Micros;
+  timezone: string;
+  intervalMinutes: number;
+}
+
+/** What is stored of one valve. */
+export interface ValveRecord {
+  valve: MeteredValve;
+  facts: ValveFacts;
+  state: ValveReport['state'];
+  /** in order of time, with the neighbours of the span */
+  readings: readonly ReportReading[];
+  buckets: readonly Consumption[];
+}
+
+/** Flow and power first. HyCloud's units are whole parts of these, so the quotient prints as what was measured. */
+const UNITS: Record<Charted, { unit: string; parts: number }> = {
+  measured_flow: { unit: 'm³/h', parts: 10_000 },
+  measured_power: { unit: 'kW', parts: 10_000 },
+  relative_flow: { unit: '%', parts: 100 },
+  relative_power: { unit: '%', parts: 100 },
+  position: { unit: '%', parts: 100 },
+  input_signal: { unit: 'V', parts: 10 },
+  local_temp: { unit: '°C', parts: 10 },
+  remote_temp: { unit: '°C', parts: 10 },
+};
+
+const CHARTED = Object.keys(UNITS) as readonly Charted[];
+
+/** As JSON. A hundred valves are to stay well below 10 MB, and a week of quarters is not to be thinned. */
+const CHART_BYTES = 48_000;
+const TIME_BYTES = 17;
+const VALUE_BYTES = 7;
+
+export function valveReport({ valve, facts, state, readings, buckets }: ValveRecord, span: ReportSpan): ValveReport {
+  const { firstUs, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus, projectName, firmware } = facts;
+  const { id, shortSn, fullSn, backendRef } = valve;
+  const intervalUs = span.intervalMinutes * US_PER_MINUTE;
+  const stretch = { fromUs: span.fromUs, toUs: Math.min(span.toUs, span.nowUs), intervalUs };
+  const timesUs = readings.map(({ timeUs }) => timeUs);
+  return {
+    ...{ id, label: valveLabel(valve), shortSn, fullSn, projectName, firmware, backendRef },
+    ...{ state, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus },
+    days: completeness(timesUs, { ...span, firstUs, intervalUs }),
+    gaps: gaps(timesUs, stretch),
+    errors: errors(readings, stretch),
+    ...charts(readings.filter(({ timeUs }) => timeUs >= span.fromUs && timeUs <= span.toUs)),
+    energy: [energy(1, buckets, counter1Kwh), energy(2, buckets, counter2Kwh)].filter((register) => register !== null),
+  };
+}
+
+/** Flow and power, and whatever else the valve sent. */
+function charts(readings: readonly ReportReading[]): Pick<ValveReport, 'timesUs' | 'series'> {
+  const stored: Series[] = CHARTED.map((property) => {
+    const { unit, parts } = UNITS[property];
+    const scaled = (value: number | null) => (value === null ? null : value / parts);
+    return { property, unit, values: readings.map(({ values }) => scaled(values[property])) };
+  });
+  const series = stored.filter(({ values }, index) => index < 2 || values.some((value) => value !== null));
+  const kept = thin(
+    readings.map(({ timeUs }) => timeUs),
+    series.map(({ values }) => values),
+    Math.floor(CHART_BYTES / (TIME_BYTES + VALUE_BYTES * series.length)),
+  );
+  const pick = <T>(all: readonly T[]) => kept.flatMap((index) => all.slice(index, index + 1));
+  return {
+    timesUs: pick(readings).map(({ timeUs }) => timeUs),
+    series: series.map((each) => ({ ...each, values: pick(each.values) })),
+  };
+}
+
+/** null: the valve has no such counter. */
+function energy(regime: 1 | 2, all: readonly Consumption[], counterKwh: string | null): RegisterEnergy | null {
+  const buckets = all.filter((bucket) => bucket.regime === regime);
+  const total = sumDecimals(buckets.map(({ kwh }) => kwh));
+  if (total === null && counterKwh === null) return null;
+  return { regime, totalKwh: total === null ? null : exactDecimal(total), buckets };
+}

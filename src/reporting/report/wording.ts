@@ -1,0 +1,90 @@
+import { epochSeconds, type Micros } from '../../domain/time.ts';
+import { printable } from '../text.ts';
+import type { DayCompleteness, ReportData, Span, ValveReport } from './data.ts';
+import { markup, type Markup } from './markup.ts';
+import { clockText, dayText, spanText, timeText, wallOf, type ZoneOffsets } from './page/local-time.ts';
+import { zoneOffsets } from './zone.ts';
+
+/** What a piece of the page needs to speak of times: all in the report's zone. */
+export interface Wording {
+  offsets: ZoneOffsets;
+  /** `Mon 16 Nov 13:45` */
+  time: (timeUs: Micros) => string;
+  /** `Mon 16 Nov 2026 13:45` */
+  date: (timeUs: Micros) => string;
+  /** `Mon 16 Nov 03:00 – 06:15` */
+  span: (span: Span) => string;
+}
+
+export function createWording(data: ReportData): Wording {
+  // A valve that was silent for months, or a last success long ago, is spoken of too.
+  const times = [data.fromUs, data.toUs, data.generatedUs];
+  for (const run of [data.newestRun, data.lastSuccess]) if (run) times.push(run.startedUs);
+  for (const { newestUs } of data.valves) if (newestUs !== null) times.push(newestUs);
+  const offsets = zoneOffsets(data.timezone, Math.min(...times), Math.max(...times));
+  return {
+    offsets,
+    time: (timeUs) => timeText(offsets, epochSeconds(timeUs)),
+    date: (timeUs) => {
+      const wallS = wallOf(offsets, epochSeconds(timeUs));
+      return `${dayText(wallS)} ${new Date(wallS * 1000).getUTCFullYear()} ${clockText(wallS)}`;
+    },
+    span: ({ fromUs, toUs }) => spanText(offsets, epochSeconds(fromUs), epochSeconds(toUs)),
+  };
+}
+
+const NAME_LENGTH = 60;
+const TITLE_LENGTH = 300;
+
+/** A name in a text of ours, whichever way it is written; cut, with more of it to be had by pointing at it. */
+export function name(text: string): Markup {
+  const shown = printable(text, NAME_LENGTH);
+  return shown.endsWith('…') && shown !== text
+    ? markup`<bdi title="${printable(text, TITLE_LENGTH)}">${shown}</bdi>`
+    : markup`<bdi>${shown}</bdi>`;
+}
+
+export function sentence(text: string): string {
+  return /[.?!]$/.test(text) ? text : `${text}.`;
+}
+
+export function valveName(valve: ValveReport): string {
+  return printable(valve.label, NAME_LENGTH);
+}
+
+/** Thousands apart, by a space that takes no sides on commas: `12 345.6`. */
+export function grouped(decimal: string): string {
+  const [whole = '', fraction] = decimal.split('.');
+  const apart = whole.replace(/\B(?=(\d{3})+$)/g, '\u202f');
+  return fraction === undefined ? apart : `${apart}.${fraction}`;
+}
+
+/** Rounded down, so that 100 % means that nothing is missing; null: nothing was expected. */
+export function completeness(days: readonly DayCompleteness[], places = 0): string | null {
+  const { expected, present } = sumOf(days);
+  if (expected === 0) return null;
+  const scale = 10 ** places;
+  return (Math.floor((present / expected) * 100 * scale) / scale).toFixed(present >= expected ? 0 : places);
+}
+
+export function sumOf(days: readonly DayCompleteness[]): { expected: number; present: number } {
+  return days.reduce((sum, day) => ({ expected: sum.expected + day.expected, present: sum.present + day.present }), {
+    expected: 0,
+    present: 0,
+  });
+}
+
+const STATES = {
+  ok: 'reporting',
+  silent: 'silent',
+  behind: 'failing',
+  left: 'left',
+} as const;
+
+export function stateText(state: ValveReport['state']): string {
+  return state === null ? 'unregistered' : STATES[state];
+}
+
+export function sectionId(index: number): string {
+  return `valve-${index + 1}`;
+}

@@ -1,0 +1,253 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import axe from 'axe-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { findChromium, launchChromium } from '../../../scripts/chromium.ts';
+import { reportHtml } from '../../../src/reporting/report/html.ts';
+import { REPOSITORY } from '../../support/build.ts';
+import { sevenValves } from './builder.ts';
+
+const chromium = findChromium(process.env);
+const isRequired = process.env['CI'] !== undefined || process.env['TASMART_REQUIRE_BROWSER'] === '1';
+const LEFT_OUT =
+  'the page in a browser is left out: no Chromium found; apt-get install chromium, or set TASMART_CHROMIUM';
+if (chromium === null && !isRequired) process.stderr.write(`${LEFT_OUT}\n`);
+
+/** A slow machine may take its time. */
+const eventually = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeout: 20_000 });
+
+/** 7 valves: an energy chart and three others each, and one more where the second register counts. */
+const VALVES = 7;
+const CHARTS = VALVES * 4 + 1;
+const WIDE = { width: 1280, height: 1600 };
+const PHONE = { width: 390, height: 844 };
+
+let browser: Browser | undefined;
+let folder: string;
+let url: string;
+/** what a page has to be silent about */
+let complaints: string[];
+let requests: string[];
+let page: Page;
+
+describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT : 'the page in Chromium', () => {
+  beforeAll(async () => {
+    if (chromium === null) throw new Error('no Chromium found; apt-get install chromium, or set TASMART_CHROMIUM');
+    browser = await launchChromium(chromium);
+    folder = await mkdtemp(join(tmpdir(), 'tasmart-report-'));
+    const [script, style] = await Promise.all(
+      ['page.js', 'page.css'].map((name) => readFile(join(REPOSITORY, 'dist', 'report', name), 'utf8')),
+    );
+    const file = join(folder, 'report.html');
+    await writeFile(file, reportHtml(sevenValves(), { script: script ?? '', style: style ?? '' }));
+    url = pathToFileURL(file).href;
+  });
+
+  afterEach(() => page.context().close());
+
+  afterAll(async () => {
+    await browser?.close();
+    if (folder) await rm(folder, { recursive: true });
+  });
+
+  async function open(options: BrowserContextOptions = {}): Promise<void> {
+    if (!browser) throw new Error('no browser');
+    const context = await browser.newContext({ viewport: WIDE, reducedMotion: 'reduce', ...options });
+    page = await context.newPage();
+    complaints = [];
+    requests = [];
+    page.on('console', (message) => complaints.push(message.text()));
+    page.on('pageerror', ({ message }) => complaints.push(message));
+    page.on('request', (request) => requests.push(request.url()));
+    await page.goto(url);
+  }
+
+  /** Code for the page, as text: what is compiled here knows nothing of a browser. */
+  async function inPage<T>(expression: string): Promise<T> {
+    return page.evaluate<T>(expression);
+  }
+
+  async function until(expression: string): Promise<void> {
+    // Not by waitForFunction, which evaluates in the page: its policy forbids that, as it should.
+    await eventually(() => inPage(`Boolean(${expression})`)).toBe(true);
+  }
+
+  /** Scrolls from valve to valve: charts are drawn, and follow, when they come into sight. */
+  async function atEachValve(visit: (selector: string) => Promise<void>): Promise<void> {
+    for (let valve = 1; valve <= VALVES; valve++) {
+      const selector = `#valve-${valve} .charts`;
+      await page.locator(selector).scrollIntoViewIfNeeded();
+      await visit(selector);
+    }
+  }
+
+  async function shownBy(selector: string): Promise<string[]> {
+    return inPage(
+      `[...new Set([...document.querySelectorAll('${selector} .plot')].map(({ dataset }) => dataset.from + ' ' + dataset.to))]`,
+    );
+  }
+
+  async function violations(): Promise<string[]> {
+    await inPage(axe.source);
+    return inPage(`axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+      .then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes[0].html + ' ' + nodes[0].failureSummary))`);
+  }
+
+  test('draws every chart, loads nothing else, complains of nothing, and runs nobody’s script', async () => {
+    await open();
+    await atEachValve((selector) => until(`!document.querySelector('${selector} .plot:not(:has(canvas))')`));
+    // A line or bars leave far more than a grid does: the pixels that have a colour, not a grey.
+    const coloured = await inPage<number[]>(`[...document.querySelectorAll('canvas')].map((canvas) => {
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      let count = 0;
+      for (let i = 0; i < data.length; i += 4) {
+        const [r, g, b, alpha] = [data[i], data[i + 1], data[i + 2], data[i + 3]];
+        if (alpha > 128 && Math.max(r, g, b) - Math.min(r, g, b) > 60) count++;
+      }
+      return count;
+    })`);
+    expect(coloured).toHaveLength(CHARTS);
+    expect(Math.min(...coloured)).toBeGreaterThan(400);
+    expect(await inPage(`typeof hacked`)).toBe('undefined');
+    expect(await inPage(`document.querySelectorAll('img, iframe, [onerror], [style*="url"]').length`)).toBe(0);
+    expect(requests).toEqual([url]);
+    expect(complaints).toEqual([]);
+  });
+
+  test('dragging across a chart zooms them all, and a double click shows the whole span again', async () => {
+    await open();
+    const over = page.locator('#valve-2 .u-over').first();
+    await page.locator('#valve-2 .charts').scrollIntoViewIfNeeded();
+    await until(`document.querySelector('#valve-2 .plot').dataset.from !== undefined`);
+    const [whole] = await shownBy('#valve-2');
+    const box = await over.boundingBox();
+    if (!box) throw new Error('no box');
+    await page.mouse.move(box.x + box.width * 0.25, box.y + 50);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.4, box.y + 50, { steps: 3 });
+    await page.mouse.move(box.x + box.width * 0.5, box.y + 50, { steps: 3 });
+    await page.mouse.up();
+    await eventually(() => shownBy('#valve-2')).not.toEqual([whole]);
+    const [zoomed = ''] = await shownBy('#valve-2');
+    const [fromS = 0, toS = 0] = zoomed.split(' ').map(Number);
+    expect((toS - fromS) / (7 * 86_400)).toBeCloseTo(0.25, 1);
+    expect(await page.locator('#shown').textContent()).toMatch(/^Tue 17 Nov \d\d:\d\d – Thu 19 Nov \d\d:\d\d$/);
+    await atEachValve((selector) => eventually(() => shownBy(selector)).toEqual([zoomed]));
+    await page.locator('#valve-7 .u-over').last().dblclick();
+    await atEachValve((selector) => eventually(() => shownBy(selector)).toEqual([whole]));
+  });
+
+  test('the keyboard zooms in, moves, and zooms out again; a live region says what is shown', async () => {
+    await open();
+    const shown = page.getByRole('status').filter({ hasText: '–' }).first();
+    const press = async (name: string): Promise<string | null> => {
+      const before = await shown.textContent();
+      await page.getByRole('button', { name, exact: true }).focus();
+      await page.keyboard.press('Enter');
+      await eventually(() => shown.textContent()).not.toBe(before);
+      return shown.textContent();
+    };
+    expect(await press('Zoom in')).toBe('Tue 17 Nov 18:00 – Sat 21 Nov 06:02');
+    expect(await press('Later')).toBe('Thu 19 Nov 12:01 – Mon 23 Nov 00:03');
+    expect(await press('Earlier')).toBe('Tue 17 Nov 18:00 – Sat 21 Nov 06:02');
+    expect(await press('Zoom out')).toBe('Mon 16 Nov 00:00 – Mon 23 Nov 00:03');
+    await press('Zoom in');
+    expect(await press('Show the whole span')).toBe('Mon 16 Nov 00:00 – Mon 23 Nov 00:03');
+  });
+
+  test('pointing at a chart reads its values with their units, and those of all others at that time', async () => {
+    await open();
+    const read = (valve: number, chart: number): Promise<string | null> =>
+      page.locator(`#valve-${valve} figure`).nth(chart).locator('output').textContent();
+    const over = page.locator('#valve-2 figure').nth(1).locator('.u-over');
+    await page.locator('#valve-2 h3').scrollIntoViewIfNeeded();
+    const box = await over.boundingBox();
+    if (!box) throw new Error('no box');
+    const hover = (share: number): Promise<void> => over.hover({ position: { x: box.width * share, y: 60 } });
+
+    const resting = await read(2, 1);
+    await hover(0.65); // Fri 20 Nov
+    await eventually(() => read(2, 1)).toMatch(/^Fri 20 Nov \d\d:\d\d · \d\.\d{4} m³\/h$/);
+    const time = (await read(2, 1))?.slice(0, 16) ?? '';
+    expect(await read(2, 2)).toMatch(new RegExp(`^${time} · \\d+\\.\\d+ kW$`));
+    expect(await read(2, 3)).toMatch(new RegExp(`^${time} · local \\d+\\.\\d °C · remote \\d+\\.\\d °C$`));
+    expect(await read(2, 0)).toMatch(/^Fri 20 Nov \d\d:00 – \d\d:00 · \d+\.\d{3} kWh · measured$/);
+    // Another valve's readings are some seconds off.
+    expect(await read(1, 1)).toMatch(new RegExp(`^${time.slice(0, 10)} \\d\\d:\\d\\d · \\d\\.\\d{4} m³/h$`));
+    const cursors = await inPage<string[]>(
+      `[...document.querySelectorAll('#valve-1 .u-cursor-x, #valve-2 .u-cursor-x')].map((cursor) => cursor.style.transform)`,
+    );
+    expect(cursors.every((transform) => /translate\(\d{2,}/.test(transform))).toBe(true);
+
+    await hover(2.19 / 7); // Wed 18 Nov 04:30, in the hole
+    await eventually(() => read(2, 1)).toBe('no reading Wed 18 Nov 03:00 – 06:15');
+    expect(await read(2, 0)).toContain('kWh · estimated · 40 % covered');
+    await page.mouse.move(5, 5);
+    await eventually(() => read(2, 1)).toBe(resting);
+  });
+
+  test('an error period is named where the pointer meets it', async () => {
+    await open();
+    const figure = page.locator('#valve-3 figure').first();
+    await page.locator('#valve-3 .charts').scrollIntoViewIfNeeded();
+    const box = await figure.locator('.u-over').boundingBox();
+    await figure.locator('.u-over').hover({ position: { x: ((box?.width ?? 0) * 4.38) / 7, y: 60 } });
+    await eventually(() => figure.locator('output').textContent()).toContain('WarningFlowNotReached');
+  });
+
+  test.each([
+    { colorScheme: 'light', viewport: WIDE },
+    { colorScheme: 'dark', viewport: WIDE },
+    { colorScheme: 'light', viewport: PHONE },
+  ] as const)('is accessible: $colorScheme, $viewport.width px', async (options) => {
+    await open(options);
+    await page.locator('#valve-2 .charts').scrollIntoViewIfNeeded();
+    await until(`document.querySelector('#valve-2 canvas')`);
+    await inPage(`for (const each of document.querySelectorAll('#valve-4 details')) each.open = true`);
+    expect(await violations()).toEqual([]);
+  });
+
+  test('fits a phone: only tables scroll sideways, each in its own frame', async () => {
+    await open({ viewport: PHONE });
+    await inPage(`for (const each of document.querySelectorAll('#valve-4 details')) each.open = true`);
+    await atEachValve((selector) => until(`!document.querySelector('${selector} .plot:not(:has(canvas))')`));
+    expect(await inPage(`document.documentElement.scrollWidth`)).toBe(PHONE.width);
+    expect(await inPage(`document.querySelector('.heatmap').parentElement.scrollWidth > ${PHONE.width}`)).toBe(true);
+    const widths = await inPage<number[]>(`[...document.querySelectorAll('canvas')].map((each) => each.clientWidth)`);
+    expect(Math.max(...widths)).toBeLessThanOrEqual(PHONE.width);
+  });
+
+  test('printing draws every chart first', async () => {
+    await open();
+    expect(await inPage(`document.querySelectorAll('canvas').length`)).toBeLessThan(CHARTS);
+    expect((await page.pdf({ format: 'A4', printBackground: true })).subarray(0, 5).toString()).toBe('%PDF-');
+    expect(await inPage(`document.querySelectorAll('canvas').length`)).toBe(CHARTS);
+    expect(complaints).toEqual([]);
+  });
+
+  test('on paper, colours are light and charts stay within the sheet; afterwards all is as before', async () => {
+    await open({ colorScheme: 'dark' });
+    await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+    await until(`document.querySelectorAll('canvas').length === ${CHARTS}`);
+    expect(await inPage(`getComputedStyle(document.body).backgroundColor`)).toBe('rgb(255, 255, 255)');
+    const widths = `[...document.querySelectorAll('canvas')].map((each) => each.clientWidth)`;
+    await until(`Math.max(...${widths}) < 703`);
+    await page.emulateMedia({ media: 'screen', colorScheme: 'dark' });
+    await page.locator('#valve-1 .charts').scrollIntoViewIfNeeded();
+    await until(`${widths}[0] > 703`);
+    expect(await inPage(`getComputedStyle(document.body).backgroundColor`)).toBe('rgb(20, 24, 29)');
+  });
+
+  test('says what matters without scripts, too', async () => {
+    await open({ javaScriptEnabled: false });
+    for (const text of ['7 problems at 5 of 7 valves', 'The charts need JavaScript', '1 h 15 min']) {
+      expect(await page.getByText(text).first().isVisible()).toBe(true);
+    }
+    expect(await page.locator('.toolbar').isVisible()).toBe(false);
+    await page.locator('#valve-1 summary').first().click();
+    expect(await page.locator('#valve-1 td').first().isVisible()).toBe(true);
+  });
+});

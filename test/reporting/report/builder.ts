@@ -1,0 +1,254 @@
+import { DateTime } from 'luxon';
+import type { Consumption } from '../../../src/database/consumption.ts';
+import type { RecordedRun } from '../../../src/database/runs.ts';
+import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros } from '../../../src/domain/time.ts';
+import type { ReportData, Series, Span, ValveReport } from '../../../src/reporting/report/data.ts';
+
+export const TIMEZONE = 'Europe/Rome';
+const INTERVAL_US = 15 * US_PER_MINUTE;
+
+/** A local time of the report's zone: `2026-11-16T03:00`. */
+export function local(text: string): Micros {
+  return DateTime.fromISO(text, { zone: TIMEZONE }).toMillis() * 1000;
+}
+
+export const FROM_US = local('2026-11-16T00:00');
+export const TO_US = local('2026-11-23T00:03');
+
+export const RUN: RecordedRun = {
+  startedUs: TO_US - 3 * US_PER_MINUTE,
+  ageUs: 3 * US_PER_MINUTE,
+  outcome: 'success',
+  valves: 7,
+  stored: 7,
+  failed: 0,
+  error: null,
+};
+
+export interface ValvePlan extends Partial<ValveReport> {
+  /** without a reading */
+  holes?: readonly Span[];
+  /** the last moment of a valve that fell silent */
+  untilUs?: Micros;
+  /** of single hours of register 1, by when they begin */
+  qualities?: ReadonlyMap<Micros, Consumption['quality']>;
+  peakKw?: number;
+  coolingKw?: number;
+  /** how far the kept readings are apart */
+  stepUs?: Micros;
+  withTemperatures?: boolean;
+}
+
+/** A sound valve with a reading each quarter, save for what the plan says. */
+export function valveOf(
+  index: number,
+  plan: ValvePlan = {},
+  { fromUs, toUs } = { fromUs: FROM_US, toUs: TO_US },
+): ValveReport {
+  const {
+    holes = [],
+    untilUs = toUs,
+    qualities,
+    peakKw = 20,
+    coolingKw = 0,
+    stepUs = INTERVAL_US,
+    withTemperatures = true,
+    ...more
+  } = plan;
+  const gaps = [...holes, ...(untilUs < toUs ? [{ fromUs: untilUs, toUs }] : [])];
+  const isThere = (timeUs: Micros): boolean => !gaps.some((gap) => gap.fromUs < timeUs && timeUs < gap.toUs);
+  const timesUs: Micros[] = [];
+  for (let timeUs = fromUs; timeUs <= toUs; timeUs += stepUs) {
+    const jitteredUs = timeUs - (timeUs === fromUs ? 0 : (index % 9) * US_PER_SECOND);
+    if (isThere(jitteredUs)) timesUs.push(jitteredUs);
+  }
+  const load = (timeUs: Micros): number => loadAt(timeUs, index);
+  const series = (
+    property: Series['property'],
+    unit: string,
+    places: number,
+    of: (timeUs: Micros) => number,
+  ): Series => ({
+    property,
+    unit,
+    values: timesUs.map((timeUs) => Number(of(timeUs).toFixed(places))),
+  });
+  const buckets = (regime: 1 | 2, kw: number): Consumption[] =>
+    hoursOf(fromUs, toUs).map(({ startUs, endUs }) =>
+      bucketOf(regime, startUs, endUs, kw, { index, gaps, untilUs, qualities, isThere }),
+    );
+  const energy = ([1, 2] as const).map((regime) => {
+    const own = buckets(regime, regime === 1 ? peakKw : coolingKw);
+    const total = own.reduce((sum, { kwh }) => sum + Math.round(Number(kwh ?? 0) * 1000), 0) / 1000;
+    return { regime, totalKwh: total.toFixed(3), buckets: own };
+  });
+  const newestUs = timesUs.at(-1) ?? null;
+  return {
+    id: `0000000${index}-1111-4222-8333-444444444444`,
+    label: `Valve ${index + 1}`,
+    shortSn: `dc8a9c${String(index).padStart(2, '0')}`,
+    fullSn: `3a0025000f51373039dc8a${String(index).padStart(2, '0')}`,
+    projectName: 'Ex Opificio',
+    firmware: '1.9.2',
+    backendRef: null,
+    state: 'ok',
+    newestUs,
+    ageUs: newestUs === null ? null : toUs - newestUs,
+    counter1Kwh: '163064',
+    counter2Kwh: '0',
+    errorStatus: [],
+    days: daysOf(fromUs, toUs, isThere),
+    gaps,
+    errors: [],
+    timesUs,
+    series: [
+      series('measured_flow', 'm³/h', 4, (timeUs) => (load(timeUs) * peakKw) / 14),
+      series('measured_power', 'kW', 4, (timeUs) => load(timeUs) * peakKw),
+      ...(withTemperatures
+        ? [
+            series('local_temp', '°C', 1, (timeUs) => 28 + 12 * load(timeUs)),
+            series('remote_temp', '°C', 1, (timeUs) => 38 + 26 * load(timeUs)),
+          ]
+        : []),
+    ],
+    energy,
+    ...more,
+  };
+}
+
+function loadAt(timeUs: Micros, index: number): number {
+  const hours = timeUs / US_PER_HOUR + index * 0.7;
+  const day =
+    0.5 + 0.3 * Math.sin(((hours - 5) / 24) * 2 * Math.PI) + 0.12 * Math.sin(((hours - 2) / 12) * 2 * Math.PI);
+  return Math.max(0, day + 0.05 * Math.sin(hours * 9.1) + 0.02 * Math.sin(hours * 31.7));
+}
+
+interface BucketWorld {
+  index: number;
+  gaps: readonly Span[];
+  untilUs: Micros;
+  qualities: ReadonlyMap<Micros, Consumption['quality']> | undefined;
+  isThere: (timeUs: Micros) => boolean;
+}
+
+function bucketOf(regime: 1 | 2, startUs: Micros, endUs: Micros, kw: number, world: BucketWorld): Consumption {
+  const { gaps, untilUs, qualities, index } = world;
+  const isOpen = endUs > untilUs;
+  const inGap = gaps.some((gap) => gap.fromUs < endUs && startUs < gap.toUs);
+  const chosen = regime === 1 ? qualities?.get(startUs) : undefined;
+  const quality =
+    chosen ?? (startUs >= untilUs ? 'missing' : isOpen ? 'provisional' : inGap ? 'estimated' : 'measured');
+  const kwh = (kw * loadAt(startUs, index) * (endUs - startUs)) / US_PER_HOUR;
+  return {
+    regime,
+    startUs,
+    endUs,
+    quality,
+    kwh: quality === 'missing' ? null : kwh.toFixed(3),
+    coverage: inGap || isOpen ? '0.40' : '1.00',
+  };
+}
+
+function hoursOf(fromUs: Micros, toUs: Micros): { startUs: Micros; endUs: Micros }[] {
+  const hours: { startUs: Micros; endUs: Micros }[] = [];
+  for (let startUs = fromUs; startUs < toUs; startUs += US_PER_HOUR) {
+    hours.push({ startUs, endUs: Math.min(startUs + US_PER_HOUR, toUs) });
+  }
+  return hours;
+}
+
+function daysOf(fromUs: Micros, toUs: Micros, isThere: (timeUs: Micros) => boolean): ValveReport['days'] {
+  const days: { startUs: Micros; expected: number; present: number }[] = [];
+  let startUs = fromUs;
+  while (startUs < toUs) {
+    const nextUs =
+      DateTime.fromMillis(startUs / 1000, { zone: TIMEZONE })
+        .plus({ days: 1 })
+        .startOf('day')
+        .toMillis() * 1000;
+    const day = { startUs, expected: 0, present: 0 };
+    for (let timeUs = startUs; timeUs < Math.min(nextUs, toUs); timeUs += INTERVAL_US) {
+      day.expected++;
+      if (isThere(timeUs - US_PER_SECOND)) day.present++;
+    }
+    days.push(day);
+    startUs = nextUs;
+  }
+  return days;
+}
+
+export function reportOf(valves: readonly ValveReport[], more: Partial<ReportData> = {}): ReportData {
+  return {
+    generatedUs: TO_US,
+    fromUs: FROM_US,
+    toUs: TO_US,
+    timezone: TIMEZONE,
+    intervalMinutes: 15,
+    version: '0.1.0',
+    bucket: 'hour',
+    newestRun: RUN,
+    lastSuccess: RUN,
+    unknown: [],
+    valves,
+    ...more,
+  };
+}
+
+/** Text that would like to be more than text; a script of it would show by `window.hacked`. */
+export const HOSTILE = `"><script>window.hacked=1</script><img src=x onerror="window.hacked=1">'</section>\u0000\u202Eevil\u2066`;
+
+/** Seven valves, seven days, and something wrong with most. */
+export function sevenValves(more: Partial<ReportData> = {}): ReportData {
+  const hole = { fromUs: local('2026-11-18T03:00'), toUs: local('2026-11-18T06:15') };
+  const second = { fromUs: local('2026-11-21T14:00'), toUs: local('2026-11-21T15:00') };
+  const error = {
+    fromUs: local('2026-11-20T08:00'),
+    toUs: local('2026-11-20T10:15'),
+    names: ['WarningFlowNotReached'],
+  };
+  const silentUs = local('2026-11-22T22:48');
+  return reportOf(
+    [
+      valveOf(0, { label: 'Caffè dell’atrio – Edificio "Ex Opificio"', backendRef: 'IT-4711' }),
+      valveOf(1, { label: 'Caffè dell’atrio – Scala B', holes: [hole, second], peakKw: 24 }),
+      valveOf(2, {
+        label: 'Collettore piano terra – Scala A',
+        peakKw: 3,
+        errors: [error, { ...error, fromUs: local('2026-11-22T23:00'), toUs: TO_US }],
+        errorStatus: ['WarningFlowNotReached'],
+      }),
+      valveOf(3, {
+        label: 'Colonna montante – lato Nord',
+        peakKw: 60,
+        coolingKw: 4,
+        qualities: new Map([
+          [local('2026-11-19T13:00'), 'reset'],
+          [local('2026-11-21T09:00'), 'implausible'],
+        ]),
+      }),
+      valveOf(4, {
+        label: 'Palestra – 1° piano',
+        untilUs: silentUs,
+        state: 'silent',
+        ageUs: TO_US - silentUs,
+        newestUs: silentUs,
+      }),
+      valveOf(5, {
+        label: HOSTILE,
+        shortSn: HOSTILE,
+        projectName: 'x'.repeat(10_000),
+        firmware: HOSTILE,
+        backendRef: HOSTILE,
+        errors: [{ ...error, names: [HOSTILE] }],
+      }),
+      valveOf(6, {
+        label: 'Sottostazione – lato Sud',
+        state: 'left',
+        untilUs: local('2026-11-20T12:00'),
+        ageUs: 2.5 * US_PER_DAY,
+        peakKw: 140,
+      }),
+    ],
+    more,
+  );
+}

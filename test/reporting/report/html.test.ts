@@ -1,0 +1,138 @@
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { US_PER_HOUR, US_PER_MINUTE } from '../../../src/domain/time.ts';
+import { reportHtml } from '../../../src/reporting/report/html.ts';
+import { spanText, timeOf, timeText, type ZoneOffsets } from '../../../src/reporting/report/page/local-time.ts';
+import { zoneOffsets } from '../../../src/reporting/report/zone.ts';
+import { FROM_US, HOSTILE, local, reportOf, RUN, sevenValves, TO_US, valveOf } from './builder.ts';
+
+const ASSETS = { script: 'console.log("page")', style: 'body{color:red}' };
+
+/** What a reader sees of some part: its text, without tags. */
+function textOf(markup: string): string {
+  const text = markup.replace(/<(script|style)[^>]*>.*?<\/\1>/gs, '').replace(/<[^>]*>/g, '');
+  const plain = text.replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&gt;', '>').replaceAll('&lt;', '<');
+  return plain.replaceAll('&amp;', '&').replace(/\s+/g, ' ');
+}
+
+/** The entries of the lists of problems on top of the page. */
+function problemsOf(page: string): string[] {
+  const [, section = ''] = /<section aria-labelledby="problems">(.*?)<\/section>/s.exec(page) ?? [];
+  return [...section.matchAll(/<li>(.*?)<\/li>/gs)].map(([, entry = '']) => textOf(entry).trim());
+}
+
+test('a fleet without a fault says so', () => {
+  const page = reportHtml(reportOf([valveOf(0), valveOf(1)]), ASSETS);
+  expect(page).toContain('No problem found.');
+  expect(problemsOf(page)).toEqual([]);
+});
+
+test('problems come in words, first as things stand, then what happened, each with its valve', () => {
+  const page = reportHtml(sevenValves(), ASSETS);
+  expect(problemsOf(page).slice(0, 5)).toEqual([
+    'Collettore piano terra – Scala A: reports WarningFlowNotReached, since Sun 22 Nov 23:00 at least.',
+    'Palestra – 1° piano: silent: no reading since Sun 22 Nov 22:48 (1 h 15 min).',
+    'Caffè dell’atrio – Scala B: 2 holes, 4 h 15 min in all; the longest Wed 18 Nov 03:00 – 06:15 (3 h 15 min).',
+    'Collettore piano terra – Scala A: reported WarningFlowNotReached Fri 20 Nov 08:00 – 10:15 (2 h 15 min).',
+    'Colonna montante – lato Nord: register 1: the counter was reset, Thu 19 Nov 13:00 – 14:00: at least 40.9 kWh, a lower bound; register 1: a rise that no valve could make, Sat 21 Nov 09:00 – 10:00: 42.9 kWh.',
+  ]);
+  expect(page).toContain('<a href="#valve-5"><bdi>Palestra – 1° piano</bdi></a>');
+  expect(textOf(page)).toContain('7 problems at 5 of 7 valves');
+});
+
+test('a failing valve, targets never found, and runs that failed or stopped are told', () => {
+  const newestUs = TO_US - 2 * US_PER_HOUR;
+  const behind = valveOf(0, { label: 'Boiler', state: 'behind', newestUs, ageUs: 2 * US_PER_HOUR });
+  const failed = { ...RUN, outcome: 'failed', error: 'HyCloud: HTTP 503', ageUs: 50 * US_PER_MINUTE } as const;
+  const data = reportOf([behind], { newestRun: failed, lastSuccess: null, unknown: ['no valve "abc" was ever found'] });
+  expect(problemsOf(reportHtml(data, ASSETS))).toEqual([
+    'no valve "abc" was ever found.',
+    'No run has begun since Mon 23 Nov 00:00 (50 min): is it still scheduled?',
+    'The last run (Mon 23 Nov 00:00, 50 min ago) failed: HyCloud: HTTP 503; no run has succeeded yet.',
+    'Boiler: failing: no reading since Sun 22 Nov 22:03 (2 h); HyCloud was not asked since, or not with success.',
+  ]);
+  expect(problemsOf(reportHtml(reportOf([], { newestRun: null }), ASSETS))).toEqual(['No poll has run yet.']);
+});
+
+test('a valve that left is no problem, and counts in nothing but the energy', () => {
+  const left = valveOf(0, { state: 'left', untilUs: local('2026-11-18T12:00') });
+  const text = textOf(reportHtml(reportOf([left, valveOf(1)]), ASSETS));
+  expect(text).toContain('No problem found.');
+  expect(text).toContain('Valves reporting 1 of 1 0 silent · 0 failing · 1 left');
+  expect(text).toContain('Data complete 100 %');
+});
+
+test('nothing but the page’s own script and style may run, and nothing may be loaded', () => {
+  const page = reportHtml(sevenValves(), ASSETS);
+  const hash = (text: string): string => createHash('sha256').update(text).digest('base64');
+  const [, policy = ''] = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(page) ?? [];
+  expect(policy.replaceAll('&#39;', "'")).toBe(
+    `default-src 'none'; script-src 'sha256-${hash(ASSETS.script)}'; style-src 'sha256-${hash(ASSETS.style)}'; base-uri 'none'; form-action 'none'`,
+  );
+  expect(page).toContain(`<script>${ASSETS.script}</script>`);
+  expect(page).toContain(`<style>${ASSETS.style}</style>`);
+  expect(page).not.toMatch(/https?:|<link|<img|<iframe| style="| src="/);
+  expect(page.match(/ href="[^#]/g)).toBeNull();
+});
+
+test('a hostile name is text: cut, escaped, and with its control characters spelled out', () => {
+  const page = reportHtml(sevenValves(), ASSETS);
+  expect(page).not.toMatch(/[\u0000\u202E\u2066]/);
+  expect(page.match(/<script/g)).toHaveLength(2 + 7);
+  expect(page).not.toContain('<img');
+  expect(page).toContain('&quot;&gt;&lt;script&gt;');
+  expect(textOf(page)).toContain('</section>\\u{0}\\u{202e}evil\\u{2066}');
+  expect(page).not.toMatch(/x{301}/);
+  expect(HOSTILE).toContain('\u202E');
+});
+
+test('data for the script ends no block, whatever it holds, and stays JSON', () => {
+  const page = reportHtml(sevenValves(), ASSETS);
+  const blocks = [...page.matchAll(/<script type="application\/json" id="([^"]+)">(.*?)<\/script>/gs)];
+  expect(blocks.map(([, id]) => id)).toEqual([1, 2, 3, 4, 5, 6, 7].map((n) => `valve-${n}-data`).concat('report-data'));
+  for (const [, , json = ''] of blocks) expect(() => JSON.parse(json) as unknown).not.toThrow();
+  const [, , sixth = ''] = blocks[5] ?? [];
+  expect((JSON.parse(sixth) as { errors: [number, number, string][] }).errors[0]?.[2]).toContain('</section>');
+});
+
+test('a day counts as complete only when nothing is missing, and holes stand out as numbers', () => {
+  const hole = { fromUs: local('2026-11-18T03:01'), toUs: local('2026-11-18T03:20') };
+  const page = reportHtml(reportOf([valveOf(0, { holes: [hole] })]), ASSETS);
+  const cells = [...page.matchAll(/<td class="(c\d)"( title="[^"]*")?>(\d+)/g)].map(
+    ([, level, , text]) => `${level} ${text}`,
+  );
+  expect(cells).toEqual(['c4 100', 'c4 100', 'c3 98', 'c4 100', 'c4 100', 'c4 100', 'c4 100', 'c4 100']);
+  expect(page).toContain('title="95 of 96 readings"');
+});
+
+test('without the script the numbers are there: day by day, and hour by hour with their quality', () => {
+  const text = textOf(reportHtml(sevenValves(), ASSETS));
+  expect(text).toContain('Measured values: least · mean over time · most.');
+  expect(text).toContain('Energy of register 1, hour by hour');
+  expect(text).toMatch(/≥40\.9/);
+  expect(text).toContain('Register 1: the counter was reset');
+});
+
+test('a hundred valves’ month stays small', () => {
+  const span = { fromUs: local('2026-10-12T00:00'), toUs: local('2026-11-11T00:03') };
+  const valves = Array.from({ length: 10 }, (_, index) => valveOf(index, { stepUs: 36 * US_PER_MINUTE }, span));
+  const page = reportHtml(reportOf(valves, span), ASSETS);
+  expect(page.length / valves.length).toBeLessThan(100_000);
+});
+
+test('local time is that of the zone: a day of 25 hours, and an hour that comes twice', () => {
+  const offsets = zoneOffsets('Europe/Rome', local('2026-10-24T00:00'), local('2026-10-27T00:00'));
+  const changeS = Date.UTC(2026, 9, 25, 1) / 1000;
+  expect(offsets.slice(1)).toEqual([[changeS, 3600]]);
+  expect(timeText(offsets, changeS - 1800)).toBe('Sun 25 Oct 02:30 (UTC+2:00)');
+  expect(timeText(offsets, changeS + 1800)).toBe('Sun 25 Oct 02:30 (UTC+1:00)');
+  expect(spanText(offsets, changeS + 3600, changeS + 7200)).toBe('Sun 25 Oct 03:00 – 04:00');
+  expect(timeOf(offsets, Date.UTC(2026, 9, 26) / 1000) - timeOf(offsets, Date.UTC(2026, 9, 25) / 1000)).toBe(25 * 3600);
+  const spring: ZoneOffsets = zoneOffsets('Europe/Rome', local('2026-03-28T00:00'), local('2026-03-30T12:00'));
+  expect(timeOf(spring, Date.UTC(2026, 2, 29, 2, 30) / 1000)).toBe(Date.UTC(2026, 2, 29, 1, 30) / 1000);
+});
+
+test('an empty registry makes a page, too', () => {
+  const text = textOf(reportHtml(reportOf([], { fromUs: FROM_US }), ASSETS));
+  expect(text).toContain('No valve is known yet');
+});
