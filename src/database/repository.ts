@@ -1,4 +1,4 @@
-import { PROPERTIES, PROPERTY_NAMES, type Reading } from '../domain/reading.ts';
+import { PROPERTIES, PROPERTY_NAMES, type PropertyName, type Reading } from '../domain/reading.ts';
 import { epochSeconds, formatRfc3339, type Micros } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 
@@ -27,20 +27,19 @@ const CHUNK = 5000;
 const PG_TYPES = { int16: 'integer', int32: 'integer', int64: 'bigint', 'text[]': 'text' } as const;
 
 /** Columns of tasmart_data_table after "timestamp", tasmart_id and time: named like HyCloud's properties. */
-const INSERT = `
-  insert into tasmart_data_table ("timestamp", tasmart_id, "time", ${PROPERTY_NAMES.join(', ')})
-  select "timestamp", tasmart_id, "time", ${PROPERTY_NAMES.map(selectProperty).join(', ')}
-  from unnest($1::bigint[], $2::text[], $3::timestamptz[], ${PROPERTY_NAMES.map(arrayParameter).join(', ')})
-    as reading ("timestamp", tasmart_id, "time", ${PROPERTY_NAMES.join(', ')})
-  on conflict (tasmart_id, "timestamp") do nothing
-  returning tasmart_id, "timestamp"`;
-
-function arrayParameter(name: (typeof PROPERTY_NAMES)[number], index: number): string {
-  return `$${index + 4}::${PG_TYPES[PROPERTIES[name].type]}[]`;
+function insertOf(names: readonly PropertyName[]): string {
+  const columns = ['"timestamp"', 'tasmart_id', '"time"', ...names].join(', ');
+  const arrays = names.map((name, index) => `$${index + 4}::${PG_TYPES[PROPERTIES[name].type]}[]`);
+  return `
+    insert into tasmart_data_table (${columns})
+    select ${['"timestamp"', 'tasmart_id', '"time"', ...names.map(selectProperty)].join(', ')}
+    from unnest(${['$1::bigint[]', '$2::text[]', '$3::timestamptz[]', ...arrays].join(', ')}) as reading (${columns})
+    on conflict (tasmart_id, "timestamp") do nothing
+    returning tasmart_id, "timestamp"`;
 }
 
 /** unnest takes arrays of arrays apart to the last element, so a list of texts travels as JSON. */
-function selectProperty(name: (typeof PROPERTY_NAMES)[number]): string {
+function selectProperty(name: PropertyName): string {
   if (PROPERTIES[name].type !== 'text[]') return name;
   return `case when ${name} is not null then array(select jsonb_array_elements_text(${name}::jsonb)) end`;
 }
@@ -96,18 +95,20 @@ async function insert(
   database: Database,
   rows: readonly { tasmartId: string; reading: Reading }[],
 ): Promise<readonly string[]> {
-  const column = (name: (typeof PROPERTY_NAMES)[number]) => {
+  // What no reading has needs no sending.
+  const names = PROPERTY_NAMES.filter((name) => rows.some(({ reading }) => reading[PROPERTIES[name].field] !== null));
+  const column = (name: PropertyName) => {
     const { field } = PROPERTIES[name];
     return rows.map(({ reading }) => {
       const value = reading[field];
       return Array.isArray(value) ? JSON.stringify(value) : value;
     });
   };
-  const added = await database.query<{ tasmart_id: string; timestamp: string }>(INSERT, [
+  const added = await database.query<{ tasmart_id: string; timestamp: string }>(insertOf(names), [
     rows.map(({ reading }) => epochSeconds(reading.timeUs)),
     rows.map(({ tasmartId }) => tasmartId),
     rows.map(({ reading }) => formatRfc3339(reading.timeUs)),
-    ...PROPERTY_NAMES.map(column),
+    ...names.map(column),
   ]);
   return added.map((row) => `${row.tasmart_id} ${row.timestamp}`);
 }
