@@ -1,4 +1,4 @@
-import stringWidth from 'string-width';
+import stringWidth from 'fast-string-width';
 
 /**
  * Whether block characters (▁▂▃▄▅▆▇█) come out as such: a terminal, whose locale is UTF-8 by the variable that counts

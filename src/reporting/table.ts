@@ -1,4 +1,4 @@
-import stringWidth from 'string-width';
+import stringWidth from 'fast-string-width';
 
 export interface Column {
   heading: string;
@@ -23,5 +23,5 @@ function padded(cell: string, columnWidth: number, align: Column['align']): stri
 
 /** In columns of a terminal; a letter takes one, an ideograph two, an accent of its own none. */
 function width(cell: string): number {
-  return /^[\x20-\x7e]*$/.test(cell) ? cell.length : stringWidth(cell);
+  return stringWidth(cell);
 }
