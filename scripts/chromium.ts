@@ -4,11 +4,11 @@ import { chromium, type Browser } from 'playwright-core';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-/** A Chromium of this machine: TASMART_CHROMIUM, else the first on the PATH or in /usr/bin; null: there is none. */
+/** A Chromium of this machine: TASMART_CHROMIUM, else the first on the PATH; null: there is none. */
 export function findChromium(env: Partial<Record<string, string>>): string | null {
   const named = env['TASMART_CHROMIUM'];
   if (named !== undefined && named !== '') return named;
-  const folders = [...(env['PATH'] ?? '').split(delimiter), '/usr/bin'].filter((folder) => folder !== '');
+  const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   const paths = NAMES.flatMap((name) => folders.map((folder) => join(folder, name)));
   return paths.find((path) => existsSync(path)) ?? null;
 }

@@ -46,8 +46,10 @@ export function chartsOf(valve: ValveReport, { fromUs, bucket }: ReportData): Ch
     figure: energyFigure(register, bucket, valve),
     payload: barsPayload(register, fromUs),
   }));
-  const lines = groupsOf(valve.series).map(({ title, isFromZero, unit, own }) => ({
-    figure: linesFigure(title, unit, own, valve),
+  const groups = groupsOf(valve.series);
+  const lines = groups.map(({ title, isFromZero, unit, own }) => ({
+    // Five stand in two rows of three: the one with the most lines takes the place that is left.
+    figure: linesFigure({ title, unit, own, valve, width: groups.length === 5 && own.length > 2 ? 'double' : null }),
     payload: linesPayload(unit, isFromZero, own),
   }));
   return [...energy, ...lines];
@@ -81,11 +83,19 @@ function energyFigure(register: RegisterEnergy, bucket: 'hour' | 'day', valve: V
     unit: 'kWh',
     rest: `total ${total}`,
     words,
-    isWide: true,
+    width: 'wide',
   });
 }
 
-function linesFigure(title: string, unit: string, lines: readonly Line[], valve: ValveReport): Markup {
+interface LinesFrame {
+  title: string;
+  unit: string;
+  own: readonly Line[];
+  valve: ValveReport;
+  width: Frame['width'];
+}
+
+function linesFigure({ title, unit, own: lines, valve, width }: LinesFrame): Markup {
   const ranges = lines.map((line) => `${lines.length > 1 ? `${line.name} ` : ''}${rangeText(line.series)}`).join(', ');
   const faults = `${count(valve.gaps.length, 'gap')}, ${count(valve.errors.length, 'error period')}`;
   const keys =
@@ -97,6 +107,7 @@ function linesFigure(title: string, unit: string, lines: readonly Line[], valve:
     rest: `${ranges} ${unit}`,
     words: `${title} of ${valveName(valve)} over time: ${ranges} ${unit}. ${faults}.`,
     keys,
+    width,
   });
 }
 
@@ -108,11 +119,12 @@ interface Frame {
   /** the chart, for those who do not see it */
   words: string;
   keys?: readonly Markup[] | false;
-  isWide?: boolean;
+  /** across all columns, or two of three; null: one */
+  width: 'wide' | 'double' | null;
 }
 
-function figure({ title, unit, rest, words, keys, isWide }: Frame): Markup {
-  return markup`<figure class="${isWide && 'wide'}">
+function figure({ title, unit, rest, words, keys, width }: Frame): Markup {
+  return markup`<figure class="${width}">
     <figcaption><b>${title}</b> <span class="unit">${unit}</span> ${keys}<output>${rest}</output></figcaption>
     <div class="plot" role="img" aria-label="${words}"></div>
   </figure>`;

@@ -51,10 +51,11 @@ function supplyProblems({ state, newestUs, ageUs }: ValveReport, { time }: Wordi
   ];
 }
 
-function currentErrors({ errorStatus, errors, newestUs }: ValveReport, { time }: Wording): string[] {
-  if (errorStatus === null || errorStatus.length === 0) return [];
+function currentErrors({ errorStatus, errors, newestUs, state }: ValveReport, { time }: Wording): string[] {
+  if (errorStatus === null || errorStatus.length === 0 || state === 'left') return [];
   const running = errors.findLast(({ toUs }) => newestUs !== null && toUs >= newestUs);
-  return [`reports ${namesOf(errorStatus)}${running ? `, since ${time(running.fromUs)} at least` : ''}`];
+  const verb = state === 'silent' || state === 'behind' ? 'last reported' : 'reports';
+  return [`${verb} ${namesOf(errorStatus)}${running ? `, since ${time(running.fromUs)} at least` : ''}`];
 }
 
 function holes({ gaps, state }: ValveReport, { toUs }: ReportData, { span }: Wording): string[] {

@@ -44,8 +44,8 @@ function dailyTable(valve: ValveReport, data: ReportData, { offsets }: Wording):
       ...registers.map(({ buckets }) => energyWithin(buckets, startUs, endUs)),
       ...lines.map(({ series }) => {
         const places = decimalsOf(series);
-        const stats = statisticsOf(valve.timesUs, series.values, from, to);
-        return stats?.map((value) => value.toFixed(places)).join(' · ') ?? '–';
+        const range = rangeOf(series.values, from, to);
+        return range?.map((value) => value.toFixed(places)).join(' · ') ?? '–';
       }),
     ];
     const day = dayText(wallOf(offsets, epochSeconds(startUs)));
@@ -70,7 +70,7 @@ function dailyTable(valve: ValveReport, data: ReportData, { offsets }: Wording):
         ${trusted(rows.join(''))}
       </tbody>
     </table>`,
-    `Measured values: least · mean over time · most. ${MARKS}.`,
+    `Measured values: least · most of the readings that the charts show. ${MARKS}.`,
   );
 }
 
@@ -87,30 +87,10 @@ function energyWithin(buckets: readonly Consumption[], fromUs: Micros, toUs: Mic
 const SEVERITY = ['implausible', 'reset', 'estimated', 'provisional'] as const;
 const MARKS = SEVERITY.map((quality) => `${QUALITIES[quality].mark} ${QUALITIES[quality].text}`).join('; ');
 
-/** Least, mean over time, and most of the values from one index to before another. */
-function statisticsOf(
-  timesUs: readonly Micros[],
-  values: readonly (number | null)[],
-  from: number,
-  to: number,
-): [number, number, number] | null {
-  let [least, most, area, lengthUs, sum, amount] = [Infinity, -Infinity, 0, 0, 0, 0];
-  let last: { timeUs: Micros; value: number } | null = null;
-  for (let index = from; index < to; index++) {
-    const value = values[index] ?? null;
-    const timeUs = timesUs[index] ?? 0;
-    if (value === null) continue;
-    least = Math.min(least, value);
-    most = Math.max(most, value);
-    sum += value;
-    amount++;
-    if (last) {
-      area += ((last.value + value) / 2) * (timeUs - last.timeUs);
-      lengthUs += timeUs - last.timeUs;
-    }
-    last = { timeUs, value };
-  }
-  return amount === 0 ? null : [least, lengthUs === 0 ? sum / amount : area / lengthUs, most];
+/** Least and most of the values from one index to before another. */
+function rangeOf(values: readonly (number | null)[], from: number, to: number): [number, number] | null {
+  const own = values.slice(from, to).filter((value) => value !== null);
+  return own.length === 0 ? null : [Math.min(...own), Math.max(...own)];
 }
 
 function energyTable(register: RegisterEnergy, valve: ValveReport, wording: Wording): Markup {

@@ -36,7 +36,8 @@ export interface ValvePlan extends Partial<ValveReport> {
   coolingKw?: number;
   /** how far the kept readings are apart */
   stepUs?: Micros;
-  withTemperatures?: boolean;
+  /** what is stored besides flow and power */
+  stored?: 'temperatures' | 'all' | 'nothing';
 }
 
 /** A sound valve with a reading each quarter, save for what the plan says. */
@@ -52,7 +53,7 @@ export function valveOf(
     peakKw = 20,
     coolingKw = 0,
     stepUs = INTERVAL_US,
-    withTemperatures = true,
+    stored = 'temperatures',
     ...more
   } = plan;
   const gaps = [...holes, ...(untilUs < toUs ? [{ fromUs: untilUs, toUs }] : [])];
@@ -104,10 +105,18 @@ export function valveOf(
     series: [
       series('measured_flow', 'm³/h', 4, (timeUs) => (load(timeUs) * peakKw) / 14),
       series('measured_power', 'kW', 4, (timeUs) => load(timeUs) * peakKw),
-      ...(withTemperatures
+      ...(stored !== 'nothing'
         ? [
             series('local_temp', '°C', 1, (timeUs) => 28 + 12 * load(timeUs)),
             series('remote_temp', '°C', 1, (timeUs) => 38 + 26 * load(timeUs)),
+          ]
+        : []),
+      ...(stored === 'all'
+        ? [
+            series('relative_flow', '%', 2, (timeUs) => 90 * load(timeUs)),
+            series('relative_power', '%', 2, (timeUs) => 80 * load(timeUs)),
+            series('position', '%', 2, (timeUs) => 20 + 70 * load(timeUs)),
+            series('input_signal', 'V', 1, (timeUs) => 10 * load(timeUs)),
           ]
         : []),
     ],
@@ -209,7 +218,7 @@ export function sevenValves(more: Partial<ReportData> = {}): ReportData {
   const silentUs = local('2026-11-22T22:48');
   return reportOf(
     [
-      valveOf(0, { label: 'Caffè dell’atrio – Edificio "Ex Opificio"', backendRef: 'IT-4711' }),
+      valveOf(0, { label: 'Caffè dell’atrio – Edificio "Ex Opificio"', backendRef: 'IT-4711', stored: 'all' }),
       valveOf(1, { label: 'Caffè dell’atrio – Scala B', holes: [hole, second], peakKw: 24 }),
       valveOf(2, {
         label: 'Collettore piano terra – Scala A',

@@ -53,6 +53,7 @@ export function drawBars(plot: HTMLElement, payload: BarsPayload, fromS: number,
     gap: 1,
     disp: { fill: looks('fill'), stroke: looks('stroke') },
   });
+  // Each bar brings its own fill and outline; without these two, uPlot would draw neither.
   const series: uPlot.Series[] = [
     { ...(paths && { paths }), width: 1, fill: '#000', stroke: '#000', points: { show: false } },
   ];
@@ -101,7 +102,8 @@ function draw(
       cursor: {
         y: false,
         drag: { x: true, y: false, setScale: false, dist: 4 },
-        points: { size: 7 },
+        // The reading that is read; of a bar, which is read all over, there is none.
+        points: { show: missing === null, size: 7 },
         // Other charts follow the pointer; what is done with it is done once, here, for all of them.
         sync: { key: SYNC_KEY, scales: ['x', null], filters: { pub: (type) => type === 'mousemove', sub: () => true } },
         bind: {

@@ -55,7 +55,7 @@ export function createValveCharts(container: HTMLElement, report: ReportPayload,
 /** Widths are read before any is set: a layout of the page for each chart would take seconds. */
 function fit(plots: readonly uPlot[], isOnPaper: boolean): void {
   const widths = plots.map(({ root, width }) => {
-    if (isOnPaper) return root.closest('.wide') ? PAPER_PX.wide : PAPER_PX.narrow;
+    if (isOnPaper) return root.closest('.wide, .double') ? PAPER_PX.wide : PAPER_PX.narrow;
     return root.parentElement?.clientWidth ?? width;
   });
   for (const [index, plot] of plots.entries()) {
