@@ -106,21 +106,21 @@ const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
 
 /** A row per day, a column per hour of the clock; the hour that comes twice holds two numbers. */
 function hourlyTable({ buckets }: RegisterEnergy, { offsets }: Wording): Markup {
-  const days = new Map<number, { cells: string[]; total: bigint }>();
+  const days = new Map<number, { cells: string[]; total: bigint | null }>();
   for (const bucket of buckets) {
     const wallS = wallOf(offsets, epochSeconds(bucket.startUs));
     const dayS = Math.floor(wallS / DAY_S) * DAY_S;
     const hour = Math.floor((wallS - dayS) / 3600);
-    const day = days.get(dayS) ?? { cells: HOURS.map(() => ''), total: 0n };
+    const day = days.get(dayS) ?? { cells: HOURS.map(() => ''), total: null };
     const before = day.cells[hour] ?? '';
     day.cells[hour] = `${before}${before === '' ? '' : ' + '}${kwhCell(bucket)}`;
-    day.total += parseDecimal(bucket.kwh ?? '0');
+    if (bucket.kwh !== null) day.total = (day.total ?? 0n) + parseDecimal(bucket.kwh);
     days.set(dayS, day);
   }
   const heads = HOURS.map((hour) => `<th scope="col">${String(hour).padStart(2, '0')}`);
   const rows = [...days].map(
     ([dayS, { cells, total }]) =>
-      `<tr><th scope="row">${dayText(dayS)}<td>${cells.join('<td>')}<td><b>${kwhText(formatDecimal(total, 3))}</b>`,
+      `<tr><th scope="row">${dayText(dayS)}<td>${cells.join('<td>')}<td><b>${total === null ? '–' : kwhText(formatDecimal(total, 3))}</b>`,
   );
   return markup`<table>
     <thead>

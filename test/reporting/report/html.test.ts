@@ -107,9 +107,10 @@ test('a day counts as complete only when nothing is missing, and holes stand out
 
 test('without the script the numbers are there: day by day, and hour by hour with their quality', () => {
   const text = textOf(reportHtml(sevenValves(), ASSETS));
-  expect(text).toContain('Measured values: least · mean over time · most.');
+  expect(text).toContain('Measured values: least · most of the readings that the charts show.');
   expect(text).toContain('Energy of register 1, hour by hour');
   expect(text).toMatch(/≥40\.9/);
+  expect(text).toMatch(/Sat 21 Nov–{25}/); // a day without a curve has no total
   expect(text).toContain('Register 1: the counter was reset');
 });
 
