@@ -2,6 +2,7 @@ import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { platform } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface RunningServer {
   pid: number;
@@ -15,6 +16,9 @@ export const POLL_MS = 5;
 /** A server that starts or ends refuses connections for a moment; for longer than this, there is none. */
 const SILENCE_MS = 10_000;
 
+/** After which a file that has not changed was left by a server that was killed. */
+const SETTLE_MS = 100;
+
 /**
  * The server that runs in a data folder, after its postmaster.pid. A file that a dead server left is removed:
  * its pid may by now be another program's (in a container it nearly always is), and PostgreSQL would refuse to start.
@@ -27,6 +31,9 @@ export async function runningServer(dataFolder: string): Promise<RunningServer |
   if (content === null) return null;
   const server = parsePidFile(content);
   if (server ? await isServerOf(dataFolder, file, server) : await isFresh(file)) return server ?? STARTING;
+  // A server that ends takes its file along, and the next one may have come meanwhile, whose file must stay where it is.
+  await sleep(SETTLE_MS);
+  if ((await readFile(file, 'utf8').catch(() => null)) !== content) return runningServer(dataFolder);
   await removeStale(file, content);
   return null;
 }
