@@ -140,10 +140,6 @@ async function readAsset(name: string): Promise<string> {
 
 /** Before the work is done, that it is not in vain. @throws KnownError exit 78 */
 async function checkTarget(file: string): Promise<void> {
-  const folder = dirname(resolve(file));
-  await access(folder, constants.W_OK).catch((cause: unknown) => {
-    throw unwritable(file, cause);
-  });
   const existing = await stat(file).catch(() => null);
   // A device or a pipe, too, would be replaced by a file.
   if (existing !== null && !existing.isFile()) {
@@ -151,6 +147,9 @@ async function checkTarget(file: string): Promise<void> {
       remedy: 'name a file, or - for stdout',
     });
   }
+  await access(dirname(resolve(file)), constants.W_OK).catch((cause: unknown) => {
+    throw unwritable(file, cause);
+  });
 }
 
 /** Whoever opens the page finds the old one or the new one, whole. @throws KnownError exit 78 */
