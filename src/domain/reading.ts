@@ -30,6 +30,23 @@ export interface Measurements {
   errorStatus: readonly string[] | null;
 }
 
+/** What a point without any property measures. */
+export const NO_MEASUREMENTS: Measurements = {
+  measuredFlowDlh: null,
+  measuredPowerDw: null,
+  energyCounter1Kwh: null,
+  energyCounter2Kwh: null,
+  relativeFlowBp: null,
+  relativePowerBp: null,
+  positionBp: null,
+  inputSignalDv: null,
+  localTempDc: null,
+  remoteTempDc: null,
+  valveTimestampS: null,
+  valveDst: null,
+  errorStatus: null,
+};
+
 /** One point of one valve: what HyCloud reports and the table keeps. */
 export interface Reading extends Measurements {
   timeUs: Micros;

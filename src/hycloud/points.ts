@@ -1,5 +1,5 @@
 import { parse as parseLossless } from 'lossless-json';
-import { PROPERTIES, type Measurements, type PropertyName, type Reading } from '../domain/reading.ts';
+import { NO_MEASUREMENTS, PROPERTIES, type PropertyName, type Reading } from '../domain/reading.ts';
 import { parseRfc3339, US_PER_MINUTE, type Micros } from '../domain/time.ts';
 
 /** HyCloud stamps points itself, so none can be later than its clock; this much is left to the clocks of its servers. */
@@ -44,22 +44,6 @@ export function countValues(json: string): number {
 
 const [COMMA, BRACKET, BRACE] = [0x2c, 0x5b, 0x7b];
 
-const EMPTY: Measurements = {
-  measuredFlowDlh: null,
-  measuredPowerDw: null,
-  energyCounter1Kwh: null,
-  energyCounter2Kwh: null,
-  relativeFlowBp: null,
-  relativePowerBp: null,
-  positionBp: null,
-  inputSignalDv: null,
-  localTempDc: null,
-  remoteTempDc: null,
-  valveTimestampS: null,
-  valveDst: null,
-  errorStatus: null,
-};
-
 /** One entry of `points`; absent properties are null. Only the properties asked for are looked at. */
 export function decodePoint(
   raw: unknown,
@@ -73,7 +57,7 @@ export function decodePoint(
   if (timeUs === null) return { timeUs: null, reason: 'a point without a valid time' };
   if (timeUs > serverTimeUs + FUTURE_TOLERANCE_US)
     return { timeUs, reason: `a point from the future (${String(time).slice(0, 40)})` };
-  const reading: Reading = { ...EMPTY, timeUs };
+  const reading: Reading = { ...NO_MEASUREMENTS, timeUs };
   for (const name of properties) {
     // The vendor's type listing names the answer's field actuator_position.
     const value = wire[name] ?? (name === 'position' ? wire['actuator_position'] : undefined);
@@ -81,6 +65,7 @@ export function decodePoint(
     const { field, type } = PROPERTIES[name];
     const decoded = decodeValue(value, type);
     if (decoded === null) return { timeUs, reason: `${name} is not ${describe(type)}` };
+    // decodeValue gives what PROPERTIES promises of the field; TypeScript does not follow that.
     (reading as unknown as Record<string, unknown>)[field] = decoded;
   }
   return reading;

@@ -1,4 +1,4 @@
-import type { Reading } from '../../src/domain/reading.ts';
+import { NO_MEASUREMENTS, type Reading } from '../../src/domain/reading.ts';
 import { parseRfc3339, type Micros } from '../../src/domain/time.ts';
 import type { Project, Valve } from '../../src/domain/valve.ts';
 import type { HyCloud, PointsPage, PointsQuery } from '../../src/hycloud/client.ts';
@@ -12,22 +12,7 @@ export function at(time: string): Micros {
 }
 
 export function reading(timeUs: Micros, measuredFlowDlh: number | null = null): Reading {
-  return {
-    timeUs,
-    measuredFlowDlh,
-    measuredPowerDw: null,
-    energyCounter1Kwh: null,
-    energyCounter2Kwh: null,
-    relativeFlowBp: null,
-    relativePowerBp: null,
-    positionBp: null,
-    inputSignalDv: null,
-    localTempDc: null,
-    remoteTempDc: null,
-    valveTimestampS: null,
-    valveDst: null,
-    errorStatus: null,
-  };
+  return { ...NO_MEASUREMENTS, timeUs, measuredFlowDlh };
 }
 
 /** Readings at these times of the day. */

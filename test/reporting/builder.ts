@@ -1,4 +1,4 @@
-import type { Reading } from '../../src/domain/reading.ts';
+import { NO_MEASUREMENTS, type Reading } from '../../src/domain/reading.ts';
 import { parseRfc3339, type Micros } from '../../src/domain/time.ts';
 import type { PolledValve, PollReport } from '../../src/polling/run.ts';
 import type { PollSummary } from '../../src/reporting/poll.ts';
@@ -12,20 +12,12 @@ export function us(text: string): Micros {
 /** 10:14:58 UTC: 15 340 dl/h, 151 814 dW, 12 345 kWh and 0 kWh. */
 export function readingOf(more: Partial<Reading> = {}): Reading {
   return {
+    ...NO_MEASUREMENTS,
     timeUs: us('2026-03-01T10:14:58.535091Z'),
     measuredFlowDlh: 15_340,
     measuredPowerDw: 151_814,
     energyCounter1Kwh: 12_345n,
     energyCounter2Kwh: 0n,
-    relativeFlowBp: null,
-    relativePowerBp: null,
-    positionBp: null,
-    inputSignalDv: null,
-    localTempDc: null,
-    remoteTempDc: null,
-    valveTimestampS: null,
-    valveDst: null,
-    errorStatus: null,
     ...more,
   };
 }

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { withConnection, type Database, type ServerSettings } from '../../../src/database/connection.ts';
 import { storeReadings, type ValveReadings } from '../../../src/database/repository.ts';
-import type { Reading } from '../../../src/domain/reading.ts';
+import { NO_MEASUREMENTS, type Reading } from '../../../src/domain/reading.ts';
 import { epochSeconds, formatRfc3339, US_PER_MINUTE } from '../../../src/domain/time.ts';
 
 /**
@@ -101,20 +101,12 @@ function valveReadings(valve: number, roundUs: number, count: number): ValveRead
 
 function reading(valve: number, timeUs: number): Reading {
   return {
+    ...NO_MEASUREMENTS,
     timeUs,
     measuredFlowDlh: 1000 + (valve % 900),
     measuredPowerDw: 30_000 + valve,
     energyCounter1Kwh: BigInt(80_000 + valve),
     energyCounter2Kwh: 0n,
-    relativeFlowBp: null,
-    relativePowerBp: null,
-    positionBp: null,
-    inputSignalDv: null,
-    localTempDc: null,
-    remoteTempDc: null,
-    valveTimestampS: null,
-    valveDst: null,
-    errorStatus: null,
   };
 }
 
