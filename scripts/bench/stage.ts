@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmod, cp, mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { buildCli, REPOSITORY } from '../../test/support/build.ts';
+import { useTemporaryFolder } from '../../test/support/temporary-folder.ts';
 import { createCertificate } from '../simulator/certificate.ts';
 import type { OutputFormat } from '../../src/commands/context.ts';
 import { PROBE, runNode } from './child.ts';
@@ -35,10 +33,8 @@ export async function withStage<T>(
   use: (stage: Stage) => Promise<T>,
 ): Promise<T> {
   const endings: (() => Promise<void>)[] = [];
-  const folder = await mkdtemp(join(tmpdir(), 'tasmart-bench-'));
-  await chmod(folder, 0o1777); // root's PostgreSQL runs as nobody
-  endings.push(await startReaper(folder));
-  process.env['TMPDIR'] = process.env['TEMP'] = folder;
+  const { folder, remove } = await useTemporaryFolder('tasmart-bench-');
+  endings.push(remove);
   try {
     return await use({ ...(await prepare(folder, signal, (end) => endings.push(end))), format });
   } finally {
@@ -100,22 +96,4 @@ async function bundleWorkers(folder: string): Promise<void> {
     },
     logLevel: 'warning',
   });
-}
-
-/** The tests' reaper: even where we are killed, it ends the server in the folder and removes the folder. */
-async function startReaper(folder: string): Promise<() => Promise<void>> {
-  const script = join(REPOSITORY, 'test', 'support', 'reaper.ts');
-  const reaper = spawn(process.execPath, ['--import', 'tsx', script, folder], {
-    cwd: REPOSITORY,
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  await once(reaper, 'spawn');
-  reaper.unref();
-  return async () => {
-    const ended = once(reaper, 'exit');
-    reaper.ref();
-    reaper.stdin.end('orderly');
-    await ended;
-  };
 }
