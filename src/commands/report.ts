@@ -109,15 +109,13 @@ export async function loadReport(
     reports.push(valveReport({ valve, facts: own, state, readings, buckets }, span));
   }
   return {
-    ...{
-      generatedUs: nowUs,
-      fromUs,
-      toUs,
-      timezone,
-      intervalMinutes,
-      version: VERSION,
-      bucket,
-    },
+    generatedUs: nowUs,
+    fromUs,
+    toUs,
+    timezone,
+    intervalMinutes,
+    version: VERSION,
+    bucket,
     newestRun: status.newestRun,
     lastSuccess: status.lastSuccess,
     // Who asks for one valve does not ask for the others that are missing.
