@@ -2,7 +2,7 @@
  * Set CONVERGENCE_RUNS to live through more histories; to repeat a failure, CONVERGENCE_SEED and CONVERGENCE_PATH to
  * what fast-check printed (and vitest to the file that it was of).
  */
-const { CONVERGENCE_RUNS: runs = '150', CONVERGENCE_SEED: seed, CONVERGENCE_PATH: path } = process.env;
+const { CONVERGENCE_RUNS: runs = '300', CONVERGENCE_SEED: seed, CONVERGENCE_PATH: path } = process.env;
 
 export const RUNS = Number(runs);
 
@@ -12,4 +12,4 @@ export const REPEAT = {
 };
 
 /** A machine that is slow, or busy with other tests, lives through fewer histories; the tally says how many. */
-export const LIMITS = { interruptAfterTimeLimit: 60_000 };
+export const LIMITS = { interruptAfterTimeLimit: 150_000 };
