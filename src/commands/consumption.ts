@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { IANAZone } from 'luxon';
 import type { Config } from '../config/config.ts';
 import {
@@ -15,6 +14,7 @@ import { isNamed } from '../domain/valve.ts';
 import { consumptionFormat } from '../reporting/consumption.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { createLog } from './log.ts';
+import { write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
 import { drawsBlocks } from './terminal.ts';
@@ -77,10 +77,4 @@ export function namedValves<V extends MeteredValve>(all: readonly V[], wanted: r
     });
   }
   return all.filter((valve) => wanted.some((name) => isNamed(valve, name)));
-}
-
-/** Waits for a slow reader; one that is gone needs no waiting for. */
-async function write(text: string): Promise<void> {
-  if (text === '' || process.stdout.write(text)) return;
-  await once(process.stdout, 'drain').catch(() => undefined);
 }

@@ -1,5 +1,5 @@
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
-import type { PollReport } from '../polling/run.ts';
+import type { PollReport } from '../polling/report.ts';
 
 export const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { LockedError } from '../database/errors.ts';
 import type { HyCloudStats } from '../hycloud/client.ts';
 import { shardName, type Shard } from '../domain/shard.ts';
-import { formatMetrics, type RunMetrics } from '../reporting/metrics.ts';
+import { formatMetrics, type RunMetrics, type SeenValve } from '../reporting/metrics.ts';
 import type { PollSummary } from '../reporting/poll.ts';
 import { errorStatus, pollStatus, stopStatus } from './exit-status.ts';
 
@@ -22,23 +22,21 @@ export interface MetricsOptions {
 
 /**
  * Writes the metrics of a run, also of one that fails; not of one that found another at work, which will write its own.
- * `stats` tells what HyCloud was asked, as far as it came to that.
+ * `stats` tells what HyCloud was asked, as far as it came to that, `valves` what was seen of them once `work` is done.
  */
 export async function withMetrics(
   { file: wanted, shard, startedMs, isNarrowed, signal, log }: MetricsOptions,
   stats: () => HyCloudStats,
+  valves: readonly SeenValve[],
   work: () => Promise<PollSummary>,
 ): Promise<PollSummary> {
   const file = wanted && shardFile(wanted, shard);
   const write = async (report: RunMetrics['report'], exitStatus: number) => {
     if (file === null) return;
     const seconds = (performance.now() - startedMs) / 1000;
-    const cost = { ...stats(), seconds, endedUs: Date.now() * 1000 };
-    await update(
-      file,
-      { ...cost, exitStatus: stopStatus(signal) ?? exitStatus, report, isNarrowed, shard: shard && shardName(shard) },
-      log,
-    );
+    const cost = { ...stats(), seconds, endedUs: Date.now() * 1000, exitStatus: stopStatus(signal) ?? exitStatus };
+    const seen = { report, valves: report ? valves : [], isNarrowed, shard: shard && shardName(shard) };
+    await update(file, { ...cost, ...seen }, log);
   };
   try {
     const summary = await work();

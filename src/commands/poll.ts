@@ -9,10 +9,13 @@ import { KnownError } from '../domain/errors.ts';
 import { parseShard, type Shard } from '../domain/shard.ts';
 import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
-import type { HyCloud, HyCloudStats } from '../hycloud/client.ts';
+import type { HyCloudStats } from '../hycloud/client.ts';
 import { shardPace } from '../polling/pace.ts';
-import { poll, type PollReport, type PollSettings } from '../polling/run.ts';
-import { failuresOf, pollCsv, pollJson, pollTable, runFields, type PollSummary } from '../reporting/poll.ts';
+import type { PollReport } from '../polling/report.ts';
+import { poll, type PollDependencies, type PollSettings } from '../polling/run.ts';
+import { storedOf } from '../polling/tally.ts';
+import type { SeenValve } from '../reporting/metrics.ts';
+import { pollFormat, runFields, type PollFormat, type PollSummary } from '../reporting/poll.ts';
 import { count, printable } from '../reporting/text.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { pollStatus } from './exit-status.ts';
@@ -20,6 +23,7 @@ import { withHealthcheck } from './healthcheck.ts';
 import { withHyCloud, type Limits } from './hycloud.ts';
 import { createLog } from './log.ts';
 import { withMetrics } from './metrics.ts';
+import { write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { withRecordedRun } from './recorded-run.ts';
 import { readConfig } from './settings.ts';
@@ -45,9 +49,11 @@ export async function run(options: PollOptions, context: CommandContext): Promis
     const config = requireConfig(parsed, sections(dryRun, shard !== null));
     const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
     const settings = pollSettings(config, options.valve ?? [], shard ?? config.shard);
-    const run: Run = { config, settings, limits, signal: context.signal, startedMs, log };
+    const { timezone, properties } = config;
+    const output = pollFormat(options.format, { timezone, properties, dryRun });
+    const run: Run = { config, settings, limits, signal: context.signal, startedMs, output, log };
     const summary = await (dryRun ? pollOnly(run) : pollAndStore(run, begun));
-    print(summary, config, options.format);
+    for (const text of output.text(summary)) await write(text);
     logSummary(summary, log);
     return { status: pollStatus(summary.report), text: describe(summary) };
   });
@@ -85,29 +91,35 @@ interface Run {
   /** the user's alone, unlike that of `limits` */
   signal: AbortSignal;
   startedMs: number;
+  output: PollFormat;
   log: Logger;
 }
 
-async function pollOnly({ config, settings, limits, startedMs, log }: Run): Promise<PollSummary> {
+async function pollOnly({ config, settings, limits, startedMs, output, log }: Run): Promise<PollSummary> {
   return withHyCloud(paced(config, settings), limits, log, async (hycloud) => {
-    const report = await poll({ hycloud, database: null, log }, settings);
+    const report = await poll({ hycloud, database: null, log, onPolled: output.add }, settings);
     return { report, dryRun: true, ...hycloud.stats, seconds: secondsSince(startedMs) };
   });
 }
 
 /** `begun` is called once nothing else keeps the run from beginning. */
 async function pollAndStore(
-  { config, settings, limits, signal, startedMs, log }: Run,
+  { config, settings, limits, signal, startedMs, output, log }: Run,
   begun: () => void,
 ): Promise<PollSummary> {
   let stats: HyCloudStats = { requests: 0, retries: 0 };
+  const seen: SeenValve[] = [];
+  const onPolled: PollDependencies['onPolled'] = (valves, nowUs) => {
+    output.add(valves, nowUs);
+    if (config.metricsFile !== null) for (const { valve, newest } of valves) seen.push({ valve, newest });
+  };
   const read = (database: Database) => {
     begun();
     // What is read when the session is lost could not be stored.
     const stop = AbortSignal.any([limits.signal, database.lost]);
     return withHyCloud(paced(config, settings), { ...limits, signal: stop }, log, async (hycloud) => {
       ({ stats } = hycloud);
-      const report = await storeRun({ hycloud, database, log }, settings, signal);
+      const report = await storeRun({ hycloud, database, log, onPolled }, settings, signal);
       return { report, dryRun: false, ...stats, seconds: secondsSince(startedMs) };
     });
   };
@@ -115,6 +127,7 @@ async function pollAndStore(
   return withMetrics(
     { file: config.metricsFile, shard: settings.shard, startedMs, isNarrowed, signal, log },
     () => stats,
+    seen,
     () =>
       withDatabase(config.database, { ...OPEN_OPTIONS, giveUp: limits.giveUp }, (database) =>
         withRunLock(database, { mode: 'poll', shard: settings.shard }, () => read(database)),
@@ -177,37 +190,32 @@ function pollSettings(config: Config, only: readonly string[], shard: Shard | nu
 }
 
 async function storeRun(
-  dependencies: { hycloud: HyCloud; database: Database; log: Logger },
+  dependencies: PollDependencies & { database: Database },
   settings: PollSettings,
   signal: AbortSignal,
 ): Promise<PollReport> {
   const { hycloud, database } = dependencies;
   const describe = (report: PollReport): Omit<RunEnd, 'requests' | 'retries'> => ({
-    valves: report.polled.length + report.problems.length,
+    valves: report.valves,
     stored: report.stored,
     unchanged: report.unchanged,
     silent: report.silent,
-    failed: report.failed,
-    outcome: signal.aborted && report.failed > 0 ? 'interrupted' : report.outcome,
-    error: failuresOf(report)[0]?.reason ?? null,
+    failed: report.failures.length,
+    outcome: signal.aborted && report.failures.length > 0 ? 'interrupted' : report.outcome,
+    error: report.failures[0]?.reason ?? null,
   });
   let stored = 0;
-  const onStored = (readings: number) => {
-    stored += readings;
+  const onPolled: PollDependencies['onPolled'] = (valves, nowUs) => {
+    for (const valve of valves) stored += storedOf(valve);
+    dependencies.onPolled?.(valves, nowUs);
   };
-  const work = () => poll({ ...dependencies, onStored }, settings);
+  const work = () => poll({ ...dependencies, onPolled }, settings);
   const kind = { mode: 'poll', shard: settings.shard } as const;
   return withRecordedRun(database, kind, hycloud.stats, work, describe, { signal, stored: () => stored });
 }
 
-function print(summary: PollSummary, config: Config, format: OutputFormat): void {
-  const view = { timezone: config.timezone, properties: config.properties };
-  const text = { table: pollTable, json: pollJson, csv: pollCsv }[format](summary, view);
-  process.stdout.write(text);
-}
-
 function logSummary(summary: PollSummary, log: Logger): void {
-  for (const { valve, reason, remedy } of failuresOf(summary.report)) {
+  for (const { valve, reason, remedy } of summary.report.failures) {
     log.warn(
       { tasmart_id: valve?.id, valve: valve ? printable(valveLabel(valve)) : undefined, remedy: remedy ?? undefined },
       printable(reason, 500),
@@ -218,7 +226,6 @@ function logSummary(summary: PollSummary, log: Logger): void {
 
 /** For the monitor, which is somebody else's: counts alone. */
 function describe({ report, requests, retries }: PollSummary): string {
-  const { outcome, polled, problems, stored, silent, failed } = report;
-  const valves = count(polled.length + problems.length, 'valve');
-  return `${outcome}: ${valves}, ${count(stored, 'reading')} stored, ${silent} silent, ${failed} failed, ${count(requests, 'request')}, ${count(retries, 'retry', 'retries')}`;
+  const { outcome, valves, stored, silent, failures } = report;
+  return `${outcome}: ${count(valves, 'valve')}, ${count(stored, 'reading')} stored, ${silent} silent, ${failures.length} failed, ${count(requests, 'request')}, ${count(retries, 'retry', 'retries')}`;
 }

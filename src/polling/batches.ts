@@ -1,8 +1,10 @@
 /** How work is cut into batches: as many as have come when the last batch is done with, within these bounds. */
-export interface BatchOptions {
+export interface BatchOptions<R> {
   concurrency: number;
-  /** no more work begins while this many wait to be taken; what is under way then is added */
+  /** no more work begins while results of this size wait to be taken; what is under way then is added */
   maxBatch: number;
+  /** of a result; 1 where it is not given */
+  sizeOf?: (result: R) => number;
   /** how long a batch waits to fill */
   lingerMs: number;
 }
@@ -14,10 +16,11 @@ export interface BatchOptions {
 export async function* inBatches<T, R>(
   items: Iterable<T>,
   work: (item: T) => Promise<R>,
-  { concurrency, maxBatch, lingerMs }: BatchOptions,
+  { concurrency, maxBatch, sizeOf = () => 1, lingerMs }: BatchOptions<R>,
 ): AsyncGenerator<R[]> {
   const iterator = items[Symbol.iterator]();
   let done: R[] = [];
+  let doneSize = 0;
   let stopped = false;
   let failures: unknown[] = [];
   let filled = createGate();
@@ -25,12 +28,13 @@ export async function* inBatches<T, R>(
 
   async function worker(): Promise<void> {
     for (;;) {
-      while (done.length >= maxBatch && !stopped) await taken.passed;
+      while (doneSize >= maxBatch && !stopped) await taken.passed;
       const next = stopped ? null : iterator.next();
       if (!next || next.done) return;
       const result = await work(next.value);
       done.push(result);
-      if (done.length >= maxBatch) filled.open();
+      doneSize += sizeOf(result);
+      if (doneSize >= maxBatch) filled.open();
     }
   }
 
@@ -49,6 +53,7 @@ export async function* inBatches<T, R>(
       clearTimeout(timer);
       const batch = done;
       done = [];
+      doneSize = 0;
       filled = createGate();
       taken.open();
       taken = createGate();

@@ -1,19 +1,22 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/connection.ts';
 import { loadKnownProjects, recordProjects } from '../database/registry.ts';
-import { loadSyncStates, storeReadings, type IsNew } from '../database/repository.ts';
+import { storeReadings, type IsNew } from '../database/repository.ts';
 import type { KnownError } from '../domain/errors.ts';
-import type { PropertyName, Reading } from '../domain/reading.ts';
+import type { PropertyName } from '../domain/reading.ts';
 import type { Micros } from '../domain/time.ts';
 import type { Shard } from '../domain/shard.ts';
-import type { Project, Valve } from '../domain/valve.ts';
+import type { Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { inBatches } from './batches.ts';
 import { floorToGrid } from './grid.ts';
 import { overload } from './pace.ts';
-import { UNKNOWN_VALVE, type PlanSettings, type ValveState } from './plan.ts';
+import { UNKNOWN_VALVE, type PlanSettings } from './plan.ts';
+import type { PolledValve, PollReport } from './report.ts';
 import { pickShard } from './shard.ts';
+import { loadWork, type Work } from './states.ts';
+import { createTally } from './tally.ts';
 import { namesOf, narrow, resolveTargets, type Target } from './targets.ts';
 import { pollValve, type ValveContext, type ValveOutcome } from './valve.ts';
 
@@ -35,48 +38,12 @@ export interface PollDependencies {
   /** null: a dry run */
   database: Database | null;
   log: Logger;
-  /** told of the readings as they are stored */
-  onStored?: (readings: number) => void;
+  /** told of the valves as they are done with; what was read of them is stored by then, and kept nowhere */
+  onPolled?: (valves: readonly PolledValve[], nowUs: Micros) => void;
 }
 
-/** A reading and whether this run added it. */
-export interface PolledReading {
-  reading: Reading;
-  stored: boolean;
-}
-
-export interface PolledValve {
-  valve: Valve;
-  readings: readonly PolledReading[];
-  /** the youngest point seen, stored or not */
-  newest: Reading | null;
-  silent: boolean;
-  failure: string | null;
-  /** what to do about the failure */
-  remedy: string | null;
-}
-
-export interface PollReport {
-  outcome: 'success' | 'partial' | 'failed';
-  /** HyCloud's clock at the start */
-  nowUs: Micros;
-  polled: readonly PolledValve[];
-  /** what failed without being a valve that could be polled */
-  problems: readonly string[];
-  /** readings */
-  stored: number;
-  /** valves with nothing new */
-  unchanged: number;
-  /** valves */
-  silent: number;
-  /** valves */
-  failed: number;
-  /** why nothing at all could be read */
-  error: KnownError | null;
-}
-
-/** Outcomes are stored together as they come: few round trips, and the first rows are in before the last are read. */
-const MAX_BATCH = 500;
+/** Readings are stored together as they come: few round trips, and the first rows are in before the last are read. */
+const MAX_BATCH = 5000;
 const LINGER_MS = 50;
 
 /**
@@ -93,46 +60,37 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
   const nowUs = hycloud.serverTimeUs();
   // Narrowed or not: that a valve is no longer listed is told by its project being seen without it.
   if (database) await recordProjects(database, resolved.projects);
-  const work = await plannedWork(database, projects, nowUs, settings);
-  const tooMany = overload(work.length, settings);
-  if (tooMany) log.warn({ valves: work.length, ...tooMany }, 'polling every valve takes longer than there is time');
-  log.info({ valves: work.length, projects: projects.length, requests: hycloud.stats.requests }, 'targets resolved');
+  const valves = projects.flatMap((project) => project.valves);
+  const tooMany = overload(valves.length, settings);
+  if (tooMany) log.warn({ valves: valves.length, ...tooMany }, 'polling every valve takes longer than there is time');
+  log.info({ valves: valves.length, projects: projects.length, requests: hycloud.stats.requests }, 'targets resolved');
 
   const context: ValveContext = { hycloud, nowUs, settings, properties: settings.properties };
-  const polled: PolledValve[] = [];
-  const failures: ValveOutcome[] = [];
-  const batching = { concurrency: settings.maxConcurrency, maxBatch: MAX_BATCH, lingerMs: LINGER_MS };
+  const tally = createTally(settings.only.length > 0 ? [] : resolved.problems);
+  const work = database ? await loadWork(database, valves, lastWindow(nowUs, settings)) : valves.map(unplanned);
+  const batching = { concurrency: settings.maxConcurrency, maxBatch: MAX_BATCH, lingerMs: LINGER_MS, sizeOf };
   for await (const batch of inBatches(work, ({ valve, state }) => pollValve(valve, state, context), batching)) {
     const isNew = database ? await store(database, batch) : () => true;
-    const valves = batch.map((outcome) => polledValve(outcome, isNew));
-    dependencies.onStored?.(countStored(valves));
-    polled.push(...valves);
-    failures.push(...batch.filter(({ failure }) => failure !== null));
+    const polled = batch.map((outcome) => polledValve(outcome, isNew));
+    tally.add(batch, polled);
+    dependencies.onPolled?.(polled, nowUs);
   }
-  return summarize(nowUs, polled, failures, settings.only.length > 0 ? [] : resolved.problems);
+  return { nowUs, ...tally.result() };
 }
 
-interface Work {
-  valve: Valve;
-  state: ValveState;
-}
-
-/** Valves that earlier runs did not reach come first. */
-async function plannedWork(
-  database: Database | null,
-  projects: readonly Project[],
-  nowUs: number,
-  { intervalUs }: PollSettings,
-): Promise<Work[]> {
-  const valves = projects.flatMap((project) => project.valves);
-  if (!database) return valves.map((valve) => ({ valve, state: UNKNOWN_VALVE }));
+/** That of the last boundary that has passed. */
+function lastWindow(nowUs: Micros, { intervalUs }: PollSettings): { fromUs: Micros; toUs: Micros } {
   const toUs = floorToGrid(nowUs, intervalUs);
-  const ids = valves.map(({ id }) => id);
-  const states = await loadSyncStates(database, ids, { fromUs: toUs - intervalUs, toUs });
-  const lastAttempt = ({ id }: Valve) => states.get(id)?.lastAttemptUs ?? 0;
-  return valves
-    .sort((a, b) => lastAttempt(a) - lastAttempt(b))
-    .map((valve) => ({ valve, state: states.get(valve.id) ?? UNKNOWN_VALVE }));
+  return { fromUs: toUs - intervalUs, toUs };
+}
+
+function unplanned(valve: Valve): Work {
+  return { valve, state: UNKNOWN_VALVE };
+}
+
+/** What an outcome takes of a batch. */
+function sizeOf({ readings }: ValveOutcome): number {
+  return Math.max(1, readings.length);
 }
 
 async function store(database: Database, batch: readonly ValveOutcome[]): Promise<IsNew> {
@@ -156,36 +114,5 @@ function polledValve({ valve, readings, newest, silent, failure }: ValveOutcome,
     silent,
     failure: failure?.reason ?? null,
     remedy: failure?.remedy ?? null,
-  };
-}
-
-function countStored(valves: readonly PolledValve[]): number {
-  return valves.reduce((sum, { readings }) => sum + readings.filter(({ stored }) => stored).length, 0);
-}
-
-function isUnchanged({ readings, silent, failure }: PolledValve): boolean {
-  return failure === null && !silent && !readings.some(({ stored }) => stored);
-}
-
-function summarize(
-  nowUs: Micros,
-  polled: readonly PolledValve[],
-  failures: readonly ValveOutcome[],
-  problems: readonly string[],
-): PollReport {
-  const readings = polled.flatMap((valve) => valve.readings);
-  const failed = failures.length + problems.length;
-  const errors = failures.flatMap(({ failure }) => failure?.error ?? []);
-  const nothingRead = polled.length > 0 && errors.length === polled.length && readings.length === 0;
-  return {
-    outcome: failed === 0 ? 'success' : nothingRead ? 'failed' : 'partial',
-    nowUs,
-    polled,
-    problems,
-    stored: countStored(polled),
-    unchanged: polled.filter(isUnchanged).length,
-    silent: polled.filter((valve) => valve.silent).length,
-    failed,
-    error: nothingRead ? (errors[0] ?? null) : null,
   };
 }

@@ -1,6 +1,9 @@
-import type { PolledValve, PollReport } from '../polling/run.ts';
+import type { PolledValve, PollReport } from '../polling/report.ts';
 import { US_PER_SECOND, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
+
+/** A valve and its youngest point, as far as there is one. */
+export type SeenValve = Pick<PolledValve, 'valve' | 'newest'>;
 
 export interface RunMetrics {
   endedUs: Micros;
@@ -10,6 +13,8 @@ export interface RunMetrics {
   retries: number;
   /** null: nothing was read, and nothing is known of the valves */
   report: PollReport | null;
+  /** those that the report counts */
+  valves: readonly SeenValve[];
   /** only some of the targeted valves were polled: the others stay as they were */
   isNarrowed: boolean;
   /** such as 2/4: a label of what concerns the run; null: all valves */
@@ -52,9 +57,9 @@ interface Sample {
  */
 export function formatMetrics(run: RunMetrics, previousText: string): string {
   const previous = parseSamples(previousText);
-  const valves = run.report?.polled ?? [];
-  const current = [...valves.flatMap(valveSamples), ...runSamples(run)];
-  const samples = [...current, ...previous.filter((sample) => isKept(sample, run))];
+  const polled = new Map(run.valves.map((seen) => [escaped(seen.valve.id), seen]));
+  const current = [...[...polled.values()].flatMap(valveSamples), ...runSamples(run)];
+  const samples = [...current, ...previous.filter((sample) => isKept(sample, run, polled))];
   return (Object.keys(FAMILIES) as Family[])
     .map((family) => {
       const lines = samples.filter((each) => each.family === family).map(({ line }) => `${line}\n`);
@@ -64,14 +69,18 @@ export function formatMetrics(run: RunMetrics, previousText: string): string {
     .join('');
 }
 
-function isKept({ family, tasmartId }: Sample, { report, isNarrowed, exitStatus }: RunMetrics): boolean {
+function isKept(
+  { family, tasmartId }: Sample,
+  { report, isNarrowed, exitStatus }: RunMetrics,
+  polled: ReadonlyMap<string, SeenValve>,
+): boolean {
   if (tasmartId === null) return family === 'tasmart_last_success_timestamp_seconds' && exitStatus !== 0;
-  const polled = report?.polled.find(({ valve }) => escaped(valve.id) === tasmartId);
-  if (polled) return polled.newest === null && family !== 'tasmart_valve_info';
+  const seen = polled.get(tasmartId);
+  if (seen) return seen.newest === null && family !== 'tasmart_valve_info';
   return report === null || isNarrowed;
 }
 
-function valveSamples({ valve, newest }: PolledValve): Sample[] {
+function valveSamples({ valve, newest }: SeenValve): Sample[] {
   const of = (family: Family, value: string | null, labels: Record<string, string> = {}): Sample[] =>
     value === null
       ? []
@@ -114,8 +123,9 @@ function runSamples({
     ...(exitStatus === 0 ? [of('tasmart_last_success_timestamp_seconds', seconds(endedUs))] : []),
   ];
   if (report === null) return samples;
-  const { polled, problems, stored, unchanged, silent, failed } = report;
-  const changed = polled.length + problems.length - unchanged - silent - failed;
+  const { valves: all, stored, unchanged, silent, failures } = report;
+  const failed = failures.length;
+  const changed = all - unchanged - silent - failed;
   const states = Object.entries({ changed, unchanged, silent, failed });
   return [
     ...samples,

@@ -1,10 +1,11 @@
-import type { PolledValve, PollReport } from '../polling/run.ts';
+import type { PolledValve, PollReport } from '../polling/report.ts';
+import { storedOf } from '../polling/tally.ts';
 import { PROPERTIES, type PropertyName, type Reading } from '../domain/reading.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { formatCsv, type CsvValue } from './csv.ts';
 import { formatJson } from './json.ts';
-import { formatTable, type Column } from './table.ts';
+import { formatLines, type Column } from './table.ts';
 import { count, printable } from './text.ts';
 import { age, counterKwh, flowM3h, localTime, powerKw } from './units.ts';
 
@@ -20,10 +21,28 @@ export interface PollSummary {
 export interface PollView {
   timezone: string;
   properties: readonly PropertyName[];
+  dryRun: boolean;
 }
 
+/**
+ * Takes the valves of a run as they are done with, and makes a text of them when it is over. Of what was read it keeps
+ * what will be printed, and as text: a run after a long outage may store millions of readings.
+ */
+export interface PollFormat {
+  add: (valves: readonly PolledValve[], nowUs: Micros) => void;
+  /** in pieces */
+  text: (summary: PollSummary) => Iterable<string>;
+}
+
+export function pollFormat(format: 'table' | 'json' | 'csv', view: PollView): PollFormat {
+  return { table, json, csv }[format](view);
+}
+
+/** Cells are printable, so none of them holds one. */
+const CELL_END = '\t';
+
 /** One line per valve, its youngest point; then one line about the run. */
-export function pollTable(summary: PollSummary, { timezone }: PollView): string {
+function table({ timezone, dryRun }: PollView): PollFormat {
   const columns: Column[] = [
     { heading: 'valve' },
     { heading: 'serial' },
@@ -35,15 +54,29 @@ export function pollTable(summary: PollSummary, { timezone }: PollView): string 
     { heading: 'kWh 2', align: 'right' },
     { heading: '' },
   ];
-  const rows = [...summary.report.polled]
-    .sort((a, b) => valveLabel(a.valve).localeCompare(valveLabel(b.valve)))
-    .map((polled) => [
-      printable(valveLabel(polled.valve), 32),
-      printable(polled.valve.shortSn ?? '–', 24),
-      ...readingCells(polled.newest, timezone, summary.report.nowUs),
-      fate(polled, summary.dryRun),
-    ]);
-  return `${rows.length > 0 ? `${formatTable(columns, rows)}\n` : ''}${summaryLine(summary)}\n`;
+  const lines: { label: string; cells: string }[] = [];
+  function* rows(): Generator<string[]> {
+    for (const { cells } of lines) yield cells.split(CELL_END);
+  }
+  return {
+    add: (valves, nowUs) => {
+      for (const polled of valves) {
+        const label = valveLabel(polled.valve);
+        const cells = [
+          printable(label, 32),
+          printable(polled.valve.shortSn ?? '–', 24),
+          ...readingCells(polled.newest, timezone, nowUs),
+          fate(polled, dryRun),
+        ];
+        lines.push({ label, cells: cells.join(CELL_END) });
+      }
+    },
+    *text(summary) {
+      lines.sort((a, b) => a.label.localeCompare(b.label));
+      if (lines.length > 0) yield* formatLines(columns, rows);
+      yield `${lines.length > 0 ? '\n' : ''}${summaryLine(summary)}\n`;
+    },
+  };
 }
 
 function readingCells(reading: Reading | null, timezone: string, nowUs: Micros): string[] {
@@ -58,61 +91,85 @@ function readingCells(reading: Reading | null, timezone: string, nowUs: Micros):
   ];
 }
 
-function fate({ failure, silent, readings }: PolledValve, dryRun: boolean): string {
-  const stored = readings.filter((reading) => reading.stored).length;
+function fate(polled: PolledValve, dryRun: boolean): string {
+  const stored = storedOf(polled);
   const done = dryRun ? 'would be stored' : 'stored';
   const what = stored > 1 ? `${stored} ${done}` : stored === 1 ? done : 'unchanged';
-  if (failure !== null) return stored > 0 ? `failed, ${what}` : 'failed';
-  if (silent) return stored > 0 ? `silent, ${what}` : 'silent';
+  if (polled.failure !== null) return stored > 0 ? `failed, ${what}` : 'failed';
+  if (polled.silent) return stored > 0 ? `silent, ${what}` : 'silent';
   return what;
 }
 
 function summaryLine({ report, dryRun, requests, retries, seconds }: PollSummary): string {
-  const valves = count(report.polled.length + report.problems.length, 'valve');
   const readings = `${count(report.stored, 'reading')} ${dryRun ? '(dry run: nothing stored)' : 'stored'}`;
-  const fates = `${report.unchanged} unchanged, ${report.silent} silent, ${report.failed} failed`;
+  const fates = `${report.unchanged} unchanged, ${report.silent} silent, ${report.failures.length} failed`;
   const cost = `${count(requests, 'request')}, ${count(retries, 'retry', 'retries')}, ${seconds.toFixed(1)} s`;
-  return `${valves}: ${readings}; ${fates}. ${cost}.`;
+  return `${count(report.valves, 'valve')}: ${readings}; ${fates}. ${cost}.`;
 }
 
 /** One object: the run, its readings in HyCloud's own names and units, and its failures. */
-export function pollJson(summary: PollSummary, { properties }: PollView): string {
-  const { report } = summary;
-  return formatJson({
-    run: runFields(summary),
-    readings: report.polled.flatMap(({ valve, readings }) =>
-      readings.map(({ reading, stored }) => ({
-        tasmart_id: valve.id,
-        short_sn: valve.shortSn,
-        full_sn: valve.fullSn,
-        user_id: valve.userId,
-        time: formatRfc3339(reading.timeUs),
-        ...Object.fromEntries(properties.map((name) => [name, reading[PROPERTIES[name].field]])),
-        stored: stored && !summary.dryRun,
-      })),
-    ),
-    failures: failuresOf(report).map(({ valve, reason }) => ({ tasmart_id: valve?.id ?? null, reason })),
+function json({ properties, dryRun }: PollView): PollFormat {
+  const batches: string[] = [];
+  const object = ({ valve, reading, stored }: ReadingOfValve) => ({
+    tasmart_id: valve.id,
+    short_sn: valve.shortSn,
+    full_sn: valve.fullSn,
+    user_id: valve.userId,
+    time: formatRfc3339(reading.timeUs),
+    ...Object.fromEntries(properties.map((name) => [name, reading[PROPERTIES[name].field]])),
+    stored: stored && !dryRun,
   });
+  return {
+    add: (valves) => {
+      const objects = readingsOf(valves).map((reading) => indented(object(reading), '    '));
+      if (objects.length > 0) batches.push(objects.join(',\n    '));
+    },
+    *text(summary) {
+      const failures = summary.report.failures.map(({ valve, reason }) => ({ tasmart_id: valve?.id ?? null, reason }));
+      yield `{\n  "run": ${indented(runFields(summary), '  ')},\n  "readings": [`;
+      for (const [index, batch] of batches.entries()) yield `${index === 0 ? '' : ','}\n    ${batch}`;
+      yield `${batches.length > 0 ? '\n  ' : ''}],\n  "failures": ${indented(failures, '  ')}\n}\n`;
+    },
+  };
+}
+
+/** A value within another one; its first line goes on where that stopped. */
+function indented(value: unknown, indent: string): string {
+  return formatJson(value).trimEnd().replaceAll('\n', `\n${indent}`);
 }
 
 /** The readings alone, a line each. */
-export function pollCsv({ report, dryRun }: PollSummary, { properties }: PollView): string {
-  const rows = report.polled.flatMap(({ valve, readings }) =>
-    readings.map(({ reading, stored }): CsvValue[] => [
-      valve.id,
-      valve.shortSn,
-      valve.fullSn,
-      valve.userId,
-      formatRfc3339(reading.timeUs),
-      ...properties.map((name) => csvValue(reading[PROPERTIES[name].field])),
-      stored && !dryRun,
-    ]),
-  );
-  return formatCsv(['tasmart_id', 'short_sn', 'full_sn', 'user_id', 'time', ...properties, 'stored'], rows);
+function csv({ properties, dryRun }: PollView): PollFormat {
+  const heading = ['tasmart_id', 'short_sn', 'full_sn', 'user_id', 'time', ...properties, 'stored'];
+  const batches: string[] = [];
+  const row = ({ valve, reading, stored }: ReadingOfValve): CsvValue[] => [
+    valve.id,
+    valve.shortSn,
+    valve.fullSn,
+    valve.userId,
+    formatRfc3339(reading.timeUs),
+    ...properties.map((name) => csvValue(reading[PROPERTIES[name].field])),
+    stored && !dryRun,
+  ];
+  return {
+    add: (valves) => {
+      batches.push(formatCsv(null, readingsOf(valves).map(row)));
+    },
+    *text() {
+      yield formatCsv(heading, []);
+      yield* batches;
+    },
+  };
 }
 
 function csvValue(value: Reading[keyof Reading]): CsvValue {
   return Array.isArray(value) ? value.join(' ') : (value as Exclude<typeof value, readonly string[]>);
+}
+
+type ReadingOfValve = Pick<PolledValve, 'valve'> & PolledValve['readings'][number];
+
+function readingsOf(valves: readonly PolledValve[]): ReadingOfValve[] {
+  return valves.flatMap(({ valve, readings }) => readings.map((reading) => ({ valve, ...reading })));
 }
 
 /** The counts of a run, as JSON, logs and the table of runs name them. */
@@ -120,33 +177,13 @@ export function runFields({ report, dryRun, requests, retries, seconds }: PollSu
   return {
     outcome: report.outcome,
     dry_run: dryRun,
-    valves: report.polled.length + report.problems.length,
+    valves: report.valves,
     stored: dryRun ? 0 : report.stored,
     unchanged: report.unchanged,
     silent: report.silent,
-    failed: report.failed,
+    failed: report.failures.length,
     requests,
     retries,
     seconds: Math.round(seconds * 1000) / 1000,
   };
-}
-
-interface ReportedFailure {
-  valve: PolledValve['valve'] | null;
-  reason: string;
-  remedy: string | null;
-}
-
-/** What failed, a valve each; null: a configured valve that HyCloud does not show. */
-export function failuresOf(report: PollReport): ReportedFailure[] {
-  return [
-    ...report.problems.map((reason) => ({
-      valve: null,
-      reason,
-      remedy: 'run "tasmart valves" to see what the key can see',
-    })),
-    ...report.polled.flatMap(({ valve, failure, remedy }) =>
-      failure === null ? [] : [{ valve, reason: failure, remedy }],
-    ),
-  ];
 }

@@ -2,7 +2,7 @@ import { setImmediate as tick } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { inBatches, type BatchOptions } from '../../src/polling/batches.ts';
 
-const LIMITS: BatchOptions = { concurrency: 3, maxBatch: 4, lingerMs: 5 };
+const LIMITS: BatchOptions<unknown> = { concurrency: 3, maxBatch: 4, lingerMs: 5 };
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
 
 async function settle(): Promise<void> {
@@ -75,6 +75,12 @@ test('no more is under way at a time than allowed', async () => {
   };
   await collect(inBatches(numbers(50), work, { ...LIMITS, maxBatch: 100 }));
   expect(most).toBe(3);
+});
+
+test('what waits is counted by its size, not by its pieces', async () => {
+  const options = { concurrency: 1, maxBatch: 10, lingerMs: 60_000, sizeOf: (size: number) => size };
+  const batches = inBatches([4, 4, 4, 20, 1], (size) => Promise.resolve(size), options);
+  expect(await collect(batches)).toEqual([[4, 4, 4], [20], [1]]);
 });
 
 test('a batch is handed out as soon as it is full, without lingering', async () => {

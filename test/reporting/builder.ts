@@ -1,7 +1,7 @@
 import { NO_MEASUREMENTS, type Reading } from '../../src/domain/reading.ts';
 import { parseRfc3339, type Micros } from '../../src/domain/time.ts';
-import type { PolledValve, PollReport } from '../../src/polling/run.ts';
-import type { PollSummary } from '../../src/reporting/poll.ts';
+import type { PolledValve, PollReport } from '../../src/polling/report.ts';
+import { pollFormat, type PollSummary, type PollView } from '../../src/reporting/poll.ts';
 
 export function us(text: string): Micros {
   const timeUs = parseRfc3339(text);
@@ -48,18 +48,18 @@ export function polled({
   };
 }
 
-export function summaryOf(valves: readonly PolledValve[], more: Partial<PollReport & PollSummary> = {}): PollSummary {
+/** A run of one valve that was read and stored. */
+export function summaryOf(more: Partial<PollReport & PollSummary> = {}): PollSummary {
   const { dryRun = false, requests = 3, retries = 1, seconds = 0.4567, ...report } = more;
   return {
     report: {
       outcome: 'success',
       nowUs: us('2026-03-01T10:15:03Z'),
-      polled: valves,
-      problems: [],
+      valves: 1,
+      failures: [],
       stored: 1,
       unchanged: 0,
       silent: 0,
-      failed: 0,
       error: null,
       ...report,
     },
@@ -68,4 +68,16 @@ export function summaryOf(valves: readonly PolledValve[], more: Partial<PollRepo
     retries,
     seconds,
   };
+}
+
+/** What a run prints that came upon these valves, one batch each. */
+export function pollText(
+  format: 'table' | 'json' | 'csv',
+  valves: readonly PolledValve[],
+  view: Omit<PollView, 'dryRun'>,
+  summary: PollSummary = summaryOf({ valves: valves.length }),
+): string {
+  const output = pollFormat(format, { ...view, dryRun: summary.dryRun });
+  for (const valve of valves) output.add([valve], summary.report.nowUs);
+  return [...output.text(summary)].join('');
 }

@@ -10,7 +10,8 @@ function run(more: Partial<RunMetrics> = {}): RunMetrics {
     exitStatus: 0,
     requests: 3,
     retries: 1,
-    report: summaryOf([polled()]).report,
+    report: summaryOf().report,
+    valves: [polled()],
     isNarrowed: false,
     shard: null,
     ...more,
@@ -73,7 +74,7 @@ tasmart_last_success_timestamp_seconds 1772360104.250000
 
 test('what a reading lacks has no sample', () => {
   const newest = readingOf({ measuredFlowDlh: null, energyCounter2Kwh: null });
-  const text = formatMetrics(run({ report: summaryOf([polled({ newest })]).report }), '');
+  const text = formatMetrics(run({ valves: [polled({ newest })] }), '');
   expect(valueOf(text, 'tasmart_valve_flow_cubic_meters_per_hour')).toBeUndefined();
   expect(valueOf(text, 'tasmart_valve_energy_joules_total', { register: '2' })).toBeUndefined();
   expect(valueOf(text, 'tasmart_valve_power_watts')).toBe(15_181.4);
@@ -91,8 +92,8 @@ describe('names that mean harm stay names', () => {
   ];
 
   test.each(NAMES)('%j', (name) => {
-    const report = summaryOf([polled({ id: name, userId: name, shortSn: name })]).report;
-    const text = formatMetrics(run({ report }), '');
+    const valves = [polled({ id: name, userId: name, shortSn: name })];
+    const text = formatMetrics(run({ valves }), '');
     expect(
       parseMetrics(text)
         .filter(({ labels }) => 'tasmart_id' in labels)
@@ -100,19 +101,20 @@ describe('names that mean harm stay names', () => {
     ).toEqual(Array.from({ length: 6 }, () => name));
     expect(valueOf(text, 'tasmart_run_exit_status')).toBe(0);
     // Read back from the file, it is the same valve, and none is there twice.
-    const failedText = formatMetrics(run({ report: null, exitStatus: 69 }), text);
+    const failedText = formatMetrics(run({ report: null, valves: [], exitStatus: 69 }), text);
     expect(valueOf(failedText, 'tasmart_valve_power_watts', { tasmart_id: name })).toBe(15_181.4);
-    expect(formatMetrics(run({ report }), failedText)).toBe(text);
+    expect(formatMetrics(run({ valves }), failedText)).toBe(text);
   });
 });
 
 describe('what a run cannot know is taken over', () => {
   const later = us('2026-03-01T10:30:04.000000Z');
-  const two = summaryOf([polled(), polled({ id: 'valve-2', shortSn: '00000002' })]).report;
-  const before = formatMetrics(run({ report: two }), '');
+  const report = summaryOf({ valves: 2 }).report;
+  const two = { report, valves: [polled(), polled({ id: 'valve-2', shortSn: '00000002' })] };
+  const before = formatMetrics(run(two), '');
 
   test('a run that failed leaves the valves, and the last success, as they were', () => {
-    const text = formatMetrics(run({ report: null, exitStatus: 69, endedUs: later, requests: 5 }), before);
+    const text = formatMetrics(run({ report: null, valves: [], exitStatus: 69, endedUs: later, requests: 5 }), before);
     expect(valueOf(text, 'tasmart_valve_reading_timestamp_seconds', { tasmart_id: 'valve-2' })).toBe(1772360098.535091);
     expect(valueOf(text, 'tasmart_valve_info', { tasmart_id: 'valve-1' })).toBe(1);
     expect(valueOf(text, 'tasmart_last_success_timestamp_seconds')).toBe(1772360104.25);
@@ -120,12 +122,16 @@ describe('what a run cannot know is taken over', () => {
     expect(valueOf(text, 'tasmart_run_exit_status')).toBe(69);
     expect(valueOf(text, 'tasmart_run_requests')).toBe(5);
     expect(valueOf(text, 'tasmart_run_valves')).toBeUndefined();
-    expect(formatMetrics(run({ report: null, exitStatus: 69, endedUs: later, requests: 5 }), text)).toBe(text);
+    expect(formatMetrics(run({ report: null, valves: [], exitStatus: 69, endedUs: later, requests: 5 }), text)).toBe(
+      text,
+    );
   });
 
   test('a valve that could not be read keeps its last reading, under the name of now', () => {
     const unread = polled({ userId: 'New name', newest: null, failure: 'HTTP 503' });
-    const text = formatMetrics(run({ report: summaryOf([unread], { failed: 1 }).report, exitStatus: 2 }), before);
+    const failures = [{ valve: unread.valve, reason: 'HTTP 503', remedy: null }];
+    const { report } = summaryOf({ failures });
+    const text = formatMetrics(run({ report, valves: [unread], exitStatus: 2 }), before);
     expect(valueOf(text, 'tasmart_valve_power_watts', { tasmart_id: 'valve-1' })).toBe(15_181.4);
     expect(valueOf(text, 'tasmart_valve_info', { name: 'New name' })).toBe(1);
     expect(valueOf(text, 'tasmart_run_valves', { state: 'failed' })).toBe(1);
@@ -133,10 +139,10 @@ describe('what a run cannot know is taken over', () => {
   });
 
   test('a valve that is no longer polled goes, unless only some were asked for', () => {
-    const report = summaryOf([polled({ newest: readingOf({ measuredPowerDw: 10 }) })]).report;
-    const whole = formatMetrics(run({ report }), before);
+    const valves = [polled({ newest: readingOf({ measuredPowerDw: 10 }) })];
+    const whole = formatMetrics(run({ valves }), before);
     expect(valueOf(whole, 'tasmart_valve_power_watts', { tasmart_id: 'valve-2' })).toBeUndefined();
-    const narrowed = formatMetrics(run({ report, isNarrowed: true }), before);
+    const narrowed = formatMetrics(run({ valves, isNarrowed: true }), before);
     expect(valueOf(narrowed, 'tasmart_valve_power_watts', { tasmart_id: 'valve-2' })).toBe(15_181.4);
     expect(valueOf(narrowed, 'tasmart_valve_power_watts', { tasmart_id: 'valve-1' })).toBe(1);
   });
@@ -148,7 +154,7 @@ describe('what a run cannot know is taken over', () => {
     ['somebody else’s', 'node_load1 0.5\ntasmart_other{tasmart_id="x"} 1\n'],
     ['a broken label', 'tasmart_valve_power_watts{tasmart_id="x} 1\n'],
   ])('%s before it does no harm', (_what, previous) => {
-    const text = formatMetrics(run({ report: two }), previous);
+    const text = formatMetrics(run(two), previous);
     expect(text).toBe(before);
   });
 });

@@ -1,15 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { MEASURED_PROPERTIES } from '../../src/domain/reading.ts';
-import { failuresOf, pollCsv, pollJson } from '../../src/reporting/poll.ts';
-import { polled, readingOf, summaryOf } from './builder.ts';
+import { polled, pollText, readingOf, summaryOf } from './builder.ts';
 
 const VIEW = { timezone: 'Europe/Rome', properties: MEASURED_PROPERTIES };
 
 describe('JSON', () => {
   test('is one object: the run, its readings in the units of the API, its failures', () => {
     const valves = [polled(), polled({ id: 'valve-2', readings: [], failure: 'HTTP 503' })];
-    const summary = summaryOf(valves, { outcome: 'partial', failed: 2, problems: ['valve x is missing'] });
-    expect(JSON.parse(pollJson(summary, VIEW))).toEqual({
+    const failures = [
+      { valve: null, reason: 'valve x is missing', remedy: null },
+      { valve: valves[1]?.valve ?? null, reason: 'HTTP 503', remedy: null },
+    ];
+    const summary = summaryOf({ outcome: 'partial', valves: 3, failures });
+    expect(JSON.parse(pollText('json', valves, VIEW, summary))).toEqual({
       run: {
         outcome: 'partial',
         dry_run: false,
@@ -45,14 +48,14 @@ describe('JSON', () => {
 
   test('keeps every digit of a counter, and null apart from 0', () => {
     const reading = readingOf({ energyCounter1Kwh: 9_007_199_254_740_993n, energyCounter2Kwh: null });
-    const text = pollJson(summaryOf([polled({ readings: [{ reading, stored: false }] })]), VIEW);
+    const text = pollText('json', [polled({ readings: [{ reading, stored: false }] })], VIEW);
     expect(text).toContain('"energy_counter_regime_1": 9007199254740993,');
     expect(text).toContain('"energy_counter_regime_2": null,');
     expect(text).toContain('"stored": false');
   });
 
   test('of a dry run says that nothing is stored', () => {
-    const { run, readings } = JSON.parse(pollJson(summaryOf([polled()], { dryRun: true }), VIEW)) as {
+    const { run, readings } = JSON.parse(pollText('json', [polled()], VIEW, summaryOf({ dryRun: true }))) as {
       run: object;
       readings: object[];
     };
@@ -62,9 +65,26 @@ describe('JSON', () => {
 
   test('carries hostile names unharmed, as JSON does', () => {
     const userId = '"\u001b[2J\n\0\ud83d';
-    const parsed = JSON.parse(pollJson(summaryOf([polled({ userId })]), VIEW)) as { readings: { user_id: string }[] };
+    const parsed = JSON.parse(pollText('json', [polled({ userId })], VIEW)) as { readings: { user_id: string }[] };
     expect(parsed.readings[0]?.user_id).toBe(userId);
-    expect(pollJson(summaryOf([polled({ userId })]), VIEW)).not.toContain('\u001b');
+    expect(pollText('json', [polled({ userId })], VIEW)).not.toContain('\u001b');
+  });
+});
+
+describe('JSON of several batches', () => {
+  const reading = { reading: readingOf(), stored: true };
+
+  test.each([
+    ['none', []],
+    ['nothing read', [polled({ readings: [] })]],
+    ['one reading', [polled()]],
+    ['several, some of them empty', [polled({ readings: [] }), polled({ readings: [reading, reading] }), polled()]],
+  ])('is laid out as one: %s', (_what, valves) => {
+    const text = pollText('json', valves, VIEW);
+    expect(text).toBe(`${JSON.stringify(JSON.parse(text), null, 2)}\n`);
+    expect((JSON.parse(text) as { readings: [] }).readings).toHaveLength(
+      valves.flatMap(({ readings }) => readings).length,
+    );
   });
 });
 
@@ -75,7 +95,7 @@ describe('CSV', () => {
       { reading: readingOf(), stored: true },
       { reading: second, stored: false },
     ];
-    expect(pollCsv(summaryOf([polled({ readings })]), VIEW)).toBe(
+    expect(pollText('csv', [polled({ readings })], VIEW)).toBe(
       [
         'tasmart_id,short_sn,full_sn,user_id,time,measured_flow,measured_power,energy_counter_regime_1,energy_counter_regime_2,stored',
         'valve-1,89abcdef,,Boiler room,2026-03-01T10:14:58.535091Z,15340,151814,12345,0,true',
@@ -86,7 +106,7 @@ describe('CSV', () => {
   });
 
   test('of a dry run says that nothing is stored', () => {
-    expect(pollCsv(summaryOf([polled()], { dryRun: true }), VIEW)).toMatch(/,false\n$/);
+    expect(pollText('csv', [polled()], VIEW, summaryOf({ dryRun: true }))).toMatch(/,false\n$/);
   });
 
   test.each([
@@ -102,23 +122,14 @@ describe('CSV', () => {
     ['a,"b"', '"a,""b"""'],
     ['two\nlines', '"two\nlines"'],
   ])('defuses what a spreadsheet would run: %j', (userId, cell) => {
-    expect(pollCsv(summaryOf([polled({ userId })]), VIEW)).toContain(`\nvalve-1,89abcdef,,${cell},2026-`);
+    expect(pollText('csv', [polled({ userId })], VIEW)).toContain(`\nvalve-1,89abcdef,,${cell},2026-`);
   });
 
   test('leaves negative numbers numbers, and joins error statuses', () => {
     const reading = readingOf({ measuredFlowDlh: -5, errorStatus: ['Other', 'ErrorReverseFlow'] });
     const view = { ...VIEW, properties: ['measured_flow', 'error_status'] as const };
-    expect(pollCsv(summaryOf([polled({ readings: [{ reading, stored: true }] })]), view)).toContain(
+    expect(pollText('csv', [polled({ readings: [{ reading, stored: true }] })], view)).toContain(
       ',-5,Other ErrorReverseFlow,true\n',
     );
   });
-});
-
-test('failures name the valves that failed, and what could not be found', () => {
-  const failed = polled({ id: 'valve-2', failure: 'HTTP 503' });
-  const failures = failuresOf(summaryOf([polled(), failed], { problems: ['valve x is missing'] }).report);
-  expect(failures.map(({ valve, reason }) => [valve?.id, reason])).toEqual([
-    [undefined, 'valve x is missing'],
-    ['valve-2', 'HTTP 503'],
-  ]);
 });

@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import type { PolledValve } from '../../src/polling/run.ts';
-import { pollTable } from '../../src/reporting/poll.ts';
-import { polled, readingOf, summaryOf, us } from './builder.ts';
+import type { PolledValve } from '../../src/polling/report.ts';
+import { polled, pollText, readingOf, summaryOf, us } from './builder.ts';
 
 const VIEW = { timezone: 'Europe/Rome', properties: [] };
 
-function rowOf(valve: PolledValve, more: Parameters<typeof summaryOf>[1] = {}): string {
-  return pollTable(summaryOf([valve], more), VIEW).split('\n')[1] ?? '';
+function rowOf(valve: PolledValve, more: Parameters<typeof summaryOf>[0] = {}): string {
+  return pollText('table', [valve], VIEW, summaryOf(more)).split('\n')[1] ?? '';
 }
 
 test('a line per valve by name, in human units and local time, then one about the run', () => {
@@ -16,8 +15,9 @@ test('a line per valve by name, in human units and local time, then one about th
     polled({ id: 'valve-2', shortSn: '00000002', userId: 'Été', newest: old, readings: [], silent: true }),
     polled(),
   ];
-  const more = { outcome: 'partial', silent: 1, failed: 2, problems: ['valve x is missing'] } as const;
-  expect(pollTable(summaryOf(valves, more), VIEW)).toBe(
+  const failures = ['HTTP 503', 'valve x is missing'].map((reason) => ({ valve: null, reason, remedy: null }));
+  const summary = summaryOf({ outcome: 'partial', valves: 4, silent: 1, failures });
+  expect(pollText('table', valves, VIEW, summary)).toBe(
     [
       'valve        serial    time (Europe/Rome)       age    m³/h       kW  kWh 1  kWh 2',
       '00000003     00000003  –                          –       –        –      –      –  failed',
@@ -31,7 +31,7 @@ test('a line per valve by name, in human units and local time, then one about th
 });
 
 test('without a valve there is the line about the run alone', () => {
-  expect(pollTable(summaryOf([], { stored: 0 }), VIEW)).toBe(
+  expect(pollText('table', [], VIEW, summaryOf({ valves: 0, stored: 0 }))).toBe(
     '0 valves: 0 readings stored; 0 unchanged, 0 silent, 0 failed. 3 requests, 1 retry, 0.5 s.\n',
   );
 });
@@ -58,7 +58,7 @@ describe('what became of the readings', () => {
     ['2 would be stored', polled({ readings: [stored, stored] })],
   ])('in a dry run: %s', (text, valve) => {
     expect(rowOf(valve, { dryRun: true }).split(/ {2,}/).at(-1)).toBe(text);
-    expect(pollTable(summaryOf([valve], { dryRun: true }), VIEW)).toContain('(dry run: nothing stored)');
+    expect(pollText('table', [valve], VIEW, summaryOf({ dryRun: true }))).toContain('(dry run: nothing stored)');
   });
 });
 
@@ -82,7 +82,7 @@ describe('somebody else’s name cannot act on the terminal', () => {
     ['a NUL and a C1 control', 'a\0b\u009bm', 'a\\u{0}b\\u{9b}m'],
     ['what cannot be seen', 'a\u200bb\u2028c', 'a\\u{200b}b\\u{2028}c'],
   ])('%s', (_what, userId, shown) => {
-    const text = pollTable(summaryOf([polled({ userId })]), VIEW);
+    const text = pollText('table', [polled({ userId })], VIEW);
     expect(text).toContain(`\n${shown}  89abcdef`);
     expect(text.split('\n')).toHaveLength(5);
     expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
