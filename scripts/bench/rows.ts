@@ -168,7 +168,7 @@ async function bytesPerValve(bench: Bench): Promise<Sample> {
 
 async function insertOverCopy({ stage }: Bench): Promise<Sample> {
   const { server } = await stage.freshDatabase();
-  const task: InsertTask = { server, csvFile: join(stage.folder, 'readings.csv'), repetitions: 3 };
+  const task: InsertTask = { server, csvFile: join(stage.folder, 'readings.csv'), repetitions: 5 };
   const { stdout } = await runNode([stage.worker('insert'), JSON.stringify(task)], stage.signal, {
     wanted: true,
     timeoutMs: 120_000,
