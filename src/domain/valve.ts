@@ -12,8 +12,8 @@ export interface Valve {
   /** the name the customer gave it */
   userId: string | null;
   firmware: string | null;
-  /** path of its history on HyCloud's own origin */
-  pointsPath: string;
+  /** path of its history below HyCloud's base URL, where that is not the usual one; see pointsPathOf */
+  pointsPath: string | null;
 }
 
 /** A project with its valves; whatever could not be read of the list is counted, not lost silently. */
@@ -41,4 +41,9 @@ export function valveLabel(valve: Pick<Valve, 'id' | 'shortSn' | 'userId'>): str
 export function isNamed(valve: Pick<Valve, 'id' | 'fullSn' | 'shortSn'>, wanted: string): boolean {
   const name = wanted.toLowerCase();
   return [valve.id, valve.fullSn, valve.shortSn].some((own) => own?.toLowerCase() === name);
+}
+
+/** Path of its history below HyCloud's base URL. */
+export function pointsPathOf({ id, pointsPath }: Pick<Valve, 'id' | 'pointsPath'>): string {
+  return pointsPath ?? `ta-smart/${encodeURIComponent(id)}/data/points`;
 }

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { PropertyName, Reading } from '../domain/reading.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
-import type { Project, ProjectSummary, Valve } from '../domain/valve.ts';
+import { pointsPathOf, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
 import { HyCloudError } from './errors.ts';
 import { createPacer, type Timing } from './pacer.ts';
 import { countValues, decodePoint, parseJson, type MalformedPoint } from './points.ts';
@@ -60,7 +60,7 @@ export interface HyCloud {
   /** The projects that the key's user can see, and HyCloud's clock. */
   listProjects: () => Promise<ProjectSummary[]>;
   getProject: (id: string) => Promise<Project>;
-  getPoints: (valve: Pick<Valve, 'pointsPath'>, query: PointsQuery) => Promise<PointsPage>;
+  getPoints: (valve: Pick<Valve, 'id' | 'pointsPath'>, query: PointsQuery) => Promise<PointsPage>;
   /** version of the newest firmware */
   latestFirmware: () => Promise<string>;
   /** HyCloud's clock as its last answer gave it; ours until it has answered */
@@ -123,7 +123,7 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
     getProject: (id) => getList(`projects/${encodeURIComponent(id)}`, (raw) => decodeProject(raw, basePath)),
     latestFirmware: () => getList('firmwares/ta-smart/latest', (raw) => firmwareAnswer.parse(raw).metadata.fw),
     getPoints: (valve, query) =>
-      get(valve.pointsPath, wireQuery(query), POINTS_BOUNDS, ({ body, serverTimeUs }) =>
+      get(pointsPathOf(valve), wireQuery(query), POINTS_BOUNDS, ({ body, serverTimeUs }) =>
         decodePage(body, query.properties, serverTimeUs ?? options.clockUs()),
       ),
     serverTimeUs: () => lastServerTimeUs ?? options.clockUs(),

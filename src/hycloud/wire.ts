@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Project, ProjectSummary, Valve } from '../domain/valve.ts';
+import { pointsPathOf, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
 import { storable } from './points.ts';
 
 /** Loose schemas of the fields in use. Unknown fields are accepted: within v1 the vendor only adds. */
@@ -75,6 +75,7 @@ function explainUnreadable(numbers: readonly number[], name: string): string[] {
 }
 
 function toValve(wire: z.output<typeof valve>, basePath: string): Valve {
+  const path = pointsPath(wire.href?.datapoints, basePath);
   return {
     id: wire.id,
     kind: wire.kind,
@@ -83,7 +84,7 @@ function toValve(wire: z.output<typeof valve>, basePath: string): Valve {
     cloudIdentifier: wire.cloud_identifier,
     userId: wire.user_id,
     firmware: wire.fw_version,
-    pointsPath: pointsPath(wire.href?.datapoints, basePath) ?? `ta-smart/${encodeURIComponent(wire.id)}/data/points`,
+    pointsPath: path === pointsPathOf({ id: wire.id, pointsPath: null }) ? null : path,
   };
 }
 

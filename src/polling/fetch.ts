@@ -1,6 +1,6 @@
 import type { Reading, PropertyName } from '../domain/reading.ts';
 import type { Micros } from '../domain/time.ts';
-import type { Valve } from '../domain/valve.ts';
+import { pointsPathOf, type Valve } from '../domain/valve.ts';
 import type { HyCloud, PointsPage } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 
@@ -94,7 +94,7 @@ function endOfPage({ points, malformed, sort }: PointsPage, cursorUs: Micros, { 
   const leading = [times, malformedTimes].find((some) => (some.at(-1) ?? cursorUs) - 1 > cursorUs);
   const asAsked = sort === null || sort === 'ascending';
   if (!leading || !asAsked || !isSorted(times) || !isSorted(leading)) {
-    throw new HyCloudError('malformed', valve.pointsPath, 'a page of points is not sorted or cut as asked for');
+    throw new HyCloudError('malformed', pointsPathOf(valve), 'a page of points is not sorted or cut as asked for');
   }
   return Math.min((leading.at(-1) ?? toUs) - 1, toUs);
 }

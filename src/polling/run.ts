@@ -6,19 +6,18 @@ import type { KnownError } from '../domain/errors.ts';
 import type { PropertyName } from '../domain/reading.ts';
 import type { Micros } from '../domain/time.ts';
 import type { Shard } from '../domain/shard.ts';
-import type { Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { inBatches } from './batches.ts';
 import { floorToGrid } from './grid.ts';
 import { overload } from './pace.ts';
-import { UNKNOWN_VALVE, type PlanSettings } from './plan.ts';
+import type { PlanSettings } from './plan.ts';
 import type { PolledValve, PollReport } from './report.ts';
 import { pickShard } from './shard.ts';
-import { loadWork, type Work } from './states.ts';
 import { createTally } from './tally.ts';
 import { namesOf, narrow, resolveTargets, type Target } from './targets.ts';
 import { pollValve, type ValveContext, type ValveOutcome } from './valve.ts';
+import { queue, type Work } from './work.ts';
 
 export interface PollSettings extends PlanSettings {
   targets: readonly Target[];
@@ -52,7 +51,29 @@ const LINGER_MS = 50;
  * @throws TargetError, HyCloudError where nothing could be begun or the credentials are refused, DatabaseError
  */
 export async function poll(dependencies: PollDependencies, settings: PollSettings): Promise<PollReport> {
-  const { hycloud, database, log } = dependencies;
+  const { hycloud, database, onPolled } = dependencies;
+  const { work, problems, nowUs } = await prepare(dependencies, settings);
+  const context: ValveContext = { hycloud, nowUs, settings, properties: settings.properties };
+  const tally = createTally(problems);
+  const batching = { concurrency: settings.maxConcurrency, maxBatch: MAX_BATCH, lingerMs: LINGER_MS, sizeOf };
+  for await (const batch of inBatches(work, ({ valve, state }) => pollValve(valve, state, context), batching)) {
+    const isNew = database ? await store(database, batch) : () => true;
+    const polled = batch.map((outcome) => polledValve(outcome, isNew));
+    tally.add(batch, polled);
+    onPolled?.(polled, nowUs);
+  }
+  return { nowUs, ...tally.result() };
+}
+
+interface Prepared {
+  work: Iterable<Work>;
+  /** why a part of the targets could not be resolved */
+  problems: readonly string[];
+  /** HyCloud's clock */
+  nowUs: Micros;
+}
+
+async function prepare({ hycloud, database, log }: PollDependencies, settings: PollSettings): Promise<Prepared> {
   const known = database ? await loadKnownProjects(database, namesOf(settings.targets)) : undefined;
   const resolved = await resolveTargets(hycloud, settings.targets, known);
   for (const rename of resolved.renames) log.warn(rename);
@@ -64,28 +85,9 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
   const tooMany = overload(valves.length, settings);
   if (tooMany) log.warn({ valves: valves.length, ...tooMany }, 'polling every valve takes longer than there is time');
   log.info({ valves: valves.length, projects: projects.length, requests: hycloud.stats.requests }, 'targets resolved');
-
-  const context: ValveContext = { hycloud, nowUs, settings, properties: settings.properties };
-  const tally = createTally(settings.only.length > 0 ? [] : resolved.problems);
-  const work = database ? await loadWork(database, valves, lastWindow(nowUs, settings)) : valves.map(unplanned);
-  const batching = { concurrency: settings.maxConcurrency, maxBatch: MAX_BATCH, lingerMs: LINGER_MS, sizeOf };
-  for await (const batch of inBatches(work, ({ valve, state }) => pollValve(valve, state, context), batching)) {
-    const isNew = database ? await store(database, batch) : () => true;
-    const polled = batch.map((outcome) => polledValve(outcome, isNew));
-    tally.add(batch, polled);
-    dependencies.onPolled?.(polled, nowUs);
-  }
-  return { nowUs, ...tally.result() };
-}
-
-/** That of the last boundary that has passed. */
-function lastWindow(nowUs: Micros, { intervalUs }: PollSettings): { fromUs: Micros; toUs: Micros } {
-  const toUs = floorToGrid(nowUs, intervalUs);
-  return { fromUs: toUs - intervalUs, toUs };
-}
-
-function unplanned(valve: Valve): Work {
-  return { valve, state: UNKNOWN_VALVE };
+  const toUs = floorToGrid(nowUs, settings.intervalUs);
+  const work = await queue(database, valves, { fromUs: toUs - settings.intervalUs, toUs });
+  return { work, problems: settings.only.length > 0 ? [] : resolved.problems, nowUs };
 }
 
 /** What an outcome takes of a batch. */

@@ -49,7 +49,7 @@ test('projects, valves and firmware are read', async () => {
     id: known?.id,
     fullSn: known?.fullSn,
     shortSn: known?.shortSn,
-    pointsPath: `ta-smart/${String(known?.id)}/data/points`,
+    pointsPath: null,
   });
   expect(await hycloud.latestFirmware()).toBe('1.9.2');
   expect(hycloud.stats).toEqual({ requests: 3, retries: 0 });
@@ -59,7 +59,7 @@ test('points are asked for as the API wants it', async () => {
   const valve = await someValve();
   const page = await hycloud.getPoints(valve, QUERY);
   const asked = sim.log.at(-1);
-  expect(asked?.path).toBe(`/api/v1/${valve.pointsPath}`);
+  expect(asked?.path).toBe(`/api/v1/ta-smart/${valve.id}/data/points`);
   expect(asked?.query).toEqual({
     from: '2026-03-01T09:15:03.120045Z',
     to: '2026-03-01T10:15:03.120045Z',

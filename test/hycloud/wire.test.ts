@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { pointsPathOf } from '../../src/domain/valve.ts';
 import { decodeProject, decodeProjects, pointsAnswer } from '../../src/hycloud/wire.ts';
 
 const BASE = '/api/v1/';
@@ -56,7 +57,7 @@ describe('a valve', () => {
       cloudIdentifier: 'cloud-1',
       userId: 'Boiler room',
       firmware: '1.9.2',
-      pointsPath: OWN_PATH,
+      pointsPath: null,
     });
   });
 
@@ -95,11 +96,16 @@ describe('a valve', () => {
 });
 
 describe('the href of a valve', () => {
+  const pathOf = (more: object) => {
+    const valve = valveOf(more);
+    return valve && pointsPathOf(valve);
+  };
+
   test.each([
     [`/api/v1/${OWN_PATH}`, OWN_PATH],
     ['/api/v1/valves/of.another-shape_~1/points', 'valves/of.another-shape_~1/points'],
   ])('is used as a path below our own base: %s', (datapoints, path) => {
-    expect(valveOf({ href: { datapoints } })?.pointsPath).toBe(path);
+    expect(pathOf({ href: { datapoints } })).toBe(path);
   });
 
   test.each([
@@ -131,11 +137,11 @@ describe('the href of a valve', () => {
     'ta-smart/x/data/points',
     '',
   ])('is not used where it could lead elsewhere: %j', (datapoints) => {
-    expect(valveOf({ href: { datapoints } })?.pointsPath).toBe(OWN_PATH);
+    expect(pathOf({ href: { datapoints } })).toBe(OWN_PATH);
   });
 
   test.each([undefined, null, 'text', {}, { datapoints: 7 }])('may be missing or of another type: %j', (href) => {
-    expect(valveOf({ href })?.pointsPath).toBe(OWN_PATH);
+    expect(pathOf({ href })).toBe(OWN_PATH);
   });
 
   test.each([
@@ -143,7 +149,7 @@ describe('the href of a valve', () => {
     ['x?y#z', 'ta-smart/x%3Fy%23z/data/points'],
     ['//evil.example.com', 'ta-smart/%2F%2Fevil.example.com/data/points'],
   ])('missing, an id that is no uuid leads nowhere else either: %s', (id, path) => {
-    expect(valveOf({ id, href: undefined })?.pointsPath).toBe(path);
+    expect(pathOf({ id, href: undefined })).toBe(path);
   });
 });
 

@@ -22,7 +22,7 @@ export function readings(...times: string[]): Reading[] {
 
 export function valveNamed(id: string, more: Partial<Valve> = {}): Valve {
   const nothing = { kind: null, fullSn: null, shortSn: null, cloudIdentifier: null, userId: null, firmware: null };
-  return { id, ...nothing, pointsPath: `ta-smart/${id}/data/points`, ...more };
+  return { id, ...nothing, pointsPath: null, ...more };
 }
 
 export const VALVE = valveNamed('valve-1');

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { pointsPathOf } from '../../src/domain/valve.ts';
 import { HyCloudError } from '../../src/hycloud/errors.ts';
 import { at, readings, VALVE } from './builder.ts';
 import { DAY, poll, server } from './valve-builder.ts';
 
-const SERVER_ERROR = new HyCloudError('server', VALVE.pointsPath, 'HTTP 503', { status: 503 });
+const SERVER_ERROR = new HyCloudError('server', pointsPathOf(VALVE), 'HTTP 503', { status: 503 });
 
 describe('a failure keeps syncedUntil before what was not read', () => {
   test('the boundary', async () => {
@@ -45,7 +46,7 @@ describe('a failure keeps syncedUntil before what was not read', () => {
   });
 
   test('credentials that are refused end the run', async () => {
-    const refused = new HyCloudError('unauthorized', VALVE.pointsPath, 'HTTP 401', { status: 401 });
+    const refused = new HyCloudError('unauthorized', pointsPathOf(VALVE), 'HTTP 401', { status: 401 });
     const hycloud = server(DAY, { now: '10:15:03', failing: { 1: refused } });
     await expect(poll(hycloud, { now: '10:15:03', synced: '10:00' })).rejects.toBe(refused);
   });

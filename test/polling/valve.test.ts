@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { US_PER_HOUR, US_PER_MINUTE } from '../../src/domain/time.ts';
+import { pointsPathOf } from '../../src/domain/valve.ts';
 import { HyCloudError } from '../../src/hycloud/errors.ts';
 import { at, fakeHyCloud, reading, readings, VALVE } from './builder.ts';
 import { DAY, poll, server } from './valve-builder.ts';
 
-const SERVER_ERROR = new HyCloudError('server', VALVE.pointsPath, 'HTTP 503', { status: 503 });
+const SERVER_ERROR = new HyCloudError('server', pointsPathOf(VALVE), 'HTTP 503', { status: 503 });
 
 describe('a valve in step', () => {
   test('costs one small request where its boundary reading is younger than a minute', async () => {

@@ -38,7 +38,7 @@ export function polled({
   const reading = readingOf();
   const nothing = { kind: null, fullSn: null, cloudIdentifier: null, firmware: null };
   return {
-    valve: { id, shortSn, userId, ...nothing, pointsPath: `ta-smart/${id}/data/points` },
+    valve: { id, shortSn, userId, ...nothing, pointsPath: null },
     readings: [{ reading, stored: true }],
     newest: reading,
     silent: false,
