@@ -1,6 +1,6 @@
 /**
  * "What kWh means" (README), once more: slow, in exact arithmetic, with the whole history of a register in memory.
- * Written from that text, not from sql/0010_consumption.sql, to be held against it.
+ * Written from that text, not from the SQL, to be held against it.
  */
 
 export interface CounterReading {

@@ -104,6 +104,18 @@ describe('a bucket is the difference of the curve at its ends', () => {
     ]);
   });
 
+  test('a share in bigint is the share in numeric, also where it does not fit into a bigint on the way', async () => {
+    const { rows } = await client.query(
+      `select rise, part, whole
+       from unnest('{0, 1, 2, 375, 999999, 8999999}'::bigint[]) as rise
+       cross join unnest('{1, 3, 900000000, 7777777777777, 8999999999999, 9000000000000, 31557600000000007}'::bigint[])
+         as whole
+       cross join lateral unnest(array[0, 1, whole / 3, whole / 2, whole - 1, whole]) as part
+       where tasmart_pico(rise, part, whole) <> tasmart_share(0, rise, part, whole) * 1000000000000`,
+    );
+    expect(rows).toEqual([]);
+  });
+
   test('microseconds count', async () => {
     await store([
       ['2026-01-10T09:59:59.999999Z', 0],
