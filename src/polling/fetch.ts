@@ -69,7 +69,8 @@ function wide({ fromUs, toUs, properties }: Window): {
 }
 
 function inTime(points: readonly Reading[], fromUs: Micros, toUs: Micros): Reading[] {
-  return points.filter(({ timeUs }) => timeUs > fromUs && timeUs <= toUs).sort((a, b) => a.timeUs - b.timeUs);
+  const inside = points.filter(({ timeUs }) => timeUs > fromUs && timeUs <= toUs);
+  return isSorted(inside.map(({ timeUs }) => timeUs)) ? inside : inside.sort((a, b) => a.timeUs - b.timeUs);
 }
 
 /** Whether there may be more behind it: it holds what we, HyCloud's echo, or HyCloud's default allow. */
