@@ -4,7 +4,7 @@ import { formatRfc3339, type Micros } from '../domain/time.ts';
 import type { Project, ProjectSummary, Valve } from '../domain/valve.ts';
 import { HyCloudError } from './errors.ts';
 import { createPacer, type Timing } from './pacer.ts';
-import { countValues, decodePoint, parseJson, type MalformedPoint } from './points.ts';
+import { createPointDecoder, mayHoldMore, parseJson, type MalformedPoint } from './points.ts';
 import { withRetry } from './retry.ts';
 import { createTransport, type Answer, type Query, type TransportOptions } from './transport.ts';
 import { decodeProject, decodeProjects, firmwareAnswer, pointsAnswer } from './wire.ts';
@@ -91,7 +91,7 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
     };
     const answer = await withRetry(() => call(path, query, bounds.bytes), path, retry);
     lastServerTimeUs = answer.serverTimeUs ?? options.clockUs();
-    if (countValues(answer.body) > bounds.values) {
+    if (mayHoldMore(answer.body, bounds.values)) {
       throw new HyCloudError('too-large', path, `the answer holds more than ${bounds.values} values`);
     }
     try {
@@ -146,8 +146,9 @@ function decodePage(body: string, properties: readonly PropertyName[], serverTim
   const answer = pointsAnswer.parse(parseJson(body));
   const points: Reading[] = [];
   const malformed: MalformedPoint[] = [];
+  const decodePoint = createPointDecoder(properties, serverTimeUs);
   for (const raw of answer.points) {
-    const point = decodePoint(raw, properties, serverTimeUs);
+    const point = decodePoint(raw);
     if ('reason' in point) malformed.push(point);
     else points.push(point);
   }
