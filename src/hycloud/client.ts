@@ -4,7 +4,7 @@ import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { pointsPathOf, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
 import { HyCloudError } from './errors.ts';
 import { createPacer, type Timing } from './pacer.ts';
-import { countValues, decodePoint, parseJson, type MalformedPoint } from './points.ts';
+import { createPointDecoder, mayHoldMore, parseJson, type MalformedPoint } from './points.ts';
 import { withRetry } from './retry.ts';
 import { createTransport, type Answer, type Query, type TransportOptions } from './transport.ts';
 import { decodeProject, decodeProjects, firmwareAnswer, pointsAnswer } from './wire.ts';
@@ -60,7 +60,8 @@ export interface HyCloud {
   /** The projects that the key's user can see, and HyCloud's clock. */
   listProjects: () => Promise<ProjectSummary[]>;
   getProject: (id: string) => Promise<Project>;
-  getPoints: (valve: Pick<Valve, 'id' | 'pointsPath'>, query: PointsQuery) => Promise<PointsPage>;
+  /** What `use` makes of a page, at once: in a promise, its thousands of readings would outlive many a collection. */
+  getPoints: <T>(valve: Pick<Valve, 'id' | 'pointsPath'>, query: PointsQuery, use: (page: PointsPage) => T) => Promise<T>;
   /** version of the newest firmware */
   latestFirmware: () => Promise<string>;
   /** HyCloud's clock as its last answer gave it; ours until it has answered */
@@ -80,7 +81,7 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
   let lastServerTimeUs: Micros | null = null;
   let refusal: HyCloudError | null = null;
 
-  async function get<T>(path: string, query: Query, bounds: Bounds, decode: (answer: Answer) => T): Promise<T> {
+  async function get(path: string, query: Query, bounds: Bounds): Promise<Answer> {
     const retry = {
       ...options,
       pacer,
@@ -91,15 +92,10 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
     };
     const answer = await withRetry(() => call(path, query, bounds.bytes), path, retry);
     lastServerTimeUs = answer.serverTimeUs ?? options.clockUs();
-    if (countValues(answer.body) > bounds.values) {
+    if (mayHoldMore(answer.body, bounds.values)) {
       throw new HyCloudError('too-large', path, `the answer holds more than ${bounds.values} values`);
     }
-    try {
-      return decode(answer);
-    } catch {
-      // A decoder's error quotes the body, and with it whatever it holds.
-      throw new HyCloudError('malformed', path, 'the answer has not the shape that the API promises');
-    }
+    return answer;
   }
 
   async function call(path: string, query: Query, maxBytes: number): Promise<Answer> {
@@ -114,22 +110,40 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
     }
   }
 
-  function getList<T>(path: string, decode: (raw: unknown) => T): Promise<T> {
-    return get(path, {}, LIST_BOUNDS, ({ body }) => decode(JSON.parse(body)));
+  async function getList<T>(path: string, decode: (raw: unknown) => T): Promise<T> {
+    const { body } = await get(path, {}, LIST_BOUNDS);
+    return decoded(path, () => decode(JSON.parse(body)));
+  }
+
+  async function getPoints<T>(
+    valve: Pick<Valve, 'id' | 'pointsPath'>,
+    query: PointsQuery,
+    use: (page: PointsPage) => T,
+  ): Promise<T> {
+    const path = pointsPathOf(valve);
+    const { body, serverTimeUs } = await get(path, wireQuery(query), POINTS_BOUNDS);
+    return use(decoded(path, () => decodePage(body, query.properties, serverTimeUs ?? options.clockUs())));
   }
 
   return {
     listProjects: () => getList('projects', decodeProjects),
     getProject: (id) => getList(`projects/${encodeURIComponent(id)}`, (raw) => decodeProject(raw, basePath)),
     latestFirmware: () => getList('firmwares/ta-smart/latest', (raw) => firmwareAnswer.parse(raw).metadata.fw),
-    getPoints: (valve, query) =>
-      get(pointsPathOf(valve), wireQuery(query), POINTS_BOUNDS, ({ body, serverTimeUs }) =>
-        decodePage(body, query.properties, serverTimeUs ?? options.clockUs()),
-      ),
+    getPoints,
     serverTimeUs: () => lastServerTimeUs ?? options.clockUs(),
     stats,
     close: transport.close,
   };
+}
+
+/** @throws HyCloudError where the answer cannot be decoded */
+function decoded<T>(path: string, decode: () => T): T {
+  try {
+    return decode();
+  } catch {
+    // A decoder's error quotes the body, and with it whatever it holds.
+    throw new HyCloudError('malformed', path, 'the answer has not the shape that the API promises');
+  }
 }
 
 function wireQuery(query: PointsQuery): Query {
@@ -146,8 +160,9 @@ function decodePage(body: string, properties: readonly PropertyName[], serverTim
   const answer = pointsAnswer.parse(parseJson(body));
   const points: Reading[] = [];
   const malformed: MalformedPoint[] = [];
+  const decodePoint = createPointDecoder(properties, serverTimeUs);
   for (const raw of answer.points) {
-    const point = decodePoint(raw, properties, serverTimeUs);
+    const point = decodePoint(raw);
     if ('reason' in point) malformed.push(point);
     else points.push(point);
   }

@@ -1,5 +1,5 @@
 import { parse as parseLossless } from 'lossless-json';
-import { NO_MEASUREMENTS, PROPERTIES, type PropertyName, type Reading } from '../domain/reading.ts';
+import { PROPERTIES, PROPERTY_NAMES, type PropertyName, type Reading } from '../domain/reading.ts';
 import { parseRfc3339, US_PER_MINUTE, type Micros } from '../domain/time.ts';
 
 /** HyCloud stamps points itself, so none can be later than its clock; this much is left to the clocks of its servers. */
@@ -8,8 +8,8 @@ const FUTURE_TOLERANCE_US = 5 * US_PER_MINUTE;
 const RANGES = {
   int16: [-(2 ** 15), 2 ** 15 - 1],
   int32: [-(2 ** 31), 2 ** 31 - 1],
+  int64: [-(2n ** 63n), 2n ** 63n - 1n],
 } as const;
-const INT64 = [-(2n ** 63n), 2n ** 63n - 1n] as const;
 
 /** A point that makes no sense: when it was (null: that cannot be known), and what is wrong with it. */
 export interface MalformedPoint {
@@ -17,12 +17,15 @@ export interface MalformedPoint {
   reason: string;
 }
 
+/** Digits of 2^53; no number of fewer is rounded. */
+const LONG_NUMBER = 16;
+
 /** 2000 points of every property; the slower parser is also one that a hostile text makes take much memory. */
 const MAX_LOSSLESS_LENGTH = 1.2e6;
 
 /** JSON with int64 intact: JSON.parse rounds beyond 2^53, so numbers that long go through a slower parser. */
 export function parseJson(body: string): unknown {
-  if (!/\d{16}/.test(body)) return JSON.parse(body);
+  if (!hasLongNumber(body)) return JSON.parse(body);
   if (body.length > MAX_LOSSLESS_LENGTH) throw new Error('too many numbers of too many digits');
   return parseLossless(body, null, { parseNumber });
 }
@@ -32,60 +35,109 @@ function parseNumber(text: string): number | bigint {
   return Number.isSafeInteger(value) || !/^-?\d{1,19}$/.test(text) ? value : BigInt(text);
 }
 
-/** How many values a JSON text holds, at most: cheap, where parsing them need not be. */
-export function countValues(json: string): number {
-  let count = 1;
-  for (let index = 0; index < json.length; index += 1) {
-    const code = json.charCodeAt(index);
-    if (code === COMMA || code === BRACKET || code === BRACE) count += 1;
+/** Whether 16 digits stand in a row somewhere: then one of them at a 16th, 32nd, 48th … place, the only ones looked at. */
+function hasLongNumber(text: string): boolean {
+  for (let at = LONG_NUMBER - 1; at < text.length; at += LONG_NUMBER) {
+    if (!isDigit(text, at)) continue;
+    let [from, end] = [at, at + 1];
+    while (isDigit(text, from - 1)) from -= 1;
+    while (isDigit(text, end)) end += 1;
+    if (end - from >= LONG_NUMBER) return true;
   }
-  return count;
+  return false;
 }
 
-const [COMMA, BRACKET, BRACE] = [0x2c, 0x5b, 0x7b];
+function isDigit(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code >= 0x30 && code <= 0x39;
+}
 
-/** One entry of `points`; absent properties are null. Only the properties asked for are looked at. */
-export function decodePoint(
-  raw: unknown,
+/** Whether a JSON text may hold more values than that: cheap, where parsing them need not be. */
+export function mayHoldMore(json: string, values: number): boolean {
+  let count = 1;
+  for (const sign of [',', '[', '{']) {
+    for (let at = json.indexOf(sign); at >= 0; at = json.indexOf(sign, at + 1)) {
+      count += 1;
+      if (count > values) return true;
+    }
+  }
+  return false;
+}
+
+type WirePoint = Readonly<Partial<Record<PropertyName | 'time' | 'actuator_position', unknown>>>;
+
+/**
+ * Decodes entries of `points`, one by one; absent properties are null. Only the properties asked for are looked at. Every
+ * reading is made at once and all in one shape, and by names, not computed keys: that is ten times as fast.
+ */
+export function createPointDecoder(
   properties: readonly PropertyName[],
   serverTimeUs: Micros,
-): Reading | MalformedPoint {
-  if (typeof raw !== 'object' || raw === null) return { timeUs: null, reason: 'a point that is no object' };
-  const wire = raw as Record<string, unknown>;
-  const time = wire['time'];
-  const timeUs = typeof time === 'string' ? parseRfc3339(time) : null;
-  if (timeUs === null) return { timeUs: null, reason: 'a point without a valid time' };
-  if (timeUs > serverTimeUs + FUTURE_TOLERANCE_US)
-    return { timeUs, reason: `a point from the future (${String(time).slice(0, 40)})` };
-  const reading: Reading = { ...NO_MEASUREMENTS, timeUs };
-  for (const name of properties) {
-    // The vendor's type listing names the answer's field actuator_position.
-    const value = wire[name] ?? (name === 'position' ? wire['actuator_position'] : undefined);
-    if (value === undefined || value === null) continue;
-    const { field, type } = PROPERTIES[name];
-    const decoded = decodeValue(value, type);
-    if (decoded === null) return { timeUs, reason: `${name} is not ${describe(type)}` };
-    // decodeValue gives what PROPERTIES promises of the field; TypeScript does not follow that.
-    (reading as unknown as Record<string, unknown>)[field] = decoded;
-  }
-  return reading;
+): (raw: unknown) => Reading | MalformedPoint {
+  const typed = properties.map((name) => ({ name, type: PROPERTIES[name].type }));
+  const isAsked = Object.fromEntries(PROPERTY_NAMES.map((name) => [name, properties.includes(name)]));
+  return (raw) => {
+    if (typeof raw !== 'object' || raw === null) return { timeUs: null, reason: 'a point that is no object' };
+    const wire: WirePoint = raw;
+    const timeUs = typeof wire.time === 'string' ? parseRfc3339(wire.time) : null;
+    if (timeUs === null) return { timeUs: null, reason: 'a point without a valid time' };
+    if (timeUs > serverTimeUs + FUTURE_TOLERANCE_US)
+      return { timeUs, reason: `a point from the future (${String(wire.time).slice(0, 40)})` };
+    for (const { name, type } of typed) {
+      const value = name === 'position' ? positionOf(wire) : wire[name];
+      if (!isOf(type, value)) return { timeUs, reason: `${name} is not ${describe(type)}` };
+    }
+    return toReading(timeUs, wire, isAsked as Record<PropertyName, boolean>);
+  };
+}
+
+/** A point whose properties have the types of PROPERTIES, as far as they are asked for. */
+function toReading(timeUs: Micros, wire: WirePoint, isAsked: Readonly<Record<PropertyName, boolean>>): Reading {
+  return {
+    timeUs,
+    measuredFlowDlh: isAsked.measured_flow ? toNumber(wire.measured_flow) : null,
+    measuredPowerDw: isAsked.measured_power ? toNumber(wire.measured_power) : null,
+    energyCounter1Kwh: isAsked.energy_counter_regime_1 ? toBigInt(wire.energy_counter_regime_1) : null,
+    energyCounter2Kwh: isAsked.energy_counter_regime_2 ? toBigInt(wire.energy_counter_regime_2) : null,
+    relativeFlowBp: isAsked.relative_flow ? toNumber(wire.relative_flow) : null,
+    relativePowerBp: isAsked.relative_power ? toNumber(wire.relative_power) : null,
+    positionBp: isAsked.position ? toNumber(positionOf(wire)) : null,
+    inputSignalDv: isAsked.input_signal ? toNumber(wire.input_signal) : null,
+    localTempDc: isAsked.local_temp ? toNumber(wire.local_temp) : null,
+    remoteTempDc: isAsked.remote_temp ? toNumber(wire.remote_temp) : null,
+    valveTimestampS: isAsked.valve_timestamp ? toBigInt(wire.valve_timestamp) : null,
+    valveDst: isAsked.valve_dst ? toNumber(wire.valve_dst) : null,
+    errorStatus: isAsked.error_status ? toTexts(wire.error_status) : null,
+  };
+}
+
+/** The vendor's type listing names the answer's field actuator_position. */
+function positionOf(wire: WirePoint): unknown {
+  return wire.position ?? wire.actuator_position;
 }
 
 type PropertyType = (typeof PROPERTIES)[PropertyName]['type'];
 
-function decodeValue(value: unknown, type: PropertyType): number | bigint | string[] | null {
-  if (type === 'text[]') return decodeTexts(value);
-  if (type === 'int64') {
-    const whole = typeof value === 'number' && Number.isInteger(value) ? BigInt(value) : value;
-    return typeof whole === 'bigint' && whole >= INT64[0] && whole <= INT64[1] ? whole : null;
-  }
+/** Whether a value is of the type, or absent, or null. */
+function isOf(type: PropertyType, value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  if (type === 'text[]') return Array.isArray(value) && value.every((item) => typeof item === 'string');
+  if (typeof value !== 'bigint' && (typeof value !== 'number' || !Number.isInteger(value))) return false;
+  if (type === 'int64' && Number.isSafeInteger(value)) return true;
   const [min, max] = RANGES[type];
-  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max ? value : null;
+  return value >= min && value <= max;
 }
 
-function decodeTexts(value: unknown): string[] | null {
-  if (!Array.isArray(value) || !value.every((item): item is string => typeof item === 'string')) return null;
-  return value.map(storable);
+function toNumber(value: unknown): number | null {
+  return typeof value === 'number' ? value : null;
+}
+
+function toBigInt(value: unknown): bigint | null {
+  return typeof value === 'number' || typeof value === 'bigint' ? BigInt(value) : null;
+}
+
+function toTexts(value: unknown): string[] | null {
+  return Array.isArray(value) ? value.map((item) => storable(String(item))) : null;
 }
 
 function describe(type: PropertyType): string {

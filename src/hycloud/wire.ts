@@ -32,8 +32,9 @@ const project = z.object({ id, name: text, tasmarts: z.array(z.unknown()) });
 /** The newest firmware: `metadata.fw`, against a valve's `fw_version`. */
 export const firmwareAnswer = z.object({ metadata: z.object({ fw: text }) });
 
+/** Points are thousands: their list is not walked here. */
 export const pointsAnswer = z.object({
-  points: z.array(z.unknown()),
+  points: z.custom<readonly unknown[]>(Array.isArray),
   sort: z.string().nullish().catch(null),
   limit: z.number().int().positive().nullish().catch(null),
 });

@@ -8,7 +8,7 @@ import type { Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { inBatches } from './batches.ts';
-import { fetchRange, PAGE_LIMIT } from './fetch.ts';
+import { fetchRange, PAGE_LIMIT, type PickPoints } from './fetch.ts';
 import { floorToGrid } from './grid.ts';
 import { sample, type Samples } from './sample.ts';
 import { namesOf, narrow, resolveTargets, type Target } from './targets.ts';
@@ -168,7 +168,8 @@ async function fetchChunk(
   };
   try {
     let malformed = '';
-    for await (const slice of fetchRange(hycloud, { valve, fromUs, toUs, properties })) {
+    const lastOnes: PickPoints = (points) => [...sample(new Map(), points, intervalUs).values()];
+    for await (const slice of fetchRange(hycloud, { valve, fromUs, toUs, properties }, lastOnes)) {
       samples = sample(samples, slice.points, intervalUs);
       coveredUntilUs = slice.coveredUntilUs;
       // As a poll does: HyCloud's servers may have skewed clocks.

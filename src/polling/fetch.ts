@@ -34,30 +34,46 @@ export interface Slice {
  * (HyCloud ignored the direction or the end, or a point lies just behind the end): then fetchRange can.
  */
 export async function fetchLatest(hycloud: HyCloud, window: Window): Promise<Slice | null> {
-  const page = await hycloud.getPoints(window.valve, { ...wide(window), limit: 1, direction: 'descending' });
-  const ignored = page.sort !== null && page.sort !== 'descending';
-  if (ignored || page.points.some(({ timeUs }) => timeUs > window.toUs)) return null;
-  const newest = inTime(page.points, window.fromUs, window.toUs).slice(-1);
-  return { points: newest, malformed: page.malformed, serverTimeUs: page.serverTimeUs, coveredUntilUs: window.toUs };
+  const query = { ...wide(window), limit: 1, direction: 'descending' } as const;
+  return hycloud.getPoints(window.valve, query, ({ points, malformed, sort, serverTimeUs }) => {
+    const ignored = sort !== null && sort !== 'descending';
+    if (ignored || points.some(({ timeUs }) => timeUs > window.toUs)) return null;
+    const newest = inTime(points, window.fromUs, window.toUs).slice(-1);
+    return { points: newest, malformed, serverTimeUs, coveredUntilUs: window.toUs };
+  });
 }
 
+/** Which points of a page are wanted; the others are let go at once. */
+export type PickPoints = (points: readonly Reading[]) => readonly Reading[];
+
 /**
- * Every point of a window, oldest first, a request per page. Paging goes by time: each page begins where the last
- * ended, so points that arrive meanwhile shift nothing. Every round moves on, so it always ends.
+ * Every point of a window that `pick` wants, oldest first, a request per page. Paging goes by time: each page begins
+ * where the last ended, so points that arrive meanwhile shift nothing. Every round moves on, so it always ends.
  *
  * @throws HyCloudError, `malformed` also where HyCloud's pages do not move on
  */
-export async function* fetchRange(hycloud: HyCloud, window: Window): AsyncGenerator<Slice> {
+export async function* fetchRange(
+  hycloud: HyCloud,
+  window: Window,
+  pick: PickPoints = (points) => points,
+): AsyncGenerator<Slice> {
   let cursorUs = window.fromUs;
   while (cursorUs < window.toUs) {
-    const query = { ...wide({ ...window, fromUs: cursorUs }), limit: PAGE_LIMIT, direction: 'ascending' } as const;
-    const page = await hycloud.getPoints(window.valve, query);
-    const endUs = isFull(page) ? endOfPage(page, cursorUs, window) : window.toUs;
-    const points = inTime(page.points, cursorUs, endUs);
-    const malformed = page.malformed.filter(({ timeUs }) => !isOfOtherPage(timeUs, cursorUs, endUs, window));
-    cursorUs = endUs;
-    yield { points, malformed, serverTimeUs: page.serverTimeUs, coveredUntilUs: endUs };
+    const rest = { ...window, fromUs: cursorUs };
+    const query = { ...wide(rest), limit: PAGE_LIMIT, direction: 'ascending' } as const;
+    const slice = await hycloud.getPoints(window.valve, query, (page) => sliceOf(page, rest, pick));
+    cursorUs = slice.coveredUntilUs;
+    yield slice;
   }
+}
+
+/** What a page holds of the window that it was asked for. */
+function sliceOf(page: PointsPage, window: Window, pick: PickPoints): Slice {
+  const { fromUs, toUs } = window;
+  const endUs = isFull(page) ? endOfPage(page, window) : toUs;
+  const points = pick(inTime(page.points, fromUs, endUs));
+  const malformed = page.malformed.filter(({ timeUs }) => !isOfOtherPage(timeUs, endUs, window));
+  return { points, malformed, serverTimeUs: page.serverTimeUs, coveredUntilUs: endUs };
 }
 
 function wide({ fromUs, toUs, properties }: Window): {
@@ -69,7 +85,8 @@ function wide({ fromUs, toUs, properties }: Window): {
 }
 
 function inTime(points: readonly Reading[], fromUs: Micros, toUs: Micros): Reading[] {
-  return points.filter(({ timeUs }) => timeUs > fromUs && timeUs <= toUs).sort((a, b) => a.timeUs - b.timeUs);
+  const inside = points.filter(({ timeUs }) => timeUs > fromUs && timeUs <= toUs);
+  return isSorted(inside.map(({ timeUs }) => timeUs)) ? inside : inside.sort((a, b) => a.timeUs - b.timeUs);
 }
 
 /** Whether there may be more behind it: it holds what we, HyCloud's echo, or HyCloud's default allow. */
@@ -79,19 +96,19 @@ function isFull({ points, malformed, limit }: PointsPage): boolean {
 }
 
 /** A malformed point that the page before has brought, or the next one will. */
-function isOfOtherPage(timeUs: Micros | null, cursorUs: Micros, endUs: Micros, { toUs }: Window): boolean {
-  return timeUs !== null && (timeUs <= cursorUs || (timeUs > endUs && timeUs <= toUs));
+function isOfOtherPage(timeUs: Micros | null, endUs: Micros, { fromUs, toUs }: Window): boolean {
+  return timeUs !== null && (timeUs <= fromUs || (timeUs > endUs && timeUs <= toUs));
 }
 
 /**
  * How far a full page reaches: to before its last instant, of which the next page may hold more points. It is the
  * oldest part of its window only if HyCloud sorted it as asked.
  */
-function endOfPage({ points, malformed, sort }: PointsPage, cursorUs: Micros, { valve, toUs }: Window): Micros {
+function endOfPage({ points, malformed, sort }: PointsPage, { valve, fromUs, toUs }: Window): Micros {
   const times = points.map(({ timeUs }) => timeUs);
   // Where the good points do not lead on, there are only the malformed ones to go by, unless their time is nonsense too.
   const malformedTimes = malformed.flatMap(({ timeUs }) => (timeUs === null || timeUs > toUs ? [] : [timeUs]));
-  const leading = [times, malformedTimes].find((some) => (some.at(-1) ?? cursorUs) - 1 > cursorUs);
+  const leading = [times, malformedTimes].find((some) => (some.at(-1) ?? fromUs) - 1 > fromUs);
   const asAsked = sort === null || sort === 'ascending';
   if (!leading || !asAsked || !isSorted(times) || !isSorted(leading)) {
     throw new HyCloudError('malformed', pointsPathOf(valve), 'a page of points is not sorted or cut as asked for');

@@ -60,6 +60,77 @@ describe('parseRfc3339 refuses', () => {
   });
 });
 
+describe('parseRfc3339 reads exactly what the grammar and the calendar allow:', () => {
+  const GRAMMAR = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+
+  /** The same by a regular expression and Date, which rolls over what no calendar has. */
+  function byGrammar(text: string): number | null {
+    const [, year, month, day, h, m, s, fraction = '', sign, offsetH = '0', offsetM = '0'] = GRAMMAR.exec(text) ?? [];
+    const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
+    const isDay = !Number.isNaN(date.getTime()) && date.toISOString().startsWith(`${year}-${month}-${day}T`);
+    if (!isDay || Number(h) > 23 || Number(m) > 59 || Number(s) > 60) return null;
+    if (Number(offsetH) > 23 || Number(offsetM) > 59) return null;
+    const offsetS = (Number(offsetH) * 3600 + Number(offsetM) * 60) * (sign === '-' ? -1 : 1);
+    const seconds = date.getTime() / 1000 + Number(h) * 3600 + Number(m) * 60 + Number(s) - offsetS;
+    return seconds * 1_000_000 + Number(fraction.padEnd(6, '0').slice(0, 6));
+  }
+
+  const number = (length: number, max: number) =>
+    fc.integer({ min: 0, max }).map((value) => String(value).padStart(length, '0'));
+  const year = fc.oneof(number(4, 9999), fc.constantFrom('0000', '0099', '0100', '1900', '2000', '2024', '2100'));
+  const fraction = fc.oneof(
+    fc.constantFrom('', '.'),
+    number(1, 999_999_999).map((value) => `.${value}`),
+  );
+  const zone = fc.oneof(
+    fc.constantFrom('Z', 'z', ''),
+    fc.tuple(fc.constantFrom('+', '-'), number(2, 24), number(2, 60)),
+  );
+  const text = fc
+    .tuple(
+      year,
+      number(2, 13),
+      number(2, 32),
+      fc.constantFrom('T', 't', ' '),
+      number(2, 24),
+      number(2, 60),
+      number(2, 61),
+    )
+    .map(([y, mo, d, separator, h, mi, s]) => `${y}-${mo}-${d}${separator}${h}:${mi}:${s}`);
+  const nearly = fc
+    .tuple(text, fraction, zone)
+    .map(
+      ([local, part, where]) =>
+        local + part + (typeof where === 'string' ? where : `${where[0]}${where[1]}:${where[2]}`),
+    );
+
+  test('of texts that are times, or nearly', () => {
+    fc.assert(
+      fc.property(nearly, (time) => {
+        expect(parseRfc3339(time)).toBe(byGrammar(time));
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  test('of texts with a character put in, taken out, or replaced', () => {
+    const changed = fc
+      .tuple(
+        nearly,
+        fc.nat(33),
+        fc.nat(1),
+        fc.constantFrom('', '0', '9', '-', '+', ':', '.', 'T', 'Z', ' ', '\n', '/', '٣'),
+      )
+      .map(([time, at, taken, put]) => time.slice(0, at) + put + time.slice(at + taken));
+    fc.assert(
+      fc.property(changed, (time) => {
+        expect(parseRfc3339(time)).toBe(byGrammar(time));
+      }),
+      { numRuns: 5000 },
+    );
+  });
+});
+
 describe('formatRfc3339', () => {
   test.each([
     [MARCH_1 + 535_091, '2026-03-01T10:14:58.535091Z'],

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
 import { MEASURED_PROPERTIES } from '../../src/domain/reading.ts';
 import { parseRfc3339, US_PER_HOUR } from '../../src/domain/time.ts';
-import type { HyCloud, HyCloudOptions, PointsQuery } from '../../src/hycloud/client.ts';
+import type { HyCloud, HyCloudOptions, PointsPage, PointsQuery } from '../../src/hycloud/client.ts';
 import { clientOf } from './server.ts';
 
 const NOW = parseRfc3339('2026-03-01T10:15:03.120045Z') ?? 0;
@@ -13,6 +13,8 @@ const QUERY: PointsQuery = {
   direction: 'descending',
   properties: ['measured_flow', 'position'],
 };
+
+const whole = (page: PointsPage) => page;
 
 let sim: Simulator;
 let hycloud: HyCloud;
@@ -57,7 +59,7 @@ test('projects, valves and firmware are read', async () => {
 
 test('points are asked for as the API wants it', async () => {
   const valve = await someValve();
-  const page = await hycloud.getPoints(valve, QUERY);
+  const page = await hycloud.getPoints(valve, QUERY, whole);
   const asked = sim.log.at(-1);
   expect(asked?.path).toBe(`/api/v1/ta-smart/${valve.id}/data/points`);
   expect(asked?.query).toEqual({
@@ -78,13 +80,13 @@ test('points are asked for as the API wants it', async () => {
 test.each(['micros', 'short', 'nanos'] as const)('microseconds survive in the format %s', async (timeFormat) => {
   sim.settings.timeFormat = timeFormat;
   const valve = await someValve();
-  const page = await hycloud.getPoints(valve, { ...QUERY, limit: 1 });
+  const page = await hycloud.getPoints(valve, { ...QUERY, limit: 1 }, whole);
   expect(page.points[0]?.timeUs).toBe(sim.truth.points(valve.id, QUERY.fromUs, QUERY.toUs).at(-1)?.timeUs);
 });
 
 test('the position is read under its other name too', async () => {
   sim.settings.positionKey = 'actuator_position';
-  const page = await hycloud.getPoints(await someValve(), QUERY);
+  const page = await hycloud.getPoints(await someValve(), QUERY, whole);
   expect(page.points.every(({ positionBp }) => positionBp !== null)).toBe(true);
 });
 
@@ -93,14 +95,14 @@ describe('a bad point', () => {
     const valve = await someValve();
     const [known] = sim.valves();
     if (known) known.extraPoints = [{ timeUs: NOW - 1, raw: { measured_flow: '12' } }];
-    const page = await hycloud.getPoints(valve, QUERY);
+    const page = await hycloud.getPoints(valve, QUERY, whole);
     expect(page.points).toHaveLength(2);
     expect(page.malformed).toEqual([{ timeUs: NOW - 1, reason: 'measured_flow is not an int32' }]);
   });
 
   test('has many like it where numbers come as texts', async () => {
     sim.faults.add({ fault: { kind: 'numbersAsStrings' } });
-    const page = await hycloud.getPoints(await someValve(), { ...QUERY, properties: MEASURED_PROPERTIES });
+    const page = await hycloud.getPoints(await someValve(), { ...QUERY, properties: MEASURED_PROPERTIES }, whole);
     expect([page.points.length, page.malformed.length]).toEqual([0, 3]);
   });
 });
@@ -117,7 +119,7 @@ describe("HyCloud's clock", () => {
     'is ours where it sends none that is one: %j',
     async (date) => {
       sim.faults.add({ fault: { kind: 'date', date } });
-      const page = await hycloud.getPoints(await someValve(), QUERY);
+      const page = await hycloud.getPoints(await someValve(), QUERY, whole);
       expect(page.serverTimeUs).toBe(1_772_360_103_000_000);
       expect(hycloud.serverTimeUs()).toBe(1_772_360_103_000_000);
     },
@@ -126,12 +128,12 @@ describe("HyCloud's clock", () => {
 
 test('no more calls are under way than allowed', async () => {
   const valve = await someValve();
-  await hycloud.getPoints(valve, QUERY);
+  await hycloud.getPoints(valve, QUERY, whole);
   hycloud.close();
   sim.settings.latencyMs = 20;
   hycloud = connect({ maxConcurrency: 2 });
   const startedMs = performance.now();
-  await Promise.all(Array.from({ length: 6 }, () => hycloud.getPoints(valve, QUERY)));
+  await Promise.all(Array.from({ length: 6 }, () => hycloud.getPoints(valve, QUERY, whole)));
   expect(performance.now() - startedMs).toBeGreaterThanOrEqual(55);
 });
 

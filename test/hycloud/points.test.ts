@@ -1,20 +1,25 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { PROPERTY_NAMES, type PropertyName, type Reading } from '../../src/domain/reading.ts';
+import { PROPERTIES, PROPERTY_NAMES, type PropertyName, type Reading } from '../../src/domain/reading.ts';
 import { parseRfc3339 } from '../../src/domain/time.ts';
-import { decodePoint, parseJson, storable } from '../../src/hycloud/points.ts';
+import { createPointDecoder, mayHoldMore, parseJson, storable } from '../../src/hycloud/points.ts';
 
 const NOW = parseRfc3339('2026-03-01T10:15:03Z') ?? 0;
 const TIME = '2026-03-01T10:14:58.535091Z';
 
+function decodePoint(raw: unknown, properties: readonly PropertyName[]) {
+  return createPointDecoder(properties, NOW)(raw);
+}
+
 /** The point of this JSON text, the time apart. */
 function decode(json: string, properties: readonly PropertyName[] = PROPERTY_NAMES) {
   const members = json === '' ? '' : `, ${json}`;
-  return decodePoint(parseJson(`{"time": "${TIME}"${members}}`), properties, NOW);
+  return decodePoint(parseJson(`{"time": "${TIME}"${members}}`), properties);
 }
 
 test('a point of the vendor’s document is read with its microseconds', () => {
   const raw = parseJson('{"time": "2026-03-01T10:14:58.535091Z", "measured_flow": 15340, "measured_power": 151814}');
-  expect(decodePoint(raw, ['measured_flow', 'measured_power'], NOW)).toEqual({
+  expect(decodePoint(raw, ['measured_flow', 'measured_power'])).toEqual({
     timeUs: 1_772_360_098_535_091,
     measuredFlowDlh: 15_340,
     measuredPowerDw: 151_814,
@@ -109,12 +114,43 @@ describe('numbers are taken to the edge of their type', () => {
   });
 });
 
+test('a long number keeps all its digits, wherever in the text it stands', () => {
+  fc.assert(
+    fc.property(
+      fc.nat(40),
+      fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+      fc.nat(40),
+      (before, value, after) => {
+        const json = `{"${'a'.repeat(before)}": 12345678, "value": ${value}, "b": "${'7'.repeat(after % 16)}${' '.repeat(after)}"}`;
+        const parsed = parseJson(json) as { value: number | bigint };
+        expect(BigInt(parsed.value)).toBe(value);
+      },
+    ),
+  );
+});
+
+test.each([
+  ['{"points": []}', 3],
+  ['{"points": [{"time": "x", "measured_flow": 1}, {"a": {}}]}', 8],
+  ['[[[[', 5],
+])('%j may hold that many values, and no more: %d', (json, values) => {
+  expect([mayHoldMore(json, values - 1), mayHoldMore(json, values)]).toEqual([true, false]);
+});
+
 describe('what is not asked for is not looked at', () => {
   test('a wrong property that nobody asked for costs nothing', () => {
     expect(decode('"measured_flow": 1, "position": "open", "new_in_v1": {"x": 1}', ['measured_flow'])).toMatchObject({
       measuredFlowDlh: 1,
       positionBp: null,
     });
+  });
+
+  test('nor kept, whatever HyCloud sends', () => {
+    const json = PROPERTY_NAMES.map((name) => `"${name}": ${name === 'error_status' ? '["Other"]' : '1'}`).join(',');
+    for (const name of PROPERTY_NAMES) {
+      const reading = Object.entries(decode(json, [name])).filter(([, value]) => value !== null);
+      expect(reading.map(([field]) => field)).toEqual(['timeUs', PROPERTIES[name].field]);
+    }
   });
 
   test('an unknown error status is kept', () => {
@@ -138,8 +174,7 @@ describe('position is read under both names of the vendor’s document', () => {
 });
 
 describe('the time of a point', () => {
-  const timed = (time: string) =>
-    decodePoint(parseJson(`{"time": ${time}, "measured_flow": 1}`), ['measured_flow'], NOW);
+  const timed = (time: string) => decodePoint(parseJson(`{"time": ${time}, "measured_flow": 1}`), ['measured_flow']);
 
   test.each([
     ['whole seconds', '"2026-03-01T10:14:58Z"', 1_772_360_098_000_000],
@@ -154,7 +189,7 @@ describe('the time of a point', () => {
   });
 
   test('may not be absent', () => {
-    expect(decodePoint({ measured_flow: 1 }, ['measured_flow'], NOW)).toEqual({
+    expect(decodePoint({ measured_flow: 1 }, ['measured_flow'])).toEqual({
       timeUs: null,
       reason: 'a point without a valid time',
     });
@@ -169,11 +204,11 @@ describe('the time of a point', () => {
 });
 
 test.each([null, 7, 'text', true])('%j is no point', (raw) => {
-  expect(decodePoint(raw, [], NOW)).toEqual({ timeUs: null, reason: 'a point that is no object' });
+  expect(decodePoint(raw, [])).toEqual({ timeUs: null, reason: 'a point that is no object' });
 });
 
 test('a list is a point without a time', () => {
-  expect(decodePoint([], [], NOW)).toEqual({ timeUs: null, reason: 'a point without a valid time' });
+  expect(decodePoint([], [])).toEqual({ timeUs: null, reason: 'a point without a valid time' });
 });
 
 test('text is made fit for PostgreSQL: no NUL, no half of a surrogate pair', () => {

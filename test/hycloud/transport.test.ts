@@ -22,7 +22,7 @@ describe('a request', () => {
     const [hycloud, server] = await connect((_request, response) => response.end('{"points": []}'));
     const properties = ['measured_flow', 'error_status'] as const;
     const query = { fromUs: 0, toUs: 1, limit: 1, direction: 'ascending', properties } as const;
-    await hycloud.getPoints({ id: 'x', pointsPath: null }, query);
+    await hycloud.getPoints({ id: 'x', pointsPath: null }, query, () => null);
     const url = server.requests[0]?.url ?? '';
     expect(url).not.toMatch(/[[\] ]/);
     expect([...new URL(url, server.baseUrl).searchParams]).toEqual([
@@ -111,7 +111,7 @@ describe('the size limit', () => {
     const body = megabyte.repeat(9);
     const [hycloud, server] = await connect((_request, response) => response.writeHead(200, headers(body)).end(body));
     const query = { fromUs: 0, toUs: 1, limit: 1, direction: 'ascending', properties: [] } as const;
-    const error = await failureOf(hycloud.getPoints({ id: 'x', pointsPath: 'x' }, query));
+    const error = await failureOf(hycloud.getPoints({ id: 'x', pointsPath: 'x' }, query, () => null));
     expect(error).toMatchObject({ failure: 'too-large', message: 'HyCloud, GET x: the answer is larger than 2.5 MB' });
     expect(server.requests).toHaveLength(1);
   });

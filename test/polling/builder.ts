@@ -68,13 +68,12 @@ export function fakeHyCloud(points: readonly Reading[], quirks: Partial<Quirks> 
     getProject: (id) => Promise.reject(new HyCloudError('not-found', `projects/${id}`, 'HTTP 404', { status: 404 })),
     latestFirmware: () => Promise.resolve('1.0.0'),
     close: () => undefined,
-    getPoints(_valve, query) {
+    async getPoints(_valve, query, use) {
       asked.push(query);
       const failure = failing[asked.length];
       const arrived = quirks.arriving?.(asked.length) ?? [];
-      return failure
-        ? Promise.reject(failure)
-        : Promise.resolve(answer([...points, ...arrived], query, clockUs(), quirks));
+      if (failure) throw failure;
+      return Promise.resolve(use(answer([...points, ...arrived], query, clockUs(), quirks)));
     },
   };
 }

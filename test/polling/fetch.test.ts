@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Reading } from '../../src/domain/reading.ts';
 import { US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
+import type { HyCloud } from '../../src/hycloud/client.ts';
 import { HyCloudError } from '../../src/hycloud/errors.ts';
 import { fetchLatest, fetchRange, type Slice, type Window } from '../../src/polling/fetch.ts';
 import { at, fakeHyCloud, reading, readings, VALVE, type FakeHyCloud, type Nonsense, type Quirks } from './builder.ts';
@@ -78,6 +79,19 @@ describe('fetchRange', () => {
     const late = reading(at('10:20'), 77);
     const hycloud = fakeHyCloud(series(30), { cap: 20, arriving: (request) => (request > 1 ? [late] : []) });
     expect(pointsOf(await fetchAll(hycloud, START, at('11:00')))).toEqual([...series(30), late]);
+  });
+
+  test('keeps of each page what is wanted of its points inside the window', async () => {
+    const seen: number[] = [];
+    const pick = (points: readonly Reading[]) => {
+      seen.push(points.length);
+      return points.slice(-1);
+    };
+    const slices: Slice[] = [];
+    const hycloud = fakeHyCloud(series(30), { cap: 20 });
+    for await (const slice of fetchRange(hycloud, windowOf(START, at('10:06')), pick)) slices.push(slice);
+    expect(seen).toEqual([19, 5]);
+    expect(pointsOf(slices).map(({ measuredFlowDlh }) => measuredFlowDlh)).toEqual([18, 23]);
   });
 
   test('loses none of the points of one instant, where the page ends amid them', async () => {
@@ -228,10 +242,8 @@ describe('fetchLatest', () => {
 
   test('is not sure where HyCloud says that it went the other way', async () => {
     const hycloud = fakeHyCloud(readings('10:07'));
-    const ascending = async (...args: Parameters<typeof hycloud.getPoints>) => ({
-      ...(await hycloud.getPoints(...args)),
-      sort: 'ascending',
-    });
+    const ascending: HyCloud['getPoints'] = (valve, query, use) =>
+      hycloud.getPoints(valve, query, (page) => use({ ...page, sort: 'ascending' }));
     expect(await fetchLatest({ ...hycloud, getPoints: ascending }, windowOf(at('10:00'), at('10:15')))).toBeNull();
   });
 
