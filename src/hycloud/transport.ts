@@ -1,3 +1,4 @@
+import './without-fetch.ts';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { gunzipSync } from 'node:zlib';

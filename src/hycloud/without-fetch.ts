@@ -1,0 +1,5 @@
+/**
+ * Node loads its fetch (18 ms) as soon as somebody looks at these; axios looks, to see what it could use, and then uses
+ * none of them. fetch itself needs them not to be there for others.
+ */
+for (const name of ['FormData', 'Headers', 'Request', 'Response']) Reflect.deleteProperty(globalThis, name);
