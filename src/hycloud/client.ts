@@ -61,7 +61,11 @@ export interface HyCloud {
   listProjects: () => Promise<ProjectSummary[]>;
   getProject: (id: string) => Promise<Project>;
   /** What `use` makes of a page, at once: in a promise, its thousands of readings would outlive many a collection. */
-  getPoints: <T>(valve: Pick<Valve, 'id' | 'pointsPath'>, query: PointsQuery, use: (page: PointsPage) => T) => Promise<T>;
+  getPoints: <T>(
+    valve: Pick<Valve, 'id' | 'pointsPath'>,
+    query: PointsQuery,
+    use: (page: PointsPage) => T,
+  ) => Promise<T>;
   /** version of the newest firmware */
   latestFirmware: () => Promise<string>;
   /** HyCloud's clock as its last answer gave it; ours until it has answered */
