@@ -168,7 +168,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     if (log.length > settings.logLength) log.splice(0, log.length - settings.logLength);
 
     const closed = new AbortController();
-    response.once('close', () => closed.abort());
+    response.once('close', () => closed.abort('closed'));
     const isWithinRate = fitsTheRate();
     const struck = faults.strike(request);
     await pause(settings.latencyMs + delayMs(struck), closed.signal);

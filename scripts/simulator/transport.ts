@@ -10,6 +10,11 @@ import { faultOf, isUnanswered, type Fault } from './faults.ts';
 
 const compress = promisify(gzip);
 
+const PACKED = { level: constants.Z_BEST_SPEED };
+/** As nginx does, a small answer is packed with little memory; most of the time would go into clearing it. */
+const SMALL_WINDOW = 2 ** 10;
+const PACKED_SMALL = { ...PACKED, windowBits: 10, memLevel: 3 };
+
 const MEGABYTE = 2 ** 20;
 
 /** A reset as TCP knows it (RST); Node offers none for TLS. */
@@ -29,7 +34,7 @@ async function write(response: ServerResponse, chunk: string | Buffer, closed: A
 async function sendReply(request: IncomingMessage, response: ServerResponse, reply: Reply, gzipFromBytes: number) {
   let body = Buffer.from(reply.text);
   if (body.length >= gzipFromBytes && /\bgzip\b/.test(String(request.headers['accept-encoding']))) {
-    body = await compress(body, { level: constants.Z_BEST_SPEED });
+    body = body.length <= SMALL_WINDOW ? gzipSync(body, PACKED_SMALL) : await compress(body, PACKED);
     response.setHeader('content-encoding', 'gzip');
   }
   response.setHeader('content-length', body.length);

@@ -1,5 +1,5 @@
-import { IANAZone } from 'luxon';
 import type { Config } from '../config/config.ts';
+import { isTimeZone } from '../config/timezone.ts';
 import {
   loadConsumption,
   loadMeteredValves,
@@ -58,8 +58,7 @@ function consumptionQuery(options: ConsumptionOptions, config: Config): Consumpt
 
 /** The zone asked for, or the configured one. @throws KnownError exit 64 */
 export function zoneOf({ tz }: { tz?: string }, { timezone }: Config): string {
-  // Later Node takes offsets too, of which PostgreSQL turns the sign round.
-  if (tz === undefined || (/^[a-z]/i.test(tz) && IANAZone.isValidZone(tz))) return tz ?? timezone;
+  if (tz === undefined || isTimeZone(tz)) return tz ?? timezone;
   throw new KnownError('usage', `--tz ${tz} is no time zone`, { remedy: 'write an IANA name: Europe/Rome' });
 }
 

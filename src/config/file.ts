@@ -1,8 +1,8 @@
 import { closest } from 'fastest-levenshtein';
-import { IANAZone } from 'luxon';
 import * as z from 'zod';
 import { MEASURED_PROPERTIES, PROPERTY_NAMES, type PropertyName } from '../domain/reading.ts';
 import type { Problem, Target } from './config.ts';
+import { isTimeZone } from './timezone.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const SERIAL = /^([0-9a-f]{8}|[0-9a-f]{24})$/i;
@@ -70,11 +70,7 @@ const schema = z.strictObject({
     .default(0),
   timezone: z
     .string('must be a text')
-    // Later Node takes offsets too, of which PostgreSQL turns the sign round.
-    .refine(
-      (zone) => /^[a-z]/i.test(zone) && IANAZone.isValidZone(zone),
-      'is not an IANA time zone such as Europe/Rome',
-    )
+    .refine(isTimeZone, 'is not an IANA time zone such as Europe/Rome')
     .default('Europe/Rome'),
   max_power_kw: positive(1_000_000, 'kW').default(1500),
   metrics_file: z.string('must be a file name').min(1, 'is empty').nullable().default(null),

@@ -1,4 +1,3 @@
-import { DateTime } from 'luxon';
 import type { Reading } from '../domain/reading.ts';
 import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros } from '../domain/time.ts';
 
@@ -16,9 +15,23 @@ export function counterKwh(value: bigint | null): string {
   return value === null ? '–' : value.toString();
 }
 
+/** By zone: making one takes longer than a thousand uses. */
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
 /** `2026-03-01 11:14:58` in the zone. */
 export function localTime(timeUs: Micros, timezone: string): string {
-  return DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone }).toFormat('yyyy-LL-dd HH:mm:ss');
+  const clock = clocks.get(timezone) ?? createClock(timezone);
+  clocks.set(timezone, clock);
+  const parts = clock.formatToParts(Math.floor(timeUs / 1000));
+  const { year, month, day, hour, minute, second } = Object.fromEntries(parts.map(({ type, value }) => [type, value]));
+  return `${year}-${month}-${day} ${hour}:${minute}:${second}`;
+}
+
+function createClock(timeZone: string): Intl.DateTimeFormat {
+  const [numeric, twoDigits] = ['numeric', '2-digit'] as const;
+  const date = { year: numeric, month: twoDigits, day: twoDigits } as const;
+  const time = { hour: twoDigits, minute: twoDigits, second: twoDigits, hourCycle: 'h23' } as const;
+  return new Intl.DateTimeFormat('en-US', { timeZone, ...date, ...time });
 }
 
 /** `5 s`, `12 min`, `3 h 20 min`, `4 d 2 h`. */

@@ -24,8 +24,8 @@ export interface Inserted {
 
 const READINGS = 100_000;
 const VALVES = 10_000;
-/** As a poll's largest batch. */
-const BATCH = 500;
+/** Readings; as a poll's largest batch. */
+const BATCH = 5000;
 const INTERVAL_US = 15 * US_PER_MINUTE;
 const START_US = Date.UTC(2026, 2, 1) * 1000;
 
@@ -81,13 +81,17 @@ async function registerValves(database: Database): Promise<void> {
 /** Every valve in turn, one and two readings at a time: a quarter's, or with the newest point. */
 function createBatches(): ValveReadings[][] {
   const result: ValveReadings[][] = [];
-  for (let begun = 0, stored = 0; stored < READINGS; begun += BATCH) {
+  let begun = 0;
+  while (result.length < READINGS / BATCH) {
     const perValve = result.length % 2 === 0 ? 2 : 1;
-    const roundUs = START_US + Math.floor(begun / VALVES) * INTERVAL_US;
+    const first = begun;
+    const roundUs = START_US + Math.floor(first / VALVES) * INTERVAL_US;
     result.push(
-      Array.from({ length: BATCH }, (_, index) => valveReadings((begun + index) % VALVES, roundUs, perValve)),
+      Array.from({ length: BATCH / perValve }, (_, index) =>
+        valveReadings((first + index) % VALVES, roundUs, perValve),
+      ),
     );
-    stored += BATCH * perValve;
+    begun += BATCH / perValve;
   }
   return result;
 }
