@@ -81,22 +81,18 @@ async function registerValves(database: Database): Promise<void> {
 /** Every valve in turn, one and two readings at a time: a quarter's, or with the newest point. */
 function createBatches(): ValveReadings[][] {
   const result: ValveReadings[][] = [];
-  let begun = 0;
-  while (result.length < READINGS / BATCH) {
+  for (let begun = 0; result.length < READINGS / BATCH;) {
     const perValve = result.length % 2 === 0 ? 2 : 1;
     const first = begun;
-    const roundUs = START_US + Math.floor(first / VALVES) * INTERVAL_US;
-    result.push(
-      Array.from({ length: BATCH / perValve }, (_, index) =>
-        valveReadings((first + index) % VALVES, roundUs, perValve),
-      ),
-    );
     begun += BATCH / perValve;
+    result.push(Array.from({ length: begun - first }, (_, index) => valveReadings(first + index, perValve)));
   }
   return result;
 }
 
-function valveReadings(valve: number, roundUs: number, count: number): ValveReadings {
+function valveReadings(turn: number, count: number): ValveReadings {
+  const valve = turn % VALVES;
+  const roundUs = START_US + Math.floor(turn / VALVES) * INTERVAL_US;
   const readings = Array.from({ length: count }, (_, index) =>
     reading(valve, roundUs - (valve % 15) * 1e6 - 123_456 + index * 5 * US_PER_MINUTE),
   );
