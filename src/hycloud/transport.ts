@@ -75,8 +75,7 @@ async function get(http: AxiosInstance, timeoutMs: number, call: Call): Promise<
   call.signal.addEventListener('abort', stop);
   try {
     call.signal.throwIfAborted();
-    const packed = await http.get<Buffer>(call.path, {
-      params: call.query,
+    const packed = await http.get<Buffer>(`${call.path}${search(call.query)}`, {
       maxContentLength: call.maxBytes,
       signal: abort.signal,
     });
@@ -94,6 +93,16 @@ async function get(http: AxiosInstance, timeoutMs: number, call: Call): Promise<
     clearTimeout(timer);
     call.signal.removeEventListener('abort', stop);
   }
+}
+
+/** A query, lists as `name[]`. Written here, it costs a fraction of what axios takes for its `params`. */
+function search(query: Query): string {
+  const pairs = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (typeof value === 'object') for (const item of value) pairs.append(`${name}[]`, item);
+    else pairs.append(name, String(value));
+  }
+  return pairs.size > 0 ? `?${pairs.toString()}` : '';
 }
 
 /** @throws HyCloudError */
