@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { US_PER_MINUTE } from '../../src/domain/time.ts';
 import { inTurn, median, type Bench, type Sample } from './bench.ts';
-import { runNode, runProbed } from './child.ts';
-import { CONCURRENCY, NOW_US } from './fleet.ts';
+import { runNode, runProbed, type Cost } from './child.ts';
+import { CONCURRENCY, NOW_US, type Fleet } from './fleet.ts';
 import { headersOf, pointsQuery } from './request.ts';
 import type { FetchTask } from './workers/fetch.ts';
 import type { Inserted, InsertTask } from './workers/insert.ts';
@@ -123,17 +123,35 @@ async function overBareNode(
 
 async function overLimit(bench: Bench, valves: number, count: number): Promise<Sample> {
   const polls = await bench.polls(valves, LATENCY_MS, count);
-  const limitMs = (requests: number) => (requests / CONCURRENCY) * LATENCY_MS;
+  const limitMs = median(polls.map(({ requests }) => (requests / CONCURRENCY) * LATENCY_MS));
+  const fleet = await bench.fleet(valves);
+  await fleet.hycloud.steer({ latencyMs: LATENCY_MS });
+  const bareMs: number[] = [];
+  while (bareMs.length < count) bareMs.push((await axiosLoop(bench, fleet)).wallMs);
+  await fleet.hycloud.steer({ latencyMs: 0 });
+  const wallMs = polls.map((poll) => poll.wallMs);
   return {
-    values: polls.map(({ wallMs, requests }) => wallMs / limitMs(requests)),
-    detail: `${ms(median(polls.map(({ wallMs }) => wallMs)))} over ${ms(median(polls.map((poll) => limitMs(poll.requests))))}`,
+    values: wallMs.map((wall) => wall / limitMs),
+    detail: `${ms(median(wallMs))} over ${ms(limitMs)}; a bare axios loop ${(median(bareMs) / limitMs).toFixed(2)}`,
   };
 }
 
 async function cpuOverAxios(bench: Bench): Promise<Sample> {
-  const { stage } = bench;
   const valves = 10_000;
   const fleet = await bench.fleet(valves);
+  let polled = 0;
+  const poll = async () => (await bench.polls(valves, 0, ++polled)).slice(-1)[0];
+  const pairs = await inTurn(3, poll, () => axiosLoop(bench, fleet));
+  const perValve = (cpuMs: number[]) => `${((median(cpuMs) * 1000) / valves).toFixed(0)} µs`;
+  const [ours, bare] = [pairs.map(([one]) => one?.cpuMs ?? NaN), pairs.map(([, one]) => one.cpuMs)];
+  return {
+    values: ours.map((cpuMs, index) => cpuMs / (bare[index] ?? NaN)),
+    detail: `${perValve(ours)} over ${perValve(bare)} a valve, at 0 ms latency`,
+  };
+}
+
+/** The same answers as a poll's, fetched by axios alone. */
+function axiosLoop({ stage }: Bench, fleet: Fleet): Promise<Cost> {
   const env = fleet.env();
   const task: FetchTask = {
     baseUrl: env['HYCLOUD_BASE_URL'] ?? '',
@@ -142,16 +160,7 @@ async function cpuOverAxios(bench: Bench): Promise<Sample> {
     query: pointsQuery(NOW_US - 15 * US_PER_MINUTE, NOW_US, 1, 'descending'),
     concurrency: CONCURRENCY,
   };
-  const loop = () => runProbed([stage.worker('fetch'), JSON.stringify(task)], stage.signal, stage.folder, { env });
-  let polled = 0;
-  const poll = async () => (await bench.polls(valves, 0, ++polled)).slice(-1)[0];
-  const pairs = await inTurn(3, poll, loop);
-  const perValve = (cpuMs: number[]) => `${((median(cpuMs) * 1000) / valves).toFixed(0)} µs`;
-  const [ours, bare] = [pairs.map(([one]) => one?.cpuMs ?? NaN), pairs.map(([, one]) => one.cpuMs)];
-  return {
-    values: ours.map((cpuMs, index) => cpuMs / (bare[index] ?? NaN)),
-    detail: `${perValve(ours)} over ${perValve(bare)} a valve, at 0 ms latency`,
-  };
+  return runProbed([stage.worker('fetch'), JSON.stringify(task)], stage.signal, stage.folder, { env });
 }
 
 async function bytesPerValve(bench: Bench): Promise<Sample> {
