@@ -1,7 +1,6 @@
 import { PROPERTIES, PROPERTY_NAMES, type PropertyName, type Reading } from '../domain/reading.ts';
 import { epochSeconds, formatRfc3339, type Micros } from '../domain/time.ts';
 import type { Database } from './connection.ts';
-import { LOCK_KEYS, LOCK_SPACE } from './locks.ts';
 
 /** What is stored of one valve in one go. */
 export interface ValveReadings {
@@ -53,13 +52,17 @@ function selectProperty(name: PropertyName): string {
  */
 export async function storeReadings(database: Database, valves: readonly ValveReadings[]): Promise<IsNew> {
   return database.transaction(async () => {
-    // Valves' rows are changed here and by the registry alone, each in an order of its own; nobody else polls these valves.
-    await database.query('select pg_advisory_xact_lock_shared($1, $2)', [LOCK_SPACE, LOCK_KEYS.registry]);
     const isNew = await insertReadings(database, valves);
+    // Locked in the order of their ids, as the registry does it: nobody who writes valves waits for another in a circle.
     await database.query(
-      `update tasmart_valves as valve
+      `with locked as (
+         select tasmart_id from tasmart_valves where tasmart_id = any ($1::text[])
+         order by tasmart_id for no key update
+       )
+       update tasmart_valves as valve
        set synced_until = greatest(valve.synced_until, attempt.synced_until), last_attempt_at = now()
        from unnest($1::text[], $2::timestamptz[]) as attempt (tasmart_id, synced_until)
+       join locked using (tasmart_id)
        where valve.tasmart_id = attempt.tasmart_id`,
       [valves.map(({ tasmartId }) => tasmartId), valves.map(({ syncedUntilUs }) => timestamp(syncedUntilUs))],
     );
