@@ -9,11 +9,8 @@ const CLI = join(ROOT, 'src', 'cli.ts');
 const ERRORS = join(ROOT, 'src', 'domain', 'errors.ts');
 const BROWSERS = ['chrome111', 'firefox113', 'safari16.4'];
 
-/** The files in dist/ beside the entries, by their names, and what they are made of. */
-const parts = new Map([
-  ['errors', ERRORS],
-  ['pino-pretty', 'pino-pretty'],
-]);
+/** The files in dist/ beside the entries, by their names, and what they are made of; as bundling comes upon them. */
+const parts = new Map<string, string>();
 
 /**
  * What is imported as the program runs, a command above all, is a file of its own, and whole. Chunks that commands share
@@ -26,6 +23,7 @@ const apart: Plugin = {
       const file = path.startsWith('.') ? join(resolveDir, path) : path;
       if (kind === 'entry-point' || (kind !== 'dynamic-import' && file !== ERRORS)) return undefined;
       const name = basename(file, '.ts');
+      if ((parts.get(name) ?? file) !== file) throw new Error(`two parts are called ${name}`);
       parts.set(name, file);
       return { path: `./${name}.js`, external: true };
     });
@@ -70,7 +68,11 @@ async function bundle(entryPoints: Record<string, string>): Promise<void> {
 // The entry, and beside it that of AWS Lambda, which starts the former; then what they load.
 await rm(join(ROOT, 'dist'), { recursive: true, force: true });
 await bundle({ cli: CLI, lambda: 'scripts/lambda.ts' });
-await bundle(Object.fromEntries(parts));
+for (let built = new Set<string>(); built.size < parts.size;) {
+  const found = [...parts].filter(([name]) => !built.has(name));
+  await bundle(Object.fromEntries(found));
+  built = new Set([...built, ...found.map(([name]) => name)]);
+}
 
 // What the report's page runs in the browser: one script and one style sheet, uPlot's among them, to be put into the page.
 await build({

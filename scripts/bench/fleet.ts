@@ -33,7 +33,7 @@ const INTERVAL_US = 15 * US_PER_MINUTE;
 /** How long a poll may take: several times what it should. */
 const LIMIT_MS = 60_000;
 const LIMIT_PER_VALVE_MS = 1.2;
-/** A project's list may have 24 MB, at 0.6 kB a valve. */
+/** A large site; a fleet has many. */
 const VALVES_PER_PROJECT = 1_000;
 /** From where on nginx compresses where nobody says otherwise (gzip_min_length); its level 1 is the simulator's too. */
 const GZIP_FROM_BYTES = 20;

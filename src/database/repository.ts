@@ -96,21 +96,30 @@ async function insert(
   rows: readonly { tasmartId: string; reading: Reading }[],
 ): Promise<readonly string[]> {
   // What no reading has needs no sending.
-  const names = PROPERTY_NAMES.filter((name) => rows.some(({ reading }) => reading[PROPERTIES[name].field] !== null));
-  const column = (name: PropertyName) => {
+  const names = PROPERTY_NAMES.filter((name) => {
     const { field } = PROPERTIES[name];
-    return rows.map(({ reading }) => {
-      const value = reading[field];
-      return Array.isArray(value) ? JSON.stringify(value) : value;
-    });
-  };
+    return rows.some(({ reading }) => reading[field] !== null);
+  });
   const added = await database.query<{ tasmart_id: string; timestamp: string }>(insertOf(names), [
-    rows.map(({ reading }) => epochSeconds(reading.timeUs)),
+    numbers(rows.map(({ reading }) => epochSeconds(reading.timeUs))),
     rows.map(({ tasmartId }) => tasmartId),
     rows.map(({ reading }) => formatRfc3339(reading.timeUs)),
-    ...names.map(column),
+    ...names.map((name) => column(name, rows)),
   ]);
   return added.map((row) => `${row.tasmart_id} ${row.timestamp}`);
+}
+
+function column(name: PropertyName, rows: readonly { reading: Reading }[]): unknown {
+  const { field, type } = PROPERTIES[name];
+  const values = rows.map(({ reading }) => reading[field]);
+  if (type === 'text[]') return values.map((value) => value && JSON.stringify(value));
+  // PROPERTIES promises numbers of the others; TypeScript does not follow that.
+  return numbers(values as (number | bigint | null)[]);
+}
+
+/** An array of PostgreSQL's, of numbers and nulls; pg would quote and escape each of them. */
+function numbers(values: readonly (number | bigint | null)[]): string {
+  return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
 }
 
 /**

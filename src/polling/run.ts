@@ -37,7 +37,7 @@ export interface PollDependencies {
   /** null: a dry run */
   database: Database | null;
   log: Logger;
-  /** told of the valves as they are done with; what was read of them is stored by then, and kept nowhere */
+  /** told of the valves as they are done with; what was read of them is stored by then, and the run lets go of it */
   onPolled?: (valves: readonly PolledValve[], nowUs: Micros) => void;
 }
 
