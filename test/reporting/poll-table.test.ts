@@ -96,3 +96,13 @@ describe('somebody else’s name cannot act on the terminal', () => {
     expect(rowOf(polled({ userId: 'Città «Ω» 東京' }))).toContain('Città «Ω» 東京  89abcdef');
   });
 });
+
+test('thousands of lines are laid out as one table', () => {
+  const valves = Array.from({ length: 3000 }, (_, index) =>
+    polled({ id: `v${index}`, userId: `Valve ${index + 1000}` }),
+  );
+  const lines = pollText('table', [...valves, polled({ userId: 'The widest of them all' })], VIEW).split('\n');
+  expect(lines).toHaveLength(3005);
+  expect(new Set(lines.slice(1, -3).map((line) => line.indexOf('89abcdef')))).toEqual(new Set([24]));
+  expect(lines[1]?.startsWith('The widest of them all  89abcdef')).toBe(true);
+});

@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { withConnection, type Database } from '../../src/database/connection.ts';
+import { recordProjects } from '../../src/database/registry.ts';
+import { storeReadings } from '../../src/database/repository.ts';
+import { NO_MEASUREMENTS, type Reading } from '../../src/domain/reading.ts';
+import { queue } from '../../src/polling/work.ts';
+import { at, valveNamed } from '../polling/builder.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+
+/** More than are asked for or stored at once. */
+const VALVES = Array.from({ length: 5200 }, (_, index) => valveNamed(`valve-${String(index).padStart(5, '0')}`));
+const PROJECT = { id: 'p', name: 'P', valves: VALVES, unreadable: [] };
+const WINDOW = { fromUs: at('10:00'), toUs: at('10:15') };
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await freshDatabase();
+  await session((db) => recordProjects(db, [PROJECT]));
+});
+afterAll(() => database.drop());
+
+function session<T>(use: (db: Database) => Promise<T>): Promise<T> {
+  const { host, port, user, password } = database;
+  const server = {
+    host,
+    port,
+    user,
+    password,
+    database: database.database,
+    sslMode: 'disable',
+    sslCaFile: null,
+  } as const;
+  return withConnection(server, { applicationName: 'test', giveUp: new AbortController().signal }, use);
+}
+
+function reading(timeUs: number, more: Partial<Reading> = {}): Reading {
+  return { ...NO_MEASUREMENTS, timeUs, ...more };
+}
+
+test('stores of the same valves in opposite order, and the registry, never wait for each other in a circle', async () => {
+  const batch = VALVES.map(({ id }) => ({ tasmartId: id, readings: [], syncedUntilUs: at('09:00') }));
+  const repeated = (work: (db: Database) => Promise<unknown>) =>
+    session(async (db) => {
+      for (let round = 0; round < 5; round += 1) await work(db);
+    });
+  await Promise.all([
+    repeated((db) => storeReadings(db, batch)),
+    repeated((db) => storeReadings(db, [...batch].reverse())),
+    repeated((db) => recordProjects(db, [PROJECT])),
+  ]);
+});
+
+test('every type of column is stored as it is, null and the ends of its range included', async () => {
+  const extremes = [
+    reading(at('08:00'), { measuredFlowDlh: -(2 ** 31), energyCounter1Kwh: 2n ** 63n - 1n, positionBp: -32_768 }),
+    reading(at('08:01'), { energyCounter1Kwh: -(2n ** 63n), errorStatus: [] }),
+    reading(at('08:02'), { measuredFlowDlh: 2 ** 31 - 1, errorStatus: ['a "b", {c}', '\\', 'NULL'] }),
+  ];
+  await session((db) => storeReadings(db, [{ tasmartId: 'extremes', readings: extremes, syncedUntilUs: null }]));
+  const rows = await session((db) =>
+    db.query(
+      `select measured_flow, energy_counter_regime_1 as counter, position, error_status
+       from tasmart_data_table where tasmart_id = 'extremes' order by "timestamp"`,
+    ),
+  );
+  expect(rows).toEqual([
+    { measured_flow: -(2 ** 31), counter: '9223372036854775807', position: -32_768, error_status: null },
+    { measured_flow: null, counter: '-9223372036854775808', position: null, error_status: [] },
+    { measured_flow: 2 ** 31 - 1, counter: null, position: null, error_status: ['a "b", {c}', '\\', 'NULL'] },
+  ]);
+});
+
+describe('the queue of a poll', () => {
+  test('without a database is the list', async () => {
+    const work = [...(await queue(null, VALVES, WINDOW))];
+    expect(work.map(({ valve }) => valve)).toEqual(VALVES);
+    expect(work[5100]?.state).toEqual({ syncedUntilUs: null, boundaryReadingUs: null });
+  });
+
+  test('begins with those never tried, then the longest ago, each with its own state', async () => {
+    const [early, late, both] = [VALVES[10], VALVES[5100], VALVES[5150]];
+    const fresh = valveNamed('never-polled');
+    const stored = (valve = fresh, syncedUntilUs = 0, readings: Reading[] = []) =>
+      session((db) => storeReadings(db, [{ tasmartId: valve.id, readings, syncedUntilUs }]));
+    await session(async (db) => {
+      await db.query(`update tasmart_valves set synced_until = null, last_attempt_at = '2026-01-01'`);
+    });
+    await stored(late, at('09:45'));
+    await stored(both, at('10:00'), [reading(at('10:14:58'))]);
+    await stored(early, at('09:30'), [reading(at('09:59')), reading(at('10:15'))]);
+    const work = await session(async (db) => [...(await queue(db, [...VALVES, fresh], WINDOW))]);
+    expect(work).toHaveLength(VALVES.length + 1);
+    expect(work[0]).toEqual({ valve: fresh, state: { syncedUntilUs: null, boundaryReadingUs: null } });
+    expect(work.slice(1, 4).map(({ valve }) => valve)).toEqual(VALVES.slice(0, 3));
+    expect(work.slice(-3)).toEqual([
+      { valve: late, state: { syncedUntilUs: at('09:45'), boundaryReadingUs: null } },
+      { valve: both, state: { syncedUntilUs: at('10:00'), boundaryReadingUs: at('10:14:58') } },
+      { valve: early, state: { syncedUntilUs: at('09:30'), boundaryReadingUs: at('10:15') } },
+    ]);
+  });
+});
