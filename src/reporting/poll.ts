@@ -54,21 +54,20 @@ function table({ timezone, dryRun }: PollView): PollFormat {
     { heading: 'kWh 2', align: 'right' },
     { heading: '' },
   ];
+  /** the first cell apart: a single letter that is not Latin makes a text take twice the memory */
   const lines: { label: string; cells: string }[] = [];
   function* rows(): Generator<string[]> {
-    for (const { cells } of lines) yield cells.split(CELL_END);
+    for (const { label, cells } of lines) yield [printable(label, 32), ...cells.split(CELL_END)];
   }
   return {
     add: (valves, nowUs) => {
       for (const polled of valves) {
-        const label = valveLabel(polled.valve);
         const cells = [
-          printable(label, 32),
           printable(polled.valve.shortSn ?? '–', 24),
           ...readingCells(polled.newest, timezone, nowUs),
           fate(polled, dryRun),
         ];
-        lines.push({ label, cells: cells.join(CELL_END) });
+        lines.push({ label: valveLabel(polled.valve), cells: cells.join(CELL_END) });
       }
     },
     *text(summary) {
