@@ -38,7 +38,7 @@ export interface PollOptions {
 }
 
 /** Left to itself, V8 lets the heap grow to two or three times what is alive before it looks for garbage. */
-const LEAN_HEAP = '--heap-growing-percent=30';
+const LEAN_HEAP = '--heap-growing-percent=20';
 
 /** `tasmart poll`: one run. Returns the exit status. */
 export async function run(options: PollOptions, context: CommandContext): Promise<number> {
