@@ -14,7 +14,7 @@ export interface Work {
 const CHUNK = 5000;
 
 /**
- * The valves, one after the other, each let go with its turn: a hundred thousand take 50 MB. Those that were tried
+ * The valves, one after the other, each let go with its turn: a hundred thousand take tens of megabytes. Those tried
  * longest ago come first; without a database, as they are listed.
  *
  * @param window of the last boundary, (fromUs, toUs]
