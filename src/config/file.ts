@@ -1,5 +1,5 @@
 import { closest } from 'fastest-levenshtein';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { MEASURED_PROPERTIES, PROPERTY_NAMES, type PropertyName } from '../domain/reading.ts';
 import type { Problem, Target } from './config.ts';
 import { isTimeZone } from './timezone.ts';
@@ -8,72 +8,75 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const SERIAL = /^([0-9a-f]{8}|[0-9a-f]{24})$/i;
 
 /** Exact: HyCloud's names may begin or end in blanks. */
-const projectName = z.string('must be a text').refine((text) => text.trim() !== '', 'is empty');
-const projectId = z.string('must be a uuid in quotes').regex(UUID, 'is not a uuid');
+const projectName = z.string('must be a text').check(z.refine((text) => text.trim() !== '', 'is empty'));
+const projectId = z.string('must be a uuid in quotes').check(z.regex(UUID, 'is not a uuid'));
 const valve = z
   .string('must be a uuid or serial number in quotes')
-  .refine((text) => UUID.test(text) || SERIAL.test(text), 'is neither a uuid nor a serial number (24 or 8 hex digits)');
-const valves = z.array(valve, 'must be a list').min(1, 'is empty');
+  .check(
+    z.refine(
+      (text) => UUID.test(text) || SERIAL.test(text),
+      'is neither a uuid nor a serial number (24 or 8 hex digits)',
+    ),
+  );
+const valves = z.array(valve, 'must be a list').check(z.minLength(1, 'is empty'));
 
 const positive = (max: number, unit: string) =>
   z
     .number(`must be a number of ${unit}`)
-    .positive('must be more than 0')
-    .max(max, `must be at most ${String(max)}`);
+    .check(z.positive('must be more than 0'), z.maximum(max, `must be at most ${String(max)}`));
+const notNegative = (max: number, unit: string) =>
+  z
+    .number(`must be a number of ${unit}`)
+    .check(z.minimum(0, 'must not be negative'), z.maximum(max, `must be at most ${String(max)}`));
 const count = (min: number, max: number) =>
   z
-    .number('must be a whole number')
     .int('must be a whole number')
-    .min(min, `must be at least ${String(min)}`)
-    .max(max, `must be at most ${String(max)}`);
+    .check(z.minimum(min, `must be at least ${String(min)}`), z.maximum(max, `must be at most ${String(max)}`));
 
 const property = z.enum(PROPERTY_NAMES as [PropertyName, ...PropertyName[]], {
   error: (issue) => `is not a property of HyCloud${nearest(String(issue.input), PROPERTY_NAMES)}`,
 });
+const allProperties = z.pipe(
+  z.literal('all'),
+  z.transform(() => PROPERTY_NAMES),
+);
 
-const target = z.strictObject({
-  project_name: projectName.optional(),
-  project_id: projectId.optional(),
-  valves: valves.optional(),
-});
+const target = z.strictObject(
+  {
+    project_name: z.optional(projectName),
+    project_id: z.optional(projectId),
+    valves: z.optional(valves),
+  },
+  'must be an object',
+);
 
 /** config.json, key by key. The README explains each. */
 const schema = z.strictObject({
-  target_project_name: projectName.optional(),
-  target_project_id: projectId.optional(),
-  target_valves: valves.optional(),
-  targets: z.array(target, 'must be a list').optional(),
-  interval_minutes: z
-    .number('must be a whole number')
-    .int('must be a whole number')
-    .refine((minutes) => minutes > 0 && 60 % minutes === 0, 'must divide 60')
-    .default(15),
-  properties: z
-    .union([z.literal('all').transform(() => PROPERTY_NAMES), z.array(property)], {
-      error: 'must be "all" or a list of properties',
-    })
-    .default(MEASURED_PROPERTIES),
-  initial_history_hours: z
-    .number('must be a number of hours')
-    .min(0, 'must not be negative')
-    .max(87_600, 'must be at most 87600')
-    .default(0),
-  catch_up_days: positive(3660, 'days').default(30),
-  max_concurrency: count(1, 256).default(8),
-  requests_per_second: positive(1_000_000, 'requests').default(20),
-  request_timeout_seconds: positive(3600, 'seconds').default(20),
-  run_deadline_seconds: positive(86_400, 'seconds').default(600),
-  start_jitter_seconds: z
-    .number('must be a number of seconds')
-    .min(0, 'must not be negative')
-    .max(3600, 'must be at most 3600')
-    .default(0),
-  timezone: z
-    .string('must be a text')
-    .refine(isTimeZone, 'is not an IANA time zone such as Europe/Rome')
-    .default('Europe/Rome'),
-  max_power_kw: positive(1_000_000, 'kW').default(1500),
-  metrics_file: z.string('must be a file name').min(1, 'is empty').nullable().default(null),
+  target_project_name: z.optional(projectName),
+  target_project_id: z.optional(projectId),
+  target_valves: z.optional(valves),
+  targets: z.optional(z.array(target, 'must be a list')),
+  interval_minutes: z._default(
+    z.int('must be a whole number').check(z.refine((minutes) => minutes > 0 && 60 % minutes === 0, 'must divide 60')),
+    15,
+  ),
+  properties: z._default(
+    z.union([allProperties, z.array(property)], { error: 'must be "all" or a list of properties' }),
+    MEASURED_PROPERTIES,
+  ),
+  initial_history_hours: z._default(notNegative(87_600, 'hours'), 0),
+  catch_up_days: z._default(positive(3660, 'days'), 30),
+  max_concurrency: z._default(count(1, 256), 8),
+  requests_per_second: z._default(positive(1_000_000, 'requests'), 20),
+  request_timeout_seconds: z._default(positive(3600, 'seconds'), 20),
+  run_deadline_seconds: z._default(positive(86_400, 'seconds'), 600),
+  start_jitter_seconds: z._default(notNegative(3600, 'seconds'), 0),
+  timezone: z._default(
+    z.string('must be a text').check(z.refine(isTimeZone, 'is not an IANA time zone such as Europe/Rome')),
+    'Europe/Rome',
+  ),
+  max_power_kw: z._default(positive(1_000_000, 'kW'), 1500),
+  metrics_file: z._default(z.nullable(z.string('must be a file name').check(z.minLength(1, 'is empty'))), null),
 });
 
 export type FileConfig = z.output<typeof schema>;

@@ -1,18 +1,18 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { pointsPathOf, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
 import { storable } from './points.ts';
 
 /** Loose schemas of the fields in use. Unknown fields are accepted: within v1 the vendor only adds. */
 
-const text = z.string().transform(storable);
+const text = z.pipe(z.string(), z.transform(storable));
 /** Uuids, says the API; what could not stand in a path or a line of a log is none. */
-const id = z.string().regex(/^(?!\.+$)[\x21-\x7e]{1,255}$/);
+const id = z.string().check(z.regex(/^(?!\.+$)[\x21-\x7e]{1,255}$/));
 /** Optional fields are absent, nullable ones null, emptied ones blank; one of another type costs the field, not the valve. */
-const optionalText = text
-  .nullish()
-  .catch(null)
-  .transform((value) => (value?.trim() ? value : null));
-const count = z.number().int().catch(0);
+const optionalText = z.pipe(
+  z.catch(z.nullish(text), null),
+  z.transform((value) => (value?.trim() ? value : null)),
+);
+const count = z.catch(z.int(), 0);
 
 const projectSummary = z.object({ id, name: text, user_count: count, tasmart_count: count });
 
@@ -24,7 +24,7 @@ const valve = z.object({
   cloud_identifier: optionalText,
   user_id: optionalText,
   fw_version: optionalText,
-  href: z.object({ datapoints: z.string() }).nullish().catch(null),
+  href: z.catch(z.nullish(z.object({ datapoints: z.string() })), null),
 });
 
 const project = z.object({ id, name: text, tasmarts: z.array(z.unknown()) });
@@ -35,8 +35,8 @@ export const firmwareAnswer = z.object({ metadata: z.object({ fw: text }) });
 /** Points are thousands: their list is not walked here. */
 export const pointsAnswer = z.object({
   points: z.custom<readonly unknown[]>(Array.isArray),
-  sort: z.string().nullish().catch(null),
-  limit: z.number().int().positive().nullish().catch(null),
+  sort: z.catch(z.nullish(z.string()), null),
+  limit: z.catch(z.nullish(z.int().check(z.positive())), null),
 });
 
 /** Item by item: one odd project costs one project. */
