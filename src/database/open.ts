@@ -1,6 +1,5 @@
 import { KnownError } from '../domain/errors.ts';
 import { withConnection, type ConnectionOptions, type Database, type ServerSettings } from './connection.ts';
-import { openEmbedded } from './embedded.ts';
 import { loadMigrations, migrate, schemaState } from './migrations.ts';
 
 export type DatabaseSettings = ServerSettings | { readonly embeddedFolder: string };
@@ -21,8 +20,10 @@ export async function withDatabase<T>(
   options: OpenOptions,
   use: (database: Database) => Promise<T>,
 ): Promise<T> {
+  const loading = loadMigrations(options.sqlDir);
+  loading.catch(() => undefined); // thrown below, once there is a session
   return withAnyDatabase(settings, options, async (database) => {
-    const migrations = await loadMigrations(options.sqlDir);
+    const migrations = await loading;
     const schema = await schemaState(database.client, migrations);
     if ('embeddedFolder' in settings && 'pending' in schema) await migrate(database.client, migrations);
     else if ('problem' in schema) throw new SchemaError(schema.state, schema.problem);
@@ -39,6 +40,7 @@ export async function withAnyDatabase<T>(
   use: (database: Database) => Promise<T>,
 ): Promise<T> {
   if (!('embeddedFolder' in settings)) return withConnection(settings, options, use);
+  const { openEmbedded } = await import('./embedded.ts');
   const server = await openEmbedded(settings.embeddedFolder, { signal: options.giveUp });
   try {
     return await withConnection({ ...server, sslMode: 'disable', sslCaFile: null }, options, use);
