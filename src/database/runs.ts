@@ -77,14 +77,13 @@ const IS_UNDER_WAY = `exists (
 
 /** Opens the run's row. Under the lock, a row that is still open without its lock belongs to a run that was killed. */
 export async function startRun(database: Database, { mode, shard, host, version }: RunStart): Promise<string> {
-  await database.query(
-    `update tasmart_runs as run
-     set outcome = 'killed', error = 'it ended without a word: killed, or its database connection was lost'
-     where outcome is null and run.mode = $1 and not ${IS_UNDER_WAY}`,
-    [mode],
-  );
   const [row] = await database.query<{ id: string }>(
-    'insert into tasmart_runs (mode, shard, host, version) values ($1, $2, $3, $4) returning id',
+    `with killed as (
+       update tasmart_runs as run
+       set outcome = 'killed', error = 'it ended without a word: killed, or its database connection was lost'
+       where outcome is null and run.mode = $1 and not ${IS_UNDER_WAY}
+     )
+     insert into tasmart_runs (mode, shard, host, version) values ($1, $2, $3, $4) returning id`,
     [mode, shard && shardName(shard), host, version],
   );
   return row?.id ?? '';
