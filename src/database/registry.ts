@@ -121,6 +121,7 @@ export async function loadKnownProjects(
   database: Database,
   names: readonly string[],
 ): Promise<Map<string, { id: string; name: string }>> {
+  if (names.length === 0) return new Map();
   const rows = await database.query<{ wanted: string; project_id: string; name: string }>(
     `select wanted, first.project_id, project.name
      from unnest($1::text[]) as wanted

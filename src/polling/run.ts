@@ -52,16 +52,23 @@ const LINGER_MS = 50;
  */
 export async function poll(dependencies: PollDependencies, settings: PollSettings): Promise<PollReport> {
   const { hycloud, database, onPolled } = dependencies;
-  const { work, problems, nowUs } = await prepare(dependencies, settings);
+  const { work, problems, nowUs, registered } = await prepare(dependencies, settings);
   const context: ValveContext = { hycloud, nowUs, settings, properties: settings.properties };
   const tally = createTally(problems);
   const batching = { concurrency: settings.maxConcurrency, maxBatch: MAX_BATCH, lingerMs: LINGER_MS, sizeOf };
-  for await (const batch of inBatches(work, ({ valve, state }) => pollValve(valve, state, context), batching)) {
-    const isNew = database ? await store(database, batch) : () => true;
-    const polled = batch.map((outcome) => polledValve(outcome, isNew));
-    tally.add(batch, polled);
-    onPolled?.(polled, nowUs);
+  try {
+    for await (const batch of inBatches(work, ({ valve, state }) => pollValve(valve, state, context), batching)) {
+      await registered;
+      const isNew = database ? await store(database, batch) : () => true;
+      const polled = batch.map((outcome) => polledValve(outcome, isNew));
+      tally.add(batch, polled);
+      onPolled?.(polled, nowUs);
+    }
+  } finally {
+    // However it ends: what is said to the database next would be said in the middle of that transaction.
+    await Promise.allSettled([registered]);
   }
+  await registered;
   return { nowUs, ...tally.result() };
 }
 
@@ -71,23 +78,26 @@ interface Prepared {
   problems: readonly string[];
   /** HyCloud's clock */
   nowUs: Micros;
+  /** The valves are in the registry. Until then they can be read, but nothing of them stored. */
+  registered: Promise<void>;
 }
 
 async function prepare({ hycloud, database, log }: PollDependencies, settings: PollSettings): Promise<Prepared> {
-  const known = database ? await loadKnownProjects(database, namesOf(settings.targets)) : undefined;
-  const resolved = await resolveTargets(hycloud, settings.targets, known);
+  const known = database ? await loadKnownProjects(database, namesOf(settings.targets)) : new Map<never, never>();
+  const resolved = await resolveTargets(hycloud, settings.targets, { known, atOnce: settings.maxConcurrency });
   for (const rename of resolved.renames) log.warn(rename);
   const projects = pickShard(narrow(resolved.projects, settings.only), settings.shard);
   const nowUs = hycloud.serverTimeUs();
-  // Narrowed or not: that a valve is no longer listed is told by its project being seen without it.
-  if (database) await recordProjects(database, resolved.projects);
   const valves = projects.flatMap((project) => project.valves);
   const tooMany = overload(valves.length, settings);
   if (tooMany) log.warn({ valves: valves.length, ...tooMany }, 'polling every valve takes longer than there is time');
   log.info({ valves: valves.length, projects: projects.length, requests: hycloud.stats.requests }, 'targets resolved');
   const toUs = floorToGrid(nowUs, settings.intervalUs);
   const work = await queue(database, valves, { fromUs: toUs - settings.intervalUs, toUs });
-  return { work, problems: settings.only.length > 0 ? [] : resolved.problems, nowUs };
+  // Narrowed or not: that a valve is no longer listed is told by its project being seen without it.
+  const registered = database ? recordProjects(database, resolved.projects) : Promise.resolve();
+  registered.catch(() => undefined); // whoever waits for it is told
+  return { work, problems: settings.only.length > 0 ? [] : resolved.problems, nowUs, registered };
 }
 
 /** What an outcome takes of a batch. */

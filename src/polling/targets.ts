@@ -45,13 +45,16 @@ export class TargetError extends KnownError {
 export async function resolveTargets(
   hycloud: HyCloud,
   targets: readonly Target[],
-  known: KnownProjects = new Map(),
+  { known = new Map(), atOnce = 1 }: { known?: KnownProjects; /** requests */ atOnce?: number } = {},
 ): Promise<ResolvedTargets> {
-  const lookup = createLookup(hycloud, known);
+  const lookup = createLookup(hycloud, known, atOnce);
   const found: Project[] = [];
   const problems: string[] = [];
-  for (const target of targets) {
-    const projects = await lookup.projectsOf(target);
+  const resolved = await inGroups(targets, atOnce, async (target) => ({
+    target,
+    projects: await lookup.projectsOf(target),
+  }));
+  for (const { target, projects } of resolved) {
     problems.push(...projects.flatMap(({ unreadable }) => unreadable));
     if (target.valves.length === 0) {
       found.push(...projects);
@@ -80,10 +83,11 @@ export function narrow(projects: readonly Project[], wanted: readonly string[]):
   );
 }
 
-function createLookup(hycloud: HyCloud, known: KnownProjects) {
+function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
   const seen = new Map<string, Promise<Project>>();
   const renames: string[] = [];
   let summaries: ReturnType<HyCloud['listProjects']> | null = null;
+  let everything: Promise<Project[]> | null = null;
 
   const byId = (id: string): Promise<Project> => {
     const project = seen.get(id) ?? hycloud.getProject(id).catch(explainMissing(id, nameOf(id, known)));
@@ -91,6 +95,7 @@ function createLookup(hycloud: HyCloud, known: KnownProjects) {
     return project;
   };
   const list = () => (summaries ??= hycloud.listProjects());
+  const all = async () => inGroups(await list(), atOnce, ({ id }) => byId(id));
 
   async function byKnownName(configured: string, last: { id: string; name: string }): Promise<Project> {
     const project = await byId(last.id);
@@ -108,8 +113,8 @@ function createLookup(hycloud: HyCloud, known: KnownProjects) {
   async function byName(name: string): Promise<Project> {
     const last = known.get(name.normalize('NFC'));
     if (last) return byKnownName(name, last);
-    const all = await list();
-    const same = all.filter((project) => isSameName(project.name, name));
+    const visible = await list();
+    const same = visible.filter((project) => isSameName(project.name, name));
     if (same.length > 1) {
       const ids = same.map(({ id, valveCount }) => `${id} (${valveCount} valves)`).join(', ');
       throw new TargetError(
@@ -121,7 +126,7 @@ function createLookup(hycloud: HyCloud, known: KnownProjects) {
     if (id !== undefined) return byId(id);
     const names = nearest(
       name,
-      all.map((project) => project.name),
+      visible.map((project) => project.name),
     ).map((text) => `"${text}"`);
     throw new TargetError(
       `no project is called "${name}"`,
@@ -134,11 +139,18 @@ function createLookup(hycloud: HyCloud, known: KnownProjects) {
     async projectsOf({ projectId, projectName }: Target): Promise<Project[]> {
       if (projectId !== null) return [await byId(projectId)];
       if (projectName !== null) return [await byName(projectName)];
-      const projects: Project[] = [];
-      for (const { id } of await list()) projects.push(await byId(id));
-      return projects;
+      return (everything ??= all());
     },
   };
+}
+
+/** The work on every item, so many at a time; what comes of it in the order of the items. */
+async function inGroups<T, R>(items: readonly T[], size: number, work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let start = 0; start < items.length; start += size) {
+    results.push(...(await Promise.all(items.slice(start, start + size).map(work))));
+  }
+  return results;
 }
 
 /** The same letters, however the accents are encoded. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Project, Valve } from '../../src/domain/valve.ts';
 import { HyCloudError } from '../../src/hycloud/errors.ts';
@@ -182,6 +183,25 @@ describe('several targets', () => {
     ];
     await resolveTargets(hycloud, targets.map(target));
     expect(hycloud.calls.sort()).toEqual(['list', 'p-north', 'p-south']);
+  });
+
+  test('ask for several projects at once, never for more than allowed, and keep their order', async () => {
+    const projects = Array.from({ length: 7 }, (_, n) => project(`p-${n}`, `Project ${n}`, [valveNamed(`valve-${n}`)]));
+    const hycloud = fakeProjects(projects);
+    const underWay = { now: 0, most: 0 };
+    const getProject = async (id: string) => {
+      underWay.most = Math.max(underWay.most, (underWay.now += 1));
+      await sleep(id === 'p-0' ? 20 : 2);
+      underWay.now -= 1;
+      return hycloud.getProject(id);
+    };
+    for (const targets of [projects.map(({ id }) => ({ projectId: id })), [{ valves: ['valve-0', 'valve-6'] }]]) {
+      underWay.most = 0;
+      const found = await resolveTargets({ ...hycloud, getProject }, targets.map(target), { atOnce: 3 });
+      expect(underWay.most).toBe(3);
+      const wanted = targets.length > 1 ? projects : [projects[0], projects[6]];
+      expect(found.projects).toEqual(wanted);
+    }
   });
 
   test('tell of a valve that could not be read once, and go on', async () => {

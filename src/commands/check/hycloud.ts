@@ -87,7 +87,7 @@ async function checkTargets(
   const valves = new Map<string, Valve>();
   for (const target of targets) {
     try {
-      const { projects, problems, renames } = await resolveTargets(hycloud, [target], known);
+      const { projects, problems, renames } = await resolveTargets(hycloud, [target], { known });
       for (const valve of projects.flatMap((project) => project.valves)) valves.set(valve.id, valve);
       const found = projects.map((project) => `"${project.name}" (${count(project.valves.length, 'valve')})`);
       items.push(ok('target', found.join(', ')));
