@@ -43,7 +43,7 @@ export interface PollDependencies {
 
 /** Readings are stored together as they come: few round trips, and the first rows are in before the last are read. */
 const MAX_BATCH = 5000;
-const LINGER_MS = 50;
+const LINGER_MS = 250;
 
 /**
  * One run: resolves the targets to valves, fetches what each has since it was last synced, stores it.
