@@ -1,10 +1,11 @@
 import { setMaxListeners } from 'node:events';
-import type { PropertyName, Reading } from '../domain/reading.ts';
+import type { PropertyName } from '../domain/reading.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { pointsPathOf, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
 import { HyCloudError } from './errors.ts';
 import { createPacer, type Timing } from './pacer.ts';
-import { createPointDecoder, mayHoldMore, parseJson, type MalformedPoint } from './points.ts';
+import { readPlainPage } from './plain.ts';
+import { createPointDecoder, mayHoldMore, parseJson, type MalformedPoint, type Point } from './points.ts';
 import { withRetry } from './retry.ts';
 import { createTransport, type Answer, type Query, type TransportOptions } from './transport.ts';
 import { decodeProject, decodeProjects, firmwareAnswer, pointsAnswer } from './wire.ts';
@@ -18,6 +19,8 @@ interface Bounds {
   values: number;
 }
 
+/** So few points are parsed sooner than looked at. */
+const SMALL_PAGE_BYTES = 2000;
 const POINTS_BOUNDS: Bounds = { bytes: 2.5e6, values: 120_000 };
 const LIST_BOUNDS: Bounds = { bytes: 24e6, values: 500_000 };
 
@@ -42,7 +45,7 @@ export interface PointsQuery {
 
 /** What HyCloud answered, in its order. Whether `from` and `to` were inclusive is not known. */
 export interface PointsPage {
-  points: readonly Reading[];
+  points: readonly Point[];
   malformed: readonly MalformedPoint[];
   /** the direction it says it used, if it says */
   sort: string | null;
@@ -60,7 +63,7 @@ export interface HyCloud {
   /** The projects that the key's user can see, and HyCloud's clock. */
   listProjects: () => Promise<ProjectSummary[]>;
   getProject: (id: string) => Promise<Project>;
-  /** What `use` makes of a page, at once: in a promise, its thousands of readings would outlive many a collection. */
+  /** What `use` makes of a page, at once: in a promise, its thousands of points would outlive many a collection. */
   getPoints: <T>(
     valve: Pick<Valve, 'id' | 'pointsPath'>,
     query: PointsQuery,
@@ -85,7 +88,7 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
   let lastServerTimeUs: Micros | null = null;
   let refusal: HyCloudError | null = null;
 
-  async function get(path: string, query: Query, bounds: Bounds): Promise<Answer> {
+  async function get(path: string, query: Query, maxBytes: number): Promise<Answer> {
     const retry = {
       ...options,
       pacer,
@@ -94,11 +97,8 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
         options.onRetry(error, waitMs);
       },
     };
-    const answer = await withRetry(() => call(path, query, bounds.bytes), path, retry);
+    const answer = await withRetry(() => call(path, query, maxBytes), path, retry);
     lastServerTimeUs = answer.serverTimeUs ?? options.clockUs();
-    if (mayHoldMore(answer.body, bounds.values)) {
-      throw new HyCloudError('too-large', path, `the answer holds more than ${bounds.values} values`);
-    }
     return answer;
   }
 
@@ -115,8 +115,8 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
   }
 
   async function getList<T>(path: string, decode: (raw: unknown) => T): Promise<T> {
-    const { body } = await get(path, {}, LIST_BOUNDS);
-    return decoded(path, () => decode(JSON.parse(body)));
+    const { body } = await get(path, {}, LIST_BOUNDS.bytes);
+    return decoded(path, () => decode(JSON.parse(textOf(body, path, LIST_BOUNDS))));
   }
 
   async function getPoints<T>(
@@ -125,8 +125,8 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
     use: (page: PointsPage) => T,
   ): Promise<T> {
     const path = pointsPathOf(valve);
-    const { body, serverTimeUs } = await get(path, wireQuery(query), POINTS_BOUNDS);
-    return use(decoded(path, () => decodePage(body, query.properties, serverTimeUs ?? options.clockUs())));
+    const { body, serverTimeUs } = await get(path, wireQuery(query), POINTS_BOUNDS.bytes);
+    return use(decoded(path, () => readPage(body, path, query.properties, serverTimeUs ?? options.clockUs())));
   }
 
   return {
@@ -144,7 +144,8 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
 function decoded<T>(path: string, decode: () => T): T {
   try {
     return decode();
-  } catch {
+  } catch (error) {
+    if (error instanceof HyCloudError) throw error;
     // A decoder's error quotes the body, and with it whatever it holds.
     throw new HyCloudError('malformed', path, 'the answer has not the shape that the API promises');
   }
@@ -160,15 +161,34 @@ function wireQuery(query: PointsQuery): Query {
   };
 }
 
-function decodePage(body: string, properties: readonly PropertyName[], serverTimeUs: Micros): PointsPage {
-  const answer = pointsAnswer.parse(parseJson(body));
-  const points: Reading[] = [];
+function readPage(body: Buffer, path: string, properties: readonly PropertyName[], serverTimeUs: Micros): PointsPage {
+  const plain = body.length > SMALL_PAGE_BYTES ? readPlainPage(body, properties, serverTimeUs) : null;
+  const answer = pointsAnswer.parse(parseJson(plain?.envelope ?? textOf(body, path, POINTS_BOUNDS)));
+  const [points, malformed] = plain ? [plain.points, []] : decodePoints(answer.points, properties, serverTimeUs);
+  return { points, malformed, sort: answer.sort ?? null, limit: answer.limit ?? null, serverTimeUs };
+}
+
+function decodePoints(
+  raws: readonly unknown[],
+  properties: readonly PropertyName[],
+  serverTimeUs: Micros,
+): [Point[], MalformedPoint[]] {
+  const points: Point[] = [];
   const malformed: MalformedPoint[] = [];
   const decodePoint = createPointDecoder(properties, serverTimeUs);
-  for (const raw of answer.points) {
+  for (const raw of raws) {
     const point = decodePoint(raw);
     if ('reason' in point) malformed.push(point);
-    else points.push(point);
+    else points.push({ timeUs: point.timeUs, read: () => point });
   }
-  return { points, malformed, sort: answer.sort ?? null, limit: answer.limit ?? null, serverTimeUs };
+  return [points, malformed];
+}
+
+/** @throws HyCloudError where it may hold more values than there can be */
+function textOf(body: Buffer, path: string, { values }: Bounds): string {
+  const text = body.toString();
+  if (mayHoldMore(text, values)) {
+    throw new HyCloudError('too-large', path, `the answer holds more than ${values} values`);
+  }
+  return text;
 }

@@ -5,11 +5,22 @@ import { parseRfc3339, US_PER_MINUTE, type Micros } from '../domain/time.ts';
 /** HyCloud stamps points itself, so none can be later than its clock; this much is left to the clocks of its servers. */
 const FUTURE_TOLERANCE_US = 5 * US_PER_MINUTE;
 
+/** Beyond it, a point is from the future. */
+export function latestOf(serverTimeUs: Micros): Micros {
+  return serverTimeUs + FUTURE_TOLERANCE_US;
+}
+
 const RANGES = {
   int16: [-(2 ** 15), 2 ** 15 - 1],
   int32: [-(2 ** 31), 2 ** 31 - 1],
   int64: [-(2n ** 63n), 2n ** 63n - 1n],
 } as const;
+
+/** A point of a page: when it was, and its reading, made when it is asked for. */
+export interface Point {
+  timeUs: Micros;
+  read: () => Reading;
+}
 
 /** A point that makes no sense: when it was (null: that cannot be known), and what is wrong with it. */
 export interface MalformedPoint {
@@ -81,7 +92,7 @@ export function createPointDecoder(
     const wire: WirePoint = raw;
     const timeUs = typeof wire.time === 'string' ? parseRfc3339(wire.time) : null;
     if (timeUs === null) return { timeUs: null, reason: 'a point without a valid time' };
-    if (timeUs > serverTimeUs + FUTURE_TOLERANCE_US)
+    if (timeUs > latestOf(serverTimeUs))
       return { timeUs, reason: `a point from the future (${String(wire.time).slice(0, 40)})` };
     for (const { name, type } of typed) {
       const value = name === 'position' ? positionOf(wire) : wire[name];

@@ -3,6 +3,7 @@ import type { Micros } from '../domain/time.ts';
 import { pointsPathOf, type Valve } from '../domain/valve.ts';
 import type { HyCloud, PointsPage } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
+import type { Point } from '../hycloud/points.ts';
 
 export const PAGE_LIMIT = 2000;
 /** What a server that ignores `limit` sends. */
@@ -39,12 +40,12 @@ export async function fetchLatest(hycloud: HyCloud, window: Window): Promise<Sli
     const ignored = sort !== null && sort !== 'descending';
     if (ignored || points.some(({ timeUs }) => timeUs > window.toUs)) return null;
     const newest = inTime(points, window.fromUs, window.toUs).slice(-1);
-    return { points: newest, malformed, serverTimeUs, coveredUntilUs: window.toUs };
+    return { points: newest.map((point) => point.read()), malformed, serverTimeUs, coveredUntilUs: window.toUs };
   });
 }
 
-/** Which points of a page are wanted; the others are let go at once. */
-export type PickPoints = (points: readonly Reading[]) => readonly Reading[];
+/** Which points of a page are wanted; the others are never read. */
+export type PickPoints = (points: readonly Point[]) => readonly Point[];
 
 /**
  * Every point of a window that `pick` wants, oldest first, a request per page. Paging goes by time: each page begins
@@ -71,7 +72,7 @@ export async function* fetchRange(
 function sliceOf(page: PointsPage, window: Window, pick: PickPoints): Slice {
   const { fromUs, toUs } = window;
   const endUs = isFull(page) ? endOfPage(page, window) : toUs;
-  const points = pick(inTime(page.points, fromUs, endUs));
+  const points = pick(inTime(page.points, fromUs, endUs)).map((point) => point.read());
   const malformed = page.malformed.filter(({ timeUs }) => !isOfOtherPage(timeUs, endUs, window));
   return { points, malformed, serverTimeUs: page.serverTimeUs, coveredUntilUs: endUs };
 }
@@ -84,7 +85,7 @@ function wide({ fromUs, toUs, properties }: Window): {
   return { fromUs: fromUs - EDGE_US, toUs: toUs + EDGE_US, properties };
 }
 
-function inTime(points: readonly Reading[], fromUs: Micros, toUs: Micros): Reading[] {
+function inTime(points: readonly Point[], fromUs: Micros, toUs: Micros): Point[] {
   const inside = points.filter(({ timeUs }) => timeUs > fromUs && timeUs <= toUs);
   return isSorted(inside.map(({ timeUs }) => timeUs)) ? inside : inside.sort((a, b) => a.timeUs - b.timeUs);
 }

@@ -3,10 +3,14 @@ import { US_PER_MINUTE, type Micros } from '../domain/time.ts';
 import { boundaryOf } from './grid.ts';
 
 /** The last point of each window, by boundary; the window that is not over yet included. */
-export type Samples = ReadonlyMap<Micros, Reading>;
+export type Samples<P extends Timed = Reading> = ReadonlyMap<Micros, P>;
+
+interface Timed {
+  timeUs: Micros;
+}
 
 /** Adds points, in any order, to the samples taken so far. */
-export function sample(samples: Samples, points: readonly Reading[], intervalUs: number): Samples {
+export function sample<P extends Timed>(samples: Samples<P>, points: readonly P[], intervalUs: number): Samples<P> {
   const next = new Map(samples);
   for (const point of points) {
     const boundaryUs = boundaryOf(point.timeUs, intervalUs);

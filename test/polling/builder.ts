@@ -101,7 +101,7 @@ function answer(
     .slice(0, limit);
   const said = { honest: { sort: direction, limit }, lying: { sort: query.direction, limit: query.limit } };
   return {
-    points: page.filter((point) => 'measuredFlowDlh' in point),
+    points: page.flatMap((point) => ('measuredFlowDlh' in point ? [{ timeUs: point.timeUs, read: () => point }] : [])),
     malformed: page
       .filter((point) => 'dated' in point)
       .map(({ timeUs, dated }) => ({ timeUs: dated ? timeUs : null, reason: 'nonsense' })),

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Reading } from '../../src/domain/reading.ts';
-import { US_PER_MINUTE } from '../../src/domain/time.ts';
+import { US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
 import { readingsToStore, sample } from '../../src/polling/sample.ts';
 import { at, reading, readings } from './builder.ts';
 
 const INTERVAL = 15 * US_PER_MINUTE;
 
 function samplesOf(...points: Reading[]) {
-  return sample(new Map(), points, INTERVAL);
+  return sample(new Map<Micros, Reading>(), points, INTERVAL);
 }
 
 function stored(
@@ -17,7 +17,7 @@ function stored(
   storedBoundaryReading: string | null = null,
 ): string[] {
   const storedUs = storedBoundaryReading === null ? null : at(storedBoundaryReading);
-  const chosen = readingsToStore(sample(new Map(), points, INTERVAL), at(lastBoundary), storedUs);
+  const chosen = readingsToStore(sample(new Map<Micros, Reading>(), points, INTERVAL), at(lastBoundary), storedUs);
   return chosen.map(({ timeUs }) => new Date(timeUs / 1000).toISOString().slice(11, 23));
 }
 
@@ -52,7 +52,7 @@ describe('sample keeps, of each window (b − interval, b],', () => {
     fc.assert(
       fc.property(points, fc.nat(40), (times, cut) => {
         const all = times.map((timeUs) => reading(timeUs));
-        const paged = sample(sample(new Map(), all.slice(0, cut), INTERVAL), all.slice(cut), INTERVAL);
+        const paged = sample(sample(new Map<Micros, Reading>(), all.slice(0, cut), INTERVAL), all.slice(cut), INTERVAL);
         expect(new Map(paged)).toEqual(new Map(samplesOf(...all)));
       }),
     );

@@ -1,0 +1,166 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { MEASURED_PROPERTIES, PROPERTIES, PROPERTY_NAMES, type PropertyName } from '../../src/domain/reading.ts';
+import { formatRfc3339, parseRfc3339, US_PER_MINUTE } from '../../src/domain/time.ts';
+import { readPlainPage } from '../../src/hycloud/plain.ts';
+import { createPointDecoder } from '../../src/hycloud/points.ts';
+
+const NOW = parseRfc3339('2026-03-01T10:15:03Z') ?? 0;
+const HEAD = { from: '2026-03-01T09:15:03Z', sort: 'ascending', limit: 2000, properties: ['measured_flow'] };
+
+interface Page {
+  text: string;
+  properties: readonly PropertyName[];
+}
+
+function plain({ text, properties }: Page) {
+  const page = readPlainPage(Buffer.from(text), properties, NOW);
+  return page && { envelope: JSON.parse(page.envelope) as unknown, read: page.points.map((point) => point.read()) };
+}
+
+/** What JSON.parse and the decoder say of the whole. */
+function whole({ text, properties }: Page) {
+  const { points, ...rest } = JSON.parse(text) as { points: unknown[] };
+  return { envelope: { ...rest, points: [] }, read: points.map(createPointDecoder(properties, NOW)) };
+}
+
+const VALUES = {
+  int16: fc.oneof(fc.integer({ min: -9999, max: 29_999 }), fc.constant(null)),
+  int32: fc.oneof(fc.integer({ min: -999_999_999, max: 1_999_999_999 }), fc.constantFrom(0, null)),
+  int64: fc.oneof(fc.integer({ min: -999_999_999_999_999, max: 999_999_999_999_999 }), fc.constant(null)),
+  'text[]': fc.array(fc.constantFrom('Other', 'ErrorLowPower', '')),
+} as const;
+
+const FORMATS = [
+  (timeUs: number) => formatRfc3339(timeUs),
+  (timeUs: number) => formatRfc3339(timeUs).replace('Z', '000+00:00'),
+  (timeUs: number) => formatRfc3339(timeUs).replace(/\.\d+/, ''),
+];
+
+/** Points in one order of their properties, of which some are absent. */
+function plainPage(properties: readonly PropertyName[]): fc.Arbitrary<Page> {
+  const names = fc.shuffledSubarray([...properties], { minLength: properties.length });
+  return fc.tuple(names, fc.constantFrom(...FORMATS), fc.boolean()).chain(([ordered, format, isSpaced]) => {
+    const members = ordered.map((name) =>
+      VALUES[PROPERTIES[name].type].map((value) => `"${name}":${isSpaced ? ' ' : ''}${JSON.stringify(value)}`),
+    );
+    const time = fc.integer({ min: NOW - 30 * 86_400e6, max: NOW }).map((timeUs) => `"time":"${format(timeUs)}"`);
+    const first = fc.tuple(time, ...members);
+    const later = fc.tuple(time, ...members.map((member) => fc.option(member)));
+    const comma = isSpaced ? ', ' : ',';
+    const point = (parts: readonly (string | null)[]) => `{${parts.filter((part) => part !== null).join(comma)}}`;
+    return fc.tuple(first, fc.array(later, { maxLength: 30 })).map(([one, more]) => {
+      const head = JSON.stringify(HEAD).slice(0, -1);
+      return { text: `${head},"points":[${[one, ...more].map(point).join(comma)}]}`, properties };
+    });
+  });
+}
+
+const pages = fc.oneof(
+  plainPage(MEASURED_PROPERTIES),
+  plainPage(PROPERTY_NAMES),
+  plainPage([...MEASURED_PROPERTIES, 'error_status']),
+);
+
+test('a plain page is read as JSON.parse and the decoder read it', () => {
+  fc.assert(
+    fc.property(pages, (page) => {
+      expect(plain(page)).toEqual(whole(page));
+    }),
+  );
+});
+
+/** Anything thrown means the same: the answer is malformed. */
+function outcomeOf<T>(read: () => T): T | 'malformed' {
+  try {
+    return read();
+  } catch {
+    return 'malformed';
+  }
+}
+
+test('of a page with anything changed, it reads what they read, or nothing', () => {
+  const scraps = fc.constantFrom(
+    ...[
+      '',
+      ' ',
+      '"',
+      ',',
+      ':',
+      '{',
+      '}',
+      '[',
+      ']',
+      '\\',
+      '0',
+      '9',
+      '-',
+      '.',
+      'e5',
+      'null',
+      'é',
+      '\n',
+      '"points":[',
+      'Z',
+    ],
+    ...[
+      '"time":"2026-03-01T10:00:00Z"',
+      '"measured_flow":1',
+      '"measured_flow":"1"',
+      '{},',
+      '"x":{"points":[{}]},',
+      '2.5',
+    ],
+  );
+  const edit = fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(3), scraps);
+  const edited = fc.tuple(pages, fc.array(edit, { minLength: 1, maxLength: 3 })).map(([page, edits]) => {
+    let { text } = page;
+    for (const [where, removed, scrap] of edits) {
+      const at = Math.floor(where * text.length);
+      text = text.slice(0, at) + scrap + text.slice(at + removed);
+    }
+    return { ...page, text };
+  });
+  let read = 0;
+  fc.assert(
+    fc.property(edited, (page) => {
+      const outcome = outcomeOf(() => plain(page));
+      if (outcome === null) return;
+      read += 1;
+      expect(outcome).toEqual(outcomeOf(() => whole(page)));
+    }),
+    { numRuns: 3000 },
+  );
+  expect(read).toBeGreaterThan(20);
+});
+
+test('a page longer than it takes at once is read to its end', () => {
+  const point = (n: number) => `{"time":"${formatRfc3339(NOW - n * US_PER_MINUTE)}","measured_flow":${n}}`;
+  const text = `${JSON.stringify(HEAD).slice(0, -1)},"points":[${Array.from({ length: 5000 }, (_, n) => point(n)).join(',')}]}`;
+  const page = { text, properties: ['measured_flow'] as const };
+  expect(text.length).toBeGreaterThan(4 * 65_536);
+  expect(plain(page)).toEqual(whole(page));
+});
+
+describe('not plain is', () => {
+  const time = '"time":"2026-03-01T10:00:00Z"';
+  test.each([
+    ['an empty page', '{"points":[]}'],
+    ['a point without a time', '{"points":[{"measured_flow":1}]}'],
+    ['a point whose time is not the first', `{"points":[{"measured_flow":1,${time}}]}`],
+    ['a day that is none', '{"points":[{"time":"2026-02-30T10:00:00Z"}]}'],
+    ['a point from the future', '{"points":[{"time":"2026-03-01T10:20:03.000001Z"}]}'],
+    ['a text for a number', `{"points":[{${time},"measured_flow":"1"}]}`],
+    ['a fraction', `{"points":[{${time},"measured_flow":1.5}]}`],
+    ['more than an int32 holds', `{"points":[{${time},"measured_flow":2147483648}]}`],
+    ['an int64 that JSON.parse would round', `{"points":[{${time},"energy_counter_regime_1":9007199254740993}]}`],
+    ['a property that was not asked for', `{"points":[{${time},"valve_dst":1}]}`],
+    ['a property twice', `{"points":[{${time},"measured_flow":1,"measured_flow":2}]}`],
+    ['points that are not the answer’s own', `{"more":{"points":[{${time}}]},"points":[]}`],
+    ['what stands behind the points', `{"points":[{${time}}],"points":[]}`],
+    ['what is cut off', `{"points":[{${time}}`],
+    ['no JSON', `{"points":[{${time}}]}]`],
+  ])('%s', (_what, text) => {
+    expect(plain({ text, properties: MEASURED_PROPERTIES })).toBeNull();
+  });
+});
