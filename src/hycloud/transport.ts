@@ -3,7 +3,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
-import axios, { isAxiosError, type AxiosInstance, type AxiosResponse } from 'axios';
+import { AxiosHeaders, getAdapter, isAxiosError, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
 import { US_PER_SECOND, type Micros } from '../domain/time.ts';
 import { HyCloudError, type HyCloudFailure } from './errors.ts';
 
@@ -32,35 +32,42 @@ export interface Transport {
   close: () => void;
 }
 
+/** Sends a request as it is: what axios.get does before it comes to that, merging defaults above all, takes a fifth of a poll. */
+const send = getAdapter('http');
+
 /** One keep-alive pool; whole-request time limit, size limit, no redirects. The only user of axios. */
 export function createTransport(options: TransportOptions): Transport {
   const secure = options.baseUrl.startsWith('https:');
   const pool = { keepAlive: true, maxSockets: options.maxConcurrency };
   // One context for all connections: each would make its own, and that takes a millisecond.
   const agent = secure ? new HttpsAgent({ ...pool, secureContext: createSecureContext() }) : new HttpAgent(pool);
-  const http = axios.create({
+  const headers = {
+    Accept: 'application/json',
+    'Accept-Encoding': 'gzip',
+    Authorization: `ApiKey ${options.apiKey}`,
+    'Requester-ID': options.requesterId,
+    'User-Agent': options.userAgent,
+  };
+  const request: Omit<InternalAxiosRequestConfig, 'headers'> = {
+    method: 'get',
     baseURL: options.baseUrl,
-    headers: {
-      Accept: 'application/json',
-      'Accept-Encoding': 'gzip',
-      Authorization: `ApiKey ${options.apiKey}`,
-      'Requester-ID': options.requesterId,
-      'User-Agent': options.userAgent,
-    },
     // axios would drop Authorization on a redirect to another origin, but forward Requester-ID.
     maxRedirects: 0,
     responseType: 'arraybuffer',
     // Unpacked whole: a stream for every small answer costs five times as much.
     decompress: false,
-    transformResponse: (body: unknown) => body,
     validateStatus: () => true,
     ...(secure ? { httpsAgent: agent } : { httpAgent: agent, proxy: false }),
-  });
+  };
+  const http: Http = (url, maxContentLength, signal) =>
+    send({ ...request, url, headers: new AxiosHeaders(headers), maxContentLength, signal }) as ReturnType<Http>;
   return {
     get: (path, query, maxBytes, signal) => get(http, options.requestTimeoutMs, { path, query, maxBytes, signal }),
     close: () => agent.destroy(),
   };
 }
+
+type Http = (url: string, maxContentLength: number, signal: AbortSignal) => Promise<AxiosResponse<Buffer>>;
 
 interface Call {
   path: string;
@@ -69,7 +76,7 @@ interface Call {
   signal: AbortSignal;
 }
 
-async function get(http: AxiosInstance, timeoutMs: number, call: Call): Promise<Answer> {
+async function get(http: Http, timeoutMs: number, call: Call): Promise<Answer> {
   // axios' own timeout does not bound a body that drips; the signal bounds the whole. AbortSignal.any would keep
   // a reference from the run's signal to each of its requests.
   const abort = new AbortController();
@@ -78,10 +85,7 @@ async function get(http: AxiosInstance, timeoutMs: number, call: Call): Promise<
   call.signal.addEventListener('abort', stop);
   try {
     call.signal.throwIfAborted();
-    const packed = await http.get<Buffer>(`${call.path}${search(call.query)}`, {
-      maxContentLength: call.maxBytes,
-      signal: abort.signal,
-    });
+    const packed = await http(`${call.path}${search(call.query)}`, call.maxBytes, abort.signal);
     const response = { ...packed, data: unpacked(packed, call) };
     if (response.status === 200) return { body: response.data, serverTimeUs: serverTime(response) };
     throw refusal(call.path, response);
