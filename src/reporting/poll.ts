@@ -5,7 +5,7 @@ import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { formatCsv, type CsvValue } from './csv.ts';
 import { formatJson } from './json.ts';
-import { formatLines, type Column } from './table.ts';
+import { createTable } from './table.ts';
 import { count, printable } from './text.ts';
 import { age, counterKwh, flowM3h, localTime, powerKw } from './units.ts';
 
@@ -40,10 +40,11 @@ export function pollFormat(format: 'table' | 'json' | 'csv', view: PollView): Po
 
 /** Cells are printable, so none of them holds one. */
 const CELL_END = '\t';
+const LABEL_LENGTH = 32;
 
 /** One line per valve, its youngest point; then one line about the run. */
 function table({ timezone, dryRun }: PollView): PollFormat {
-  const columns: Column[] = [
+  const { fit, lines } = createTable([
     { heading: 'valve' },
     { heading: 'serial' },
     { heading: `time (${timezone})` },
@@ -53,29 +54,32 @@ function table({ timezone, dryRun }: PollView): PollFormat {
     { heading: 'kWh 1', align: 'right' },
     { heading: 'kWh 2', align: 'right' },
     { heading: '' },
-  ];
+  ]);
   /** the first cell apart: a single letter that is not Latin makes a text take twice the memory */
-  const lines: { label: string; cells: string }[] = [];
-  function* rows(): Generator<string[]> {
-    for (const { label, cells } of lines) yield [printable(label, 32), ...cells.split(CELL_END)];
-  }
+  const rows: { label: string; cells: string }[] = [];
   return {
     add: (valves, nowUs) => {
       for (const polled of valves) {
+        const label = valveLabel(polled.valve);
         const cells = [
           printable(polled.valve.shortSn ?? '–', 24),
           ...readingCells(polled.newest, timezone, nowUs),
           fate(polled, dryRun),
         ];
-        lines.push({ label: valveLabel(polled.valve), cells: cells.join(CELL_END) });
+        fit([printable(label, LABEL_LENGTH), ...cells]);
+        rows.push({ label, cells: cells.join(CELL_END) });
       }
     },
     *text(summary) {
-      lines.sort((a, b) => a.label.localeCompare(b.label));
-      if (lines.length > 0) yield* formatLines(columns, rows);
-      yield `${lines.length > 0 ? '\n' : ''}${summaryLine(summary)}\n`;
+      rows.sort((a, b) => a.label.localeCompare(b.label));
+      if (rows.length > 0) yield* lines(cellsOf(rows));
+      yield `${rows.length > 0 ? '\n' : ''}${summaryLine(summary)}\n`;
     },
   };
+}
+
+function* cellsOf(rows: readonly { label: string; cells: string }[]): Generator<string[], void, undefined> {
+  for (const { label, cells } of rows) yield [printable(label, LABEL_LENGTH), ...cells.split(CELL_END)];
 }
 
 function readingCells(reading: Reading | null, timezone: string, nowUs: Micros): string[] {
