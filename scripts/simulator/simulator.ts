@@ -161,6 +161,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const fitsTheRate = createRateLimiter(settings);
 
   const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const arrivedMs = performance.now();
     const request = received(incoming);
     const entry = logged(request, clock.now());
     requests++;
@@ -171,7 +172,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     response.once('close', () => closed.abort('closed'));
     const isWithinRate = fitsTheRate();
     const struck = faults.strike(request);
-    await pause(settings.latencyMs + delayMs(struck), closed.signal);
+    await until(arrivedMs + settings.latencyMs + delayMs(struck), closed.signal);
     if (closed.signal.aborted) return;
     const reply = isWithinRate ? replyTo(world, request, struck) : tooManyRequests(world);
     const date = dateHeader(struck, clock.now());
@@ -215,6 +216,8 @@ function delayMs(faults: readonly Fault[]): number {
   return faults.reduce((sum, fault) => sum + (fault.kind === 'delay' ? fault.ms : 0), 0);
 }
 
-async function pause(ms: number, closed: AbortSignal): Promise<void> {
-  if (ms > 0) await sleep(ms, undefined, { signal: closed }).catch(() => undefined);
+/** Timers leave fractions of a millisecond away, and come about as much late. */
+async function until(dueMs: number, closed: AbortSignal): Promise<void> {
+  const waitMs = dueMs - performance.now();
+  if (waitMs > 0) await sleep(waitMs, undefined, { signal: closed }).catch(() => undefined);
 }
