@@ -11,7 +11,7 @@ import { createTransport, type Answer, type Query, type TransportOptions } from 
 import { decodeProject, decodeProjects, firmwareAnswer, pointsAnswer } from './wire.ts';
 
 /**
- * How large an answer may be, on the wire unpacked and as a tree of values; a small text can be a large tree. 2000
+ * How large an answer may be, unpacked and, where it is parsed, as a tree of values; a small text can be a large tree. 2000
  * points of every property take about 1 MB and 30 000 values, a listed valve 0.6 kB and 10 values.
  */
 interface Bounds {

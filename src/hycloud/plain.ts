@@ -7,9 +7,9 @@ import { createPointDecoder, latestOf, type Point } from './points.ts';
  * that somebody reads are parsed: a backfill goes through two million a valve and year, and keeps one in sixty.
  */
 
-/** What stands before the first point, and after the last. A brace or a backslash may mean anything, so there is none. */
+/** What stands before the first point: ASCII, without braces and backslashes, which may mean anything; and after the last. */
 const HEAD = /^\{[^{}\\\x80-\xff]*"points": ?\[(?=\{)/;
-const TAIL = /^\]\s*\}\s*$/;
+const TAIL = /^\][ \t\n\r]*\}[ \t\n\r]*$/;
 const HEAD_LENGTH = 4096;
 const TAIL_LENGTH = 16;
 /** Small enough for V8 to keep it among its young: ten times as fast. */

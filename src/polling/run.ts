@@ -78,7 +78,7 @@ interface Prepared {
   problems: readonly string[];
   /** HyCloud's clock */
   nowUs: Micros;
-  /** The valves are in the registry. Until then they can be read, but nothing of them stored. */
+  /** The valves are in the registry. Until then they can be read, but nothing of them stored: whoever stores waits, or is told. */
   registered: Promise<void>;
 }
 
@@ -96,7 +96,7 @@ async function prepare({ hycloud, database, log }: PollDependencies, settings: P
   const work = await queue(database, valves, { fromUs: toUs - settings.intervalUs, toUs });
   // Narrowed or not: that a valve is no longer listed is told by its project being seen without it.
   const registered = database ? recordProjects(database, resolved.projects) : Promise.resolve();
-  registered.catch(() => undefined); // whoever waits for it is told
+  registered.catch(() => undefined);
   return { work, problems: settings.only.length > 0 ? [] : resolved.problems, nowUs, registered };
 }
 

@@ -50,6 +50,8 @@ export async function resolveTargets(
   const lookup = createLookup(hycloud, known, atOnce);
   const found: Project[] = [];
   const problems: string[] = [];
+  // First, not amid the others: it asks for as many at once by itself.
+  if (targets.some(({ projectId, projectName }) => projectId === null && projectName === null)) await lookup.all();
   const resolved = await inGroups(targets, atOnce, async (target) => ({
     target,
     projects: await lookup.projectsOf(target),
@@ -68,7 +70,7 @@ export async function resolveTargets(
   if (problems.length > 0 && projects.every(({ valves }) => valves.length === 0)) {
     throw new TargetError(problems.join('; '), 'run "tasmart valves" to see what the key can see');
   }
-  return { projects, problems: [...new Set(problems)], renames: lookup.renames };
+  return { projects, problems: [...new Set(problems)], renames: lookup.renames.sort() };
 }
 
 /** Narrows to the valves named, by uuid or serial. @throws TargetError for a name that fits none, or two */
@@ -95,7 +97,7 @@ function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
     return project;
   };
   const list = () => (summaries ??= hycloud.listProjects());
-  const all = async () => inGroups(await list(), atOnce, ({ id }) => byId(id));
+  const all = () => (everything ??= list().then((visible) => inGroups(visible, atOnce, ({ id }) => byId(id))));
 
   async function byKnownName(configured: string, last: { id: string; name: string }): Promise<Project> {
     const project = await byId(last.id);
@@ -136,19 +138,23 @@ function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
 
   return {
     renames,
+    all,
     async projectsOf({ projectId, projectName }: Target): Promise<Project[]> {
       if (projectId !== null) return [await byId(projectId)];
       if (projectName !== null) return [await byName(projectName)];
-      return (everything ??= all());
+      return all();
     },
   };
 }
 
-/** The work on every item, so many at a time; what comes of it in the order of the items. */
+/** The work on every item, so many at a time; what comes of it, and the first failure, in the order of the items. */
 async function inGroups<T, R>(items: readonly T[], size: number, work: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   for (let start = 0; start < items.length; start += size) {
-    results.push(...(await Promise.all(items.slice(start, start + size).map(work))));
+    for (const outcome of await Promise.allSettled(items.slice(start, start + size).map(work))) {
+      if (outcome.status === 'rejected') throw outcome.reason;
+      results.push(outcome.value);
+    }
   }
   return results;
 }

@@ -9,7 +9,7 @@ import { parseRfc3339 } from '../../src/domain/time.ts';
 import { runCli, type CliResult } from '../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 
-/** Valves are read while they are being registered, and nothing else comes between. */
+/** Valves are read while they are being registered, and stored after. */
 
 const VALVES = 3;
 

@@ -99,6 +99,8 @@ test('of a page with anything changed, it reads what they read, or nothing', () 
       'e5',
       'null',
       'é',
+      '\v',
+      '\u00a0',
       '\n',
       '"points":[',
       'Z',
@@ -160,6 +162,7 @@ describe('not plain is', () => {
     ['what stands behind the points', `{"points":[{${time}}],"points":[]}`],
     ['what is cut off', `{"points":[{${time}}`],
     ['no JSON', `{"points":[{${time}}]}]`],
+    ['a blank that is none in JSON', `{"points":[{${time}}]}\v`],
   ])('%s', (_what, text) => {
     expect(plain({ text, properties: MEASURED_PROPERTIES })).toBeNull();
   });

@@ -195,13 +195,24 @@ describe('several targets', () => {
       underWay.now -= 1;
       return hycloud.getProject(id);
     };
-    for (const targets of [projects.map(({ id }) => ({ projectId: id })), [{ valves: ['valve-0', 'valve-6'] }]]) {
+    const byId = projects.map(({ id }) => ({ projectId: id }));
+    for (const targets of [byId, [...byId, { valves: ['valve-6'] }], [{ valves: ['valve-0', 'valve-6'] }]]) {
       underWay.most = 0;
       const found = await resolveTargets({ ...hycloud, getProject }, targets.map(target), { atOnce: 3 });
       expect(underWay.most).toBe(3);
       const wanted = targets.length > 1 ? projects : [projects[0], projects[6]];
-      expect(found.projects).toEqual(wanted);
+      expect(found.projects.filter(({ valves }) => valves.length > 0)).toEqual(wanted);
     }
+  });
+
+  test('fail as the first of them in their order does, whichever fails first', async () => {
+    const slow = new HyCloudError('server', 'projects/p-1', 'HTTP 503', { status: 503 });
+    const getProject = async (id: string): Promise<Project> => {
+      await sleep(id === 'p-1' ? 20 : 1);
+      throw id === 'p-1' ? slow : new HyCloudError('not-found', `projects/${id}`, 'HTTP 404', { status: 404 });
+    };
+    const targets = [target({ projectId: 'p-1' }), target({ projectId: 'p-2' })];
+    await expect(resolveTargets({ ...fakeProjects([]), getProject }, targets, { atOnce: 2 })).rejects.toBe(slow);
   });
 
   test('tell of a valve that could not be read once, and go on', async () => {
