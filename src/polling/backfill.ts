@@ -79,7 +79,7 @@ export async function backfill(
 ): Promise<BackfillReport> {
   const { hycloud, database, log, onPlan, onProgress } = dependencies;
   const known = await loadKnownProjects(database, namesOf(settings.targets));
-  const resolved = await resolveTargets(hycloud, settings.targets, { known, atOnce: settings.maxConcurrency });
+  const resolved = await resolveTargets(hycloud, settings.targets, { known, maxConcurrency: settings.maxConcurrency });
   for (const rename of resolved.renames) log.warn(rename);
   const projects = narrow(resolved.projects, settings.only);
   await recordProjects(database, resolved.projects);

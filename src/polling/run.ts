@@ -84,7 +84,7 @@ interface Prepared {
 
 async function prepare({ hycloud, database, log }: PollDependencies, settings: PollSettings): Promise<Prepared> {
   const known = database ? await loadKnownProjects(database, namesOf(settings.targets)) : new Map<never, never>();
-  const resolved = await resolveTargets(hycloud, settings.targets, { known, atOnce: settings.maxConcurrency });
+  const resolved = await resolveTargets(hycloud, settings.targets, { known, maxConcurrency: settings.maxConcurrency });
   for (const rename of resolved.renames) log.warn(rename);
   const projects = pickShard(narrow(resolved.projects, settings.only), settings.shard);
   const nowUs = hycloud.serverTimeUs();

@@ -35,6 +35,9 @@ export class TargetError extends KnownError {
   }
 }
 
+/** A large project's list takes 24 MB as a text, and several times that as objects. */
+const PROJECTS_AT_ONCE = 4;
+
 /**
  * Asks HyCloud which valves the targets mean: a request per project, and one for the list of projects where a name
  * that is not known yet, or a valve without a project, has to be looked up. A name that is known goes on meaning the
@@ -45,8 +48,9 @@ export class TargetError extends KnownError {
 export async function resolveTargets(
   hycloud: HyCloud,
   targets: readonly Target[],
-  { known = new Map(), atOnce = 1 }: { known?: KnownProjects; /** requests */ atOnce?: number } = {},
+  { known = new Map(), maxConcurrency = 1 }: { known?: KnownProjects; maxConcurrency?: number } = {},
 ): Promise<ResolvedTargets> {
+  const atOnce = Math.min(maxConcurrency, PROJECTS_AT_ONCE);
   const lookup = createLookup(hycloud, known, atOnce);
   const found: Project[] = [];
   const problems: string[] = [];

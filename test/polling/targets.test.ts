@@ -198,7 +198,7 @@ describe('several targets', () => {
     const byId = projects.map(({ id }) => ({ projectId: id }));
     for (const targets of [byId, [...byId, { valves: ['valve-6'] }], [{ valves: ['valve-0', 'valve-6'] }]]) {
       underWay.most = 0;
-      const found = await resolveTargets({ ...hycloud, getProject }, targets.map(target), { atOnce: 3 });
+      const found = await resolveTargets({ ...hycloud, getProject }, targets.map(target), { maxConcurrency: 3 });
       expect(underWay.most).toBe(3);
       const wanted = targets.length > 1 ? projects : [projects[0], projects[6]];
       expect(found.projects.filter(({ valves }) => valves.length > 0)).toEqual(wanted);
@@ -212,7 +212,9 @@ describe('several targets', () => {
       throw id === 'p-1' ? slow : new HyCloudError('not-found', `projects/${id}`, 'HTTP 404', { status: 404 });
     };
     const targets = [target({ projectId: 'p-1' }), target({ projectId: 'p-2' })];
-    await expect(resolveTargets({ ...fakeProjects([]), getProject }, targets, { atOnce: 2 })).rejects.toBe(slow);
+    await expect(resolveTargets({ ...fakeProjects([]), getProject }, targets, { maxConcurrency: 2 })).rejects.toBe(
+      slow,
+    );
   });
 
   test('tell of a valve that could not be read once, and go on', async () => {
