@@ -10,9 +10,9 @@ export const US_PER_HOUR = 60 * US_PER_MINUTE;
 export const US_PER_DAY = 24 * US_PER_HOUR;
 
 /**
- * Reads an RFC 3339 date-time, of a text or a part of one, with any number of fractional digits and any offset; digits beyond the
- * microsecond are cut off. Returns null for anything else, a 30th of February included. Goes by characters: a backfill
- * reads millions of times, and a regular expression would take as long as parsing the JSON around them.
+ * Reads an RFC 3339 date-time, of a text or a part of one, with any number of fractional digits and any offset; digits
+ * beyond the microsecond are cut off. Returns null for anything else, a 30th of February included. Goes by characters: a
+ * backfill reads millions of times, and a regular expression would take as long as parsing the JSON around them.
  *
  * @see https://www.rfc-editor.org/rfc/rfc3339#section-5.6
  */

@@ -11,18 +11,19 @@ import { createTransport, type Answer, type Query, type TransportOptions } from 
 import { decodeProject, decodeProjects, firmwareAnswer, pointsAnswer } from './wire.ts';
 
 /**
- * How large an answer may be, unpacked and, where it is parsed, as a tree of values; a small text can be a large tree. 2000
- * points of every property take about 1 MB and 30 000 values, a listed valve 0.6 kB and 10 values.
+ * How large an answer may be, unpacked and, where it is parsed, as a tree of values; a small text can be a large tree.
+ * 2000 points of every property take about 1 MB and 30 000 values, a listed valve 0.6 kB and 10 values.
  */
 interface Bounds {
   bytes: number;
   values: number;
 }
 
-/** So few points are parsed sooner than looked at. */
-const SMALL_PAGE_BYTES = 2000;
 const POINTS_BOUNDS: Bounds = { bytes: 2.5e6, values: 120_000 };
 const LIST_BOUNDS: Bounds = { bytes: 24e6, values: 500_000 };
+
+/** Some 200 points; up to there, to parse all of them takes no longer. */
+const SMALL_PAGE_BYTES = 30_000;
 
 export interface HyCloudOptions extends TransportOptions, Timing {
   requestsPerSecond: number;

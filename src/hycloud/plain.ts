@@ -3,12 +3,13 @@ import { parseRfc3339, type Micros } from '../domain/time.ts';
 import { createPointDecoder, latestOf, type Point } from './points.ts';
 
 /**
- * Pages as HyCloud writes them: points of a time and numbers, one like the other. Their bytes are matched, and only points
- * that somebody reads are parsed: a backfill goes through two million a valve and year, and keeps one in sixty.
+ * Pages as HyCloud writes them: points of a time and numbers, one like the other. Their bytes are matched, and only
+ * points that somebody reads are parsed: a backfill goes through two million a valve and year, and keeps one in sixty.
  */
 
-/** What stands before the first point: ASCII, without braces and backslashes, which may mean anything; and after the last. */
+/** What stands before the first point: ASCII without braces and backslashes, which may mean anything. */
 const HEAD = /^\{[^{}\\\x80-\xff]*"points": ?\[(?=\{)/;
+/** And after the last. */
 const TAIL = /^\][ \t\n\r]*\}[ \t\n\r]*$/;
 const HEAD_LENGTH = 4096;
 const TAIL_LENGTH = 16;
@@ -48,17 +49,19 @@ export function readPlainPage(
   const latestUs = latestOf(serverTimeUs);
   const points: Point[] = [];
   let at = head.length;
-  for (let end = 1; end > 0; at += end) {
+  let taken: number;
+  do {
     const piece = latin1(body, at, PIECE_LENGTH);
-    end = 0;
-    for (pattern.lastIndex = 0; pattern.test(piece); end = pattern.lastIndex) {
-      const timeAt = piece.indexOf('"', end + '{"time":'.length) + 1;
+    taken = 0;
+    for (pattern.lastIndex = 0; pattern.test(piece); taken = pattern.lastIndex) {
+      const timeAt = piece.indexOf('"', taken + '{"time":'.length) + 1;
       const timeUs = parseRfc3339(piece, timeAt, piece.indexOf('"', timeAt));
       if (timeUs === null || timeUs > latestUs) return null;
-      const offset = at + end;
+      const offset = at + taken;
       points.push({ timeUs, read: () => readPoint(body, offset, decode) });
     }
-  }
+    at += taken;
+  } while (taken > 0);
   const isWhole = body.length - at <= TAIL_LENGTH && TAIL.test(latin1(body, at, TAIL_LENGTH));
   return isWhole ? { envelope: `${head}]}`, points } : null;
 }
@@ -67,7 +70,7 @@ function latin1(body: Buffer, from: number, length: number): string {
   return body.toString('latin1', from, from + length);
 }
 
-/** A point with its comma, as the first of them is written: its properties in that order, of which some may be absent. */
+/** A point with its comma, its properties in the order in which the first point has them; some may be absent. */
 function patternOf(text: string, properties: readonly PropertyName[]): RegExp | null {
   const types = new Map<string, string>(properties.map((name) => [name, VALUES[PROPERTIES[name].type]]));
   if (types.has('position')) types.set('actuator_position', VALUES[PROPERTIES.position.type]);

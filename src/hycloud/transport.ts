@@ -33,8 +33,8 @@ export interface Transport {
 }
 
 /**
- * Sends a request as it is. What axios.get does around that (defaults, interceptors, transforms) takes a fifth of a poll, and
- * is of no use here: every key that counts is set below.
+ * Sends a request as it is. What axios.get does around that (defaults, interceptors, transforms) takes a fifth of a
+ * poll, and is of no use here: every key that counts is set below.
  */
 const send = getAdapter('http');
 

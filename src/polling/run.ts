@@ -15,7 +15,7 @@ import type { PlanSettings } from './plan.ts';
 import type { PolledValve, PollReport } from './report.ts';
 import { pickShard } from './shard.ts';
 import { createTally } from './tally.ts';
-import { namesOf, narrow, resolveTargets, type Target } from './targets.ts';
+import { namesOf, narrow, resolveTargets, type KnownProjects, type Target } from './targets.ts';
 import { pollValve, type ValveContext, type ValveOutcome } from './valve.ts';
 import { queue, type Work } from './work.ts';
 
@@ -78,12 +78,12 @@ interface Prepared {
   problems: readonly string[];
   /** HyCloud's clock */
   nowUs: Micros;
-  /** The valves are in the registry. Until then they can be read, but nothing of them stored: whoever stores waits, or is told. */
+  /** The valves are in the registry. Until then they can be read, but nothing of them stored. */
   registered: Promise<void>;
 }
 
 async function prepare({ hycloud, database, log }: PollDependencies, settings: PollSettings): Promise<Prepared> {
-  const known = database ? await loadKnownProjects(database, namesOf(settings.targets)) : new Map<never, never>();
+  const known: KnownProjects = database ? await loadKnownProjects(database, namesOf(settings.targets)) : new Map();
   const resolved = await resolveTargets(hycloud, settings.targets, { known, maxConcurrency: settings.maxConcurrency });
   for (const rename of resolved.renames) log.warn(rename);
   const projects = pickShard(narrow(resolved.projects, settings.only), settings.shard);
@@ -96,7 +96,7 @@ async function prepare({ hycloud, database, log }: PollDependencies, settings: P
   const work = await queue(database, valves, { fromUs: toUs - settings.intervalUs, toUs });
   // Narrowed or not: that a valve is no longer listed is told by its project being seen without it.
   const registered = database ? recordProjects(database, resolved.projects) : Promise.resolve();
-  registered.catch(() => undefined);
+  registered.catch(() => undefined); // told to whoever waits for it
   return { work, problems: settings.only.length > 0 ? [] : resolved.problems, nowUs, registered };
 }
 

@@ -35,7 +35,7 @@ export class TargetError extends KnownError {
   }
 }
 
-/** A large project's list takes 24 MB as a text, and several times that as objects. */
+/** A project's list may take 24 MB as a text, and several times that as objects. */
 const PROJECTS_AT_ONCE = 4;
 
 /**
