@@ -11,7 +11,7 @@ import { createProjects, LATEST_FIRMWARE, type Valve } from './fleet.ts';
 import { pointsOf } from './history.ts';
 import { energyKwh } from './physics.ts';
 import { defaultSettings, type Settings } from './settings.ts';
-import { send } from './transport.ts';
+import { pack, send } from './transport.ts';
 
 export interface SimulatorOptions {
   /** everything follows from it; default 1 */
@@ -172,14 +172,18 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     response.once('close', () => closed.abort('closed'));
     const isWithinRate = fitsTheRate();
     const struck = faults.strike(request);
-    await until(arrivedMs + settings.latencyMs + delayMs(struck), closed.signal);
-    if (closed.signal.aborted) return;
+    const dueMs = arrivedMs + delayMs(struck);
+    await until(dueMs, closed.signal);
+    // Within the latency, as a distance to HyCloud would be: what it takes to make an answer is not added to it.
     const reply = isWithinRate ? replyTo(world, request, struck) : tooManyRequests(world);
     const date = dateHeader(struck, clock.now());
+    const packed = await pack(incoming, reply, settings.gzipFromBytes);
+    await until(dueMs + settings.latencyMs, closed.signal);
+    if (closed.signal.aborted) return;
     if (!isUnanswered(struck)) entry.status = reply.status;
     response.sendDate = false;
     if (date !== null) response.setHeader('date', date);
-    await send(incoming, response, reply, struck, { gzipFromBytes: settings.gzipFromBytes, closed: closed.signal });
+    await send(incoming, response, packed, struck, closed.signal);
   };
   const onRequest = (incoming: IncomingMessage, response: ServerResponse): void => {
     answer(incoming, response).catch((error: unknown) => {

@@ -31,14 +31,19 @@ async function write(response: ServerResponse, chunk: string | Buffer, closed: A
   await once(response, 'drain', { signal: closed }).catch(() => undefined);
 }
 
-async function sendReply(request: IncomingMessage, response: ServerResponse, reply: Reply, gzipFromBytes: number) {
-  let body = Buffer.from(reply.text);
-  if (body.length >= gzipFromBytes && /\bgzip\b/.test(String(request.headers['accept-encoding']))) {
-    body = body.length <= SMALL_WINDOW ? gzipSync(body, PACKED_SMALL) : await compress(body, PACKED);
-    response.setHeader('content-encoding', 'gzip');
-  }
-  response.setHeader('content-length', body.length);
-  response.end(body);
+/** A reply, and its text as it goes over the wire where no fault prevents that. */
+export interface PackedReply extends Reply {
+  body: Buffer;
+  isPacked: boolean;
+}
+
+/** Packs what is large enough, for whom can read it. */
+export async function pack(request: IncomingMessage, reply: Reply, gzipFromBytes: number): Promise<PackedReply> {
+  const body = Buffer.from(reply.text);
+  const isPacked = body.length >= gzipFromBytes && /\bgzip\b/.test(String(request.headers['accept-encoding']));
+  if (!isPacked) return { ...reply, body, isPacked };
+  const packed = body.length <= SMALL_WINDOW ? gzipSync(body, PACKED_SMALL) : await compress(body, PACKED);
+  return { ...reply, body: packed, isPacked };
 }
 
 /**
@@ -47,11 +52,10 @@ async function sendReply(request: IncomingMessage, response: ServerResponse, rep
 export async function send(
   request: IncomingMessage,
   response: ServerResponse,
-  reply: Reply,
+  reply: PackedReply,
   faults: readonly Fault[],
-  options: { gzipFromBytes: number; closed: AbortSignal },
+  closed: AbortSignal,
 ): Promise<void> {
-  const { closed } = options;
   const reset = faultOf(faults, 'reset');
   if (isUnanswered(faults)) {
     if (reset) cut(request.socket);
@@ -89,5 +93,7 @@ export async function send(
     }
     return;
   }
-  await sendReply(request, response, reply, options.gzipFromBytes);
+  if (reply.isPacked) response.setHeader('content-encoding', 'gzip');
+  response.setHeader('content-length', reply.body.length);
+  response.end(reply.body);
 }
