@@ -2,7 +2,8 @@ import type { Project, Valve } from '../domain/valve.ts';
 import type { Database } from './connection.ts';
 import { LOCK_KEYS, LOCK_SPACE } from './locks.ts';
 
-const CHUNK = 5000;
+/** Small, so that what reads valves meanwhile never waits long for the next. */
+const CHUNK = 1000;
 
 /** What the registry remembers of a valve, beyond what HyCloud says. */
 export interface KnownValve {
@@ -10,21 +11,42 @@ export interface KnownValve {
   latestReadingAt: Date | null;
 }
 
+/** A valve, and the project that lists it. */
+interface ListedValve {
+  projectId: string;
+  valve: Valve;
+}
+
 /**
- * Writes down which projects and valves were seen, and every change of a name, firmware or project with its date.
+ * Writes down which projects and valves were seen, and every change of a name, firmware or project with its date. In
+ * several transactions, each of which locks valves in the order of their ids: whoever stores readings meanwhile does
+ * the same, so that nobody waits for another in a circle.
  *
  * @throws DatabaseError
  */
 export async function recordProjects(database: Database, projects: readonly Project[]): Promise<void> {
+  await oneAtATime(database, () => recordNames(database, projects));
+  for (const valves of chunks(projects)) await oneAtATime(database, () => recordValves(database, valves));
+}
+
+/** What changed is told from what the one before left. */
+async function oneAtATime(database: Database, work: () => Promise<void>): Promise<void> {
   await database.transaction(async () => {
-    // One at a time: what changed is told from what the one before left.
     await database.query('select pg_advisory_xact_lock($1, $2)', [LOCK_SPACE, LOCK_KEYS.registry]);
-    await recordNames(database, projects);
-    const valves = projects.flatMap((project) => project.valves.map((valve) => ({ project, valve })));
-    for (let start = 0; start < valves.length; start += CHUNK) {
-      await recordValves(database, valves.slice(start, start + CHUNK));
-    }
+    await work();
   });
+}
+
+function* chunks(projects: readonly Project[]): Generator<ListedValve[]> {
+  let chunk: ListedValve[] = [];
+  for (const { id: projectId, valves } of projects) {
+    for (const valve of valves) {
+      if (chunk.push({ projectId, valve }) < CHUNK) continue;
+      yield chunk;
+      chunk = [];
+    }
+  }
+  if (chunk.length > 0) yield chunk;
 }
 
 async function recordNames(database: Database, projects: readonly Project[]): Promise<void> {
@@ -47,7 +69,7 @@ async function recordNames(database: Database, projects: readonly Project[]): Pr
 }
 
 /** A firmware version that HyCloud does not mention is not a change; a customer's name that is gone is. */
-async function recordValves(database: Database, valves: readonly { project: Project; valve: Valve }[]): Promise<void> {
+async function recordValves(database: Database, valves: readonly ListedValve[]): Promise<void> {
   const column = (value: (valve: Valve) => string | null) => valves.map(({ valve }) => value(valve));
   await database.query(
     `with seen as (
@@ -82,7 +104,7 @@ async function recordValves(database: Database, valves: readonly { project: Proj
      where change.old_value is distinct from change.new_value`,
     [
       column(({ id }) => id),
-      valves.map(({ project }) => project.id),
+      valves.map(({ projectId }) => projectId),
       column(({ fullSn }) => fullSn),
       column(({ shortSn }) => shortSn),
       column(({ cloudIdentifier }) => cloudIdentifier),

@@ -46,7 +46,7 @@ test('stores of the same valves in opposite order, and the registry, never wait 
   await Promise.all([
     repeated((db) => storeReadings(db, batch)),
     repeated((db) => storeReadings(db, [...batch].reverse())),
-    repeated((db) => recordProjects(db, [PROJECT])),
+    repeated((db) => recordProjects(db, [{ ...PROJECT, valves: [...VALVES].reverse() }])),
   ]);
 });
 
