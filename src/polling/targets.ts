@@ -56,7 +56,7 @@ export async function resolveTargets(
   const problems: string[] = [];
   // First, not amid the others: it asks for as many at once by itself.
   if (targets.some(({ projectId, projectName }) => projectId === null && projectName === null)) await lookup.all();
-  const resolved = await inGroups(targets, atOnce, async (target) => ({
+  const resolved = await limited(targets, atOnce, async (target) => ({
     target,
     projects: await lookup.projectsOf(target),
   }));
@@ -101,7 +101,7 @@ function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
     return project;
   };
   const list = () => (summaries ??= hycloud.listProjects());
-  const all = () => (everything ??= list().then((visible) => inGroups(visible, atOnce, ({ id }) => byId(id))));
+  const all = () => (everything ??= list().then((visible) => limited(visible, atOnce, ({ id }) => byId(id))));
 
   async function byKnownName(configured: string, last: { id: string; name: string }): Promise<Project> {
     const project = await byId(last.id);
@@ -151,16 +151,24 @@ function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
   };
 }
 
-/** The work on every item, so many at a time; what comes of it, and the first failure, in the order of the items. */
-async function inGroups<T, R>(items: readonly T[], size: number, work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (let start = 0; start < items.length; start += size) {
-    for (const outcome of await Promise.allSettled(items.slice(start, start + size).map(work))) {
-      if (outcome.status === 'rejected') throw outcome.reason;
-      results.push(outcome.value);
+/**
+ * The work on every item, so many at a time; what comes of it, or the first failure, in the order of the items. After a
+ * failure no more work begins; what stands before it in the order has begun by then.
+ */
+async function limited<T, R>(items: readonly T[], atOnce: number, work: (item: T) => Promise<R>): Promise<R[]> {
+  const begun: Promise<R>[] = [];
+  const queue = items.values();
+  let isFailed = false;
+  async function worker(): Promise<void> {
+    for (const item of queue) {
+      if (isFailed) return;
+      const result = work(item);
+      begun.push(result);
+      await result.catch(() => (isFailed = true));
     }
   }
-  return results;
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  return Promise.all(begun);
 }
 
 /** The same letters, however the accents are encoded. */
