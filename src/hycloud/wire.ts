@@ -6,26 +6,11 @@ import { storable } from './points.ts';
 
 const text = z.pipe(z.string(), z.transform(storable));
 /** Uuids, says the API; what could not stand in a path or a line of a log is none. */
-const id = z.string().check(z.regex(/^(?!\.+$)[\x21-\x7e]{1,255}$/));
-/** Optional fields are absent, nullable ones null, emptied ones blank; one of another type costs the field, not the valve. */
-const optionalText = z.pipe(
-  z.catch(z.nullish(text), null),
-  z.transform((value) => (value?.trim() ? value : null)),
-);
+const ID = /^(?!\.+$)[\x21-\x7e]{1,255}$/;
+const id = z.string().check(z.regex(ID));
 const count = z.catch(z.int(), 0);
 
 const projectSummary = z.object({ id, name: text, user_count: count, tasmart_count: count });
-
-const valve = z.object({
-  id,
-  kind: optionalText,
-  full_sn: optionalText,
-  short_sn: optionalText,
-  cloud_identifier: optionalText,
-  user_id: optionalText,
-  fw_version: optionalText,
-  href: z.catch(z.nullish(z.object({ datapoints: z.string() })), null),
-});
 
 const project = z.object({ id, name: text, tasmarts: z.array(z.unknown()) });
 
@@ -61,8 +46,8 @@ export function decodeProject(raw: unknown, basePath: string): Project {
   const valves: Valve[] = [];
   const unreadable: number[] = [];
   tasmarts.forEach((item, index) => {
-    const { success, data } = valve.safeParse(item);
-    if (success) valves.push(toValve(data, basePath));
+    const valve = decodeValve(item, basePath);
+    if (valve) valves.push(valve);
     else unreadable.push(index + 1);
   });
   return { id: projectId, name, valves, unreadable: explainUnreadable(unreadable, name) };
@@ -75,26 +60,36 @@ function explainUnreadable(numbers: readonly number[], name: string): string[] {
   return others > 0 ? [...first, `nor have ${others} other valves of ${project}`] : first;
 }
 
-function toValve(wire: z.output<typeof valve>, basePath: string): Valve {
-  const path = pointsPath(wire.href?.datapoints, basePath);
+/** By hand, for there are thousands, and a run begins once all are decoded. null: it has no usable id. */
+function decodeValve(raw: unknown, basePath: string): Valve | null {
+  const wire = Object(raw) as Record<string, unknown>;
+  const { id: valveId } = wire;
+  if (typeof valveId !== 'string' || !ID.test(valveId)) return null;
+  const { datapoints } = Object(wire['href']) as { datapoints?: unknown };
+  const path = pointsPath(datapoints, basePath);
   return {
-    id: wire.id,
-    kind: wire.kind,
-    fullSn: wire.full_sn,
-    shortSn: wire.short_sn,
-    cloudIdentifier: wire.cloud_identifier,
-    userId: wire.user_id,
-    firmware: wire.fw_version,
-    pointsPath: path === pointsPathOf({ id: wire.id, pointsPath: null }) ? null : path,
+    id: valveId,
+    kind: optionalText(wire['kind']),
+    fullSn: optionalText(wire['full_sn']),
+    shortSn: optionalText(wire['short_sn']),
+    cloudIdentifier: optionalText(wire['cloud_identifier']),
+    userId: optionalText(wire['user_id']),
+    firmware: optionalText(wire['fw_version']),
+    pointsPath: path === pointsPathOf({ id: valveId, pointsPath: null }) ? null : path,
   };
+}
+
+/** Optional fields are absent, nullable ones null, emptied ones blank; one of another type costs the field, not the valve. */
+function optionalText(value: unknown): string | null {
+  return typeof value === 'string' && value.trim() !== '' ? storable(value) : null;
 }
 
 /**
  * The path of a valve's `href`, relative to our own base URL; null unless it is a plain path below it, so that
  * the credentials never go anywhere else.
  */
-function pointsPath(href: string | undefined, basePath: string): string | null {
-  if (!href?.startsWith(basePath)) return null;
+function pointsPath(href: unknown, basePath: string): string | null {
+  if (typeof href !== 'string' || !href.startsWith(basePath)) return null;
   const path = href.slice(basePath.length);
   return /^[\w.~-]+(\/[\w.~-]+)*$/.test(path) && !/(^|\/)\.+(\/|$)/.test(path) ? path : null;
 }
