@@ -25,6 +25,7 @@ export async function withHyCloud<T>(
     maxConcurrency: config.maxConcurrency,
     requestsPerSecond: config.requestsPerSecond,
     requestTimeoutMs: config.requestTimeoutSeconds * 1000,
+    mayUseProxy: Object.keys(process.env).some((name) => /^(https|all)_proxy$/i.test(name)),
     deadlineMs,
     signal: AbortSignal.any([signal, over.signal]),
     now: () => performance.now(),

@@ -15,6 +15,8 @@ export interface TransportOptions {
   userAgent: string;
   maxConcurrency: number;
   requestTimeoutMs: number;
+  /** axios then looks before every request whether one is meant for it; never for plain http */
+  mayUseProxy: boolean;
 }
 
 export type Query = Readonly<Record<string, string | number | readonly string[]>>;
@@ -60,7 +62,8 @@ export function createTransport(options: TransportOptions): Transport {
     // Unpacked whole: a stream for every small answer costs five times as much.
     decompress: false,
     validateStatus: () => true,
-    ...(secure ? { httpsAgent: agent } : { httpAgent: agent, proxy: false }),
+    ...(secure ? { httpsAgent: agent } : { httpAgent: agent }),
+    ...(secure && options.mayUseProxy ? {} : { proxy: false }),
   };
   const http: Http = (url, maxContentLength, signal) =>
     send({ ...request, url, headers: new AxiosHeaders(headers), maxContentLength, signal }) as ReturnType<Http>;

@@ -1,5 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -75,6 +76,16 @@ describe('TLS', () => {
     expect(code).toBe(0);
     expect(await flaws(site)).toEqual(NO_FLAWS);
     await site.close();
+  });
+
+  test.concurrent.each(['HTTPS_PROXY', 'all_proxy'])('goes through the proxy that %s names, whole', async (name) => {
+    const site = await openSite({ tls: await makeCertificate(ca) });
+    const proxy = await openProxy();
+    const { code } = await site.run({ env: { ...trustsCa, [name]: proxy.url } });
+    expect(code).toBe(0);
+    expect(await flaws(site)).toEqual(NO_FLAWS);
+    expect(new Set(proxy.asked)).toEqual(new Set([`127.0.0.1:${site.hycloud.port}`]));
+    await Promise.all([site.close(), proxy.close()]);
   });
 
   test.concurrent('a server without it is not spoken to', async () => {
@@ -153,3 +164,24 @@ describe('another origin receives nothing', () => {
     await site.close();
   });
 });
+
+/** A proxy as companies have them: it hands bytes through, of TLS it reads nothing. */
+async function openProxy(): Promise<{ url: string; asked: string[]; close: () => Promise<void> }> {
+  const asked: string[] = [];
+  const server = createHttpServer();
+  server.on('connect', ({ url = '' }, socket: Socket) => {
+    asked.push(url);
+    const upstream = connect(Number(url.split(':')[1]), '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      upstream.pipe(socket).pipe(upstream);
+    });
+    upstream.on('error', () => undefined).on('close', () => socket.destroy());
+    socket.on('error', () => undefined).on('close', () => upstream.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
