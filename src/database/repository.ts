@@ -10,13 +10,14 @@ export interface ValveReadings {
   syncedUntilUs: Micros | null;
 }
 
-export interface SyncState {
+/** Of valves, in the order in which they were asked for; NaN: none. */
+export interface SyncStates {
   /** from the registry; for a valve it does not know yet, the newest reading */
-  syncedUntilUs: Micros | null;
+  syncedUntilUs: Float64Array;
   /** time of the stored reading in the asked window */
-  boundaryReadingUs: Micros | null;
-  /** null: never tried */
-  lastAttemptUs: Micros | null;
+  boundaryReadingUs: Float64Array;
+  /** 0: never tried */
+  lastAttemptUs: Float64Array;
 }
 
 /** Says of a reading whether it was new. */
@@ -131,18 +132,13 @@ export async function loadSyncStates(
   database: Database,
   tasmartIds: readonly string[],
   window: { fromUs: Micros; toUs: Micros },
-): Promise<Map<string, SyncState>> {
-  const rows = await database.query<{
-    tasmart_id: string;
-    synced: string | null;
-    boundary: string | null;
-    attempt: string | null;
-  }>(
-    `select wanted.tasmart_id,
-            ${micros('coalesce(valve.synced_until, newest."time")')} as synced,
-            ${micros('boundary."time"')} as boundary,
-            ${micros('valve.last_attempt_at')} as attempt
-     from unnest($1::text[]) as wanted (tasmart_id)
+): Promise<SyncStates> {
+  // A column each, not a row for each valve: a tenth of the work for pg.
+  const [row] = await database.query<{ synced: string; boundary: string; attempt: string }>(
+    `select array_agg(${micros('coalesce(valve.synced_until, newest."time")')} order by place)::text as synced,
+            array_agg(${micros('boundary."time"')} order by place)::text as boundary,
+            array_agg(${micros(`coalesce(valve.last_attempt_at, 'epoch')`)} order by place)::text as attempt
+     from unnest($1::text[]) with ordinality as wanted (tasmart_id, place)
      left join tasmart_valves as valve using (tasmart_id)
      left join lateral (
        select "time" from tasmart_data_table as reading
@@ -163,12 +159,11 @@ export async function loadSyncStates(
       timestamp(window.toUs),
     ],
   );
-  const state = (row: (typeof rows)[number]): SyncState => ({
-    syncedUntilUs: toMicros(row.synced),
-    boundaryReadingUs: toMicros(row.boundary),
-    lastAttemptUs: toMicros(row.attempt),
-  });
-  return new Map(rows.map((row) => [row.tasmart_id, state(row)]));
+  return {
+    syncedUntilUs: toMicros(row?.synced),
+    boundaryReadingUs: toMicros(row?.boundary),
+    lastAttemptUs: toMicros(row?.attempt),
+  };
 }
 
 /** Exact: since PostgreSQL 14 extract gives a numeric, and a double counts microseconds until 2255. */
@@ -176,8 +171,9 @@ export function micros(expression: string): string {
   return `(extract(epoch from ${expression}) * 1000000)::bigint`;
 }
 
-function toMicros(text: string | null): Micros | null {
-  return text === null ? null : Number(text);
+/** PostgreSQL's text of an array of numbers, in which NULL is no number. */
+function toMicros(array = '{}'): Float64Array {
+  return Float64Array.from(array.slice(1, -1).split(','), Number);
 }
 
 function timestamp(timeUs: Micros | null): string | null {

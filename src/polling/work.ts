@@ -31,12 +31,9 @@ export async function queue(
   for (let start = 0; start < valves.length; start += CHUNK) {
     const ids = valves.slice(start, start + CHUNK).map(({ id }) => id);
     const states = await loadSyncStates(database, ids, window);
-    ids.forEach((id, offset) => {
-      const state = states.get(id);
-      synced[start + offset] = state?.syncedUntilUs ?? NaN;
-      boundary[start + offset] = state?.boundaryReadingUs ?? NaN;
-      attempt[start + offset] = state?.lastAttemptUs ?? 0;
-    });
+    synced.set(states.syncedUntilUs, start);
+    boundary.set(states.boundaryReadingUs, start);
+    attempt.set(states.lastAttemptUs, start);
   }
   const order = Uint32Array.from(valves.keys()).sort((a, b) => (attempt[a] ?? 0) - (attempt[b] ?? 0));
   return inTurn([...valves], order, (index) => ({
