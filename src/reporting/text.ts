@@ -6,6 +6,7 @@ const MAX_LENGTH = 60;
 /** Somebody else's text, fit to be printed on one line of a terminal: what would act on it is spelled out. */
 export function printable(text: string, maxLength = MAX_LENGTH): string {
   const shown = spelledOut(text.slice(0, 2 * maxLength + 2));
+  if (shown.length <= maxLength) return shown;
   const characters = Array.from(shown);
   return characters.length <= maxLength ? shown : `${characters.slice(0, maxLength - 1).join('')}…`;
 }

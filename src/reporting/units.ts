@@ -18,19 +18,31 @@ export function counterKwh(value: bigint | null): string {
 /** By zone: making one takes longer than a thousand uses. */
 const clocks = new Map<string, Intl.DateTimeFormat>();
 
-/** `2026-03-01 11:14:58` in the zone. */
+/** The minute written last: most of a run's newest points lie in one. */
+let last = { minute: NaN, timezone: '', text: '' };
+
+/** `2026-03-01 11:14:58` in the zone. In none, since 1972, does a minute begin at another second than elsewhere. */
 export function localTime(timeUs: Micros, timezone: string): string {
+  const minute = Math.floor(timeUs / US_PER_MINUTE);
+  if (minute !== last.minute || timezone !== last.timezone) {
+    last = { minute, timezone, text: localMinute(minute, timezone) };
+  }
+  const second = Math.floor((timeUs - minute * US_PER_MINUTE) / US_PER_SECOND);
+  return `${last.text}:${String(second).padStart(2, '0')}`;
+}
+
+function localMinute(utcMinute: number, timezone: string): string {
   const clock = clocks.get(timezone) ?? createClock(timezone);
   clocks.set(timezone, clock);
-  const parts = clock.formatToParts(Math.floor(timeUs / 1000));
-  const { year, month, day, hour, minute, second } = Object.fromEntries(parts.map(({ type, value }) => [type, value]));
-  return `${year}-${month}-${day} ${hour}:${minute}:${second}`;
+  const parts = clock.formatToParts((utcMinute * US_PER_MINUTE) / 1000);
+  const { year, month, day, hour, minute } = Object.fromEntries(parts.map(({ type, value }) => [type, value]));
+  return `${year}-${month}-${day} ${hour}:${minute}`;
 }
 
 function createClock(timeZone: string): Intl.DateTimeFormat {
   const [numeric, twoDigits] = ['numeric', '2-digit'] as const;
   const date = { year: numeric, month: twoDigits, day: twoDigits } as const;
-  const time = { hour: twoDigits, minute: twoDigits, second: twoDigits, hourCycle: 'h23' } as const;
+  const time = { hour: twoDigits, minute: twoDigits, hourCycle: 'h23' } as const;
   return new Intl.DateTimeFormat('en-US', { timeZone, ...date, ...time });
 }
 
