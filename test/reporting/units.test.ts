@@ -39,7 +39,10 @@ describe('local time', () => {
 
   test('one after the other, in one minute and in two zones', () => {
     const [first, second] = [us('2026-03-29T00:59:07Z'), us('2026-03-29T00:59:59.999999Z')];
-    const written = [first, second].flatMap((time) => [localTime(time, 'Europe/Rome'), localTime(time, 'Asia/Kolkata')]);
+    const written = [first, second].flatMap((time) => [
+      localTime(time, 'Europe/Rome'),
+      localTime(time, 'Asia/Kolkata'),
+    ]);
     expect(written).toEqual([
       '2026-03-29 01:59:07',
       '2026-03-29 06:29:07',
