@@ -10,16 +10,9 @@ const UNIQUE_VIOLATION = '23505';
 /** Ties a valve to a register of our own backend, or to none (null). @throws DatabaseError */
 export async function linkValve(database: Database, tasmartId: string, register: string | null): Promise<LinkOutcome> {
   try {
-    const [row] = await database.query<{ before: string | null; changed: boolean }>(
-      `update tasmart_valves as valve set backend_ref = $2
-       from (select tasmart_id, backend_ref from tasmart_valves where tasmart_id = $1 for update) as old
-       where valve.tasmart_id = old.tasmart_id
-       returning old.backend_ref as before, old.backend_ref is distinct from valve.backend_ref as changed`,
-      [tasmartId, register],
-    );
-    return { changed: row?.changed ?? false, before: row?.before ?? null };
+    return await database.transaction(() => link(database, tasmartId, register));
   } catch (error) {
-    // Asked afterwards, not before: between a question and the update somebody else may take it.
+    // Somebody else has taken it between our question and our update.
     if (!(error instanceof DatabaseError) || error.code !== UNIQUE_VIOLATION) throw error;
     const [holder] = await database.query<{ tasmart_id: string }>(
       'select tasmart_id from tasmart_valves where backend_ref = $1',
@@ -28,4 +21,18 @@ export async function linkValve(database: Database, tasmartId: string, register:
     if (!holder) throw error;
     return { heldBy: holder.tasmart_id };
   }
+}
+
+async function link(database: Database, tasmartId: string, register: string | null): Promise<LinkOutcome> {
+  // Both in the order of their ids: an update alone would lock its own valve first, and then wait for the holder's.
+  const valves = await database.query<{ tasmart_id: string; backend_ref: string | null }>(
+    `select tasmart_id, backend_ref from tasmart_valves where tasmart_id = $1 or backend_ref = $2
+     order by tasmart_id for update`,
+    [tasmartId, register],
+  );
+  const holder = valves.find((valve) => valve.tasmart_id !== tasmartId);
+  if (holder) return { heldBy: holder.tasmart_id };
+  const before = valves[0]?.backend_ref ?? null;
+  await database.query('update tasmart_valves set backend_ref = $2 where tasmart_id = $1', [tasmartId, register]);
+  return { changed: before !== register, before };
 }

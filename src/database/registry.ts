@@ -19,14 +19,16 @@ interface ListedValve {
 
 /**
  * Writes down which projects and valves were seen, and every change of a name, firmware or project with its date. In
- * several transactions, each of which locks valves in the order of their ids: whoever stores readings meanwhile does
- * the same, so that nobody waits for another in a circle.
+ * several transactions, each of which locks valves in the order of their ids, as everybody does who writes them: so
+ * nobody waits for another in a circle. A project counts as seen once all of its valves do; those that are not written
+ * when this breaks off would seem to have left it.
  *
  * @throws DatabaseError
  */
 export async function recordProjects(database: Database, projects: readonly Project[]): Promise<void> {
   await oneAtATime(database, () => recordNames(database, projects));
   for (const valves of chunks(projects)) await oneAtATime(database, () => recordValves(database, valves));
+  await oneAtATime(database, () => recordSeen(database, projects));
 }
 
 /** What changed is told from what the one before left. */
@@ -55,7 +57,7 @@ async function recordNames(database: Database, projects: readonly Project[]): Pr
        select distinct on (project_id) * from unnest($1::text[], $2::text[]) as project (project_id, name)
      ), registered as (
        insert into tasmart_projects (project_id, name) select project_id, name from seen
-       on conflict (project_id) do update set name = excluded.name, last_seen_at = now()
+       on conflict (project_id) do update set name = excluded.name
        returning project_id, name
      )
      insert into tasmart_project_names (project_id, name)
@@ -66,6 +68,11 @@ async function recordNames(database: Database, projects: readonly Project[]): Pr
      )`,
     [projects.map(({ id }) => id), projects.map(({ name }) => name)],
   );
+}
+
+async function recordSeen(database: Database, projects: readonly Project[]): Promise<void> {
+  const ids = projects.map(({ id }) => id);
+  await database.query('update tasmart_projects set last_seen_at = now() where project_id = any ($1::text[])', [ids]);
 }
 
 /** A firmware version that HyCloud does not mention is not a change; a customer's name that is gone is. */

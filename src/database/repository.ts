@@ -54,7 +54,7 @@ function selectProperty(name: PropertyName): string {
 export async function storeReadings(database: Database, valves: readonly ValveReadings[]): Promise<IsNew> {
   return database.transaction(async () => {
     const isNew = await insertReadings(database, valves);
-    // Locked in the order of their ids, as the registry does it: nobody who writes valves waits for another in a circle.
+    // Locked in the order of their ids, as the registry and links do it: nobody who writes valves waits in a circle.
     await database.query(
       `with locked as (
          select tasmart_id from tasmart_valves where tasmart_id = any ($1::text[])
@@ -134,7 +134,7 @@ export async function loadSyncStates(
   window: { fromUs: Micros; toUs: Micros },
 ): Promise<SyncStates> {
   // A column each, not a row for each valve: a third of the CPU here (6 ms of 15 for 5 000).
-  const [row] = await database.query<{ synced: string; boundary: string; attempt: string }>(
+  const [row] = await database.query<Record<'synced' | 'boundary' | 'attempt', string | null>>(
     `select array_agg(${micros('coalesce(valve.synced_until, newest."time")')} order by place)::text as synced,
             array_agg(${micros('boundary."time"')} order by place)::text as boundary,
             array_agg(${micros(`coalesce(valve.last_attempt_at, 'epoch')`)} order by place)::text as attempt
@@ -171,9 +171,9 @@ export function micros(expression: string): string {
   return `(extract(epoch from ${expression}) * 1000000)::bigint`;
 }
 
-/** PostgreSQL's text of an array of numbers, in which NULL is no number. */
-function toMicros(array = '{}'): Float64Array {
-  return Float64Array.from(array.slice(1, -1).split(','), Number);
+/** PostgreSQL's text of an array of numbers, in which NULL is no number; null where there are none. */
+function toMicros(array: string | null = null): Float64Array {
+  return Float64Array.from(array?.slice(1, -1).split(',') ?? [], Number);
 }
 
 function timestamp(timeUs: Micros | null): string | null {

@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { withConnection, type Database } from '../../src/database/connection.ts';
+import { linkValve } from '../../src/database/links.ts';
 import { recordProjects } from '../../src/database/registry.ts';
 import { storeReadings } from '../../src/database/repository.ts';
+import { loadRegisteredValves } from '../../src/database/status.ts';
 import { NO_MEASUREMENTS, type Reading } from '../../src/domain/reading.ts';
 import { queue } from '../../src/polling/work.ts';
 import { at, valveNamed } from '../polling/builder.ts';
@@ -48,6 +50,47 @@ test('stores of the same valves in opposite order, and the registry, never wait 
     repeated((db) => storeReadings(db, [...batch].reverse())),
     repeated((db) => recordProjects(db, [{ ...PROJECT, valves: [...VALVES].reverse() }])),
   ]);
+});
+
+test('nor does a link to a register that another valve holds', async () => {
+  const [holder, between, wanting] = VALVES.slice(0, 3).map(({ id }) => id) as [string, string, string];
+  await session((db) => linkValve(db, holder, 'register'));
+  const batch = [holder, between, wanting].map((id) => ({ tasmartId: id, readings: [], syncedUntilUs: at('09:00') }));
+  const [stored, linked] = await session(async (db) => {
+    const work = await db.transaction(async () => {
+      await db.query('select from tasmart_valves where tasmart_id = $1 for update', [between]);
+      const storing = session((other) => storeReadings(other, batch)).then(() => 'stored');
+      await untilWaiting(db, 1);
+      const linking = session((other) => linkValve(other, wanting, 'register'));
+      await untilWaiting(db, 2);
+      return [storing, linking] as const;
+    });
+    return Promise.all(work);
+  });
+  expect([stored, linked]).toEqual(['stored', { heldBy: holder }]);
+});
+
+async function untilWaiting(db: Database, sessions: number): Promise<void> {
+  await vi.waitFor(async () => {
+    const waiting = await db.query('select distinct pid from pg_locks where not granted');
+    expect(waiting).toHaveLength(sessions);
+  });
+}
+
+test('a registry that breaks off lets no valve seem to have left its project', async () => {
+  await session(async (db) => {
+    await recordProjects(db, [PROJECT]);
+    await db.query(`update tasmart_valves set last_seen_at = now() - interval '2 days'`);
+    await db.query(`update tasmart_projects set last_seen_at = now() - interval '2 days'`);
+    const twice = { ...PROJECT, valves: [...VALVES.slice(0, 1500), ...VALVES.slice(1400)] };
+    await expect(recordProjects(db, [twice])).rejects.toThrow('a second time');
+    expect((await loadRegisteredValves(db)).filter(({ isListed }) => !isListed)).toEqual([]);
+    await recordProjects(db, [PROJECT]);
+    const [project] = await db.query<{ age_s: number }>(
+      'select extract(epoch from now() - last_seen_at)::integer as age_s from tasmart_projects',
+    );
+    expect(project?.age_s).toBeLessThan(60);
+  });
 });
 
 test('every type of column is stored as it is, null and the ends of its range included', async () => {
