@@ -208,13 +208,11 @@ function pickValves(projects: readonly Project[], wanted: readonly string[]): { 
   return { kept: kept.filter(({ valves }) => valves.length > 0), missing };
 }
 
+/** In the first place that lists it, also where one list has it twice. */
 function eachValveOnce(projects: readonly Project[]): Project[] {
   const seen = new Set<string>();
-  return projects.map((project) => {
-    const valves = project.valves.filter(({ id }) => !seen.has(id));
-    for (const { id } of valves) seen.add(id);
-    return { ...project, valves };
-  });
+  const isNew = ({ id }: Valve): boolean => seen.size < seen.add(id).size;
+  return projects.map((project) => ({ ...project, valves: project.valves.filter(isNew) }));
 }
 
 function nearest(wanted: string, known: readonly string[]): string[] {

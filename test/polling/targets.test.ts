@@ -161,6 +161,12 @@ describe('single valves', () => {
 });
 
 describe('several targets', () => {
+  test('are one valve where a project lists it twice', async () => {
+    const twice = project('p-1', 'Twice', [A, B, { ...A, userId: 'again' }]);
+    const { projects } = await resolveTargets(fakeProjects([twice]), [target({ projectId: 'p-1' })]);
+    expect(projects.map(({ valves }) => valves)).toEqual([[A, B]]);
+  });
+
   test('add up, a shared valve counting with the first', async () => {
     const shared = project('p-shared', 'Shared', [B, C]);
     const found = await resolve([NORTH, shared], { projectName: 'Shared' }, { projectId: 'p-north' });
@@ -215,6 +221,20 @@ describe('several targets', () => {
     await expect(resolveTargets({ ...fakeProjects([]), getProject }, targets, { maxConcurrency: 2 })).rejects.toBe(
       slow,
     );
+  });
+
+  test('ask for nothing more once one has failed', async () => {
+    const asked: string[] = [];
+    const getProject = async (id: string): Promise<Project> => {
+      asked.push(id);
+      await sleep(id === 'p-1' ? 1 : 20);
+      if (id === 'p-1') throw new HyCloudError('server', 'projects/p-1', 'HTTP 503', { status: 503 });
+      return NORTH;
+    };
+    const targets = ['p-1', 'p-2', 'p-3'].map((projectId) => target({ projectId }));
+    const resolving = resolveTargets({ ...fakeProjects([]), getProject }, targets, { maxConcurrency: 2 });
+    await expect(resolving).rejects.toThrow('HTTP 503');
+    expect(asked).toEqual(['p-1', 'p-2']);
   });
 
   test('tell of a valve that could not be read once, and go on', async () => {
