@@ -21,7 +21,7 @@ const clocks = new Map<string, Intl.DateTimeFormat>();
 /** The minute written last: most of a run's newest points lie in one. */
 let last = { minute: NaN, timezone: '', text: '' };
 
-/** `2026-03-01 11:14:58` in the zone. In none, since 1972, does a minute begin at another second than elsewhere. */
+/** `2026-03-01 11:14:58` in the zone. In none, since January 1972, does a minute begin at another second than elsewhere. */
 export function localTime(timeUs: Micros, timezone: string): string {
   const minute = Math.floor(timeUs / US_PER_MINUTE);
   if (minute !== last.minute || timezone !== last.timezone) {
