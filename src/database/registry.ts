@@ -26,9 +26,18 @@ interface ListedValve {
  * @throws DatabaseError
  */
 export async function recordProjects(database: Database, projects: readonly Project[]): Promise<void> {
-  await oneAtATime(database, () => recordNames(database, projects));
-  for (const valves of chunks(projects)) await oneAtATime(database, () => recordValves(database, valves));
-  await oneAtATime(database, () => recordSeen(database, projects));
+  const count = projects.reduce((sum, { valves }) => sum + valves.length, 0);
+  let written = 0;
+  for (const valves of chunks(projects)) {
+    const isFirst = written === 0;
+    written += valves.length;
+    const isLast = written === count;
+    await oneAtATime(database, async () => {
+      if (isFirst) await recordNames(database, projects);
+      await recordValves(database, valves);
+      if (isLast) await recordSeen(database, projects);
+    });
+  }
 }
 
 /** What changed is told from what the one before left. */
@@ -39,16 +48,19 @@ async function oneAtATime(database: Database, work: () => Promise<void>): Promis
   });
 }
 
+/** At least one, if only an empty one. */
 function* chunks(projects: readonly Project[]): Generator<ListedValve[]> {
   let chunk: ListedValve[] = [];
   for (const { id: projectId, valves } of projects) {
     for (const valve of valves) {
-      if (chunk.push({ projectId, valve }) < CHUNK) continue;
-      yield chunk;
-      chunk = [];
+      if (chunk.length === CHUNK) {
+        yield chunk;
+        chunk = [];
+      }
+      chunk.push({ projectId, valve });
     }
   }
-  if (chunk.length > 0) yield chunk;
+  yield chunk;
 }
 
 async function recordNames(database: Database, projects: readonly Project[]): Promise<void> {
