@@ -32,7 +32,10 @@ async function link(database: Database, tasmartId: string, register: string | nu
   );
   const holder = valves.find((valve) => valve.tasmart_id !== tasmartId);
   if (holder) return { heldBy: holder.tasmart_id };
-  const before = valves[0]?.backend_ref ?? null;
-  await database.query('update tasmart_valves set backend_ref = $2 where tasmart_id = $1', [tasmartId, register]);
-  return { changed: before !== register, before };
+  const updated = await database.query(
+    `update tasmart_valves set backend_ref = $2 where tasmart_id = $1 and backend_ref is distinct from $2
+     returning tasmart_id`,
+    [tasmartId, register],
+  );
+  return { changed: updated.length > 0, before: valves[0]?.backend_ref ?? null };
 }

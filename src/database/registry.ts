@@ -2,7 +2,7 @@ import type { Project, Valve } from '../domain/valve.ts';
 import type { Database } from './connection.ts';
 import { LOCK_KEYS, LOCK_SPACE } from './locks.ts';
 
-/** Small, so that what reads valves meanwhile never waits long for the next. */
+/** Valves in one statement. Small: while it is put together, the answers of HyCloud that a poll reads meanwhile wait. */
 const CHUNK = 1000;
 
 /** What the registry remembers of a valve, beyond what HyCloud says. */

@@ -39,6 +39,13 @@ function reading(timeUs: number, more: Partial<Reading> = {}): Reading {
   return { ...NO_MEASUREMENTS, timeUs, ...more };
 }
 
+async function untilWaiting(db: Database, sessions: number): Promise<void> {
+  await vi.waitFor(async () => {
+    const waiting = await db.query('select distinct pid from pg_locks where not granted');
+    expect(waiting).toHaveLength(sessions);
+  });
+}
+
 test('stores of the same valves in opposite order, and the registry, never wait for each other in a circle', async () => {
   const batch = VALVES.map(({ id }) => ({ tasmartId: id, readings: [], syncedUntilUs: at('09:00') }));
   const repeated = (work: (db: Database) => Promise<unknown>) =>
@@ -69,13 +76,6 @@ test('nor does a link to a register that another valve holds', async () => {
   });
   expect([stored, linked]).toEqual(['stored', { heldBy: holder }]);
 });
-
-async function untilWaiting(db: Database, sessions: number): Promise<void> {
-  await vi.waitFor(async () => {
-    const waiting = await db.query('select distinct pid from pg_locks where not granted');
-    expect(waiting).toHaveLength(sessions);
-  });
-}
 
 test('a registry that breaks off lets no valve seem to have left its project', async () => {
   await session(async (db) => {
