@@ -64,8 +64,7 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
     const timeUs = Number(row.time_us);
     const valve = world.valves.find(({ id }) => id === row.tasmart_id);
     const points = valve ? world.pointsAt(valve, timeUs) : [];
-    if (Number(row.timestamp) !== Math.floor(timeUs / US_PER_SECOND))
-      throw new Broken(`not its second: ${describe(row)}`);
+    if (Number(row.timestamp) !== secondOf(timeUs)) throw new Broken(`not its second: ${describe(row)}`);
     // HyCloud's Date has whole seconds: a point from the future may lie in the one that it names.
     if (timeUs > hycloud.clock.now() + US_PER_SECOND)
       throw new Broken(`stored before it was measured: ${describe(row)}`);
@@ -167,7 +166,8 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
         const newestUs = world.newestPointOf(valve, syncedUs, beganUs);
         const boundaryUs = world.lastPointOf(valve, syncedUs);
         const hasBoundary = boundaryUs !== null && rows.has(keyOf(valve.id, boundaryUs));
-        if (newestUs === null || newestUs <= (newestRowUs.get(valve.id) ?? 0)) continue;
+        // In seconds: a point that came to HyCloud later than the next of its second has no row of its own.
+        if (newestUs === null || secondOf(newestUs) <= secondOf(newestRowUs.get(valve.id) ?? 0)) continue;
         if (hasBoundary && newestUs - boundaryUs < US_PER_MINUTE) continue;
         throw new Broken(`the newest point of ${valve.id}, ${formatRfc3339(newestUs)}, is not stored`);
       }
@@ -181,7 +181,11 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
 }
 
 function keyOf(tasmartId: string, timeUs: Micros): string {
-  return `${tasmartId} ${Math.floor(timeUs / US_PER_SECOND)}`;
+  return `${tasmartId} ${secondOf(timeUs)}`;
+}
+
+function secondOf(timeUs: Micros): number {
+  return Math.floor(timeUs / US_PER_SECOND);
 }
 
 function measuredOf({ properties }: World, reading: Reading): (string | null)[] {
