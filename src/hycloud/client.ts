@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events';
-import type { PropertyName } from '../domain/reading.ts';
+import type { PropertyName, Reading } from '../domain/reading.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { pointsPathOf, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
 import { HyCloudError } from './errors.ts';
 import { createPacer, type Timing } from './pacer.ts';
 import { readPlainPage } from './plain.ts';
-import { createPointDecoder, mayHoldMore, parseJson, type MalformedPoint, type Point } from './points.ts';
+import { createPointDecoder, mayHoldMore, parseJson, pointsOf, type MalformedPoint, type Points } from './points.ts';
 import { withRetry } from './retry.ts';
 import { createTransport, type Answer, type Query, type TransportOptions } from './transport.ts';
 import { decodeProject, decodeProjects, firmwareAnswer, pointsAnswer } from './wire.ts';
@@ -46,7 +46,7 @@ export interface PointsQuery {
 
 /** What HyCloud answered, in its order. Whether `from` and `to` were inclusive is not known. */
 export interface PointsPage {
-  points: readonly Point[];
+  points: Points;
   malformed: readonly MalformedPoint[];
   /** the direction it says it used, if it says */
   sort: string | null;
@@ -173,16 +173,16 @@ function decodePoints(
   raws: readonly unknown[],
   properties: readonly PropertyName[],
   serverTimeUs: Micros,
-): [Point[], MalformedPoint[]] {
-  const points: Point[] = [];
+): [Points, MalformedPoint[]] {
+  const readings: Reading[] = [];
   const malformed: MalformedPoint[] = [];
   const decodePoint = createPointDecoder(properties, serverTimeUs);
   for (const raw of raws) {
     const point = decodePoint(raw);
     if ('reason' in point) malformed.push(point);
-    else points.push({ timeUs: point.timeUs, read: () => point });
+    else readings.push(point);
   }
-  return [points, malformed];
+  return [pointsOf(readings), malformed];
 }
 
 /** @throws HyCloudError where it may hold more values than there can be */

@@ -16,10 +16,18 @@ const RANGES = {
   int64: [-(2n ** 63n), 2n ** 63n - 1n],
 } as const;
 
-/** A point of a page: when it was, and its reading, made when it is asked for. */
-export interface Point {
-  timeUs: Micros;
-  read: () => Reading;
+/** The points of a page, in its order, by columns: an object for each of thousands would cost more than all else. */
+export interface Points {
+  times: readonly Micros[];
+  /** the readings in these places, made when they are asked for */
+  read: (places: readonly number[]) => readonly Reading[];
+}
+
+export function pointsOf(readings: readonly Reading[]): Points {
+  return {
+    times: readings.map(({ timeUs }) => timeUs),
+    read: (places) => places.flatMap((place) => readings[place] ?? []),
+  };
 }
 
 /** A point that makes no sense: when it was (null: that cannot be known), and what is wrong with it. */

@@ -3,15 +3,14 @@ import { loadUncovered, storeBackfill, type BackfilledSpan, type Span } from '..
 import type { Database } from '../database/connection.ts';
 import { loadKnownProjects, recordProjects } from '../database/registry.ts';
 import type { PropertyName } from '../domain/reading.ts';
-import { US_PER_MINUTE, US_PER_SECOND, type Micros } from '../domain/time.ts';
+import { US_PER_MINUTE, US_PER_SECOND } from '../domain/time.ts';
 import type { Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
-import type { Point } from '../hycloud/points.ts';
 import { inBatches } from './batches.ts';
-import { fetchRange, PAGE_LIMIT, type PickPoints } from './fetch.ts';
+import { fetchRange, PAGE_LIMIT, type PickPlaces } from './fetch.ts';
 import { floorToGrid } from './grid.ts';
-import { sample, type Samples } from './sample.ts';
+import { sample, samplePlaces, type Samples } from './sample.ts';
 import { namesOf, narrow, resolveTargets, type Target } from './targets.ts';
 
 export interface BackfillSettings {
@@ -169,7 +168,7 @@ async function fetchChunk(
   };
   try {
     let malformed = '';
-    const lastOnes: PickPoints = (points) => [...sample(new Map<Micros, Point>(), points, intervalUs).values()];
+    const lastOnes: PickPlaces = (places, times) => samplePlaces(places, times, intervalUs);
     for await (const slice of fetchRange(hycloud, { valve, fromUs, toUs, properties }, lastOnes)) {
       samples = sample(samples, slice.points, intervalUs);
       coveredUntilUs = slice.coveredUntilUs;

@@ -3,7 +3,6 @@ import type { Micros } from '../domain/time.ts';
 import { pointsPathOf, type Valve } from '../domain/valve.ts';
 import type { HyCloud, PointsPage } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
-import type { Point } from '../hycloud/points.ts';
 
 export const PAGE_LIMIT = 2000;
 /** What a server that ignores `limit` sends. */
@@ -38,14 +37,14 @@ export async function fetchLatest(hycloud: HyCloud, window: Window): Promise<Sli
   const query = { ...wide(window), limit: 1, direction: 'descending' } as const;
   return hycloud.getPoints(window.valve, query, ({ points, malformed, sort, serverTimeUs }) => {
     const ignored = sort !== null && sort !== 'descending';
-    if (ignored || points.some(({ timeUs }) => timeUs > window.toUs)) return null;
-    const newest = inTime(points, window.fromUs, window.toUs).slice(-1);
-    return { points: newest.map((point) => point.read()), malformed, serverTimeUs, coveredUntilUs: window.toUs };
+    if (ignored || points.times.some((timeUs) => timeUs > window.toUs)) return null;
+    const newest = placesIn(points.times, window.fromUs, window.toUs).slice(-1);
+    return { points: points.read(newest), malformed, serverTimeUs, coveredUntilUs: window.toUs };
   });
 }
 
-/** Which points of a page are wanted; the others are never read. */
-export type PickPoints = (points: readonly Point[]) => readonly Point[];
+/** Which points of a page are wanted, of those in these places, by time; the others are never read. */
+export type PickPlaces = (places: readonly number[], times: readonly Micros[]) => readonly number[];
 
 /**
  * Every point of a window that `pick` wants, oldest first, a request per page. Paging goes by time: each page begins
@@ -56,7 +55,7 @@ export type PickPoints = (points: readonly Point[]) => readonly Point[];
 export async function* fetchRange(
   hycloud: HyCloud,
   window: Window,
-  pick: PickPoints = (points) => points,
+  pick: PickPlaces = (places) => places,
 ): AsyncGenerator<Slice> {
   let cursorUs = window.fromUs;
   while (cursorUs < window.toUs) {
@@ -69,10 +68,11 @@ export async function* fetchRange(
 }
 
 /** What a page holds of the window that it was asked for. */
-function sliceOf(page: PointsPage, window: Window, pick: PickPoints): Slice {
+function sliceOf(page: PointsPage, window: Window, pick: PickPlaces): Slice {
   const { fromUs, toUs } = window;
   const endUs = isFull(page) ? endOfPage(page, window) : toUs;
-  const points = pick(inTime(page.points, fromUs, endUs)).map((point) => point.read());
+  const { times, read } = page.points;
+  const points = read(pick(placesIn(times, fromUs, endUs), times));
   const malformed = page.malformed.filter(({ timeUs }) => !isOfOtherPage(timeUs, endUs, window));
   return { points, malformed, serverTimeUs: page.serverTimeUs, coveredUntilUs: endUs };
 }
@@ -85,14 +85,18 @@ function wide({ fromUs, toUs, properties }: Window): {
   return { fromUs: fromUs - EDGE_US, toUs: toUs + EDGE_US, properties };
 }
 
-function inTime(points: readonly Point[], fromUs: Micros, toUs: Micros): Point[] {
-  const inside = points.filter(({ timeUs }) => timeUs > fromUs && timeUs <= toUs);
-  return isSorted(inside.map(({ timeUs }) => timeUs)) ? inside : inside.sort((a, b) => a.timeUs - b.timeUs);
+/** The places of times in (fromUs, toUs], by time. */
+function placesIn(times: readonly Micros[], fromUs: Micros, toUs: Micros): number[] {
+  const places: number[] = [];
+  times.forEach((timeUs, place) => {
+    if (timeUs > fromUs && timeUs <= toUs) places.push(place);
+  });
+  return isSorted(times) ? places : places.sort((a, b) => (times[a] ?? 0) - (times[b] ?? 0));
 }
 
 /** Whether there may be more behind it: it holds what we, HyCloud's echo, or HyCloud's default allow. */
 function isFull({ points, malformed, limit }: PointsPage): boolean {
-  const size = points.length + malformed.length;
+  const size = points.times.length + malformed.length;
   return size >= Math.min(PAGE_LIMIT, limit ?? PAGE_LIMIT) || size === DEFAULT_LIMIT;
 }
 
@@ -105,8 +109,7 @@ function isOfOtherPage(timeUs: Micros | null, endUs: Micros, { fromUs, toUs }: W
  * How far a full page reaches: to before its last instant, of which the next page may hold more points. It is the
  * oldest part of its window only if HyCloud sorted it as asked.
  */
-function endOfPage({ points, malformed, sort }: PointsPage, { valve, fromUs, toUs }: Window): Micros {
-  const times = points.map(({ timeUs }) => timeUs);
+function endOfPage({ points: { times }, malformed, sort }: PointsPage, { valve, fromUs, toUs }: Window): Micros {
   // Where the good points do not lead on, there are only the malformed ones to go by, unless their time is nonsense too.
   const malformedTimes = malformed.flatMap(({ timeUs }) => (timeUs === null || timeUs > toUs ? [] : [timeUs]));
   const leading = [times, malformedTimes].find((some) => (some.at(-1) ?? fromUs) - 1 > fromUs);

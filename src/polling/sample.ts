@@ -3,14 +3,10 @@ import { US_PER_MINUTE, type Micros } from '../domain/time.ts';
 import { boundaryOf } from './grid.ts';
 
 /** The last point of each window, by boundary; the window that is not over yet included. */
-export type Samples<P extends Timed = Reading> = ReadonlyMap<Micros, P>;
-
-interface Timed {
-  timeUs: Micros;
-}
+export type Samples = ReadonlyMap<Micros, Reading>;
 
 /** Adds points, in any order, to the samples taken so far. */
-export function sample<P extends Timed>(samples: Samples<P>, points: readonly P[], intervalUs: number): Samples<P> {
+export function sample(samples: Samples, points: readonly Reading[], intervalUs: number): Samples {
   const next = new Map(samples);
   for (const point of points) {
     const boundaryUs = boundaryOf(point.timeUs, intervalUs);
@@ -18,6 +14,21 @@ export function sample<P extends Timed>(samples: Samples<P>, points: readonly P[
     if (!last || point.timeUs > last.timeUs) next.set(boundaryUs, point);
   }
   return next;
+}
+
+/** Of places of points, by time, those that sample() would keep. */
+export function samplePlaces(places: readonly number[], times: readonly Micros[], intervalUs: number): number[] {
+  const kept: number[] = [];
+  let [lastUs, lastBoundaryUs] = [NaN, NaN];
+  for (const place of places) {
+    const timeUs = times[place] ?? NaN;
+    if (timeUs === lastUs) continue;
+    const boundaryUs = boundaryOf(timeUs, intervalUs);
+    if (boundaryUs === lastBoundaryUs) kept.pop();
+    kept.push(place);
+    [lastUs, lastBoundaryUs] = [timeUs, boundaryUs];
+  }
+  return kept;
 }
 
 /**

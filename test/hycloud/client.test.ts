@@ -3,6 +3,7 @@ import { startSimulator, type Simulator } from '../../scripts/simulator/simulato
 import { MEASURED_PROPERTIES } from '../../src/domain/reading.ts';
 import { parseRfc3339, US_PER_HOUR } from '../../src/domain/time.ts';
 import type { HyCloud, HyCloudOptions, PointsPage, PointsQuery } from '../../src/hycloud/client.ts';
+import { readAll } from './points.ts';
 import { clientOf } from './server.ts';
 
 const NOW = parseRfc3339('2026-03-01T10:15:03.120045Z') ?? 0;
@@ -71,7 +72,7 @@ test('points are asked for as the API wants it', async () => {
   });
   expect(page).toMatchObject({ sort: 'descending', limit: 3, malformed: [] });
   const truth = sim.truth.points(valve.id, QUERY.fromUs, QUERY.toUs).slice(-3).reverse();
-  const readings = page.points.map((point) => point.read());
+  const readings = readAll(page.points);
   expect(readings.map(({ timeUs, measuredFlowDlh }) => [timeUs, measuredFlowDlh])).toEqual(
     truth.map(({ timeUs, measuredFlowDlh }) => [timeUs, measuredFlowDlh]),
   );
@@ -82,13 +83,13 @@ test.each(['micros', 'short', 'nanos'] as const)('microseconds survive in the fo
   sim.settings.timeFormat = timeFormat;
   const valve = await someValve();
   const page = await hycloud.getPoints(valve, { ...QUERY, limit: 1 }, whole);
-  expect(page.points[0]?.timeUs).toBe(sim.truth.points(valve.id, QUERY.fromUs, QUERY.toUs).at(-1)?.timeUs);
+  expect(page.points.times[0]).toBe(sim.truth.points(valve.id, QUERY.fromUs, QUERY.toUs).at(-1)?.timeUs);
 });
 
 test('the position is read under its other name too', async () => {
   sim.settings.positionKey = 'actuator_position';
   const page = await hycloud.getPoints(await someValve(), QUERY, whole);
-  expect(page.points.every((point) => point.read().positionBp !== null)).toBe(true);
+  expect(readAll(page.points).every(({ positionBp }) => positionBp !== null)).toBe(true);
 });
 
 describe('a bad point', () => {
@@ -97,14 +98,14 @@ describe('a bad point', () => {
     const [known] = sim.valves();
     if (known) known.extraPoints = [{ timeUs: NOW - 1, raw: { measured_flow: '12' } }];
     const page = await hycloud.getPoints(valve, QUERY, whole);
-    expect(page.points).toHaveLength(2);
+    expect(page.points.times).toHaveLength(2);
     expect(page.malformed).toEqual([{ timeUs: NOW - 1, reason: 'measured_flow is not an int32' }]);
   });
 
   test('has many like it where numbers come as texts', async () => {
     sim.faults.add({ fault: { kind: 'numbersAsStrings' } });
     const page = await hycloud.getPoints(await someValve(), { ...QUERY, properties: MEASURED_PROPERTIES }, whole);
-    expect([page.points.length, page.malformed.length]).toEqual([0, 3]);
+    expect([page.points.times.length, page.malformed.length]).toEqual([0, 3]);
   });
 });
 

@@ -4,6 +4,7 @@ import { MEASURED_PROPERTIES, PROPERTIES, PROPERTY_NAMES, type PropertyName } fr
 import { formatRfc3339, parseRfc3339, US_PER_MINUTE } from '../../src/domain/time.ts';
 import { readPlainPage } from '../../src/hycloud/plain.ts';
 import { createPointDecoder } from '../../src/hycloud/points.ts';
+import { readAll } from './points.ts';
 
 const NOW = parseRfc3339('2026-03-01T10:15:03Z') ?? 0;
 const HEAD = { from: '2026-03-01T09:15:03Z', sort: 'ascending', limit: 2000, properties: ['measured_flow'] };
@@ -15,7 +16,7 @@ interface Page {
 
 function plain({ text, properties }: Page) {
   const page = readPlainPage(Buffer.from(text), properties, NOW);
-  return page && { envelope: JSON.parse(page.envelope) as unknown, read: page.points.map((point) => point.read()) };
+  return page && { envelope: JSON.parse(page.envelope) as unknown, read: readAll(page.points) };
 }
 
 /** What JSON.parse and the decoder say of the whole. */
@@ -35,6 +36,7 @@ const FORMATS = [
   (timeUs: number) => formatRfc3339(timeUs),
   (timeUs: number) => formatRfc3339(timeUs).replace('Z', '000+00:00'),
   (timeUs: number) => formatRfc3339(timeUs).replace(/\.\d+/, ''),
+  (timeUs: number) => formatRfc3339(timeUs).replace(/\d{4}Z/, 'Z'),
 ];
 
 /** Points in one order of their properties, of which some are absent. */
@@ -126,6 +128,8 @@ describe('not plain is', () => {
     ['a point without a time', '{"points":[{"measured_flow":1}]}'],
     ['a point whose time is not the first', `{"points":[{"measured_flow":1,${time}}]}`],
     ['a day that is none', '{"points":[{"time":"2026-02-30T10:00:00Z"}]}'],
+    ['an hour that is none', '{"points":[{"time":"2026-03-01T24:00:00Z"}]}'],
+    ['a leap second', '{"points":[{"time":"2016-12-31T23:59:60Z"}]}'],
     ['a point from the future', '{"points":[{"time":"2026-03-01T10:20:03.000001Z"}]}'],
     ['a text for a number', `{"points":[{${time},"measured_flow":"1"}]}`],
     ['a fraction', `{"points":[{${time},"measured_flow":1.5}]}`],

@@ -3,6 +3,7 @@ import { parseRfc3339, type Micros } from '../../src/domain/time.ts';
 import type { Project, Valve } from '../../src/domain/valve.ts';
 import type { HyCloud, PointsPage, PointsQuery } from '../../src/hycloud/client.ts';
 import { HyCloudError } from '../../src/hycloud/errors.ts';
+import { pointsOf } from '../../src/hycloud/points.ts';
 
 /** An instant of 2026-03-01, as `10:15` or `10:14:58.535091`. */
 export function at(time: string): Micros {
@@ -101,7 +102,7 @@ function answer(
     .slice(0, limit);
   const said = { honest: { sort: direction, limit }, lying: { sort: query.direction, limit: query.limit } };
   return {
-    points: page.flatMap((point) => ('measuredFlowDlh' in point ? [{ timeUs: point.timeUs, read: () => point }] : [])),
+    points: pointsOf(page.filter((point) => 'measuredFlowDlh' in point)),
     malformed: page
       .filter((point) => 'dated' in point)
       .map(({ timeUs, dated }) => ({ timeUs: dated ? timeUs : null, reason: 'nonsense' })),

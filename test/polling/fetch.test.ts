@@ -4,7 +4,6 @@ import type { Reading } from '../../src/domain/reading.ts';
 import { US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
 import type { HyCloud } from '../../src/hycloud/client.ts';
 import { HyCloudError } from '../../src/hycloud/errors.ts';
-import type { Point } from '../../src/hycloud/points.ts';
 import { fetchLatest, fetchRange, type Slice, type Window } from '../../src/polling/fetch.ts';
 import { at, fakeHyCloud, reading, readings, VALVE, type FakeHyCloud, type Nonsense, type Quirks } from './builder.ts';
 
@@ -84,9 +83,9 @@ describe('fetchRange', () => {
 
   test('keeps of each page what is wanted of its points inside the window', async () => {
     const seen: number[] = [];
-    const pick = (points: readonly Point[]) => {
-      seen.push(points.length);
-      return points.slice(-1);
+    const pick = (places: readonly number[]) => {
+      seen.push(places.length);
+      return places.slice(-1);
     };
     const slices: Slice[] = [];
     const hycloud = fakeHyCloud(series(30), { cap: 20 });
