@@ -1,6 +1,6 @@
 import { PROPERTIES, type PropertyName, type Reading } from '../domain/reading.ts';
 import { parseRfc3339, US_PER_SECOND, type Micros } from '../domain/time.ts';
-import { createPointDecoder, latestOf, type Points } from './points.ts';
+import { createPointDecoder, inPlace, latestOf, type Points } from './points.ts';
 
 /**
  * Pages as HyCloud writes them: points of a time and numbers, one like the other. Their bytes are matched, and only
@@ -53,7 +53,7 @@ export function readPlainPage(
   const latestUs = latestOf(serverTimeUs);
   if (!times.every((timeUs) => timeUs <= latestUs)) return null;
   const decode = createPointDecoder(properties, serverTimeUs);
-  const read: Points['read'] = (places) => places.map((place) => readPoint(body, offsets[place] ?? 0, decode));
+  const read = (place: number): Reading => readPoint(body, inPlace(offsets, place), decode);
   return { envelope: `${head}]}`, points: { times, read } };
 }
 

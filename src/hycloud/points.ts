@@ -19,15 +19,19 @@ const RANGES = {
 /** The points of a page, in its order, by columns: an object for each of thousands would cost more than all else. */
 export interface Points {
   times: readonly Micros[];
-  /** the readings in these places, made when they are asked for */
-  read: (places: readonly number[]) => readonly Reading[];
+  /** of the point in this place; of a plain page it is made only now */
+  read: (place: number) => Reading;
 }
 
 export function pointsOf(readings: readonly Reading[]): Points {
-  return {
-    times: readings.map(({ timeUs }) => timeUs),
-    read: (places) => places.flatMap((place) => readings[place] ?? []),
-  };
+  return { times: readings.map(({ timeUs }) => timeUs), read: (place) => inPlace(readings, place) };
+}
+
+/** @throws RangeError where there is none, for a defect */
+export function inPlace<T>(items: readonly T[], place: number): T {
+  const item = items[place];
+  if (item === undefined) throw new RangeError(`there is no place ${place} among ${items.length}`);
+  return item;
 }
 
 /** A point that makes no sense: when it was (null: that cannot be known), and what is wrong with it. */

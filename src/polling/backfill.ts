@@ -8,9 +8,9 @@ import type { Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { inBatches } from './batches.ts';
-import { fetchRange, PAGE_LIMIT, type PickPlaces } from './fetch.ts';
+import { fetchRange, PAGE_LIMIT } from './fetch.ts';
 import { floorToGrid } from './grid.ts';
-import { sample, samplePlaces, type Samples } from './sample.ts';
+import { pickSamples, sample, type Samples } from './sample.ts';
 import { namesOf, narrow, resolveTargets, type Target } from './targets.ts';
 
 export interface BackfillSettings {
@@ -168,8 +168,7 @@ async function fetchChunk(
   };
   try {
     let malformed = '';
-    const lastOnes: PickPlaces = (places, times) => samplePlaces(places, times, intervalUs);
-    for await (const slice of fetchRange(hycloud, { valve, fromUs, toUs, properties }, lastOnes)) {
+    for await (const slice of fetchRange(hycloud, { valve, fromUs, toUs, properties }, pickSamples(intervalUs))) {
       samples = sample(samples, slice.points, intervalUs);
       coveredUntilUs = slice.coveredUntilUs;
       // As a poll does: HyCloud's servers may have skewed clocks.

@@ -39,7 +39,7 @@ export async function fetchLatest(hycloud: HyCloud, window: Window): Promise<Sli
     const ignored = sort !== null && sort !== 'descending';
     if (ignored || points.times.some((timeUs) => timeUs > window.toUs)) return null;
     const newest = placesIn(points.times, window.fromUs, window.toUs).slice(-1);
-    return { points: points.read(newest), malformed, serverTimeUs, coveredUntilUs: window.toUs };
+    return { points: newest.map(points.read), malformed, serverTimeUs, coveredUntilUs: window.toUs };
   });
 }
 
@@ -72,7 +72,7 @@ function sliceOf(page: PointsPage, window: Window, pick: PickPlaces): Slice {
   const { fromUs, toUs } = window;
   const endUs = isFull(page) ? endOfPage(page, window) : toUs;
   const { times, read } = page.points;
-  const points = read(pick(placesIn(times, fromUs, endUs), times));
+  const points = pick(placesIn(times, fromUs, endUs), times).map(read);
   const malformed = page.malformed.filter(({ timeUs }) => !isOfOtherPage(timeUs, endUs, window));
   return { points, malformed, serverTimeUs: page.serverTimeUs, coveredUntilUs: endUs };
 }

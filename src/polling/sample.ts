@@ -1,5 +1,6 @@
 import type { Reading } from '../domain/reading.ts';
 import { US_PER_MINUTE, type Micros } from '../domain/time.ts';
+import { inPlace } from '../hycloud/points.ts';
 import { boundaryOf } from './grid.ts';
 
 /** The last point of each window, by boundary; the window that is not over yet included. */
@@ -16,19 +17,21 @@ export function sample(samples: Samples, points: readonly Reading[], intervalUs:
   return next;
 }
 
-/** Of places of points, by time, those that sample() would keep. */
-export function samplePlaces(places: readonly number[], times: readonly Micros[], intervalUs: number): number[] {
-  const kept: number[] = [];
-  let [lastUs, lastBoundaryUs] = [NaN, NaN];
-  for (const place of places) {
-    const timeUs = times[place] ?? NaN;
-    if (timeUs === lastUs) continue;
-    const boundaryUs = boundaryOf(timeUs, intervalUs);
-    if (boundaryUs === lastBoundaryUs) kept.pop();
-    kept.push(place);
-    [lastUs, lastBoundaryUs] = [timeUs, boundaryUs];
-  }
-  return kept;
+/** Picks, of places of points in order of time, those that sample() would keep. */
+export function pickSamples(intervalUs: number) {
+  return (places: readonly number[], times: readonly Micros[]): number[] => {
+    const kept: number[] = [];
+    let [lastUs, lastBoundaryUs] = [NaN, NaN];
+    for (const place of places) {
+      const timeUs = inPlace(times, place);
+      if (timeUs === lastUs) continue;
+      const boundaryUs = boundaryOf(timeUs, intervalUs);
+      if (boundaryUs === lastBoundaryUs) kept.pop();
+      kept.push(place);
+      [lastUs, lastBoundaryUs] = [timeUs, boundaryUs];
+    }
+    return kept;
+  };
 }
 
 /**

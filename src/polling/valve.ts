@@ -7,7 +7,7 @@ import { HyCloudError } from '../hycloud/errors.ts';
 import { fetchLatest, fetchRange, type Slice, type Window } from './fetch.ts';
 import { boundaryOf, floorToGrid } from './grid.ts';
 import { planFetch, type Plan, type PlanSettings, type ValveState } from './plan.ts';
-import { readingsToStore, sample, type Samples } from './sample.ts';
+import { pickSamples, readingsToStore, sample, type Samples } from './sample.ts';
 
 export interface ValveContext {
   hycloud: HyCloud;
@@ -61,13 +61,14 @@ export async function pollValve(valve: Valve, state: ValveState, context: ValveC
 }
 
 async function* slices(valve: Valve, plan: Plan, context: ValveContext): AsyncGenerator<Slice> {
-  const { hycloud, nowUs, properties } = context;
+  const { hycloud, nowUs, properties, settings } = context;
   // HyCloud's Date is rounded down to the second.
   const endUs = nowUs + US_PER_SECOND;
   const window = (fromUs: Micros, toUs: Micros): Window => ({ valve, fromUs, toUs, properties });
+  const range = (fromUs: Micros) => fetchRange(hycloud, window(fromUs, endUs), pickSamples(settings.intervalUs));
   const boundary = plan.kind === 'boundary' ? await fetchLatest(hycloud, window(plan.fromUs, plan.boundaryUs)) : null;
   if (plan.kind === 'range' || (plan.kind === 'boundary' && !boundary)) {
-    yield* fetchRange(hycloud, window(plan.fromUs, endUs));
+    yield* range(plan.fromUs);
     return;
   }
   if (boundary) yield boundary;
@@ -77,7 +78,7 @@ async function* slices(valve: Valve, plan: Plan, context: ValveContext): AsyncGe
   const fromUs = plan.kind === 'boundary' ? plan.boundaryUs : plan.fromUs;
   const newest = await fetchLatest(hycloud, window(fromUs, endUs));
   if (newest) yield newest;
-  else yield* fetchRange(hycloud, window(Math.max(fromUs, nowUs - US_PER_HOUR), endUs));
+  else yield* range(Math.max(fromUs, nowUs - US_PER_HOUR));
 }
 
 interface Harvest {

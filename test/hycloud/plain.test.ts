@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MEASURED_PROPERTIES, PROPERTIES, PROPERTY_NAMES, type PropertyName } from '../../src/domain/reading.ts';
-import { formatRfc3339, parseRfc3339, US_PER_MINUTE } from '../../src/domain/time.ts';
+import { formatRfc3339, parseRfc3339, US_PER_DAY, US_PER_MINUTE, US_PER_SECOND } from '../../src/domain/time.ts';
 import { readPlainPage } from '../../src/hycloud/plain.ts';
 import { createPointDecoder } from '../../src/hycloud/points.ts';
 import { readAll } from './points.ts';
@@ -32,9 +32,15 @@ const VALUES = {
   'text[]': fc.array(fc.constantFrom('Other', 'ErrorLowPower', '')),
 } as const;
 
+/** Of days, years and months, leap ones among them. */
+const TURNS = ['2026-02-28', '2025-03-01', '2024-02-29', '2024-03-01', '2000-02-29', '1970-01-01', '1900-03-01'].map(
+  (date) => Number(parseRfc3339(`${date}T00:00:00Z`)),
+);
+
 const FORMATS = [
   (timeUs: number) => formatRfc3339(timeUs),
   (timeUs: number) => formatRfc3339(timeUs).replace('Z', '000+00:00'),
+  (timeUs: number) => formatRfc3339(timeUs).replace('Z', '9Z'),
   (timeUs: number) => formatRfc3339(timeUs).replace(/\.\d+/, ''),
   (timeUs: number) => formatRfc3339(timeUs).replace(/\d{4}Z/, 'Z'),
 ];
@@ -50,7 +56,11 @@ function plainPage(properties: readonly PropertyName[]): fc.Arbitrary<Page> {
         const key = name === 'position' && isRenamed ? 'actuator_position' : name;
         return VALUES[PROPERTIES[name].type].map((value) => `"${key}${colon}${JSON.stringify(value)}`);
       });
-      const timeUs = fc.integer({ min: NOW - 30 * 86_400e6, max: NOW });
+      const timeUs = fc.oneof(
+        fc.integer({ min: NOW - 2 * US_PER_DAY, max: NOW }),
+        fc.integer({ min: Number(parseRfc3339('1899-12-31T00:00:00Z')), max: NOW }),
+        fc.constantFrom(...TURNS).chain((turn) => fc.integer({ min: turn - US_PER_SECOND, max: turn })),
+      );
       const time = timeUs.map((us) => `"time${colon}"${format(us)}"`);
       const first = fc.tuple(time, ...members);
       const later = fc.tuple(time, ...members.map((member) => fc.option(member)));

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Reading } from '../../src/domain/reading.ts';
 import { US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
-import { readingsToStore, sample, samplePlaces } from '../../src/polling/sample.ts';
+import { pickSamples, readingsToStore, sample } from '../../src/polling/sample.ts';
 import { at, reading, readings } from './builder.ts';
 
 const INTERVAL = 15 * US_PER_MINUTE;
@@ -65,7 +65,7 @@ describe('sample keeps, of each window (b − interval, b],', () => {
       fc.property(fc.oneof(spread, crowded), (unsorted) => {
         const times = unsorted.toSorted((a, b) => a - b);
         const points = times.map((timeUs, place) => reading(timeUs, place));
-        const kept = samplePlaces([...times.keys()], times, INTERVAL);
+        const kept = pickSamples(INTERVAL)([...times.keys()], times);
         expect(kept.map((place) => points[place])).toEqual([...samplesOf(...points).values()]);
       }),
     );
