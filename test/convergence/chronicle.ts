@@ -46,6 +46,8 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
   const { hycloud, intervalUs, floor } = world;
   const rows = new Map<string, Row>();
   const newestRowUs = new Map<string, Micros>();
+  /** rows that a run without faults stored: when it began */
+  const healthySinceUs = new Map<string, Micros>();
   const progress = new Map<string, Progress>();
   let lastId = '0';
 
@@ -74,12 +76,23 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
     }
   }
 
-  /** Points of one second share a row: the table's key is (tasmart_id, "timestamp"). */
+  /**
+   * Whether another point of its second has the row, rightly: the table's key is (tasmart_id, "timestamp"). It is the
+   * last of another window, or came first, or was stored amid faults.
+   */
+  function isTaken(valve: Valve, timeUs: Micros): boolean {
+    const key = keyOf(valve.id, timeUs);
+    const row = rows.get(key);
+    if (!row) return false;
+    const isOfWindow = floor(Number(row.time_us) - 1) === floor(timeUs - 1);
+    return !isOfWindow || (healthySinceUs.get(key) ?? -Infinity) < timeUs;
+  }
+
   function checkIsStored(valve: Valve, boundaryUs: Micros, why: string): void {
     const lastUs = world.lastPointOf(valve, boundaryUs);
     if (lastUs === null) return;
     const row = rows.get(keyOf(valve.id, lastUs));
-    if (row && (Number(row.time_us) === lastUs || world.crowdOf(valve, Number(row.timestamp)) > 1)) return;
+    if (row && (Number(row.time_us) === lastUs || isTaken(valve, lastUs))) return;
     const boundary = formatRfc3339(boundaryUs);
     throw new Broken(`valve ${valve.id}, boundary ${boundary}: ${formatRfc3339(lastUs)} is not stored, but ${why}`);
   }
@@ -152,6 +165,9 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
     async afterStep(run, beganUs, faults) {
       const added = await readNewRows();
       added.forEach(checkIsReal);
+      if (faults.length === 0) {
+        for (const { tasmart_id: id, time_us: timeUs } of added) healthySinceUs.set(keyOf(id, Number(timeUs)), beganUs);
+      }
       checkFirstRun(run, beganUs, faults.length === 0, added);
       await checkSynced(run, clockErrorUs(faults));
       await checkBackfills();
@@ -166,8 +182,7 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
         const newestUs = world.newestPointOf(valve, syncedUs, beganUs);
         const boundaryUs = world.lastPointOf(valve, syncedUs);
         const hasBoundary = boundaryUs !== null && rows.has(keyOf(valve.id, boundaryUs));
-        // In seconds: a point that came to HyCloud later than the next of its second has no row of its own.
-        if (newestUs === null || secondOf(newestUs) <= secondOf(newestRowUs.get(valve.id) ?? 0)) continue;
+        if (newestUs === null || newestUs <= (newestRowUs.get(valve.id) ?? 0) || isTaken(valve, newestUs)) continue;
         if (hasBoundary && newestUs - boundaryUs < US_PER_MINUTE) continue;
         throw new Broken(`the newest point of ${valve.id}, ${formatRfc3339(newestUs)}, is not stored`);
       }

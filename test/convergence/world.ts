@@ -35,8 +35,6 @@ export interface World {
   /** the newest point up to an instant, not older than the other */
   newestPointOf: (valve: Valve, fromUs: Micros, toUs: Micros) => Micros | null;
   pointsAt: (valve: Valve, timeUs: Micros) => readonly Reading[];
-  /** points of one second */
-  crowdOf: (valve: Valve, second: number) => number;
   close: () => Promise<void>;
 }
 
@@ -82,8 +80,6 @@ export async function createWorld(history: History): Promise<World> {
     },
     newestPointOf,
     pointsAt: (valve, timeUs) => [...pointsOf(valve, timeUs - 1, timeUs)],
-    crowdOf: (valve, second) =>
-      [...pointsIn(valve, second * US_PER_SECOND, (second + 1) * US_PER_SECOND - 1, 'ascending')].length,
     close: () => hycloud.close(),
   };
 }
