@@ -1,6 +1,6 @@
 # docker build -t tasmart .
 # docker run --rm --init --env-file tasmart.env -v "$PWD/config.json:/etc/tasmart/config.json:ro" tasmart
-ARG NODE_VERSION=20
+ARG NODE_VERSION=24
 
 FROM node:${NODE_VERSION}-slim AS build
 WORKDIR /build
