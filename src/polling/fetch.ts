@@ -52,11 +52,7 @@ export type PickPlaces = (places: readonly number[], times: readonly Micros[]) =
  *
  * @throws HyCloudError, `malformed` also where HyCloud's pages do not move on
  */
-export async function* fetchRange(
-  hycloud: HyCloud,
-  window: Window,
-  pick: PickPlaces = (places) => places,
-): AsyncGenerator<Slice> {
+export async function* fetchRange(hycloud: HyCloud, window: Window, pick: PickPlaces): AsyncGenerator<Slice> {
   let cursorUs = window.fromUs;
   while (cursorUs < window.toUs) {
     const rest = { ...window, fromUs: cursorUs };

@@ -1,6 +1,7 @@
 import type { Reading } from '../domain/reading.ts';
 import { US_PER_MINUTE, type Micros } from '../domain/time.ts';
 import { inPlace } from '../hycloud/points.ts';
+import type { PickPlaces } from './fetch.ts';
 import { boundaryOf } from './grid.ts';
 
 /** The last point of each window, by boundary; the window that is not over yet included. */
@@ -18,8 +19,8 @@ export function sample(samples: Samples, points: readonly Reading[], intervalUs:
 }
 
 /** Picks, of places of points in order of time, those that sample() would keep. */
-export function pickSamples(intervalUs: number) {
-  return (places: readonly number[], times: readonly Micros[]): number[] => {
+export function pickSamples(intervalUs: number): PickPlaces {
+  return (places, times) => {
     const kept: number[] = [];
     let [lastUs, lastBoundaryUs] = [NaN, NaN];
     for (const place of places) {
