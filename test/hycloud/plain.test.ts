@@ -138,7 +138,7 @@ describe('not plain is', () => {
     ['a point without a time', '{"points":[{"measured_flow":1}]}'],
     ['a point whose time is not the first', `{"points":[{"measured_flow":1,${time}}]}`],
     ['a day that is none', '{"points":[{"time":"2026-02-30T10:00:00Z"}]}'],
-    ['an hour that is none', '{"points":[{"time":"2026-03-01T24:00:00Z"}]}'],
+    ['an hour that is none', '{"points":[{"time":"2026-02-01T24:00:00Z"}]}'],
     ['a leap second', '{"points":[{"time":"2016-12-31T23:59:60Z"}]}'],
     ['a point from the future', '{"points":[{"time":"2026-03-01T10:20:03.000001Z"}]}'],
     ['a text for a number', `{"points":[{${time},"measured_flow":"1"}]}`],
