@@ -3,6 +3,7 @@ import type { Micros } from '../domain/time.ts';
 import { pointsPathOf, type Valve } from '../domain/valve.ts';
 import type { HyCloud, PointsPage } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
+import { inPlace } from '../hycloud/points.ts';
 
 export const PAGE_LIMIT = 2000;
 /** What a server that ignores `limit` sends. */
@@ -87,7 +88,7 @@ function placesIn(times: readonly Micros[], fromUs: Micros, toUs: Micros): numbe
   times.forEach((timeUs, place) => {
     if (timeUs > fromUs && timeUs <= toUs) places.push(place);
   });
-  return isSorted(times) ? places : places.sort((a, b) => (times[a] ?? 0) - (times[b] ?? 0));
+  return isSorted(times) ? places : places.sort((a, b) => inPlace(times, a) - inPlace(times, b));
 }
 
 /** Whether there may be more behind it: it holds what we, HyCloud's echo, or HyCloud's default allow. */

@@ -77,22 +77,21 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
   }
 
   /**
-   * Whether another point of its second has the row, rightly: the table's key is (tasmart_id, "timestamp"). It is the
-   * last of another window, or came first, or was stored amid faults.
+   * Whether a point has its row, or rightly none. The table's key is (tasmart_id, "timestamp"), so another point of its
+   * second may have it: the last of another window, one that came first, or one that was stored amid faults.
    */
-  function isTaken(valve: Valve, timeUs: Micros): boolean {
+  function isStored(valve: Valve, timeUs: Micros): boolean {
     const key = keyOf(valve.id, timeUs);
     const row = rows.get(key);
     if (!row) return false;
-    const isOfWindow = floor(Number(row.time_us) - 1) === floor(timeUs - 1);
-    return !isOfWindow || (healthySinceUs.get(key) ?? -Infinity) < timeUs;
+    const rowUs = Number(row.time_us);
+    const isOfWindow = floor(rowUs - 1) === floor(timeUs - 1);
+    return rowUs === timeUs || !isOfWindow || (healthySinceUs.get(key) ?? -Infinity) < timeUs;
   }
 
   function checkIsStored(valve: Valve, boundaryUs: Micros, why: string): void {
     const lastUs = world.lastPointOf(valve, boundaryUs);
-    if (lastUs === null) return;
-    const row = rows.get(keyOf(valve.id, lastUs));
-    if (row && (Number(row.time_us) === lastUs || isTaken(valve, lastUs))) return;
+    if (lastUs === null || isStored(valve, lastUs)) return;
     const boundary = formatRfc3339(boundaryUs);
     throw new Broken(`valve ${valve.id}, boundary ${boundary}: ${formatRfc3339(lastUs)} is not stored, but ${why}`);
   }
@@ -182,7 +181,7 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
         const newestUs = world.newestPointOf(valve, syncedUs, beganUs);
         const boundaryUs = world.lastPointOf(valve, syncedUs);
         const hasBoundary = boundaryUs !== null && rows.has(keyOf(valve.id, boundaryUs));
-        if (newestUs === null || newestUs <= (newestRowUs.get(valve.id) ?? 0) || isTaken(valve, newestUs)) continue;
+        if (newestUs === null || newestUs <= (newestRowUs.get(valve.id) ?? 0) || isStored(valve, newestUs)) continue;
         if (hasBoundary && newestUs - boundaryUs < US_PER_MINUTE) continue;
         throw new Broken(`the newest point of ${valve.id}, ${formatRfc3339(newestUs)}, is not stored`);
       }

@@ -96,6 +96,21 @@ test('parseRfc3339 reads what the calendar and the clock have, and nothing else'
   );
 });
 
+test('parseRfc3339 takes no other kind of character in any place, and does without none', () => {
+  const text = '2026-03-01T10:14:58.535091+01:00';
+  const alike = ['0123456789', 'Tt ', '+-'];
+  for (const [place, character] of text.split('').entries()) {
+    const [before, after] = [text.slice(0, place), text.slice(place + 1)];
+    // The day has a minus of its own, which is no plus.
+    const isOfDay = place < 10 && character === '-';
+    const allowed = isOfDay ? '-' : (alike.find((some) => some.includes(character)) ?? character);
+    const others = '0aT -+:.,/Z٣\n'.split('').filter((other) => !allowed.includes(other));
+    for (const other of others) expect(parseRfc3339(`${before}${other}${after}`)).toBeNull();
+    const isOfFraction = place > 19 && place < 26;
+    if (!isOfFraction) expect(parseRfc3339(`${before}${after}`)).toBeNull();
+  }
+});
+
 describe('formatRfc3339', () => {
   test.each([
     [MARCH_1 + 535_091, '2026-03-01T10:14:58.535091Z'],
