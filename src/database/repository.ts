@@ -27,14 +27,18 @@ const CHUNK = 5000;
 
 const PG_TYPES = { int16: 'integer', int32: 'integer', int64: 'bigint', 'text[]': 'text' } as const;
 
+/** What of a row is made of its time, microseconds since 1970; both exact, as a double counts them until 2255. */
+const SECONDS = 'time_us / 1000000';
+const TIME = `timestamptz 'epoch' + time_us * interval '1 microsecond'`;
+
 /** Columns of tasmart_data_table after "timestamp", tasmart_id and time: named like HyCloud's properties. */
 function insertOf(names: readonly PropertyName[]): string {
-  const columns = ['"timestamp"', 'tasmart_id', '"time"', ...names].join(', ');
-  const arrays = names.map((name, index) => `$${index + 4}::${PG_TYPES[PROPERTIES[name].type]}[]`);
+  const arrays = names.map((name, index) => `$${index + 3}::${PG_TYPES[PROPERTIES[name].type]}[]`);
   return `
-    insert into tasmart_data_table (${columns})
-    select ${['"timestamp"', 'tasmart_id', '"time"', ...names.map(selectProperty)].join(', ')}
-    from unnest(${['$1::bigint[]', '$2::text[]', '$3::timestamptz[]', ...arrays].join(', ')}) as reading (${columns})
+    insert into tasmart_data_table (${['tasmart_id', '"timestamp"', '"time"', ...names].join(', ')})
+    select ${['tasmart_id', SECONDS, TIME, ...names.map(selectProperty)].join(', ')}
+    from unnest(${['$1::text[]', '$2::bigint[]', ...arrays].join(', ')})
+      as reading (${['tasmart_id', 'time_us', ...names].join(', ')})
     on conflict (tasmart_id, "timestamp") do nothing
     returning tasmart_id, "timestamp"`;
 }
@@ -80,11 +84,21 @@ export async function insertReadings(
   const rows = valves
     .flatMap(({ tasmartId, readings }) => readings.map((reading) => ({ tasmartId, reading })))
     .sort((a, b) => compare(a.tasmartId, b.tasmartId) || a.reading.timeUs - b.reading.timeUs);
-  const added = new Set<string>();
+  const present = new Set<string>();
   for (let start = 0; start < rows.length; start += CHUNK) {
-    for (const key of await insert(database, rows.slice(start, start + CHUNK))) added.add(key);
+    for (const row of await insert(database, rows.slice(start, start + CHUNK))) present.add(keyOf(row));
   }
-  return (tasmartId, { timeUs }) => added.has(`${tasmartId} ${epochSeconds(timeUs)}`);
+  return (tasmartId, reading) => !present.has(keyOf({ tasmartId, reading }));
+}
+
+interface Row {
+  tasmartId: string;
+  reading: Reading;
+}
+
+/** The primary key of a row. */
+function keyOf({ tasmartId, reading }: Row): string {
+  return `${tasmartId} ${epochSeconds(reading.timeUs)}`;
 }
 
 function compare(a: string, b: string): number {
@@ -92,25 +106,24 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-async function insert(
-  database: Database,
-  rows: readonly { tasmartId: string; reading: Reading }[],
-): Promise<readonly string[]> {
+/** Returns those that were there already. */
+async function insert(database: Database, rows: readonly Row[]): Promise<readonly Row[]> {
   // What no reading has needs no sending.
   const names = PROPERTY_NAMES.filter((name) => {
     const { field } = PROPERTIES[name];
     return rows.some(({ reading }) => reading[field] !== null);
   });
   const added = await database.query<{ tasmart_id: string; timestamp: string }>(insertOf(names), [
-    numbers(rows.map(({ reading }) => epochSeconds(reading.timeUs))),
     rows.map(({ tasmartId }) => tasmartId),
-    rows.map(({ reading }) => formatRfc3339(reading.timeUs)),
+    numbers(rows.map(({ reading }) => reading.timeUs)),
     ...names.map((name) => column(name, rows)),
   ]);
-  return added.map((row) => `${row.tasmart_id} ${row.timestamp}`);
+  if (added.length === rows.length) return [];
+  const keys = new Set(added.map((row) => `${row.tasmart_id} ${row.timestamp}`));
+  return rows.filter((row) => !keys.has(keyOf(row)));
 }
 
-function column(name: PropertyName, rows: readonly { reading: Reading }[]): unknown {
+function column(name: PropertyName, rows: readonly Row[]): unknown {
   const { field, type } = PROPERTIES[name];
   const values = rows.map(({ reading }) => reading[field]);
   if (type === 'text[]') return values.map((value) => value && JSON.stringify(value));
