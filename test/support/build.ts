@@ -20,7 +20,8 @@ export async function buildCli(): Promise<void> {
 
 async function newestSourceMs(): Promise<number> {
   const sources = (await readdir(join(REPOSITORY, 'src'), { recursive: true })).map((name) => join('src', name));
-  const paths = [...sources, 'scripts/build.ts', 'scripts/lambda.ts', 'scripts/nothing.ts', 'package-lock.json'];
+  const scripts = ['build', 'lambda', 'load', 'nothing', 'start'].map((name) => `scripts/${name}.ts`);
+  const paths = [...sources, ...scripts, 'package-lock.json'];
   return Math.max(...(await Promise.all(paths.map((path) => modifiedMs(join(REPOSITORY, path))))));
 }
 
