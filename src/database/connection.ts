@@ -36,7 +36,8 @@ export interface ConnectionOptions {
 const CONNECT_TIMEOUT_MS = 10_000;
 /**
  * No statement of ours takes seconds; beyond this something is wrong, and the run should say so. And a session whose
- * machine is gone is to free its locks within a minute, not after the two hours of TCP's default.
+ * machine is gone is to free its locks within a minute, not after the two hours of TCP's default. Compiling what takes
+ * milliseconds took seconds: `status` 0.8 s instead of 0.2 over 40 valves, 14 s on a table of a hundred chunks.
  */
 const SESSION_SETTINGS = `
   set statement_timeout = '60s';
@@ -45,7 +46,8 @@ const SESSION_SETTINGS = `
   set tcp_keepalives_idle = 30;
   set tcp_keepalives_interval = 10;
   set tcp_keepalives_count = 3;
-  set timezone = 'UTC'`;
+  set timezone = 'UTC';
+  set jit = off`;
 /** Where not even a time-out comes back, because the network is gone. */
 const ANSWER_LIMIT_MS = 90_000;
 
