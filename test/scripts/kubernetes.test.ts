@@ -12,3 +12,10 @@ test('the pods of the indexed job are as many as the shards they are told of', a
   expect(manifest).toContain('completionMode: Indexed');
   expect(manifest).not.toContain('\t');
 });
+
+test('a pod that fails leaves the others running', async () => {
+  const manifest = await readFile(join(REPOSITORY, 'scripts/kubernetes/cronjob.yaml'), 'utf8');
+  // backoffLimit counts the failures of all pods together, and ends those that run.
+  expect(manifest).toMatch(/^ {6}backoffLimitPerIndex: 0$/m);
+  expect(manifest).not.toContain('backoffLimit:');
+});
