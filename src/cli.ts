@@ -180,6 +180,8 @@ async function report(error: unknown): Promise<number> {
   return EXIT_STATUS.defect;
 }
 
+const LEFT_OPEN_MS = 1000;
+
 /** Runs the command that the arguments name, and sets the exit status. */
 export async function main(): Promise<void> {
   // A log that cannot be written, and a reader of our output that leaves early (`| head`), cost no more than that.
@@ -205,4 +207,6 @@ export async function main(): Promise<void> {
   } catch (error) {
     process.exitCode = await report(error);
   }
+  // Everything is done and written: what is still open, as a tunnel is that a proxy never answers, is not waited for.
+  setTimeout(() => process.exit(), LEFT_OPEN_MS).unref();
 }

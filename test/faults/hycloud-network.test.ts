@@ -88,6 +88,20 @@ describe('TLS', () => {
     await Promise.all([site.close(), proxy.close()]);
   });
 
+  test.concurrent('a proxy that never answers keeps no run from ending', async () => {
+    const site = await openSite({ tls: await makeCertificate(ca) });
+    const silent = createServer((socket) => void socket.on('error', () => undefined).resume());
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const proxy = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const { code, log, ms } = await site.run({ env: { ...trustsCa, HTTPS_PROXY: proxy } });
+    expect(code).toBe(69);
+    expect(log.find(({ level }) => level === 'error')?.msg).toMatch(/no whole answer within/);
+    expect(ms).toBeLessThan(PROMPT_MS);
+    expect(await site.rows()).toEqual([]);
+    silent.close();
+    await site.close();
+  });
+
   test.concurrent('a server without it is not spoken to', async () => {
     const site = await openSite();
     const url = site.hycloud.baseUrl.replace('http:', 'https:');
