@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { getProxyForUrl } from 'proxy-from-env';
 import type { Config } from '../config/config.ts';
+import { KnownError } from '../domain/errors.ts';
 import { createHyCloud, type HyCloud } from '../hycloud/client.ts';
 import { VERSION } from './package.ts';
 
@@ -25,7 +27,7 @@ export async function withHyCloud<T>(
     maxConcurrency: config.maxConcurrency,
     requestsPerSecond: config.requestsPerSecond,
     requestTimeoutMs: config.requestTimeoutSeconds * 1000,
-    mayUseProxy: Object.keys(process.env).some((name) => /^(https|all)_proxy$/i.test(name)),
+    proxy: proxyFor(config.hycloud.baseUrl),
     deadlineMs,
     signal: AbortSignal.any([signal, over.signal]),
     now: () => performance.now(),
@@ -41,4 +43,15 @@ export async function withHyCloud<T>(
     over.abort();
     hycloud.close();
   }
+}
+
+/** As HTTPS_PROXY, ALL_PROXY and NO_PROXY say. @throws KnownError exit 78, without the value, which may hold a password */
+function proxyFor(baseUrl: string): URL | null {
+  const text = getProxyForUrl(baseUrl);
+  if (text === '') return null;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url && ['http:', 'https:'].includes(url.protocol)) return url;
+  throw new KnownError('config', 'HTTPS_PROXY or ALL_PROXY is no URL of a proxy that tasmart can use', {
+    remedy: 'such as http://proxy.example.com:3128; NO_PROXY names hosts that are reached without',
+  });
 }

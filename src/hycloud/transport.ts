@@ -4,6 +4,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
 import { AxiosHeaders, getAdapter, isAxiosError, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
+import { HttpsProxyAgent } from 'hpagent';
 import { US_PER_SECOND, type Micros } from '../domain/time.ts';
 import { HyCloudError, type HyCloudFailure } from './errors.ts';
 
@@ -15,8 +16,8 @@ export interface TransportOptions {
   userAgent: string;
   maxConcurrency: number;
   requestTimeoutMs: number;
-  /** axios then looks before every request whether one is meant for it; never for plain http */
-  mayUseProxy: boolean;
+  /** null: none; never for plain http */
+  proxy: URL | null;
 }
 
 export type Query = Readonly<Record<string, string | number | readonly string[]>>;
@@ -42,10 +43,7 @@ const send = getAdapter('http');
 
 /** One keep-alive pool; whole-request time limit, size limit, no redirects. The only user of axios. */
 export function createTransport(options: TransportOptions): Transport {
-  const secure = options.baseUrl.startsWith('https:');
-  const pool = { keepAlive: true, maxSockets: options.maxConcurrency };
-  // One context for all connections: each would make its own, and that takes a millisecond.
-  const agent = secure ? new HttpsAgent({ ...pool, secureContext: createSecureContext() }) : new HttpAgent(pool);
+  const agent = createAgent(options);
   const headers = {
     Accept: 'application/json',
     'Accept-Encoding': 'gzip',
@@ -62,8 +60,10 @@ export function createTransport(options: TransportOptions): Transport {
     // Unpacked whole: a stream for every small answer costs five times as much.
     decompress: false,
     validateStatus: () => true,
-    ...(secure ? { httpsAgent: agent } : { httpAgent: agent }),
-    ...(secure && options.mayUseProxy ? {} : { proxy: false }),
+    httpAgent: agent,
+    httpsAgent: agent,
+    // axios would look through the environment before every request, and open a tunnel for each.
+    proxy: false,
   };
   const http: Http = (url, maxContentLength, signal) =>
     send({ ...request, url, headers: new AxiosHeaders(headers), maxContentLength, signal }) as ReturnType<Http>;
@@ -71,6 +71,14 @@ export function createTransport(options: TransportOptions): Transport {
     get: (path, query, maxBytes, signal) => get(http, options.requestTimeoutMs, { path, query, maxBytes, signal }),
     close: () => agent.destroy(),
   };
+}
+
+function createAgent({ baseUrl, proxy, maxConcurrency, requestTimeoutMs }: TransportOptions): HttpAgent {
+  const pool = { keepAlive: true, maxSockets: maxConcurrency };
+  if (!baseUrl.startsWith('https:')) return new HttpAgent(pool);
+  // One context for all connections: each would make its own, and that takes a millisecond.
+  const secure = { ...pool, secureContext: createSecureContext() };
+  return proxy ? new HttpsProxyAgent({ ...secure, proxy, timeout: requestTimeoutMs }) : new HttpsAgent(secure);
 }
 
 type Http = (url: string, maxContentLength: number, signal: AbortSignal) => Promise<AxiosResponse<Buffer>>;
@@ -200,6 +208,8 @@ function translate(call: Call, error: unknown): Error {
   if (error.message.startsWith('maxContentLength')) {
     return tooLarge(call.path, call.maxBytes);
   }
+  const [, proxyStatus] = /^Bad response: (\d+)$/.exec(error.message) ?? []; // hpagent's words
+  if (proxyStatus) return new HyCloudError('network', call.path, `the proxy refuses to connect (HTTP ${proxyStatus})`);
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|TLS|SSL|EPROTO/.test(code))
     return new HyCloudError('tls', call.path, `TLS refused (${code})`);
   // As axios calls it; what was too large is told by its message alone.

@@ -77,7 +77,7 @@ async function inProcess(
     maxConcurrency: world.history.maxConcurrency,
     requestsPerSecond: world.history.requestsPerSecond,
     requestTimeoutMs: faults.length > 0 ? IMPATIENCE_MS : PATIENCE_MS,
-    mayUseProxy: false,
+    proxy: null,
     deadlineMs: () => deadlineMs,
     signal: stop.signal,
     now: () => elapsedMs,

@@ -84,9 +84,32 @@ describe('TLS', () => {
     const { code } = await site.run({ env: { ...trustsCa, [name]: proxy.url } });
     expect(code).toBe(0);
     expect(await flaws(site)).toEqual(NO_FLAWS);
+    // A tunnel for each connection, not for each request.
+    expect(site.hycloud.log.length).toBeGreaterThan(proxy.asked.length);
     expect(new Set(proxy.asked)).toEqual(new Set([`127.0.0.1:${site.hycloud.port}`]));
     await Promise.all([site.close(), proxy.close()]);
   });
+
+  test.concurrent('a proxy that refuses is named as the cause', async () => {
+    const site = await openSite({ tls: await makeCertificate(ca) });
+    const proxy = await openProxy('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
+    const { code, log } = await site.run({ env: { ...trustsCa, HTTPS_PROXY: proxy.url } });
+    expect(code).toBe(69);
+    expect(log.find(({ level }) => level === 'error')?.msg).toMatch(/the proxy refuses to connect \(HTTP 407\)/);
+    await Promise.all([site.close(), proxy.close()]);
+  });
+
+  test.concurrent.each(['socks5://user:secret@127.0.0.1:1080', 'http://user:secret@'])(
+    'what is no proxy for HTTP is a wrong setting, and not repeated: %s',
+    async (url) => {
+      const site = await openSite({ tls: await makeCertificate(ca) });
+      const { code, log } = await site.run({ env: { ...trustsCa, HTTPS_PROXY: url } });
+      expect(code).toBe(78);
+      expect(log.find(({ level }) => level === 'error')?.msg).toMatch(/^HTTPS_PROXY or ALL_PROXY is no URL of a proxy/);
+      expect(JSON.stringify(log)).not.toContain('secret');
+      await site.close();
+    },
+  );
 
   test.concurrent('a proxy that never answers keeps no run from ending', async () => {
     const site = await openSite({ tls: await makeCertificate(ca) });
@@ -180,11 +203,12 @@ describe('another origin receives nothing', () => {
 });
 
 /** A proxy as companies have them: it hands bytes through, of TLS it reads nothing. */
-async function openProxy(): Promise<{ url: string; asked: string[]; close: () => Promise<void> }> {
+async function openProxy(refusal?: string): Promise<{ url: string; asked: string[]; close: () => Promise<void> }> {
   const asked: string[] = [];
   const server = createHttpServer();
   server.on('connect', ({ url = '' }, socket: Socket) => {
     asked.push(url);
+    if (refusal !== undefined) return void socket.end(refusal);
     const upstream = connect(Number(url.split(':')[1]), '127.0.0.1', () => {
       socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
       upstream.pipe(socket).pipe(upstream);

@@ -46,7 +46,7 @@ export function clientOf(baseUrl: string, options: Partial<HyCloudOptions> = {})
     maxConcurrency: 8,
     requestsPerSecond: 1e6,
     requestTimeoutMs: 5000,
-    mayUseProxy: false,
+    proxy: null,
     deadlineMs: () => Infinity,
     signal: new AbortController().signal,
     now: () => performance.now(),

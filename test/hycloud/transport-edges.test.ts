@@ -19,7 +19,7 @@ describe('Retry-After is read', () => {
       userAgent: 't',
       maxConcurrency: 1,
       requestTimeoutMs: 5000,
-      mayUseProxy: false,
+      proxy: null,
     };
     const transport = createTransport({ ...options, baseUrl: server.baseUrl });
     opened.push(server.close, transport.close);
