@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -82,7 +81,7 @@ async function bundleParts(entryPoints: Record<string, string>, alias: Record<st
   for (const { path, text } of files) {
     // esbuild leaves them in regular expressions; a single one, and V8 keeps all of the text in two bytes a letter.
     const ascii = text.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
-    await writeFile(path, `/*${createHash('sha256').update(ascii).digest('hex').slice(0, 16)}*/${ascii}`);
+    await writeFile(path, ascii);
   }
 }
 
@@ -97,10 +96,7 @@ for (let built = new Set<string>(); built.size < parts.size;) {
 }
 // What loading them compiles is in the cache too; what they do later is not: a larger cache takes as long as it spares.
 const load = createLoader(DIST);
-for (const name of ['cli', ...parts.keys()]) {
-  const { script, cacheFile } = load(name);
-  await writeFile(cacheFile, script.createCachedData());
-}
+for (const name of ['cli', ...parts.keys()]) load(name).keepCode();
 
 // What the report's page runs in the browser: one script and one style sheet, uPlot's among them, to be put into the page.
 await build({

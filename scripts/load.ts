@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -6,17 +7,13 @@ import { Script } from 'node:vm';
 
 /** A file that build.ts has put into dist/: CommonJS, which may require others by `./name.cjs`. */
 interface Part {
-  file: string;
   exports: unknown;
   script: Script;
-  /** V8's code cache of it, for this Node on this kind of machine; there is none but for those that build.ts ran on */
-  cacheFile: string;
+  /** Keeps what V8 has compiled of it, for starts of this Node on this kind of machine; others compile. */
+  keepCode: () => void;
 }
 
 type Wrapped = (module: { exports: unknown }, require: (name: string) => unknown, importMetaUrl: string) => void;
-
-/** Begins every part: what tells it from others. V8 itself would take the cache of any text that is as long. */
-const HASH = /^\/\*([0-9a-f]+)\*\//;
 
 /** Loads parts of the program, each once. A start takes a tenth less time than with Node's own loader, which compiles. */
 export function createLoader(folder: string): (name: string) => Part {
@@ -30,9 +27,10 @@ export function createLoader(folder: string): (name: string) => Part {
   function load(name: string): Part {
     const known = parts.get(name);
     if (known) return known;
-    const compiled = compile(folder, name);
+    const file = join(folder, `${name}.cjs`);
+    const compiled = compile(file);
     const module = { exports: {} };
-    (compiled.script.runInThisContext() as Wrapped)(module, require, pathToFileURL(compiled.file).href);
+    (compiled.script.runInThisContext() as Wrapped)(module, require, pathToFileURL(file).href);
     const part = { ...compiled, exports: module.exports };
     parts.set(name, part);
     return part;
@@ -40,15 +38,30 @@ export function createLoader(folder: string): (name: string) => Part {
   return load;
 }
 
-function compile(folder: string, name: string): Omit<Part, 'exports'> {
-  const file = join(folder, `${name}.cjs`);
+function compile(file: string): Omit<Part, 'exports'> {
   const source = readFileSync(file, 'utf8');
-  const machine = `${process.version}-${process.platform}-${process.arch}`;
-  const cacheFile = join(folder, `${name}-${HASH.exec(source)?.[1] ?? ''}-${machine}.cache`);
-  // In one line with the part's first, so that a stack has the file's own lines.
+  const cacheFile = `${file}.${process.version}-${process.platform}-${process.arch}.cache`;
+  const code = existsSync(cacheFile) ? intact(readFileSync(cacheFile), source) : null;
+  // In one line with the part's first, so that a stack has its own lines; its path is that of the build, from the cache.
   const script = new Script(`(function (module, require, importMetaUrl) {${source}\n})`, {
     filename: file,
-    ...(existsSync(cacheFile) && { cachedData: readFileSync(cacheFile) }),
+    ...(code && { cachedData: code }),
   });
-  return { file, script, cacheFile };
+  const keepCode = (): void => {
+    const compiled = script.createCachedData();
+    writeFileSync(cacheFile, Buffer.concat([digestOf(compiled, source), compiled]));
+  };
+  return { script, keepCode };
+}
+
+/** V8 itself would run what is damaged, or was compiled of another source that is as long. */
+function intact(cache: Buffer, source: string): Buffer | null {
+  const code = cache.subarray(DIGEST_BYTES);
+  return digestOf(code, source).equals(cache.subarray(0, DIGEST_BYTES)) ? code : null;
+}
+
+const DIGEST_BYTES = 32;
+
+function digestOf(code: Buffer, source: string): Buffer {
+  return createHash('sha256').update(code).update(source).digest();
 }

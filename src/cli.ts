@@ -207,6 +207,10 @@ export async function main(): Promise<void> {
   } catch (error) {
     process.exitCode = await report(error);
   }
-  // Everything is done and written: what is still open, as a tunnel is that a proxy never answers, is not waited for.
-  setTimeout(() => process.exit(), LEFT_OPEN_MS).unref();
+  endWithoutWaiting();
+}
+
+/** Everything is done: what is still open, as a tunnel is that a proxy never answers, is not waited for; a log's reader is. */
+function endWithoutWaiting(): void {
+  setTimeout(() => (process.stderr.writableLength > 0 ? endWithoutWaiting() : process.exit()), LEFT_OPEN_MS).unref();
 }

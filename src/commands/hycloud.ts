@@ -47,11 +47,21 @@ export async function withHyCloud<T>(
 
 /** As HTTPS_PROXY, ALL_PROXY and NO_PROXY say. @throws KnownError exit 78, without the value, which may hold a password */
 function proxyFor(baseUrl: string): URL | null {
-  const text = getProxyForUrl(baseUrl);
+  const text = baseUrl.startsWith('https:') ? getProxyForUrl(baseUrl) : '';
   if (text === '') return null;
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url && ['http:', 'https:'].includes(url.protocol)) return url;
+  if (isProxyUrl(text)) return new URL(text);
   throw new KnownError('config', 'HTTPS_PROXY or ALL_PROXY is no URL of a proxy that tasmart can use', {
-    remedy: 'such as http://proxy.example.com:3128; NO_PROXY names hosts that are reached without',
+    remedy:
+      'such as http://user:password@proxy.example.com:3128, with %25 for a % in the password; NO_PROXY names hosts that are reached without',
   });
+}
+
+function isProxyUrl(text: string): boolean {
+  try {
+    const { protocol, username, password } = new URL(text);
+    decodeURIComponent(`${username}${password}`);
+    return protocol === 'http:' || protocol === 'https:';
+  } catch {
+    return false;
+  }
 }

@@ -27,18 +27,17 @@ const CHUNK = 5000;
 
 const PG_TYPES = { int16: 'integer', int32: 'integer', int64: 'bigint', 'text[]': 'text' } as const;
 
-/** What of a row is made of its time, microseconds since 1970; both exact, as a double counts them until 2255. */
-const SECONDS = 'time_us / 1000000';
+/** Of microseconds since 1970; exact, as a double counts them until 2255. */
 const TIME = `timestamptz 'epoch' + time_us * interval '1 microsecond'`;
 
 /** Columns of tasmart_data_table after "timestamp", tasmart_id and time: named like HyCloud's properties. */
 function insertOf(names: readonly PropertyName[]): string {
-  const arrays = names.map((name, index) => `$${index + 3}::${PG_TYPES[PROPERTIES[name].type]}[]`);
+  const arrays = names.map((name, index) => `$${index + 4}::${PG_TYPES[PROPERTIES[name].type]}[]`);
   return `
     insert into tasmart_data_table (${['tasmart_id', '"timestamp"', '"time"', ...names].join(', ')})
-    select ${['tasmart_id', SECONDS, TIME, ...names.map(selectProperty)].join(', ')}
-    from unnest(${['$1::text[]', '$2::bigint[]', ...arrays].join(', ')})
-      as reading (${['tasmart_id', 'time_us', ...names].join(', ')})
+    select ${['tasmart_id', 'seconds', TIME, ...names.map(selectProperty)].join(', ')}
+    from unnest(${['$1::text[]', '$2::bigint[]', '$3::bigint[]', ...arrays].join(', ')})
+      as reading (${['tasmart_id', 'seconds', 'time_us', ...names].join(', ')})
     on conflict (tasmart_id, "timestamp") do nothing
     returning tasmart_id, "timestamp"`;
 }
@@ -115,6 +114,7 @@ async function insert(database: Database, rows: readonly Row[]): Promise<readonl
   });
   const added = await database.query<{ tasmart_id: string; timestamp: string }>(insertOf(names), [
     rows.map(({ tasmartId }) => tasmartId),
+    numbers(rows.map(({ reading }) => epochSeconds(reading.timeUs))),
     numbers(rows.map(({ reading }) => reading.timeUs)),
     ...names.map((name) => column(name, rows)),
   ]);

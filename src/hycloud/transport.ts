@@ -78,7 +78,10 @@ function createAgent({ baseUrl, proxy, maxConcurrency, requestTimeoutMs }: Trans
   if (!baseUrl.startsWith('https:')) return new HttpAgent(pool);
   // One context for all connections: each would make its own, and that takes a millisecond.
   const secure = { ...pool, secureContext: createSecureContext() };
-  return proxy ? new HttpsProxyAgent({ ...secure, proxy, timeout: requestTimeoutMs }) : new HttpsAgent(secure);
+  if (!proxy) return new HttpsAgent(secure);
+  // hpagent would look for the address of an IPv6 proxy with the brackets that it has in a URL.
+  const proxyRequestOptions = { headers: {}, hostname: proxy.hostname.replace(/^\[|\]$/g, '') };
+  return new HttpsProxyAgent({ ...secure, proxy, proxyRequestOptions, timeout: requestTimeoutMs });
 }
 
 type Http = (url: string, maxContentLength: number, signal: AbortSignal) => Promise<AxiosResponse<Buffer>>;

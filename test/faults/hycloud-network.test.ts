@@ -78,6 +78,13 @@ describe('TLS', () => {
     await site.close();
   });
 
+  test.concurrent('plain http on loopback needs no proxy, of whatever kind', async () => {
+    const site = await openSite();
+    const { code } = await site.run({ env: { ALL_PROXY: 'socks5h://127.0.0.1:1080' } });
+    expect(code).toBe(0);
+    await site.close();
+  });
+
   test.concurrent.each(['HTTPS_PROXY', 'all_proxy'])('goes through the proxy that %s names, whole', async (name) => {
     const site = await openSite({ tls: await makeCertificate(ca) });
     const proxy = await openProxy();
@@ -99,17 +106,18 @@ describe('TLS', () => {
     await Promise.all([site.close(), proxy.close()]);
   });
 
-  test.concurrent.each(['socks5://user:secret@127.0.0.1:1080', 'http://user:secret@'])(
-    'what is no proxy for HTTP is a wrong setting, and not repeated: %s',
-    async (url) => {
-      const site = await openSite({ tls: await makeCertificate(ca) });
-      const { code, log } = await site.run({ env: { ...trustsCa, HTTPS_PROXY: url } });
-      expect(code).toBe(78);
-      expect(log.find(({ level }) => level === 'error')?.msg).toMatch(/^HTTPS_PROXY or ALL_PROXY is no URL of a proxy/);
-      expect(JSON.stringify(log)).not.toContain('secret');
-      await site.close();
-    },
-  );
+  test.concurrent.each([
+    'socks5://user:secret@127.0.0.1:1080',
+    'http://user:secret@',
+    'http://user:50%secret@127.0.0.1:3128',
+  ])('what is no proxy for HTTP is a wrong setting, and not repeated: %s', async (url) => {
+    const site = await openSite({ tls: await makeCertificate(ca) });
+    const { code, log } = await site.run({ env: { ...trustsCa, HTTPS_PROXY: url } });
+    expect(code).toBe(78);
+    expect(log.find(({ level }) => level === 'error')?.msg).toMatch(/^HTTPS_PROXY or ALL_PROXY is no URL of a proxy/);
+    expect(JSON.stringify(log)).not.toContain('secret');
+    await site.close();
+  });
 
   test.concurrent('a proxy that never answers keeps no run from ending', async () => {
     const site = await openSite({ tls: await makeCertificate(ca) });

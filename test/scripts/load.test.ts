@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createLoader } from '../../scripts/load.ts';
 import { CLI } from '../support/build.ts';
 
@@ -15,15 +15,33 @@ test('every part of the program starts from the code cache that was built with i
   for (const name of names) expect([name, load(name).script.cachedDataRejected]).toEqual([name, false]);
 });
 
-test('a part that was exchanged for one as long does not run from the cache of the old one', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'tasmart-load-'));
-  const partOf = (digit: string): string => `/*${digit.repeat(16)}*/module.exports = ${digit};`;
-  await writeFile(join(folder, 'part.cjs'), partOf('0'));
-  const { script, cacheFile } = createLoader(folder)('part');
-  await writeFile(cacheFile, script.createCachedData());
-  await writeFile(join(folder, 'part.cjs'), partOf('1'));
-  const { exports, script: later } = createLoader(folder)('part');
-  expect([exports, later.cachedDataRejected]).toEqual([1, undefined]);
+describe('the code cache of another source, or a damaged one, is not run from', () => {
+  const changes: [string, (part: string, cache: string) => Promise<void>][] = [
+    ['a source as long', (part) => writeFile(part, 'module.exports = 1;')],
+    ['a flipped bit', (_part, cache) => change(cache, (bytes) => (bytes[200] = (bytes[200] ?? 0) ^ 4))],
+    ['a page of zeros', (_part, cache) => change(cache, (bytes) => bytes.fill(0, 64, 300))],
+    ['cut off', (_part, cache) => truncate(cache, 100)],
+    ['empty', (_part, cache) => truncate(cache, 0)],
+  ];
+
+  async function change(file: string, how: (bytes: Buffer) => unknown): Promise<void> {
+    const bytes = await readFile(file);
+    how(bytes);
+    await writeFile(file, bytes);
+  }
+
+  test.each(changes)('%s', async (_name, spoil) => {
+    const folder = await mkdtemp(join(tmpdir(), 'tasmart-load-'));
+    const part = join(folder, 'part.cjs');
+    await writeFile(part, 'module.exports = 0;');
+    createLoader(folder)('part').keepCode();
+    expect(createLoader(folder)('part').script.cachedDataRejected).toBe(false);
+    const cache = (await readdir(folder)).find((name) => name.endsWith('.cache')) ?? '';
+    await spoil(part, join(folder, cache));
+    const { exports, script } = createLoader(folder)('part');
+    expect(exports).toBe((await readFile(part, 'utf8')).includes('1') ? 1 : 0);
+    expect(script.cachedDataRejected).toBeUndefined();
+  });
 });
 
 test('parts share what they require of each other, and it runs once', async () => {
