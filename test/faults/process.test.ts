@@ -399,6 +399,19 @@ describe('an output that cannot be written', () => {
     });
   }
 
+  for (const format of ['json', 'pretty']) {
+    test(`a log (${format}) that is read late is read whole`, async () => {
+      const stage = await setStage();
+      const wrong = join(stage.folder, 'wrong.json');
+      const keys = Array.from({ length: 4000 }, (_, number) => [`no_such_key_${number}`, number] as const);
+      await writeFile(wrong, JSON.stringify(Object.fromEntries(keys)));
+      const command = `tasmart --config ${wrong} --log-format ${format} poll 2>&1 | (sleep 3; cat)`;
+      const { status, stdout } = await shell(stage, command);
+      expect(status).toBe(78);
+      expect(stdout.match(/no_such_key_\d+/g)).toHaveLength(keys.length);
+    });
+  }
+
   test('a full disk for the log does not hide a failure', async () => {
     const stage = await setStage();
     expect(await shell(stage, 'tasmart --env-file /none poll 2>/dev/full')).toMatchObject({ status: 78 });
