@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Script } from 'node:vm';
+import { crc32 } from 'node:zlib';
 
 /** A file that build.ts has put into dist/: CommonJS, which may require others by `./name.cjs`. */
 interface Part {
@@ -49,19 +49,23 @@ function compile(file: string): Omit<Part, 'exports'> {
   });
   const keepCode = (): void => {
     const compiled = script.createCachedData();
-    writeFileSync(cacheFile, Buffer.concat([digestOf(compiled, source), compiled]));
+    writeFileSync(cacheFile, Buffer.concat([checksumOf(compiled, source), compiled]));
   };
   return { script, keepCode };
 }
 
 /** V8 itself would run what is damaged, or was compiled of another source that is as long. */
 function intact(cache: Buffer, source: string): Buffer | null {
-  const code = cache.subarray(DIGEST_BYTES);
-  return digestOf(code, source).equals(cache.subarray(0, DIGEST_BYTES)) ? code : null;
+  const code = cache.subarray(CHECKSUM_BYTES);
+  return checksumOf(code, source).equals(cache.subarray(0, CHECKSUM_BYTES)) ? code : null;
 }
 
-const DIGEST_BYTES = 32;
+const CHECKSUM_BYTES = 8;
 
-function digestOf(code: Buffer, source: string): Buffer {
-  return createHash('sha256').update(code).update(source).digest();
+/** CRC-32 of both: against accidents, not against people. */
+function checksumOf(code: Buffer, source: string): Buffer {
+  const checksum = Buffer.alloc(CHECKSUM_BYTES);
+  checksum.writeUInt32LE(crc32(code));
+  checksum.writeUInt32LE(crc32(source), 4);
+  return checksum;
 }
