@@ -80,9 +80,9 @@ export async function insertReadings(
   valves: readonly Pick<ValveReadings, 'tasmartId' | 'readings'>[],
 ): Promise<IsNew> {
   // In the order of the primary key, so that two writers never wait for each other in a circle.
-  const rows = valves
-    .flatMap(({ tasmartId, readings }) => readings.map((reading) => ({ tasmartId, reading })))
-    .sort((a, b) => compare(a.tasmartId, b.tasmartId) || a.reading.timeUs - b.reading.timeUs);
+  const rows: Row[] = [];
+  for (const { tasmartId, readings } of valves) for (const reading of readings) rows.push({ tasmartId, reading });
+  rows.sort(byKey);
   const present = new Set<string>();
   for (let start = 0; start < rows.length; start += CHUNK) {
     for (const row of await insert(database, rows.slice(start, start + CHUNK))) present.add(keyOf(row));
@@ -100,18 +100,15 @@ function keyOf({ tasmartId, reading }: Row): string {
   return `${tasmartId} ${epochSeconds(reading.timeUs)}`;
 }
 
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
+function byKey(a: Row, b: Row): number {
+  if (a.tasmartId === b.tasmartId) return a.reading.timeUs - b.reading.timeUs;
+  return a.tasmartId < b.tasmartId ? -1 : 1;
 }
 
 /** Returns those that were there already. */
 async function insert(database: Database, rows: readonly Row[]): Promise<readonly Row[]> {
   // What no reading has needs no sending.
-  const names = PROPERTY_NAMES.filter((name) => {
-    const { field } = PROPERTIES[name];
-    return rows.some(({ reading }) => reading[field] !== null);
-  });
+  const names = PROPERTY_NAMES.filter((name) => isInAny(rows, PROPERTIES[name].field));
   const added = await database.query<{ tasmart_id: string; timestamp: string }>(insertOf(names), [
     rows.map(({ tasmartId }) => tasmartId),
     numbers(rows.map(({ reading }) => epochSeconds(reading.timeUs))),
@@ -123,9 +120,15 @@ async function insert(database: Database, rows: readonly Row[]): Promise<readonl
   return rows.filter((row) => !keys.has(keyOf(row)));
 }
 
+function isInAny(rows: readonly Row[], field: keyof Reading): boolean {
+  for (const { reading } of rows) if (reading[field] !== null) return true;
+  return false;
+}
+
 function column(name: PropertyName, rows: readonly Row[]): unknown {
   const { field, type } = PROPERTIES[name];
-  const values = rows.map(({ reading }) => reading[field]);
+  const values: Reading[keyof Reading][] = [];
+  for (const { reading } of rows) values.push(reading[field]);
   if (type === 'text[]') return values.map((value) => value && JSON.stringify(value));
   // PROPERTIES promises numbers of the others; TypeScript does not follow that.
   return numbers(values as (number | bigint | null)[]);
@@ -133,7 +136,11 @@ function column(name: PropertyName, rows: readonly Row[]): unknown {
 
 /** An array of PostgreSQL's, of numbers and nulls; pg would quote and escape each of them. */
 function numbers(values: readonly (number | bigint | null)[]): string {
-  return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
+  return `{${values.map(orNull).join(',')}}`;
+}
+
+function orNull(value: number | bigint | null): number | bigint | 'NULL' {
+  return value ?? 'NULL';
 }
 
 /**

@@ -5,7 +5,15 @@ import { pointsPathOf, type Project, type ProjectSummary, type Valve } from '../
 import { HyCloudError } from './errors.ts';
 import { createPacer, type Timing } from './pacer.ts';
 import { readPlainPage } from './plain.ts';
-import { createPointDecoder, mayHoldMore, parseJson, pointsOf, type MalformedPoint, type Points } from './points.ts';
+import {
+  decodePoint,
+  mayHoldMore,
+  parseJson,
+  pointShape,
+  pointsOf,
+  type MalformedPoint,
+  type Points,
+} from './points.ts';
 import { withRetry } from './retry.ts';
 import { createTransport, type Answer, type Query, type TransportOptions } from './transport.ts';
 import { decodeProject, decodeProjects, firmwareAnswer, pointsAnswer } from './wire.ts';
@@ -176,9 +184,9 @@ function decodePoints(
 ): [Points, MalformedPoint[]] {
   const readings: Reading[] = [];
   const malformed: MalformedPoint[] = [];
-  const decodePoint = createPointDecoder(properties, serverTimeUs);
+  const shape = pointShape(properties, serverTimeUs);
   for (const raw of raws) {
-    const point = decodePoint(raw);
+    const point = decodePoint(shape, raw);
     if ('reason' in point) malformed.push(point);
     else readings.push(point);
   }

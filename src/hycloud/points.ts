@@ -89,29 +89,38 @@ export function mayHoldMore(json: string, values: number): boolean {
 
 type WirePoint = Readonly<Partial<Record<PropertyName | 'time' | 'actuator_position', unknown>>>;
 
-/**
- * Decodes entries of `points`, one by one; absent properties are null. Only the properties asked for are looked at. Every
- * reading is made at once and all in one shape, and by names, not computed keys: that is ten times as fast.
- */
-export function createPointDecoder(
-  properties: readonly PropertyName[],
-  serverTimeUs: Micros,
-): (raw: unknown) => Reading | MalformedPoint {
-  const typed = properties.map((name) => ({ name, type: PROPERTIES[name].type }));
-  const isAsked = Object.fromEntries(PROPERTY_NAMES.map((name) => [name, properties.includes(name)]));
-  return (raw) => {
-    if (typeof raw !== 'object' || raw === null) return { timeUs: null, reason: 'a point that is no object' };
-    const wire: WirePoint = raw;
-    const timeUs = typeof wire.time === 'string' ? parseRfc3339(wire.time) : null;
-    if (timeUs === null) return { timeUs: null, reason: 'a point without a valid time' };
-    if (timeUs > latestOf(serverTimeUs))
-      return { timeUs, reason: `a point from the future (${String(wire.time).slice(0, 40)})` };
-    for (const { name, type } of typed) {
-      const value = name === 'position' ? positionOf(wire) : wire[name];
-      if (!isOf(type, value)) return { timeUs, reason: `${name} is not ${describe(type)}` };
-    }
-    return toReading(timeUs, wire, isAsked as Record<PropertyName, boolean>);
+/** What the points of a page are decoded by. */
+export interface PointShape {
+  typed: readonly { name: PropertyName; type: PropertyType }[];
+  isAsked: Readonly<Record<PropertyName, boolean>>;
+  latestUs: Micros;
+}
+
+export function pointShape(properties: readonly PropertyName[], serverTimeUs: Micros): PointShape {
+  return {
+    typed: properties.map((name) => ({ name, type: PROPERTIES[name].type })),
+    isAsked: Object.fromEntries(
+      PROPERTY_NAMES.map((name) => [name, properties.includes(name)]),
+    ) as PointShape['isAsked'],
+    latestUs: latestOf(serverTimeUs),
   };
+}
+
+/**
+ * Decodes an entry of `points`; absent properties are null. Only the properties asked for are looked at. Every reading
+ * is made at once and all in one shape, and by names, not computed keys: that is ten times as fast.
+ */
+export function decodePoint({ typed, isAsked, latestUs }: PointShape, raw: unknown): Reading | MalformedPoint {
+  if (typeof raw !== 'object' || raw === null) return { timeUs: null, reason: 'a point that is no object' };
+  const wire: WirePoint = raw;
+  const timeUs = typeof wire.time === 'string' ? parseRfc3339(wire.time) : null;
+  if (timeUs === null) return { timeUs: null, reason: 'a point without a valid time' };
+  if (timeUs > latestUs) return { timeUs, reason: `a point from the future (${String(wire.time).slice(0, 40)})` };
+  for (const { name, type } of typed) {
+    const value = name === 'position' ? positionOf(wire) : wire[name];
+    if (!isOf(type, value)) return { timeUs, reason: `${name} is not ${describe(type)}` };
+  }
+  return toReading(timeUs, wire, isAsked);
 }
 
 /** A point whose properties have the types of PROPERTIES, as far as they are asked for. */

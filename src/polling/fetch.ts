@@ -85,9 +85,7 @@ function wide({ fromUs, toUs, properties }: Window): {
 /** The places of times in (fromUs, toUs], by time. */
 function placesIn(times: readonly Micros[], fromUs: Micros, toUs: Micros): number[] {
   const places: number[] = [];
-  times.forEach((timeUs, place) => {
-    if (timeUs > fromUs && timeUs <= toUs) places.push(place);
-  });
+  for (const [place, timeUs] of times.entries()) if (timeUs > fromUs && timeUs <= toUs) places.push(place);
   return isSorted(times) ? places : places.sort((a, b) => inPlace(times, a) - inPlace(times, b));
 }
 
@@ -118,5 +116,10 @@ function endOfPage({ points: { times }, malformed, sort }: PointsPage, { valve, 
 }
 
 function isSorted(times: readonly Micros[]): boolean {
-  return times.every((timeUs, index) => index === 0 || timeUs >= (times[index - 1] ?? timeUs));
+  let lastUs = -Infinity;
+  for (const timeUs of times) {
+    if (timeUs < lastUs) return false;
+    lastUs = timeUs;
+  }
+  return true;
 }

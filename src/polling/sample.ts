@@ -20,19 +20,21 @@ export function sample(samples: Samples, points: readonly Reading[], intervalUs:
 
 /** Picks, of places of points in order of time, those that sample() would keep. */
 export function pickSamples(intervalUs: number): PickPlaces {
-  return (places, times) => {
-    const kept: number[] = [];
-    let [lastUs, lastBoundaryUs] = [NaN, NaN];
-    for (const place of places) {
-      const timeUs = inPlace(times, place);
-      if (timeUs === lastUs) continue;
-      const boundaryUs = boundaryOf(timeUs, intervalUs);
-      if (boundaryUs === lastBoundaryUs) kept.pop();
-      kept.push(place);
-      [lastUs, lastBoundaryUs] = [timeUs, boundaryUs];
-    }
-    return kept;
-  };
+  return (places, times) => lastOfWindows(places, times, intervalUs);
+}
+
+function lastOfWindows(places: readonly number[], times: readonly Micros[], intervalUs: number): number[] {
+  const kept: number[] = [];
+  let [lastUs, lastBoundaryUs] = [NaN, NaN];
+  for (const place of places) {
+    const timeUs = inPlace(times, place);
+    if (timeUs === lastUs) continue;
+    const boundaryUs = boundaryOf(timeUs, intervalUs);
+    if (boundaryUs === lastBoundaryUs) kept.pop();
+    kept.push(place);
+    [lastUs, lastBoundaryUs] = [timeUs, boundaryUs];
+  }
+  return kept;
 }
 
 /**

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { MEASURED_PROPERTIES, PROPERTIES, PROPERTY_NAMES, type PropertyName } from '../../src/domain/reading.ts';
 import { formatRfc3339, parseRfc3339, US_PER_DAY, US_PER_MINUTE, US_PER_SECOND } from '../../src/domain/time.ts';
 import { readPlainPage } from '../../src/hycloud/plain.ts';
-import { createPointDecoder } from '../../src/hycloud/points.ts';
+import { decodePoint, pointShape } from '../../src/hycloud/points.ts';
 import { readAll } from './points.ts';
 
 const NOW = parseRfc3339('2026-03-01T10:15:03Z') ?? 0;
@@ -22,7 +22,8 @@ function plain({ text, properties }: Page) {
 /** What JSON.parse and the decoder say of the whole. */
 function whole({ text, properties }: Page) {
   const { points, ...rest } = JSON.parse(text) as { points: unknown[] };
-  return { envelope: { ...rest, points: [] }, read: points.map(createPointDecoder(properties, NOW)) };
+  const shape = pointShape(properties, NOW);
+  return { envelope: { ...rest, points: [] }, read: points.map((point) => decodePoint(shape, point)) };
 }
 
 const VALUES = {

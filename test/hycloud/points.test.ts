@@ -2,13 +2,19 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PROPERTIES, PROPERTY_NAMES, type PropertyName, type Reading } from '../../src/domain/reading.ts';
 import { parseRfc3339 } from '../../src/domain/time.ts';
-import { createPointDecoder, mayHoldMore, parseJson, storable } from '../../src/hycloud/points.ts';
+import {
+  decodePoint as decodePointOf,
+  mayHoldMore,
+  parseJson,
+  pointShape,
+  storable,
+} from '../../src/hycloud/points.ts';
 
 const NOW = parseRfc3339('2026-03-01T10:15:03Z') ?? 0;
 const TIME = '2026-03-01T10:14:58.535091Z';
 
 function decodePoint(raw: unknown, properties: readonly PropertyName[]) {
-  return createPointDecoder(properties, NOW)(raw);
+  return decodePointOf(pointShape(properties, NOW), raw);
 }
 
 /** The point of this JSON text, the time apart. */
