@@ -68,7 +68,7 @@ async function configOption(): Promise<string[]> {
 }
 
 async function runCli(args: readonly string[], context: Context | undefined): Promise<Ended> {
-  const worker = new Worker(new URL('./cli.js', import.meta.url), {
+  const worker = new Worker(join(import.meta.dirname, 'cli.js'), {
     argv: ['--log-format', 'json', ...args],
     execArgv: [],
     stdout: true,

@@ -3,4 +3,4 @@ import type { main } from '../src/cli.ts';
 import { createLoader } from './load.ts';
 
 const cli = createLoader(import.meta.dirname)('cli').exports as { main: typeof main };
-await cli.main();
+void cli.main();

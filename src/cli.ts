@@ -197,6 +197,11 @@ export async function main(): Promise<void> {
       () => process.exit(EXIT_STATUS.defect),
     );
   });
+  // With nothing left to wait for, Node would end as if all were done.
+  const endUndone = () => {
+    void report(new Error('it waits for what will never come')).then((status) => (process.exitCode = status));
+  };
+  process.once('beforeExit', endUndone);
   try {
     await program.parseAsync();
     await new Promise((resolve) => process.stdout.write('', resolve));
@@ -207,6 +212,7 @@ export async function main(): Promise<void> {
   } catch (error) {
     process.exitCode = await report(error);
   }
+  process.off('beforeExit', endUndone);
   endWithoutWaiting();
 }
 

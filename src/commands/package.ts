@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -15,12 +15,8 @@ export const VERSION = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf
 /** What every session with the database is opened with, besides its limit. */
 export const OPEN_OPTIONS = { applicationName: `tasmart ${VERSION}`, sqlDir: SQL_DIR };
 
+/** The folder that holds sql/; what the bundler makes has a package.json of its own. */
 function findRoot(folder: string): string {
-  try {
-    readFileSync(join(folder, 'package.json'));
-    return folder;
-  } catch (error) {
-    if (dirname(folder) === folder) throw error;
-    return findRoot(dirname(folder));
-  }
+  const parent = dirname(folder);
+  return existsSync(join(folder, 'sql')) || parent === folder ? folder : findRoot(parent);
 }
