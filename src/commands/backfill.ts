@@ -89,12 +89,12 @@ function describe(report: BackfillReport): Omit<RunEnd, 'requests' | 'retries'> 
     silent: 0,
     failed: failedCount(report),
     outcome: report.nothingRead ? 'failed' : failedCount(report) > 0 ? 'partial' : 'success',
-    error: report.problems[0] ?? first?.reason ?? null,
+    error: report.problems[0]?.reason ?? first?.reason ?? null,
   };
 }
 
 function warnOfFailures({ failures, problems }: BackfillReport, log: Logger): void {
-  for (const reason of problems) log.warn(printable(reason, 500));
+  for (const { reason, remedy } of problems) log.warn({ remedy: remedy ?? undefined }, printable(reason, 500));
   for (const { valve, reason, error } of failures.values()) {
     const remedy = error?.remedy ?? undefined;
     log.warn({ tasmart_id: valve.id, valve: printable(valveLabel(valve)), remedy }, printable(reason, 500));

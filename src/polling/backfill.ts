@@ -11,7 +11,7 @@ import { inBatches } from './batches.ts';
 import { fetchRange, PAGE_LIMIT } from './fetch.ts';
 import { floorToGrid } from './grid.ts';
 import { pickSamples, sample, type Samples } from './sample.ts';
-import { namesOf, narrow, resolveTargets, type Target } from './targets.ts';
+import { namesOf, narrow, resolveTargets, type Target, type TargetProblem } from './targets.ts';
 
 export interface BackfillSettings {
   targets: readonly Target[];
@@ -51,7 +51,7 @@ export interface BackfillReport {
   unchanged: number;
   /** valves, each with its first failure */
   failures: ReadonlyMap<string, { valve: Valve; reason: string; error: HyCloudError | null }>;
-  problems: readonly string[];
+  problems: readonly TargetProblem[];
   /** nothing at all could be read */
   nothingRead: boolean;
 }
@@ -84,7 +84,7 @@ export async function backfill(
   const { maxConcurrency } = settings;
   const resolved = await resolveTargets(hycloud, settings.targets, { known, maxConcurrency });
   for (const rename of resolved.renames) log.warn(rename);
-  const projects = narrow(resolved.projects, settings.only);
+  const projects = narrow(resolved, settings.only);
   await recordProjects(database, resolved.projects);
   const intervalUs = settings.intervalMinutes * US_PER_MINUTE;
   const valves = projects.flatMap((project) => project.valves);

@@ -15,7 +15,7 @@ import type { PlanSettings } from './plan.ts';
 import type { PolledValve, PollReport } from './report.ts';
 import { pickShard } from './shard.ts';
 import { createTally } from './tally.ts';
-import { namesOf, narrow, resolveTargets, type KnownProjects, type Target } from './targets.ts';
+import { namesOf, narrow, resolveTargets, type KnownProjects, type Target, type TargetProblem } from './targets.ts';
 import { pollValve, type ValveContext, type ValveOutcome } from './valve.ts';
 import { queue, type Work } from './work.ts';
 
@@ -75,7 +75,7 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
 interface Prepared {
   work: Iterable<Work>;
   /** why a part of the targets could not be resolved */
-  problems: readonly string[];
+  problems: readonly TargetProblem[];
   /** HyCloud's clock */
   nowUs: Micros;
   /** The valves are in the registry. Until then they can be read, but nothing of them stored. */
@@ -86,7 +86,7 @@ async function prepare({ hycloud, database, log }: PollDependencies, settings: P
   const known: KnownProjects = database ? await loadKnownProjects(database, namesOf(settings.targets)) : new Map();
   const resolved = await resolveTargets(hycloud, settings.targets, { known, maxConcurrency: settings.maxConcurrency });
   for (const rename of resolved.renames) log.warn(rename);
-  const projects = pickShard(narrow(resolved.projects, settings.only), settings.shard);
+  const projects = pickShard(narrow(resolved, settings.only), settings.shard);
   const nowUs = hycloud.serverTimeUs();
   const valves = projects.flatMap((project) => project.valves);
   const tooMany = overload(valves.length, settings);

@@ -1,5 +1,6 @@
 import type { KnownError } from '../domain/errors.ts';
 import type { PolledValve, PollFailure, PollReport } from './report.ts';
+import type { TargetProblem } from './targets.ts';
 import type { ValveOutcome } from './valve.ts';
 
 export interface Tally {
@@ -8,12 +9,8 @@ export interface Tally {
 }
 
 /** Counts what becomes of the valves; of those that are well, it keeps nothing else. */
-export function createTally(problems: readonly string[]): Tally {
-  const failures: PollFailure[] = problems.map((reason) => ({
-    valve: null,
-    reason,
-    remedy: 'run "tasmart valves" to see what the key can see',
-  }));
+export function createTally(problems: readonly TargetProblem[]): Tally {
+  const failures: PollFailure[] = problems.map(({ reason, remedy }) => ({ valve: null, reason, remedy }));
   let valves = 0;
   let readings = 0;
   let stored = 0;

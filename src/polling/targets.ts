@@ -1,6 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 import { KnownError } from '../domain/errors.ts';
-import { isNamed, type Project, type Valve } from '../domain/valve.ts';
+import { isNamed, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { printable } from '../reporting/text.ts';
@@ -20,9 +20,16 @@ export interface ResolvedTargets {
   /** with the targeted valves only; a valve of two projects is in the first */
   projects: readonly Project[];
   /** why a part of the targets could not be resolved, though the rest was */
-  problems: readonly string[];
+  problems: readonly TargetProblem[];
   /** projects whose name changed since the last run, in words */
   renames: readonly string[];
+}
+
+export interface TargetProblem {
+  reason: string;
+  remedy: string | null;
+  /** of a project that could not be read; null where HyCloud shows no such valve, or not as one */
+  error: KnownError | null;
 }
 
 /** Exit 78: a project or valve that HyCloud does not show, or more than one that fits. */
@@ -35,15 +42,18 @@ export class TargetError extends KnownError {
   }
 }
 
+const LOOK = 'run "tasmart valves" to see what the key can see';
+
 /** A project's list may take 24 MB as a text, and several times that as objects. */
 const PROJECTS_AT_ONCE = 4;
 
 /**
  * Asks HyCloud which valves the targets mean: a request per project, and one for the list of projects where a name
  * that is not known yet, or a valve without a project, has to be looked up. A name that is known goes on meaning the
- * same project, whatever that is called now and whoever else bears the name.
+ * same project, whatever that is called now and whoever else bears the name. A project that cannot be read is a problem
+ * of its own valves alone.
  *
- * @throws TargetError, HyCloudError
+ * @throws TargetError, HyCloudError where no target could be resolved, or refused credentials or a stop concern them all
  */
 export async function resolveTargets(
   hycloud: HyCloud,
@@ -53,35 +63,48 @@ export async function resolveTargets(
   const atOnce = Math.min(maxConcurrency, PROJECTS_AT_ONCE);
   const lookup = createLookup(hycloud, known, atOnce);
   const found: Project[] = [];
-  const problems: string[] = [];
+  const problems: TargetProblem[] = [];
+  const unseen = (reason: string) => problems.push({ reason, remedy: LOOK, error: null });
   // First, not amid the others: it asks for as many at once by itself.
   if (targets.some(({ projectId, projectName }) => projectId === null && projectName === null)) await lookup.all();
-  const resolved = await limited(targets, atOnce, async (target) => ({
-    target,
-    projects: await lookup.projectsOf(target),
-  }));
-  for (const { target, projects } of resolved) {
-    problems.push(...projects.flatMap(({ unreadable }) => unreadable));
-    if (target.valves.length === 0) {
-      found.push(...projects);
-      continue;
-    }
+  const resolved = await limited(targets, atOnce, async (target) => ({ target, ...(await lookup.resolve(target)) }));
+  for (const { target, projects, failures } of resolved) {
+    for (const reason of projects.flatMap(({ unreadable }) => unreadable)) unseen(reason);
     const { kept, missing } = pickValves(projects, target.valves);
     found.push(...kept);
-    problems.push(...missing.map((wanted) => `valve ${wanted} is in no project that the key can see`));
+    // Where single valves are wanted and all are there, nobody needs the other projects.
+    if (target.valves.length === 0 || missing.length > 0) problems.push(...failures.map(problemOf));
+    const visible = failures.length === 0 ? 'that the key can see' : 'that could be read';
+    for (const wanted of missing) unseen(`valve ${wanted} is in no project ${visible}`);
   }
   const projects = eachValveOnce(found);
   if (problems.length > 0 && projects.every(({ valves }) => valves.length === 0)) {
-    throw new TargetError(problems.join('; '), 'run "tasmart valves" to see what the key can see');
+    for (const { error } of problems) if (error) throw error;
+    throw new TargetError(problems.map(({ reason }) => reason).join('; '), LOOK);
   }
-  return { projects, problems: [...new Set(problems)], renames: lookup.renames.sort() };
+  return { projects, problems: eachReasonOnce(problems), renames: lookup.renames.sort() };
 }
 
-/** Narrows to the valves named, by uuid or serial. @throws TargetError for a name that fits none, or two */
-export function narrow(projects: readonly Project[], wanted: readonly string[]): Project[] {
-  if (wanted.length === 0) return [...projects];
+function problemOf(error: KnownError): TargetProblem {
+  return { reason: error.message, remedy: error.remedy, error };
+}
+
+function eachReasonOnce(problems: readonly TargetProblem[]): TargetProblem[] {
+  return [...new Map(problems.map((problem) => [problem.reason, problem])).values()];
+}
+
+/**
+ * Narrows to the valves named, by uuid or serial.
+ *
+ * @throws TargetError for a name that fits none, or two; what kept a project from being read, where it may be there
+ */
+export function narrow(
+  { projects, problems }: Pick<ResolvedTargets, 'projects' | 'problems'>,
+  wanted: readonly string[],
+): readonly Project[] {
   const { kept, missing } = pickValves(projects, wanted);
   if (missing.length === 0) return kept;
+  for (const { error } of problems) if (error) throw error;
   const known = projects.flatMap(({ valves }) => valves.map(({ shortSn, id }) => shortSn ?? id));
   throw new TargetError(
     `no targeted valve is called ${missing.join(', ')}`,
@@ -93,7 +116,7 @@ function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
   const seen = new Map<string, Promise<Project>>();
   const renames: string[] = [];
   let summaries: ReturnType<HyCloud['listProjects']> | null = null;
-  let everything: Promise<Project[]> | null = null;
+  let everything: Promise<Resolution> | null = null;
 
   const byId = (id: string): Promise<Project> => {
     const project = seen.get(id) ?? hycloud.getProject(id).catch(explainMissing(id, nameOf(id, known)));
@@ -101,7 +124,15 @@ function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
     return project;
   };
   const list = () => (summaries ??= hycloud.listProjects());
-  const all = () => (everything ??= list().then((visible) => limited(visible, atOnce, ({ id }) => byId(id))));
+  const all = () => (everything ??= list().then(allOf, failed));
+
+  async function allOf(visible: readonly ProjectSummary[]): Promise<Resolution> {
+    const resolutions = await limited(visible, atOnce, ({ id }) => resolution(byId(id)));
+    return {
+      projects: resolutions.flatMap(({ projects }) => projects),
+      failures: resolutions.flatMap(({ failures }) => failures),
+    };
+  }
 
   async function byKnownName(configured: string, last: { id: string; name: string }): Promise<Project> {
     const project = await byId(last.id);
@@ -143,12 +174,28 @@ function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
   return {
     renames,
     all,
-    async projectsOf({ projectId, projectName }: Target): Promise<Project[]> {
-      if (projectId !== null) return [await byId(projectId)];
-      if (projectName !== null) return [await byName(projectName)];
-      return all();
+    resolve({ projectId, projectName }: Target): Promise<Resolution> {
+      if (projectId !== null) return resolution(byId(projectId));
+      return projectName === null ? all() : resolution(byName(projectName));
     },
   };
+}
+
+/** What could be read of a target's projects, and why the others could not. */
+interface Resolution {
+  projects: readonly Project[];
+  failures: readonly KnownError[];
+}
+
+function resolution(project: Promise<Project>): Promise<Resolution> {
+  return project.then((found) => ({ projects: [found], failures: [] }), failed);
+}
+
+/** @throws HyCloudError that would be the same for every project */
+function failed(error: unknown): Resolution {
+  const concernsAll = error instanceof HyCloudError && ['unauthorized', 'aborted'].includes(error.failure);
+  if (!(error instanceof KnownError) || concernsAll) throw error;
+  return { projects: [], failures: [error] };
 }
 
 /**
@@ -190,8 +237,12 @@ function explainMissing(id: string, lastName: string | null) {
   };
 }
 
-/** @throws TargetError for a serial that two valves bear */
-function pickValves(projects: readonly Project[], wanted: readonly string[]): { kept: Project[]; missing: string[] } {
+/** Those that are wanted; all where none is named. @throws TargetError for a serial that two valves bear */
+function pickValves(
+  projects: readonly Project[],
+  wanted: readonly string[],
+): { kept: readonly Project[]; missing: readonly string[] } {
+  if (wanted.length === 0) return { kept: projects, missing: [] };
   const all = new Map<string, Valve>(projects.flatMap(({ valves }) => valves.map((valve) => [valve.id, valve])));
   const ids = new Set<string>();
   const missing: string[] = [];

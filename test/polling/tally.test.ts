@@ -34,7 +34,7 @@ function batchOf(...fates: Fate[]): [ValveOutcome[], PolledValve[]] {
 }
 
 test('counts over batches: what is new, unchanged, silent, failed', () => {
-  const tally = createTally(['valve x is missing']);
+  const tally = createTally([{ reason: 'valve x is missing', remedy: null, error: null }]);
   tally.add(...batchOf({ stored: [true, false] }, { stored: [false] }, { stored: [true], silent: true }));
   tally.add(...batchOf({ silent: true }, { stored: [true, true], error: null }, { error: SERVER_ERROR }));
   expect(tally.result()).toMatchObject({

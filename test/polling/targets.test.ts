@@ -19,7 +19,8 @@ function target(some: Partial<Target>): Target {
 
 async function resolve(projects: readonly Project[], ...targets: Partial<Target>[]) {
   const { projects: found, problems } = await resolveTargets(fakeProjects(projects), targets.map(target));
-  return { valves: found.map(({ id, valves }) => [id, valves.map((valve) => valve.id)]), problems };
+  const reasons = problems.map(({ reason }) => reason);
+  return { valves: found.map(({ id, valves }) => [id, valves.map((valve) => valve.id)]), problems: reasons };
 }
 
 async function refusal(promise: Promise<unknown>): Promise<TargetError> {
@@ -223,18 +224,77 @@ describe('several targets', () => {
     );
   });
 
-  test('ask for nothing more once one has failed', async () => {
+  test('ask for nothing more once the credentials are refused', async () => {
     const asked: string[] = [];
     const getProject = async (id: string): Promise<Project> => {
       asked.push(id);
       await sleep(id === 'p-1' ? 1 : 20);
-      if (id === 'p-1') throw new HyCloudError('server', 'projects/p-1', 'HTTP 503', { status: 503 });
+      if (id === 'p-1') throw new HyCloudError('unauthorized', 'projects/p-1', 'HTTP 401', { status: 401 });
       return NORTH;
     };
     const targets = ['p-1', 'p-2', 'p-3'].map((projectId) => target({ projectId }));
     const resolving = resolveTargets({ ...fakeProjects([]), getProject }, targets, { maxConcurrency: 2 });
-    await expect(resolving).rejects.toThrow('HTTP 503');
+    await expect(resolving).rejects.toThrow('HTTP 401');
     expect(asked).toEqual(['p-1', 'p-2']);
+  });
+
+  const failures = [
+    ['server', 500, 'HyCloud, GET projects/p-bad: HTTP 500'],
+    ['network', null, 'HyCloud, GET projects/p-bad: HTTP null'],
+    ['not-found', 404, 'project p-bad is not there, or the key may not see it (HTTP 404)'],
+    ['forbidden', 403, 'project p-bad is not there, or the key may not see it (HTTP 403)'],
+  ] as const;
+
+  describe.each(failures)('of which one cannot be read (%s)', (failure, status, reason) => {
+    const hycloud = fakeProjects([NORTH, project('p-bad', 'Bad', [C])]);
+    const getProject = (id: string): Promise<Project> =>
+      id === 'p-bad'
+        ? Promise.reject(new HyCloudError(failure, 'projects/p-bad', `HTTP ${status}`, { ...(status && { status }) }))
+        : hycloud.getProject(id);
+    const resolved = async (...targets: Partial<Target>[]) => {
+      const { projects, problems } = await resolveTargets({ ...hycloud, getProject }, targets.map(target));
+      return { projects, problems: problems.map((problem) => problem.reason) };
+    };
+
+    test('lose that one alone, whatever their order', async () => {
+      const [good, bad] = [{ projectId: 'p-north' }, { projectName: 'Bad' }];
+      for (const targets of [
+        [good, bad],
+        [bad, good],
+      ]) {
+        expect(await resolved(...targets)).toEqual({ projects: [NORTH], problems: [reason] });
+      }
+    });
+
+    test('do not mind where every wanted valve is elsewhere', async () => {
+      expect(await resolved({ valves: ['valve-b'] })).toEqual({
+        projects: [{ ...NORTH, valves: [B] }],
+        problems: [],
+      });
+    });
+
+    test('say so of a wanted valve that may be in it', async () => {
+      expect((await resolved({ valves: ['valve-b', 'valve-c'] })).problems).toEqual([
+        reason,
+        'valve valve-c is in no project that could be read',
+      ]);
+    });
+
+    test('have failed where nothing else is left', async () => {
+      await expect(resolved({ projectId: 'p-bad' })).rejects.toThrow(reason);
+      await expect(resolved({ valves: ['valve-c'] })).rejects.toThrow(reason);
+    });
+  });
+
+  test('go by their ids where the list of projects cannot be read', async () => {
+    const listProjects = () => Promise.reject(new HyCloudError('server', 'projects', 'HTTP 500', { status: 500 }));
+    const targets = [{ projectName: 'South' }, { valves: ['valve-c'] }, { projectId: 'p-north' }].map(target);
+    const { projects, problems } = await resolveTargets({ ...fakeProjects([NORTH, SOUTH]), listProjects }, targets);
+    expect(projects).toEqual([NORTH]);
+    expect(problems.map(({ reason }) => reason)).toEqual([
+      'HyCloud, GET projects: HTTP 500',
+      'valve valve-c is in no project that could be read',
+    ]);
   });
 
   test('tell of a valve that could not be read once, and go on', async () => {
@@ -246,18 +306,27 @@ describe('several targets', () => {
 });
 
 describe('narrow (--valve)', () => {
+  const BOTH = { projects: [NORTH, SOUTH], problems: [] };
+
   test('keeps everything where nothing is named', () => {
-    expect(narrow([NORTH, SOUTH], [])).toEqual([NORTH, SOUTH]);
+    expect(narrow(BOTH, [])).toEqual([NORTH, SOUTH]);
   });
 
   test('keeps the named valves, and the projects that have any', () => {
-    expect(narrow([NORTH, SOUTH], ['00000002'])).toEqual([SOUTH]);
-    expect(narrow([NORTH, SOUTH], ['valve-b', 'valve-c'])).toEqual([{ ...NORTH, valves: [B] }, SOUTH]);
+    expect(narrow(BOTH, ['00000002'])).toEqual([SOUTH]);
+    expect(narrow(BOTH, ['valve-b', 'valve-c'])).toEqual([{ ...NORTH, valves: [B] }, SOUTH]);
   });
 
   test('refuses a name that no targeted valve bears, with the nearest', () => {
-    const call = () => narrow([NORTH, SOUTH], ['valve-a', '00000009']);
+    const call = () => narrow(BOTH, ['valve-a', '00000009']);
     expect(call).toThrow(TargetError);
     expect(call).toThrow('no targeted valve is called 00000009');
+  });
+
+  test('says why a project could not be read that may hold it', () => {
+    const error = new HyCloudError('server', 'projects/p-bad', 'HTTP 500', { status: 500 });
+    const problems = [{ reason: error.message, remedy: error.remedy, error }];
+    expect(narrow({ ...BOTH, problems }, ['valve-a'])).toEqual([{ ...NORTH, valves: [A] }]);
+    expect(() => narrow({ ...BOTH, problems }, ['valve-z'])).toThrow(error);
   });
 });

@@ -91,7 +91,7 @@ async function checkTargets(
       for (const valve of projects.flatMap((project) => project.valves)) valves.set(valve.id, valve);
       const found = projects.map((project) => `"${project.name}" (${count(project.valves.length, 'valve')})`);
       items.push(ok('target', found.join(', ')));
-      items.push(...problems.map((problem) => failed('target', problem, 'run "tasmart valves" to see what there is')));
+      items.push(...problems.map(({ reason, remedy }) => failed('target', reason, remedy)));
       items.push(...renames.map((rename) => warning('target', rename, 'put the new name or the id into config.json')));
     } catch (error) {
       if (!(error instanceof KnownError)) throw error;
