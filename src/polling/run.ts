@@ -8,6 +8,7 @@ import type { Micros } from '../domain/time.ts';
 import type { Shard } from '../domain/shard.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
+import { latestOf } from '../hycloud/points.ts';
 import { inBatches } from './batches.ts';
 import { floorToGrid } from './grid.ts';
 import { overload } from './pace.ts';
@@ -16,6 +17,7 @@ import type { PolledValve, PollReport } from './report.ts';
 import { pickShard } from './shard.ts';
 import { createTally } from './tally.ts';
 import { namesOf, narrow, resolveTargets, type KnownProjects, type Target, type TargetProblem } from './targets.ts';
+import { createUnreached } from './unreached.ts';
 import { pollValve, type ValveContext, type ValveOutcome } from './valve.ts';
 import { queue, type Work } from './work.ts';
 
@@ -51,15 +53,17 @@ const LINGER_MS = 250;
  * @throws TargetError, HyCloudError where nothing could be begun or the credentials are refused, DatabaseError
  */
 export async function poll(dependencies: PollDependencies, settings: PollSettings): Promise<PollReport> {
-  const { hycloud, database, onPolled } = dependencies;
+  const { hycloud, database, log, onPolled } = dependencies;
   const { work, problems, nowUs, registered } = await prepare(dependencies, settings);
   const context: ValveContext = { hycloud, nowUs, settings, properties: settings.properties };
   const tally = createTally(problems);
+  const unreached = createUnreached();
   const batching = { concurrency: settings.maxConcurrency, maxBatch: MAX_BATCH, lingerMs: LINGER_MS, sizeOf };
   try {
     for await (const batch of inBatches(work, ({ valve, state }) => pollValve(valve, state, context), batching)) {
       await registered;
-      const isNew = database ? await store(database, batch) : () => true;
+      const isNew = database ? await store(database, batch, latestOf(nowUs)) : () => true;
+      unreached.add(batch);
       const polled = batch.map((outcome) => polledValve(outcome, isNew));
       tally.add(batch, polled);
       onPolled?.(polled, nowUs);
@@ -69,6 +73,7 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
     await Promise.allSettled([registered]);
   }
   await registered;
+  unreached.warn(log);
   return { nowUs, ...tally.result() };
 }
 
@@ -93,7 +98,7 @@ async function prepare({ hycloud, database, log }: PollDependencies, settings: P
   if (tooMany) log.warn({ valves: valves.length, ...tooMany }, 'polling every valve takes longer than there is time');
   log.info({ valves: valves.length, projects: projects.length, requests: hycloud.stats.requests }, 'targets resolved');
   const toUs = floorToGrid(nowUs, settings.intervalUs);
-  const work = await queue(database, valves, { fromUs: toUs - settings.intervalUs, toUs });
+  const work = await queue(database, valves, { fromUs: toUs - settings.intervalUs, toUs }, latestOf(nowUs));
   // Narrowed or not: that a valve is no longer listed is told by its project being seen without it.
   const registered = database ? recordProjects(database, resolved.projects) : Promise.resolve();
   registered.catch(() => undefined); // told to whoever waits for it
@@ -105,16 +110,17 @@ function sizeOf({ readings }: ValveOutcome): number {
   return Math.max(1, readings.length);
 }
 
-async function store(database: Database, batch: readonly ValveOutcome[]): Promise<IsNew> {
-  const reached = batch.filter(({ failure, readings }) => readings.length > 0 || !isUnreached(failure?.error ?? null));
+async function store(database: Database, batch: readonly ValveOutcome[], latestUs: Micros): Promise<IsNew> {
+  const tried = batch.filter(({ failure, readings }) => readings.length > 0 || !hadNoTurn(failure?.error ?? null));
   return storeReadings(
     database,
-    reached.map(({ valve, readings, syncedUntilUs }) => ({ tasmartId: valve.id, readings, syncedUntilUs })),
+    tried.map(({ valve, readings, syncedUntilUs }) => ({ tasmartId: valve.id, readings, syncedUntilUs })),
+    latestUs,
   );
 }
 
 /** The run was over before the valve had its turn. */
-function isUnreached(error: KnownError | null): boolean {
+function hadNoTurn(error: KnownError | null): boolean {
   return error instanceof HyCloudError && error.failure === 'aborted';
 }
 

@@ -26,6 +26,8 @@ export interface ValveOutcome {
   newest: Reading | null;
   /** everything before it is stored once `readings` are; null: unchanged */
   syncedUntilUs: Micros | null;
+  /** since it was last synced, but longer ago than a run reaches back: HyCloud was not asked for it */
+  unreached: { fromUs: Micros; toUs: Micros } | null;
   /** HyCloud has no point of the last interval */
   silent: boolean;
   failure: Failure | null;
@@ -95,6 +97,8 @@ function createHarvest(valve: Valve, state: ValveState, plan: Plan, context: Val
   let malformedReason = '';
   /** everything before it was seen whole */
   let wholeUntilUs = Infinity;
+  /** of all clocks that answered, the one that is least ahead */
+  let clockUs = context.nowUs;
   let coveredUntilUs = plan.fromUs;
 
   function add(slice: Slice): void {
@@ -103,7 +107,7 @@ function createHarvest(valve: Valve, state: ValveState, plan: Plan, context: Val
     if (last && (!newest || last.timeUs > newest.timeUs)) newest = last;
     coveredUntilUs = slice.coveredUntilUs;
     // Skewed clocks among HyCloud's servers: synced is only what was over by the clock of every one that answered.
-    wholeUntilUs = Math.min(wholeUntilUs, slice.serverTimeUs);
+    clockUs = Math.min(clockUs, slice.serverTimeUs);
     for (const { timeUs, reason } of slice.malformed) {
       malformedCount += 1;
       malformedReason ||= reason;
@@ -116,9 +120,16 @@ function createHarvest(valve: Valve, state: ValveState, plan: Plan, context: Val
   function syncedUntil(failure: Failure | null): Micros | null {
     // A first run that fails is where the valve's history here begins: the next one goes on from its window.
     if (plan.sinceUs === null && failure && malformedCount === 0) return lastBoundaryUs - intervalUs;
-    const untilUs = Math.min(coveredUntilUs, wholeUntilUs, context.nowUs);
-    if (plan.sinceUs !== null) return Math.max(floorToGrid(untilUs, intervalUs), plan.sinceUs);
-    return untilUs === context.nowUs ? floorToGrid(untilUs, intervalUs) : null;
+    const untilUs = Math.min(coveredUntilUs, wholeUntilUs, clockUs);
+    if (plan.sinceUs === null) return untilUs === context.nowUs ? floorToGrid(untilUs, intervalUs) : null;
+    // Nothing moves back; nor past the clock, where plan.sinceUs comes from one that is ahead of it.
+    const reachedUs = Math.max(floorToGrid(untilUs, intervalUs), plan.sinceUs);
+    return reachedUs <= Math.max(clockUs, state.syncedUntilUs ?? clockUs) ? reachedUs : null;
+  }
+
+  function unreached(): ValveOutcome['unreached'] {
+    const [fromUs, toUs] = [state.syncedUntilUs, plan.sinceUs];
+    return fromUs !== null && toUs !== null && fromUs < toUs ? { fromUs, toUs } : null;
   }
 
   return {
@@ -128,6 +139,7 @@ function createHarvest(valve: Valve, state: ValveState, plan: Plan, context: Val
       readings: chosen(failure === null),
       newest,
       syncedUntilUs: syncedUntil(failure),
+      unreached: unreached(),
       silent: failure === null && malformedCount === 0 && (newest?.timeUs ?? 0) <= context.nowUs - intervalUs,
       failure: failure ?? malformedFailure(),
     }),

@@ -18,19 +18,21 @@ const CHUNK = 5000;
  * longest ago come first; without a database, as they are listed.
  *
  * @param window of the last boundary, (fromUs, toUs]
+ * @param latestUs by HyCloud's clock; later, nobody can be synced
  * @throws DatabaseError
  */
 export async function queue(
   database: Database | null,
   valves: readonly Valve[],
   window: { fromUs: Micros; toUs: Micros },
+  latestUs: Micros,
 ): Promise<Iterable<Work>> {
   if (!database) return inTurn([...valves], valves.keys(), () => UNKNOWN_VALVE);
   // In columns of numbers: objects would take ten times as much.
   const [synced, boundary, attempt] = [column(valves), column(valves), column(valves)];
   for (let start = 0; start < valves.length; start += CHUNK) {
     const ids = valves.slice(start, start + CHUNK).map(({ id }) => id);
-    const states = await loadSyncStates(database, ids, window);
+    const states = await loadSyncStates(database, ids, window, latestUs);
     synced.set(states.syncedUntilUs, start);
     boundary.set(states.boundaryReadingUs, start);
     attempt.set(states.lastAttemptUs, start);

@@ -13,6 +13,7 @@ import { freshDatabase, type TestDatabase } from '../support/database.ts';
 const VALVES = Array.from({ length: 5200 }, (_, index) => valveNamed(`valve-${String(index).padStart(5, '0')}`));
 const PROJECT = { id: 'p', name: 'P', valves: VALVES, unreadable: [] };
 const WINDOW = { fromUs: at('10:00'), toUs: at('10:15') };
+const LATEST_US = at('10:20');
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -53,8 +54,8 @@ test('stores of the same valves in opposite order, and the registry, never wait 
       for (let round = 0; round < 5; round += 1) await work(db);
     });
   await Promise.all([
-    repeated((db) => storeReadings(db, batch)),
-    repeated((db) => storeReadings(db, [...batch].reverse())),
+    repeated((db) => storeReadings(db, batch, LATEST_US)),
+    repeated((db) => storeReadings(db, [...batch].reverse(), LATEST_US)),
     repeated((db) => recordProjects(db, [{ ...PROJECT, valves: [...VALVES].reverse() }])),
   ]);
 });
@@ -66,7 +67,7 @@ test('nor does a link to a register that another valve holds', async () => {
   const [stored, linked] = await session(async (db) => {
     const work = await db.transaction(async () => {
       await db.query('select from tasmart_valves where tasmart_id = $1 for update', [between]);
-      const storing = session((other) => storeReadings(other, batch)).then(() => 'stored');
+      const storing = session((other) => storeReadings(other, batch, LATEST_US)).then(() => 'stored');
       await untilWaiting(db, 1);
       const linking = session((other) => linkValve(other, wanting, 'register'));
       await untilWaiting(db, 2);
@@ -99,7 +100,9 @@ test('every type of column is stored as it is, null and the ends of its range in
     reading(at('08:01'), { energyCounter1Kwh: -(2n ** 63n), errorStatus: [] }),
     reading(at('08:02'), { measuredFlowDlh: 2 ** 31 - 1, errorStatus: ['a "b", {c}', '\\', 'NULL'] }),
   ];
-  await session((db) => storeReadings(db, [{ tasmartId: 'extremes', readings: extremes, syncedUntilUs: null }]));
+  await session((db) =>
+    storeReadings(db, [{ tasmartId: 'extremes', readings: extremes, syncedUntilUs: null }], LATEST_US),
+  );
   const rows = await session((db) =>
     db.query(
       `select measured_flow, energy_counter_regime_1 as counter, position, error_status
@@ -115,7 +118,7 @@ test('every type of column is stored as it is, null and the ends of its range in
 
 describe('the queue of a poll', () => {
   test('without a database is the list', async () => {
-    const work = [...(await queue(null, VALVES, WINDOW))];
+    const work = [...(await queue(null, VALVES, WINDOW, LATEST_US))];
     expect(work.map(({ valve }) => valve)).toEqual(VALVES);
     expect(work[5100]?.state).toEqual({ syncedUntilUs: null, boundaryReadingUs: null });
   });
@@ -124,14 +127,14 @@ describe('the queue of a poll', () => {
     const [early, late, both] = [VALVES[10], VALVES[5100], VALVES[5150]];
     const fresh = valveNamed('never-polled');
     const stored = (valve = fresh, syncedUntilUs = 0, readings: Reading[] = []) =>
-      session((db) => storeReadings(db, [{ tasmartId: valve.id, readings, syncedUntilUs }]));
+      session((db) => storeReadings(db, [{ tasmartId: valve.id, readings, syncedUntilUs }], LATEST_US));
     await session(async (db) => {
       await db.query(`update tasmart_valves set synced_until = null, last_attempt_at = '2026-01-01'`);
     });
     await stored(late, at('09:45'));
     await stored(both, at('10:00'), [reading(at('10:14:58'))]);
     await stored(early, at('09:30'), [reading(at('09:59')), reading(at('10:15'))]);
-    const work = await session(async (db) => [...(await queue(db, [...VALVES, fresh], WINDOW))]);
+    const work = await session(async (db) => [...(await queue(db, [...VALVES, fresh], WINDOW, LATEST_US))]);
     expect(work).toHaveLength(VALVES.length + 1);
     expect(work[0]).toEqual({ valve: fresh, state: { syncedUntilUs: null, boundaryReadingUs: null } });
     expect(work.slice(1, 4).map(({ valve }) => valve)).toEqual(VALVES.slice(0, 3));
@@ -140,5 +143,22 @@ describe('the queue of a poll', () => {
       { valve: both, state: { syncedUntilUs: at('10:00'), boundaryReadingUs: at('10:14:58') } },
       { valve: early, state: { syncedUntilUs: at('09:30'), boundaryReadingUs: at('10:15') } },
     ]);
+  });
+
+  test('takes no clock for true that was ahead: what HyCloud’s own cannot have seen counts for nothing', async () => {
+    const valve = valveNamed('ahead');
+    const stateOf = async () =>
+      session(async (db) => [...(await queue(db, [valve], WINDOW, LATEST_US))].map(({ state }) => state.syncedUntilUs));
+    const store = (syncedUntilUs: number | null, readings: Reading[], latestUs: number) =>
+      session((db) => storeReadings(db, [{ tasmartId: valve.id, readings, syncedUntilUs }], latestUs));
+    await session((db) => recordProjects(db, [{ ...PROJECT, valves: [...VALVES, valve] }]));
+    await store(at('23:45'), [reading(at('09:50')), reading(at('23:40'))], at('23:50'));
+    expect(await stateOf()).toEqual([at('09:50')]);
+    await store(null, [], at('23:50'));
+    expect(await stateOf()).toEqual([at('09:50')]);
+    await store(at('10:15'), [], LATEST_US);
+    expect(await stateOf()).toEqual([at('10:15')]);
+    await store(at('10:00'), [], LATEST_US);
+    expect(await stateOf()).toEqual([at('10:15')]);
   });
 });

@@ -26,6 +26,7 @@ function batchOf(...fates: Fate[]): [ValveOutcome[], PolledValve[]] {
       readings: [],
       newest: null,
       syncedUntilUs: null,
+      unreached: null,
       silent,
       failure: failure === null ? null : { reason: failure, remedy: null, error },
     };

@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest';
+import { US_PER_DAY, US_PER_HOUR } from '../../src/domain/time.ts';
+import { expectRepaired, floor, logLines, NOW_US, setStage, syncedUntil } from './support/database-stage.ts';
+
+describe('a Date that is ahead in one run costs no reading of the runs after it', () => {
+  test.each([
+    ['by a day, in every answer', /./, US_PER_DAY],
+    ['by a day, in that of the project', /projects/, US_PER_DAY],
+    ['by 40 days, in that of the project', /projects/, 40 * US_PER_DAY],
+    ['by 40 days, in every answer', /./, 40 * US_PER_DAY],
+  ])('%s', async (_how, path, aheadUs) => {
+    const stage = await setStage();
+    const { simulator } = stage;
+    expect((await stage.run()).code).toBe(0);
+    simulator.clock.advance(US_PER_HOUR);
+    simulator.faults.add({ match: { path }, fault: { kind: 'date', date: aheadUs } });
+    expect((await stage.run()).code).toBe(0);
+    simulator.faults.clear();
+    simulator.clock.advance(5 * US_PER_HOUR);
+    await expectRepaired(stage);
+  });
+});
+
+test('what catch_up_days keeps a run from reading is told, with the command that reads it', async () => {
+  const stage = await setStage();
+  expect((await stage.run()).code).toBe(0);
+  stage.simulator.clock.advance(3 * US_PER_DAY);
+  const config = { catch_up_days: 1 };
+  const { code, stderr } = await stage.run(['poll'], { config });
+  expect(code).toBe(0);
+  expect(logLines(stderr).filter(({ level }) => level === 'warn')).toEqual([
+    {
+      level: 'warn',
+      time: expect.any(String) as string,
+      valves: 3,
+      remedy: 'run "tasmart backfill --from 2026-03-01T10:00:00.000000Z --to 2026-03-03T10:00:00.000000Z"',
+      msg: 'valves were last synced longer ago than catch_up_days; what lies between is not fetched',
+    },
+  ]);
+  expect(new Set(await syncedUntil(stage.client))).toEqual(new Set([floor(NOW_US + 3 * US_PER_DAY)]));
+  expect((await stage.run(['poll'], { config })).stderr).not.toContain('catch_up_days');
+});
