@@ -102,9 +102,8 @@ async function get(http: Http, timeoutMs: number, call: Call): Promise<Answer> {
   call.signal.addEventListener('abort', stop);
   try {
     call.signal.throwIfAborted();
-    const packed = await http(`${call.path}${search(call.query)}`, call.maxBytes, abort.signal);
-    const response = { ...packed, data: unpacked(packed, call) };
-    if (response.status === 200) return { body: response.data, serverTimeUs: serverTime(response) };
+    const response = await http(`${call.path}${search(call.query)}`, call.maxBytes, abort.signal);
+    if (response.status === 200) return { body: unpacked(response, call), serverTimeUs: serverTime(response) };
     throw refusal(call.path, response);
   } catch (error) {
     if (error instanceof HyCloudError) throw error;
@@ -130,7 +129,10 @@ function search(query: Query): string {
 }
 
 /** @throws HyCloudError */
-function unpacked({ data, headers }: AxiosResponse<Buffer>, { path, maxBytes }: Call): Buffer {
+function unpacked(
+  { data, headers }: AxiosResponse<Buffer>,
+  { path, maxBytes }: Pick<Call, 'path' | 'maxBytes'>,
+): Buffer {
   const encoding = String(headers['content-encoding'] ?? 'identity');
   if (encoding === 'identity') return data;
   try {
@@ -149,7 +151,7 @@ function tooLarge(path: string, maxBytes: number): HyCloudError {
 
 function refusal(path: string, response: AxiosResponse<Buffer>): HyCloudError {
   const { status } = response;
-  const type = problemType(response.data);
+  const type = problemType(path, response);
   const detail = type === null ? `HTTP ${status}` : `HTTP ${status} (${type})`;
   return new HyCloudError(failureOf(status), path, detail, { status, retryAfterMs: retryAfter(response) });
 }
@@ -168,10 +170,14 @@ function failureOf(status: number): HyCloudFailure {
 /** HyCloud's take 0.2 kB. */
 const MAX_PROBLEM_LENGTH = 10_000;
 
-/** The API's document calls it type_uri in its table, type in its example. A proxy's body has neither. */
-function problemType(body: Buffer): string | null {
-  if (body.length > MAX_PROBLEM_LENGTH) return null;
+/**
+ * The API's document calls it type_uri in its table, type in its example. A proxy's body has neither, or is not even what
+ * its headers say; the status counts all the same.
+ */
+function problemType(path: string, response: AxiosResponse<Buffer>): string | null {
   try {
+    const body = unpacked(response, { path, maxBytes: MAX_PROBLEM_LENGTH });
+    if (body.length > MAX_PROBLEM_LENGTH) return null;
     const problem = JSON.parse(body.toString()) as { type?: unknown; type_uri?: unknown } | null;
     const type = problem?.type ?? problem?.type_uri;
     return typeof type === 'string' && /^[\w/.:-]{1,80}$/.test(type) ? type : null;

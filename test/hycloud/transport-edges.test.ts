@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
+import { gzipSync } from 'node:zlib';
 import { generate } from 'selfsigned';
 import { describe, expect, test } from 'vitest';
 import { createTransport } from '../../src/hycloud/transport.ts';
@@ -43,6 +44,33 @@ describe('Retry-After is read', () => {
   test('not where there is none, and no date where there is no clock to hold it against', async () => {
     expect(await retryAfter({ date })).toBeNull();
     expect(await retryAfter({ 'retry-after': 'Sun, 01 Mar 2026 10:16:03 GMT' })).toBeNull();
+  });
+});
+
+describe('a status counts, whatever its body says it is', () => {
+  const broken: [string, Buffer][] = [
+    ['empty', Buffer.alloc(0)],
+    ['no gzip', Buffer.from('Unauthorized')],
+    ['cut off', gzipSync('{"type": "api/v1/unauthorized"}').subarray(0, 20)],
+    ['far too large', gzipSync(Buffer.alloc(2_000_000, ' '))],
+  ];
+
+  test.each(broken)('gzip, but %s', async (_how, body) => {
+    const answering = (...statuses: number[]) =>
+      connect((_request, response) =>
+        response.writeHead(statuses.shift() ?? 500, { 'content-encoding': 'gzip', 'retry-after': '0' }).end(body),
+      );
+    const [refused] = await answering(401);
+    expect((await failureOf(refused.listProjects())).message).toBe('HyCloud, GET projects: HTTP 401');
+    const [limited] = await answering(429, 404);
+    expect((await failureOf(limited.listProjects())).message).toBe('HyCloud, GET projects: HTTP 404 (2 attempts)');
+  });
+
+  test('and a packed problem is read', async () => {
+    const [hycloud] = await connect((_request, response) =>
+      response.writeHead(404, { 'content-encoding': 'gzip' }).end(gzipSync('{"type": "api/v1/not-found"}')),
+    );
+    expect((await failureOf(hycloud.listProjects())).message).toContain('HTTP 404 (api/v1/not-found)');
   });
 });
 
