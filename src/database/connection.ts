@@ -31,6 +31,8 @@ export interface ConnectionOptions {
   applicationName: string;
   /** cuts the connection, whatever it waits for; its reason is thrown then */
   giveUp: AbortSignal;
+  /** how long one statement, or the end of the session, is waited for: where the network is gone, not even an error comes */
+  answerLimitMs?: number;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -48,8 +50,10 @@ const SESSION_SETTINGS = `
   set tcp_keepalives_count = 3;
   set timezone = 'UTC';
   set jit = off`;
-/** Where not even a time-out comes back, because the network is gone. */
+/** More than the server itself allows a statement. */
 const ANSWER_LIMIT_MS = 90_000;
+/** By then everything is committed. */
+const GOODBYE_LIMIT_MS = 5000;
 
 interface Session {
   client: pg.Client;
@@ -61,7 +65,7 @@ interface Session {
 /** Connects, hands the session to `use`, and disconnects whatever happens. @throws DatabaseError */
 export async function withConnection<T>(
   settings: ServerSettings,
-  { applicationName, giveUp }: ConnectionOptions,
+  { applicationName, giveUp, answerLimitMs = ANSWER_LIMIT_MS }: ConnectionOptions,
   use: (database: Database) => Promise<T>,
 ): Promise<T> {
   giveUp.throwIfAborted();
@@ -71,11 +75,15 @@ export async function withConnection<T>(
   giveUp.addEventListener('abort', cut);
   try {
     await connect(session);
-    return await use(databaseOf(session));
+    const database = databaseOf(session, answerLimitMs);
+    await database.query(SESSION_SETTINGS);
+    return await use(database);
   } catch (error) {
     throw causeOf(error, lost);
   } finally {
+    const goodbye = setTimeout(cut, Math.min(answerLimitMs, GOODBYE_LIMIT_MS));
     await client.end().catch(() => undefined);
+    clearTimeout(goodbye);
     giveUp.removeEventListener('abort', cut);
   }
 }
@@ -83,7 +91,6 @@ export async function withConnection<T>(
 async function connect({ client, lost }: Session): Promise<void> {
   try {
     await client.connect();
-    await client.query(SESSION_SETTINGS);
   } catch (error) {
     throw asDatabaseError(error, lost);
   }
@@ -120,12 +127,12 @@ function createSession(settings: ServerSettings, applicationName: string, ssl: T
   return { client, lost: lost.signal, lose };
 }
 
-function databaseOf({ client, lost, lose }: Session): Database {
+function databaseOf({ client, lost, lose }: Session, answerLimitMs: number): Database {
   async function query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
     lost.throwIfAborted();
     const limit = setTimeout(
-      () => lose(new DatabaseError(new Error(`no answer within ${ANSWER_LIMIT_MS / 1000} s`))),
-      ANSWER_LIMIT_MS,
+      () => lose(new DatabaseError(new Error(`no answer within ${answerLimitMs / 1000} s`))),
+      answerLimitMs,
     );
     try {
       return (await client.query<Row>(text, [...values])).rows;

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { KnownError } from '../domain/errors.ts';
+import type { Database } from './connection.ts';
 import { DatabaseError } from './errors.ts';
 import { planMigrations, type AppliedMigration, type Migration, type SchemaState } from './migrations-plan.ts';
 
@@ -56,15 +57,16 @@ async function loadMigration(sqlDir: string, name: string): Promise<Migration> {
 }
 
 /** How the database stands to the program. Needs no more than `select` on `tasmart_migrations`. */
-export async function schemaState(client: pg.ClientBase, migrations: readonly Migration[]): Promise<SchemaState> {
-  const { rows: found } = await client.query<{ exists: boolean }>(
-    `select to_regclass('tasmart_migrations') is not null as exists`,
+export async function schemaState(
+  { query }: Pick<Database, 'query'>,
+  migrations: readonly Migration[],
+): Promise<SchemaState> {
+  const [found] = await query<{ exists: boolean }>(`select to_regclass('tasmart_migrations') is not null as exists`);
+  if (found?.exists !== true) return planMigrations(migrations, []);
+  return planMigrations(
+    migrations,
+    await query<AppliedMigration>('select number, name, sha256 from tasmart_migrations order by number'),
   );
-  if (found[0]?.exists !== true) return planMigrations(migrations, []);
-  const { rows: applied } = await client.query<AppliedMigration>(
-    'select number, name, sha256 from tasmart_migrations order by number',
-  );
-  return planMigrations(migrations, applied);
 }
 
 /**
@@ -112,7 +114,9 @@ async function withMigrationLock<T>(
 }
 
 async function applyPending(client: pg.ClientBase, migrations: readonly Migration[]): Promise<readonly Migration[]> {
-  const schema = await schemaState(client, migrations);
+  // Through the client itself: the lock is waited for without a limit, and so is everything behind it.
+  const query = async <Row extends pg.QueryResultRow>(text: string) => (await client.query<Row>(text)).rows;
+  const schema = await schemaState({ query }, migrations);
   if (schema.state === 'newer') throw new MigrationError(`${schema.problem}. Nothing was touched; update tasmart.`);
   if (schema.state === 'altered') {
     throw new MigrationError(`${schema.problem}. Nothing was touched; restore the files as they were released.`);

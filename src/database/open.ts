@@ -24,7 +24,7 @@ export async function withDatabase<T>(
   loading.catch(() => undefined); // thrown below, once there is a session
   return withAnyDatabase(settings, options, async (database) => {
     const migrations = await loading;
-    const schema = await schemaState(database.client, migrations);
+    const schema = await schemaState(database, migrations);
     if ('embeddedFolder' in settings && 'pending' in schema) await migrate(database.client, migrations);
     else if ('problem' in schema) throw new SchemaError(schema.state, schema.problem);
     else if (schema.state !== 'current')

@@ -18,6 +18,11 @@ function migration(number: number, sql: string): Migration {
   return { number, name: `000${number}_file.sql`, sql, sha256: `hash of ${sql}` };
 }
 
+function stateOf(client: pg.Client, migrations: readonly Migration[]) {
+  const query = async <Row extends pg.QueryResultRow>(text: string) => (await client.query<Row>(text)).rows;
+  return schemaState({ query }, migrations);
+}
+
 describe('planMigrations', () => {
   test.each([
     ['missing', []],
@@ -119,9 +124,9 @@ describe('migrate', () => {
   test('an empty database gets all of the schema, without a word; a second time changes nothing', async () => {
     const migrations = await loadMigrations(SQL_DIR);
     const notices: string[] = [];
-    expect((await schemaState(client, migrations)).state).toBe('missing');
+    expect((await stateOf(client, migrations)).state).toBe('missing');
     expect(await migrate(client, migrations, (notice) => notices.push(notice))).toEqual(migrations);
-    expect((await schemaState(client, migrations)).state).toBe('current');
+    expect((await stateOf(client, migrations)).state).toBe('current');
     expect(await migrate(client, migrations, (notice) => notices.push(notice))).toEqual([]);
     expect(notices).toEqual([]);
     expect(await relations(client)).toEqual([
@@ -144,12 +149,12 @@ describe('migrate', () => {
       Array.from({ length: 20 }, async () => migrate(await database.client(), migrations)),
     );
     expect(applied.filter((done) => done.length > 0)).toEqual([migrations]);
-    expect((await schemaState(client, migrations)).state).toBe('current');
+    expect((await stateOf(client, migrations)).state).toBe('current');
   });
 
   test('goes on from where an older program stopped', async () => {
     await migrate(client, [ONE]);
-    expect(await schemaState(client, [ONE, TWO, THREE])).toEqual({ state: 'older', pending: [TWO, THREE] });
+    expect(await stateOf(client, [ONE, TWO, THREE])).toEqual({ state: 'older', pending: [TWO, THREE] });
     expect(await migrate(client, [ONE, TWO, THREE])).toEqual([TWO, THREE]);
     expect(await relations(client)).toEqual(['one', 'tasmart_migrations', 'three', 'two']);
   });
@@ -183,7 +188,7 @@ describe('migrate', () => {
     );
     expect(failure.cause).toMatchObject({ code: '42P01' });
     expect(await relations(client)).toEqual(['one', 'tasmart_migrations']);
-    expect(await schemaState(client, [ONE, TWO])).toEqual({ state: 'older', pending: [TWO] });
+    expect(await stateOf(client, [ONE, TWO])).toEqual({ state: 'older', pending: [TWO] });
   });
 
   test('the first of all migrations leaves nothing behind when it fails', async () => {
@@ -257,7 +262,7 @@ test('the state of the schema can be seen by a role that may only read tasmart_m
   const client = await database.client();
   await withRole(client, async (role) => {
     await client.query(`grant select on tasmart_migrations to ${role}; set role ${role}`);
-    expect((await schemaState(client, await loadMigrations(SQL_DIR))).state).toBe('current');
+    expect((await stateOf(client, await loadMigrations(SQL_DIR))).state).toBe('current');
   });
   await database.drop();
 });

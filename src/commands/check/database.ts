@@ -100,7 +100,7 @@ async function timezoneItem(database: Database, timezone: string): Promise<Check
 
 async function schemaItem(database: Database): Promise<CheckItem> {
   const migrations = await loadMigrations(SQL_DIR);
-  const schema = await schemaState(database.client, migrations);
+  const schema = await schemaState(database, migrations);
   if (schema.state === 'current') return ok('schema', `up to date: ${migrations.at(-1)?.name ?? 'empty'}`);
   const detail = 'problem' in schema ? schema.problem : `${schema.pending.length} migrations behind`;
   const { message, remedy } = new SchemaError(schema.state, detail);
