@@ -44,6 +44,8 @@ export class TargetError extends KnownError {
 
 const LOOK = 'run "tasmart valves" to see what the key can see';
 
+const MAX_CANDIDATES = 20;
+
 /** A project's list may take 24 MB as a text, and several times that as objects. */
 const PROJECTS_AT_ONCE = 4;
 
@@ -74,8 +76,7 @@ export async function resolveTargets(
     found.push(...kept);
     // Where single valves are wanted and all are there, nobody needs the other projects.
     if (target.valves.length === 0 || missing.length > 0) problems.push(...failures.map(problemOf));
-    const visible = failures.length === 0 ? 'that the key can see' : 'that could be read';
-    for (const wanted of missing) unseen(`valve ${wanted} is in no project ${visible}`);
+    for (const wanted of missing) unseen(`valve ${wanted} is ${nowhere(target, projects, failures)}`);
   }
   const projects = eachValveOnce(found);
   if (problems.length > 0 && projects.every(({ valves }) => valves.length === 0)) {
@@ -83,6 +84,13 @@ export async function resolveTargets(
     throw new TargetError(problems.map(({ reason }) => reason).join('; '), LOOK);
   }
   return { projects, problems: eachReasonOnce(problems), renames: lookup.renames.sort() };
+}
+
+/** Where a valve was looked for in vain. */
+function nowhere(target: Target, projects: readonly Project[], failures: readonly KnownError[]): string {
+  if (failures.length > 0) return 'in no project that could be read';
+  const [project] = target.projectId === null && target.projectName === null ? [] : projects;
+  return project ? `not in project "${project.name}"` : 'in no project that the key can see';
 }
 
 function problemOf(error: KnownError): TargetProblem {
@@ -119,11 +127,13 @@ function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
   let everything: Promise<Resolution> | null = null;
 
   const byId = (id: string): Promise<Project> => {
-    const project = seen.get(id) ?? hycloud.getProject(id).catch(explainMissing(id, nameOf(id, known)));
+    const project = seen.get(id) ?? hycloud.getProject(id).catch((error: unknown) => explainMissing(id, error));
     seen.set(id, project);
     return project;
   };
   const list = () => (summaries ??= hycloud.listProjects());
+  /** For what is said besides: that it cannot be read costs no more than that. */
+  const visible = () => list().catch(() => []);
   const all = () => (everything ??= list().then(allOf, failed));
 
   async function allOf(visible: readonly ProjectSummary[]): Promise<Resolution> {
@@ -134,15 +144,42 @@ function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
     };
   }
 
+  async function explainMissing(id: string, error: unknown): Promise<never> {
+    if (!(error instanceof HyCloudError) || !['not-found', 'forbidden'].includes(error.failure)) throw error;
+    const lastName = [...known.values()].find((project) => project.id === id)?.name;
+    const called = lastName === undefined ? '' : `, last called "${lastName}",`;
+    const others = (await visible()).slice(0, MAX_CANDIDATES).map((other) => `"${other.name}" (${other.id})`);
+    throw new TargetError(
+      `project ${id}${called} is not there, or the key may not see it (HTTP ${error.status ?? 0})`,
+      others.length > 0
+        ? `the key can see: ${others.join(', ')}`
+        : 'run "tasmart projects" to see what the key can see',
+    );
+  }
+
   async function byKnownName(configured: string, last: { id: string; name: string }): Promise<Project> {
-    const project = await byId(last.id);
-    if (project.name === last.name) return project;
-    const others = (await list()).filter(({ id, name }) => id !== project.id && isSameName(name, configured));
+    const project = await byId(last.id).catch((error: unknown) => successor(configured, last.id, error));
+    if (project.id !== last.id || (project.name === last.name && isSameName(project.name, configured))) return project;
+    const others = (await visible()).filter(({ id, name }) => id !== project.id && isSameName(name, configured));
+    if (project.name === last.name && others.length === 0) return project;
     const elsewhere = others.map(
       ({ id }) => `; another project, ${id}, now bears the name "${configured}", and is not polled`,
     );
+    const called = project.name === last.name ? configured : last.name;
     renames.push(
-      `project ${project.id} was called "${last.name}" and is now called "${project.name}"${elsewhere.join('')}`,
+      `project ${project.id} was called "${called}" and is now called "${project.name}"${elsewhere.join('')}`,
+    );
+    return project;
+  }
+
+  /** Of a project that is gone: the one that bears its name now, if there is just one. */
+  async function successor(configured: string, goneId: string, error: unknown): Promise<Project> {
+    if (!(error instanceof TargetError)) throw error;
+    const [heir, ...rivals] = (await visible()).filter(({ name }) => isSameName(name, configured));
+    if (!heir || rivals.length > 0) throw error;
+    const project = await byId(heir.id);
+    renames.push(
+      `project ${goneId}, which "${configured}" meant, is not there any more; ${heir.id}, which bears the name now, is polled in its place`,
     );
     return project;
   }
@@ -150,8 +187,8 @@ function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
   async function byName(name: string): Promise<Project> {
     const last = known.get(name.normalize('NFC'));
     if (last) return byKnownName(name, last);
-    const visible = await list();
-    const same = visible.filter((project) => isSameName(project.name, name));
+    const projects = await list();
+    const same = projects.filter((project) => isSameName(project.name, name));
     if (same.length > 1) {
       const ids = same.map(({ id, valveCount }) => `${id} (${valveCount} valves)`).join(', ');
       throw new TargetError(
@@ -163,7 +200,7 @@ function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
     if (id !== undefined) return byId(id);
     const names = nearest(
       name,
-      visible.map((project) => project.name),
+      projects.map((project) => project.name),
     ).map((text) => `"${text}"`);
     throw new TargetError(
       `no project is called "${name}"`,
@@ -223,20 +260,6 @@ function isSameName(a: string, b: string): boolean {
   return a.normalize('NFC') === b.normalize('NFC');
 }
 
-function nameOf(id: string, known: KnownProjects): string | null {
-  return [...known.values()].find((project) => project.id === id)?.name ?? null;
-}
-
-function explainMissing(id: string, lastName: string | null) {
-  return (error: unknown): never => {
-    if (!(error instanceof HyCloudError) || !['not-found', 'forbidden'].includes(error.failure)) throw error;
-    throw new TargetError(
-      `project ${id}${lastName === null ? '' : `, last called "${lastName}",`} is not there, or the key may not see it (HTTP ${error.status ?? 0})`,
-      'run "tasmart projects" to see what the key can see; target_project_id names another one',
-    );
-  };
-}
-
 /** Those that are wanted; all where none is named. @throws TargetError for a serial that two valves bear */
 function pickValves(
   projects: readonly Project[],
@@ -267,7 +290,7 @@ function eachValveOnce(projects: readonly Project[]): Project[] {
 }
 
 function nearest(wanted: string, known: readonly string[]): string[] {
-  return [...new Set(known)].sort((a, b) => distance(wanted, a) - distance(wanted, b)).slice(0, 20);
+  return [...new Set(known)].sort((a, b) => distance(wanted, a) - distance(wanted, b)).slice(0, MAX_CANDIDATES);
 }
 
 /** The project names that have to be looked up. */

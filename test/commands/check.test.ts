@@ -206,7 +206,7 @@ describe('HyCloud', () => {
     expect(items.filter(({ name }) => name === 'target').map(({ state, seen }) => [state, seen])).toEqual([
       ['failed', expect.stringContaining('project 00000000-0000-4000-8000-000000000000 is not there') as string],
       ['ok', '"Condominio Città Giardino – Milano" (1 valve)'],
-      ['failed', 'valve 00000000 is in no project that the key can see'],
+      ['failed', 'valve 00000000 is not in project "Condominio Città Giardino – Milano"'],
     ]);
   });
 

@@ -128,7 +128,7 @@ describe('single valves', () => {
       valves: ['valve-a', 'valve-c'],
     });
     expect(valves).toEqual([['p-north', ['valve-a']]]);
-    expect(problems).toEqual(['valve valve-c is in no project that the key can see']);
+    expect(problems).toEqual(['valve valve-c is not in project "North"']);
   });
 
   test('that are named twice are polled once', async () => {
@@ -303,6 +303,12 @@ describe('several targets', () => {
       problems: ['valve no. 2 of project "Odd" has no usable id'],
     });
   });
+});
+
+test('a project that is not there is answered with those there are, by name and id', async () => {
+  const error = await refusal(resolve([NORTH, SOUTH], { projectId: 'p-west' }));
+  expect(error.message).toBe('project p-west is not there, or the key may not see it (HTTP 404)');
+  expect(error.remedy).toBe('the key can see: "North" (p-north), "South" (p-south)');
 });
 
 describe('narrow (--valve)', () => {
