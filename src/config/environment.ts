@@ -43,8 +43,11 @@ function parseBaseUrl(text: string, report: Report): string {
 export function parseHealthcheck(env: Environment, problems: Problem[]): string | null {
   const text = read(env, 'HEALTHCHECK_URL');
   if (!text) return null;
-  if (['http:', 'https:'].includes(parseUrl(text)?.protocol ?? '')) return text;
-  problems.push({ key: 'HEALTHCHECK_URL', message: 'is not an http or https URL', section: null });
+  const url = parseUrl(text);
+  const isUrl = ['http:', 'https:'].includes(url?.protocol ?? '');
+  if (isUrl && !url?.username && !url?.password) return text;
+  const message = isUrl ? 'must not hold a user or password' : 'is not an http or https URL';
+  problems.push({ key: 'HEALTHCHECK_URL', message, section: null });
   return null;
 }
 
@@ -69,11 +72,13 @@ function fromParts(env: Environment, report: Report): DatabaseConfig {
     return value ?? '';
   };
   const host = required('DB_HOST');
+  // Whatever stands there is named where it cannot be found: a URL would bring its password into the log.
+  if (/:\/\/|@/.test(host)) report('DB_HOST', 'is no host name or address: a URL belongs into DATABASE_URL');
   return {
     host,
     port: parsePort(read(env, 'DB_PORT') ?? '5432', 'DB_PORT', report),
     user: required('DB_USER'),
-    password: read(env, 'DB_PASS') ?? null,
+    password: passwordOf(env),
     database: required('DB_DATABASE'),
     sslMode: parseSslMode(read(env, 'DB_SSLMODE'), host, 'DB_SSLMODE', report),
     sslCaFile: read(env, 'DB_SSL_CA') ?? null,
@@ -101,7 +106,7 @@ function fromUrl(text: string, env: Environment, report: Report): DatabaseConfig
     host: part(host, 'host'),
     port: parsePort(url?.port === '' ? '5432' : (url?.port ?? '5432'), 'DATABASE_URL', report),
     user: part(decode(url?.username ?? ''), 'user'),
-    password: url?.password ? decode(url.password) : (read(env, 'DB_PASS') ?? null),
+    password: url?.password ? decode(url.password) : passwordOf(env),
     database: part(decode(url?.pathname.slice(1) ?? ''), 'database'),
     sslMode: params.has('sslmode')
       ? parseSslMode(params.get('sslmode'), host, 'DATABASE_URL', report)
@@ -131,6 +136,12 @@ function isLoopback(host: string): boolean {
 export function read(env: Environment, key: string): string | undefined {
   const value = env[key]?.trim();
   return value === '' ? undefined : value;
+}
+
+/** Blanks may be part of it. */
+function passwordOf(env: Environment): string | null {
+  const password = env['DB_PASS'] ?? '';
+  return password === '' ? null : password;
 }
 
 function decode(text: string): string {

@@ -69,9 +69,33 @@ describe('HEALTHCHECK_URL', () => {
       'HEALTHCHECK_URL is not an http or https URL',
     ]);
   });
+
+  test.each(['https://user:secret@hc.example.com/uuid', 'https://user@hc.example.com/uuid'])(
+    'holds no credentials, which could not be sent: %s',
+    (url) => {
+      expect(envProblems({ HEALTHCHECK_URL: url })).toEqual(['HEALTHCHECK_URL must not hold a user or password']);
+    },
+  );
 });
 
 describe('a database named by its parts', () => {
+  test.each(['postgresql://u:secret@h:5432/d', 'u:secret@h'])(
+    'has no URL for a host, and does not quote it: %s',
+    (host) => {
+      expect(envProblems({ ...PARTS, DB_HOST: host })).toEqual([
+        'DB_HOST is no host name or address: a URL belongs into DATABASE_URL',
+      ]);
+    },
+  );
+
+  test.each([
+    [' blanks count ', ' blanks count '],
+    ['', null],
+    [undefined, null],
+  ])('has the password %j as it is', (given, password) => {
+    expect(databaseOf({ ...PARTS, DB_PASS: given })).toMatchObject({ password });
+  });
+
   test('has defaults for all but host, user and name', () => {
     expect(databaseOf(PARTS)).toEqual({
       host: 'db.example.com',
