@@ -12,12 +12,19 @@ export interface PacerOptions extends Timing {
 }
 
 /** The next turn comes only after the deadline. */
-export class PausedBeyondDeadline extends Error {
-  override readonly name = 'PausedBeyondDeadline';
+export class TurnBeyondDeadline extends Error {
+  override readonly name = 'TurnBeyondDeadline';
+  /** because HyCloud asked for a pause; else our own pace alone is that slow */
+  readonly isPaused: boolean;
+
+  constructor(isPaused: boolean) {
+    super();
+    this.isPaused = isPaused;
+  }
 }
 
 export interface Pacer {
-  /** Waits for this caller's turn; first come, first served. @throws PausedBeyondDeadline */
+  /** Waits for this caller's turn; first come, first served. @throws TurnBeyondDeadline */
   turn: (signal: AbortSignal) => Promise<void>;
   /** Lets nobody have a turn for `ms` from now: a 429 concerns every request, not one. */
   pause: (ms: number) => void;
@@ -30,12 +37,13 @@ export interface Pacer {
 export function createPacer(options: PacerOptions): Pacer {
   const spacingMs = 1000 / options.requestsPerSecond;
   let nextMs = -Infinity;
+  let pausedUntilMs = -Infinity;
   let queue: Promise<void> = Promise.resolve();
 
   async function wait(signal: AbortSignal): Promise<void> {
     // A pause may have moved the turn while we slept.
     for (let waitMs = nextMs - options.now(); waitMs > 0; waitMs = nextMs - options.now()) {
-      if (nextMs > options.deadlineMs()) throw new PausedBeyondDeadline();
+      if (nextMs > options.deadlineMs()) throw new TurnBeyondDeadline(nextMs === pausedUntilMs);
       await options.sleep(waitMs, signal);
     }
     signal.throwIfAborted();
@@ -49,7 +57,8 @@ export function createPacer(options: PacerOptions): Pacer {
       return turn;
     },
     pause(ms) {
-      nextMs = Math.max(nextMs, options.now() + ms);
+      pausedUntilMs = Math.max(pausedUntilMs, options.now() + ms);
+      nextMs = Math.max(nextMs, pausedUntilMs);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { HyCloudError, isTransient } from './errors.ts';
-import { PausedBeyondDeadline, type Pacer, type Timing } from './pacer.ts';
+import { TurnBeyondDeadline, type Pacer, type Timing } from './pacer.ts';
 
 /** Five attempts, the waits between them drawn from 0 … 1, 2, 4, 8 s: a valve costs at most about 15 s of patience. */
 const MAX_ATTEMPTS = 5;
@@ -32,13 +32,7 @@ export async function withRetry<T>(call: () => Promise<T>, path: string, context
     } catch (error) {
       // What kept it until it was stopped says more than that it was.
       if (context.signal.aborted) throw last ?? new HyCloudError('aborted', path, 'stopped before an answer came');
-      if (error instanceof PausedBeyondDeadline) {
-        throw new HyCloudError(
-          'rate-limited',
-          path,
-          'not called: HyCloud asked for a pause that this run cannot wait for',
-        );
-      }
+      if (error instanceof TurnBeyondDeadline) throw notCalled(path, error);
       if (!(error instanceof HyCloudError)) throw error;
       if (!isTransient(error)) throw error.after(attempt);
       const waitMs = pauseBefore(attempt + 1, error, context);
@@ -48,6 +42,21 @@ export async function withRetry<T>(call: () => Promise<T>, path: string, context
       await context.sleep(waitMs, context.signal).catch(() => undefined);
     }
   }
+}
+
+function notCalled(path: string, { isPaused }: TurnBeyondDeadline): HyCloudError {
+  if (isPaused) {
+    return new HyCloudError(
+      'rate-limited',
+      path,
+      'not called: HyCloud asked for a pause that this run cannot wait for',
+    );
+  }
+  return new HyCloudError(
+    'aborted',
+    path,
+    'not called: at requests_per_second, its turn comes after run_deadline_seconds',
+  );
 }
 
 /** How long to wait before the attempt; a rate limit or Retry-After holds back every other request too. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createPacer, PausedBeyondDeadline } from '../../src/hycloud/pacer.ts';
+import { createPacer, TurnBeyondDeadline } from '../../src/hycloud/pacer.ts';
 import { virtualTime, type VirtualTime } from './virtual-time.ts';
 
 const never = new AbortController().signal;
@@ -105,8 +105,19 @@ describe('the deadline', () => {
     const time = virtualTime();
     const pacer = pacerOf(time, 10, time.now() + 5000);
     pacer.pause(5001);
-    await expect(pacer.turn(never)).rejects.toThrow(PausedBeyondDeadline);
+    const turn = pacer.turn(never);
+    await expect(turn).rejects.toThrow(TurnBeyondDeadline);
+    await expect(turn).rejects.toMatchObject({ isPaused: true });
     expect(time.slept).toEqual([]);
+  });
+
+  test('tells a pause from a pace that is too slow by itself', async () => {
+    const time = virtualTime();
+    const pacer = pacerOf(time, 0.1, time.now() + 5000);
+    pacer.pause(1000);
+    await pacer.turn(never);
+    await expect(pacer.turn(never)).rejects.toMatchObject({ isPaused: false });
+    expect(time.slept).toEqual([1000]);
   });
 
   test('lets everybody wait for a turn just before it', async () => {

@@ -175,6 +175,16 @@ describe('the deadline', () => {
   });
 });
 
+test('a pace too slow for the deadline is not blamed on HyCloud', async () => {
+  const { run, context } = setup();
+  context.pacer = createPacer({ ...context, requestsPerSecond: 0.5, deadlineMs: () => context.now() + 1000 });
+  await run();
+  await expect(run()).rejects.toMatchObject({
+    failure: 'aborted',
+    message: 'HyCloud, GET projects: not called: at requests_per_second, its turn comes after run_deadline_seconds',
+  });
+});
+
 describe('an abort', () => {
   test('before the call means no call', async () => {
     const { run, abort, calls } = setup();
