@@ -3,6 +3,7 @@ import { withDatabase } from '../database/open.ts';
 import { withRunLock, type RunEnd } from '../database/runs.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { valveLabel } from '../domain/valve.ts';
+import type { HyCloudError } from '../hycloud/errors.ts';
 import { backfill, type BackfillPlan, type BackfillProgress, type BackfillReport } from '../polling/backfill.ts';
 import { createProgress } from '../reporting/progress.ts';
 import { count, printable } from '../reporting/text.ts';
@@ -65,7 +66,7 @@ export async function run(options: BackfillOptions, { globals, signal, giveUp }:
   process.stdout.write(
     `${count(report.stored, 'reading')} stored in ${seconds} s; ${report.unchanged} of ${count(report.valves, 'valve')} unchanged, ${failedCount(report)} failed.\n`,
   );
-  if (report.nothingRead) return EXIT_STATUS.hycloud;
+  if (report.nothingRead) return EXIT_STATUS[firstError(report)?.kind ?? 'hycloud'];
   return failedCount(report) > 0 ? EXIT_STATUS.partial : 0;
 }
 
@@ -78,6 +79,11 @@ function announce({ valves, requests }: BackfillPlan, requestsPerSecond: number)
 
 function failedCount({ failures, problems }: BackfillReport): number {
   return failures.size + problems.length;
+}
+
+function firstError({ failures }: BackfillReport): HyCloudError | null {
+  const [first] = failures.values();
+  return first?.error ?? null;
 }
 
 function describe(report: BackfillReport): Omit<RunEnd, 'requests' | 'retries'> {

@@ -41,7 +41,7 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
     const valves = await meteredValves(database, options.valve ?? []);
     await write(format.begin());
     for (const valve of valves) {
-      if (signal.aborted || process.stdout.destroyed) return;
+      if (signal.aborted || !process.stdout.writable) return;
       await write(format.valve(valve, await loadConsumption(database, valve.id, query)));
     }
     await write(format.end());

@@ -154,6 +154,7 @@ async function checkTarget(file: string): Promise<void> {
 async function replaceFile(file: string, text: string): Promise<void> {
   const draft = `${file}.${process.pid}`;
   try {
+    await rm(draft, { force: true }); // of a run that was killed, and had our number
     await writeFile(draft, text, { flag: 'wx' });
     await rename(draft, file);
   } catch (error) {

@@ -12,7 +12,8 @@ const AGO_UNITS = { m: US_PER_MINUTE, h: US_PER_HOUR, d: US_PER_DAY } as const;
  */
 export function parseTime(text: string, option: string, timezone: string, nowUs: Micros): Micros {
   const [, amount, unit] = AGO.exec(text) ?? [];
-  if (amount !== undefined) return nowUs - Number(amount) * AGO_UNITS[unit as keyof typeof AGO_UNITS];
+  const agoUs = Math.round(Number(amount) * AGO_UNITS[unit as keyof typeof AGO_UNITS]);
+  if (amount !== undefined && agoUs < nowUs) return nowUs - agoUs;
   const instant = parseRfc3339(text);
   if (instant !== null) return instant;
   const local = DateTime.fromISO(text.replace(' ', 'T'), { zone: timezone });

@@ -46,7 +46,7 @@ export async function run(
       project,
       valve,
       firmwareIsLatest: latest === null || valve.firmware === null ? null : valve.firmware === latest,
-      known: known.get(valve.id) ?? { backendRef: null, latestReadingAt: null },
+      known: known.get(valve.id) ?? { backendRef: null, latestReadingUs: null },
     })),
   );
   process.stdout.write(FORMATS[format](listed, config.timezone));
@@ -92,7 +92,7 @@ function fields({ project, valve, firmwareIsLatest, known }: ListedValve) {
     project_name: project.name,
     fw_version: valve.firmware,
     fw_is_latest: firmwareIsLatest,
-    latest_reading: known.latestReadingAt === null ? null : formatRfc3339(known.latestReadingAt.getTime() * 1000),
+    latest_reading: known.latestReadingUs === null ? null : formatRfc3339(known.latestReadingUs),
     backend_ref: known.backendRef,
   };
 }
@@ -130,7 +130,7 @@ const FORMATS: Record<OutputFormat, (listed: readonly ListedValve[], timezone: s
         printable(valve.kind ?? '–', 20),
         printable(project.name, 32),
         `${printable(valve.firmware ?? '–', 20)}${firmwareIsLatest === false ? ' (old)' : ''}`,
-        known.latestReadingAt === null ? '–' : localTime(known.latestReadingAt.getTime() * 1000, timezone),
+        known.latestReadingUs === null ? '–' : localTime(known.latestReadingUs, timezone),
         printable(known.backendRef ?? '–', 32),
       ]),
     ),

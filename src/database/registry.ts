@@ -1,6 +1,8 @@
+import type { Micros } from '../domain/time.ts';
 import type { Project, Valve } from '../domain/valve.ts';
 import type { Database } from './connection.ts';
 import { LOCK_KEYS, LOCK_SPACE } from './locks.ts';
+import { micros } from './repository.ts';
 
 /** Valves in one statement. Small: while it is put together, the answers of HyCloud that a poll reads meanwhile wait. */
 const CHUNK = 1000;
@@ -8,7 +10,7 @@ const CHUNK = 1000;
 /** What the registry remembers of a valve, beyond what HyCloud says. */
 export interface KnownValve {
   backendRef: string | null;
-  latestReadingAt: Date | null;
+  latestReadingUs: Micros | null;
 }
 
 /** A valve, and the project that lists it. */
@@ -139,8 +141,8 @@ export async function loadKnownValves(
   database: Database,
   tasmartIds: readonly string[],
 ): Promise<Map<string, KnownValve>> {
-  const rows = await database.query<{ tasmart_id: string; backend_ref: string | null; latest: Date | null }>(
-    `select wanted.tasmart_id, valve.backend_ref, newest."time" as latest
+  const rows = await database.query<{ tasmart_id: string; backend_ref: string | null; latest_us: string | null }>(
+    `select wanted.tasmart_id, valve.backend_ref, ${micros('newest."time"')} as latest_us
      from unnest($1::text[]) as wanted (tasmart_id)
      left join tasmart_valves as valve using (tasmart_id)
      left join lateral (
@@ -149,7 +151,12 @@ export async function loadKnownValves(
      ) as newest on true`,
     [tasmartIds],
   );
-  return new Map(rows.map((row) => [row.tasmart_id, { backendRef: row.backend_ref, latestReadingAt: row.latest }]));
+  return new Map(
+    rows.map(({ tasmart_id: id, backend_ref: backendRef, latest_us: latestUs }) => [
+      id,
+      { backendRef, latestReadingUs: latestUs === null ? null : Number(latestUs) },
+    ]),
+  );
 }
 
 /**

@@ -200,6 +200,13 @@ describe('a backfill', () => {
     await expectTruth(stage);
   });
 
+  test('no right to any valve: 77, as for a poll', async () => {
+    const stage = await setStage({ valves: 2 });
+    stage.simulator.faults.add({ match: { path: /points/ }, fault: { kind: 'status', status: 403 } });
+    expect((await stage.run(SPAN)).code).toBe(77);
+    expect((await stage.run(['poll'])).code).toBe(77);
+  });
+
   test('refused credentials: 77 after one call, what was done stays', async () => {
     const stage = await setStage({ valves: 1 });
     stage.simulator.faults.add({ match: { path: /points/ }, after: 3, fault: { kind: 'status', status: 401 } });
@@ -292,6 +299,8 @@ describe('the span', () => {
     for (const [args, stderr] of [
       [['--from', 'yesterday'], /24h, 7d \(ago\).*--from yesterday is no time/],
       [['--from', '2026-02-30'], /--from 2026-02-30 is no time/],
+      [['--from', '800000d'], /--from 800000d is no time/],
+      [['--from', '999999999999d'], /--from 999999999999d is no time/],
       [['--from', '2026-02-27', '--to', '1'], /--to 1 is no time/],
       [['--from', '2026-02-28', '--to', '2026-02-27'], /--from 2026-02-28 is not before --to 2026-02-27/],
       [['--to', '2026-02-27'], /required option '--from <time>' not specified/],

@@ -163,6 +163,17 @@ describe('files', () => {
   });
 });
 
+test('shards that --shard tells apart are no fault of the environment', async () => {
+  expect((await tasmart(['poll', '--shard', '1/1'], { TASMART_SHARDS: '4' })).code).toBe(0);
+  const { code, troubles } = await check({ TASMART_SHARDS: '4' });
+  expect({ code, troubles: troubles.filter((trouble) => trouble.includes('SHARDS')) }).toEqual({
+    code: 0,
+    troubles: [
+      '! configuration: TASMART_SHARDS is set, but not which of them this is: JOB_COMPLETION_INDEX, or --shard 1/4',
+    ],
+  });
+});
+
 describe('HyCloud', () => {
   test.each([
     [{ API_KEY: 'wrong-secret' }, 'REQUESTER_ID is accepted, API_KEY is refused'],

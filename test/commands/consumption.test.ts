@@ -75,8 +75,8 @@ test('a day of 25 hours has 25 buckets, which add up to the day', async () => {
 test('another zone cuts other days; JSON is one array', async () => {
   await readings('a valve', 100, STEADY);
   const args = ['consumption', '--from', '2026-10-25', '--to', '2026-10-26', '--tz', 'UTC', '--format', 'json'];
-  const buckets = JSON.parse((await tasmart(...args)).stdout) as { register: number; kwh: number; quality: string }[];
-  expect(buckets.filter(({ register }) => register === 1)).toMatchObject([
+  const buckets = JSON.parse((await tasmart(...args)).stdout) as { regime: number; kwh: number; quality: string }[];
+  expect(buckets.filter(({ regime }) => regime === 1)).toMatchObject([
     { bucket_start: '2026-10-25T00:00:00.000000Z', kwh: 92, quality: 'provisional' },
   ]);
 });
@@ -96,8 +96,8 @@ test('--shape power follows the power measured between two steps of the counter'
     'json',
   ];
   const kwh = async (shape: string) =>
-    (JSON.parse((await tasmart(...args, '--shape', shape)).stdout) as { register: number; kwh: number }[])
-      .filter(({ register }) => register === 1)
+    (JSON.parse((await tasmart(...args, '--shape', shape)).stdout) as { regime: number; kwh: number }[])
+      .filter(({ regime }) => regime === 1)
       .map((bucket) => bucket.kwh);
   const [first = 1, second = 0] = await kwh('power');
   expect(first).toBeLessThan(0.01);

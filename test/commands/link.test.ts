@@ -131,4 +131,10 @@ test('readings and valves carry the register', async () => {
   ]);
   expect(rows).toEqual([{ backend_ref: 'R-17' }]);
   expect((await tasmart('valves')).stdout).toMatch(/Centrale termica .* R-17\n/);
+  const latest = await client.query<{ time: string }>(
+    `select to_char(max("time"), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as time from tasmart_data_table where tasmart_id = $1`,
+    [valveAt(0).id],
+  );
+  const listed = JSON.parse((await tasmart('valves', '--format', 'json')).stdout) as Record<string, string>[];
+  expect(listed.find(({ tasmart_id: id }) => id === valveAt(0).id)?.['latest_reading']).toBe(latest.rows[0]?.time);
 });
