@@ -6,7 +6,7 @@
 # Arguments are handed on (default: poll). Settings, all optional:
 #   TASMART_HOME  folder with config.json and .env   default: the folder above this script
 #   TASMART_LOG   log file                           default: $TASMART_HOME/logs/tasmart.log
-#   NODE          the node to use                    default: the newest found on PATH or where installers put it
+#   NODE          the node to use                    default: the one on PATH, or where installers put it
 #
 # The log holds a line of JSON per event. Beyond 5 MB it moves to tasmart.log.1, .1 to .2, up to .5: 30 MB at most.
 set -u

@@ -219,13 +219,19 @@ async function storeRun(
   return withRecordedRun(database, kind, hycloud.stats, work, describe, { signal, stored: () => stored });
 }
 
+/** Of a fleet that fails as a whole, each valve would have its line in every run. */
+const MAX_LOGGED_FAILURES = 100;
+
 function logSummary(summary: PollSummary, log: Logger): void {
-  for (const { valve, reason, remedy } of summary.report.failures) {
+  const { failures } = summary.report;
+  for (const { valve, reason, remedy } of failures.slice(0, MAX_LOGGED_FAILURES)) {
     log.warn(
       { tasmart_id: valve?.id, valve: valve ? printable(valveLabel(valve)) : undefined, remedy: remedy ?? undefined },
       printable(reason, 500),
     );
   }
+  const others = failures.length - MAX_LOGGED_FAILURES;
+  if (others > 0) log.warn({ valves: others }, 'other valves failed too: "tasmart status" lists them');
   log.info(runFields(summary), 'run finished');
 }
 

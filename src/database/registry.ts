@@ -136,6 +136,16 @@ async function recordValves(database: Database, valves: readonly ListedValve[]):
   );
 }
 
+/** How many valves were seen in each of these projects, and in no other since; those without any are absent. */
+export async function countRegistered(database: Database, projectIds: readonly string[]): Promise<Map<string, number>> {
+  if (projectIds.length === 0) return new Map();
+  const rows = await database.query<{ project_id: string; valves: string }>(
+    'select project_id, count(*) as valves from tasmart_valves where project_id = any ($1::text[]) group by project_id',
+    [projectIds],
+  );
+  return new Map(rows.map((row) => [row.project_id, Number(row.valves)]));
+}
+
 /** What is known of these valves here; those never polled are absent. @throws DatabaseError */
 export async function loadKnownValves(
   database: Database,

@@ -1,14 +1,16 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/connection.ts';
-import { loadKnownProjects, recordProjects } from '../database/registry.ts';
+import { countRegistered, loadKnownProjects, recordProjects } from '../database/registry.ts';
 import { storeReadings, type IsNew } from '../database/repository.ts';
 import type { KnownError } from '../domain/errors.ts';
 import type { PropertyName } from '../domain/reading.ts';
 import type { Micros } from '../domain/time.ts';
 import type { Shard } from '../domain/shard.ts';
+import type { Project } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { latestOf } from '../hycloud/points.ts';
+import { count } from '../reporting/text.ts';
 import { inBatches } from './batches.ts';
 import { floorToGrid } from './grid.ts';
 import { overload } from './pace.ts';
@@ -99,10 +101,29 @@ async function prepare({ hycloud, database, log }: PollDependencies, settings: P
   log.info({ valves: valves.length, projects: projects.length, requests: hycloud.stats.requests }, 'targets resolved');
   const toUs = floorToGrid(nowUs, settings.intervalUs);
   const work = await queue(database, valves, { fromUs: toUs - settings.intervalUs, toUs }, latestOf(nowUs));
+  const emptied = database ? await emptiedProjects(database, resolved.projects) : [];
   // Narrowed or not: that a valve is no longer listed is told by its project being seen without it.
   const registered = database ? recordProjects(database, resolved.projects) : Promise.resolve();
   registered.catch(() => undefined); // told to whoever waits for it
-  return { work, problems: settings.only.length > 0 ? [] : resolved.problems, nowUs, registered };
+  const problems = settings.only.length > 0 ? [] : [...resolved.problems, ...emptied];
+  return { work, problems, nowUs, registered };
+}
+
+/** A project without valves is one that awaits them, unless it has had some: then its readings end without a word. */
+async function emptiedProjects(database: Database, projects: readonly Project[]): Promise<TargetProblem[]> {
+  const empty = projects.filter(({ valves }) => valves.length === 0);
+  const counts = await countRegistered(
+    database,
+    empty.map(({ id }) => id),
+  );
+  return empty.flatMap(({ id, name }) => {
+    const valves = counts.get(id);
+    if (valves === undefined) return [];
+    const reason = `project "${name}" lists no valves; before, it had ${count(valves, 'valve')}`;
+    return [
+      { reason, remedy: 'look into HyCloud; if that is meant, take the project out of config.json', error: null },
+    ];
+  });
 }
 
 /** What an outcome takes of a batch. */

@@ -106,6 +106,23 @@ test('where it is gone, and one alone bears its name, that one is polled, and ev
   expect(await query('select distinct project_id from tasmart_valves order by 1')).toHaveLength(2);
 });
 
+test('a project without valves awaits them; one that has lost all of them is told, in every run', async () => {
+  const { valves } = project(0);
+  const listed = [...valves];
+  valves.clear();
+  expect(await poll()).toEqual({ code: 0, warnings: [], errors: [] });
+  for (const [id, valve] of listed) valves.set(id, valve);
+  expect(await poll()).toEqual({ code: 0, warnings: [], errors: [] });
+  valves.clear();
+  for (let run = 0; run < 2; run += 1) {
+    expect(await poll()).toEqual({
+      code: 2,
+      warnings: ['project "Old name" lists no valves; before, it had 2 valves'],
+      errors: [],
+    });
+  }
+});
+
 test('once its name is known, a project costs one request', async () => {
   await poll();
   simulator.log.length = 0;

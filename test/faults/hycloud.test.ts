@@ -4,6 +4,7 @@ import { EXIT_STATUS } from '../../src/domain/errors.ts';
 import { HyCloudError } from '../../src/hycloud/errors.ts';
 import { withRetry } from '../../src/hycloud/retry.ts';
 import { ANSWERS, type KnownFault } from './support/hycloud-faults.ts';
+import { logLines, setStage } from './support/database-stage.ts';
 import { flaws, NO_FLAWS, openSite, PROMPT_MS, type LogLine, type Run, type Site } from './support/hycloud-site.ts';
 
 describe('at the lookup, nothing can be begun', () => {
@@ -138,4 +139,13 @@ test('a call that is stopped says what kept it until then', async () => {
   const time = { now: () => 0, sleep: stopWhileWaiting, deadlineMs: () => Infinity };
   const retry = { ...time, pacer, random: () => 1, signal: stop.signal, onRetry: () => undefined };
   await expect(withRetry(fail, 'projects', retry)).rejects.toThrow('HyCloud, GET projects: HTTP 503');
+});
+
+test('a fleet that fails as a whole is told by its first hundred valves', async () => {
+  const stage = await setStage({ valves: 103 });
+  stage.simulator.faults.add({ match: { path: /points/ }, fault: { kind: 'status', status: 404 } });
+  const { stderr } = await stage.run();
+  const warnings = logLines(stderr).filter(({ level }) => level === 'warn');
+  expect(warnings).toHaveLength(101);
+  expect(warnings.at(-1)).toMatchObject({ valves: 3, msg: 'other valves failed too: "tasmart status" lists them' });
 });
