@@ -52,14 +52,9 @@ function selectProperty(name: PropertyName): string {
  * Stores readings and how far their valves are synced, in one transaction: there is never one without the other.
  * What is there already stays as it is.
  *
- * @param latestUs by HyCloud's clock; a later synced_until was written when that was wrong, and gives way
  * @throws DatabaseError
  */
-export async function storeReadings(
-  database: Database,
-  valves: readonly ValveReadings[],
-  latestUs: Micros,
-): Promise<IsNew> {
+export async function storeReadings(database: Database, valves: readonly ValveReadings[]): Promise<IsNew> {
   return database.transaction(async () => {
     const isNew = await insertReadings(database, valves);
     // Locked in the order of their ids, as the registry and links do it: nobody who writes valves waits in a circle.
@@ -69,17 +64,11 @@ export async function storeReadings(
          order by tasmart_id for no key update
        )
        update tasmart_valves as valve
-       set synced_until = greatest(
-             case when valve.synced_until <= $3::timestamptz then valve.synced_until end, attempt.synced_until),
-           last_attempt_at = now()
+       set synced_until = greatest(valve.synced_until, attempt.synced_until), last_attempt_at = now()
        from unnest($1::text[], $2::timestamptz[]) as attempt (tasmart_id, synced_until)
        join locked using (tasmart_id)
        where valve.tasmart_id = attempt.tasmart_id`,
-      [
-        valves.map(({ tasmartId }) => tasmartId),
-        valves.map(({ syncedUntilUs }) => timestamp(syncedUntilUs)),
-        timestamp(latestUs),
-      ],
+      [valves.map(({ tasmartId }) => tasmartId), valves.map(({ syncedUntilUs }) => timestamp(syncedUntilUs))],
     );
     return isNew;
   });
@@ -157,7 +146,7 @@ function orNull(value: number | bigint | null): number | bigint | 'NULL' {
 /**
  * How far each valve is synced, and whether it has a reading in the window of the last boundary (fromUs, toUs].
  *
- * @param latestUs by HyCloud's clock; later, nobody can be synced, and no reading be taken
+ * @param latestUs by HyCloud's clock: a later synced_until was written when that was ahead, and counts for nothing
  * @throws DatabaseError
  */
 export async function loadSyncStates(

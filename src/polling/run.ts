@@ -10,7 +10,7 @@ import type { Project } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { latestOf } from '../hycloud/points.ts';
-import { count } from '../reporting/text.ts';
+import { count, printable } from '../reporting/text.ts';
 import { inBatches } from './batches.ts';
 import { floorToGrid } from './grid.ts';
 import { overload } from './pace.ts';
@@ -64,7 +64,7 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
   try {
     for await (const batch of inBatches(work, ({ valve, state }) => pollValve(valve, state, context), batching)) {
       await registered;
-      const isNew = database ? await store(database, batch, latestOf(nowUs)) : () => true;
+      const isNew = database ? await store(database, batch) : () => true;
       unreached.add(batch);
       const polled = batch.map((outcome) => polledValve(outcome, isNew));
       tally.add(batch, polled);
@@ -101,29 +101,26 @@ async function prepare({ hycloud, database, log }: PollDependencies, settings: P
   log.info({ valves: valves.length, projects: projects.length, requests: hycloud.stats.requests }, 'targets resolved');
   const toUs = floorToGrid(nowUs, settings.intervalUs);
   const work = await queue(database, valves, { fromUs: toUs - settings.intervalUs, toUs }, latestOf(nowUs));
-  const emptied = database ? await emptiedProjects(database, resolved.projects) : [];
+  if (database) await warnOfEmptied(database, resolved.projects, log);
   // Narrowed or not: that a valve is no longer listed is told by its project being seen without it.
   const registered = database ? recordProjects(database, resolved.projects) : Promise.resolve();
   registered.catch(() => undefined); // told to whoever waits for it
-  const problems = settings.only.length > 0 ? [] : [...resolved.problems, ...emptied];
-  return { work, problems, nowUs, registered };
+  return { work, problems: settings.only.length > 0 ? [] : resolved.problems, nowUs, registered };
 }
 
 /** A project without valves is one that awaits them, unless it has had some: then its readings end without a word. */
-async function emptiedProjects(database: Database, projects: readonly Project[]): Promise<TargetProblem[]> {
+async function warnOfEmptied(database: Database, projects: readonly Project[], log: Logger): Promise<void> {
   const empty = projects.filter(({ valves }) => valves.length === 0);
   const counts = await countRegistered(
     database,
     empty.map(({ id }) => id),
   );
-  return empty.flatMap(({ id, name }) => {
+  for (const { id, name } of empty) {
     const valves = counts.get(id);
-    if (valves === undefined) return [];
-    const reason = `project "${name}" lists no valves; before, it had ${count(valves, 'valve')}`;
-    return [
-      { reason, remedy: 'look into HyCloud; if that is meant, take the project out of config.json', error: null },
-    ];
-  });
+    if (valves === undefined) continue;
+    const remedy = 'look into HyCloud; if that is meant, take the project out of config.json';
+    log.warn({ remedy }, `project "${printable(name)}" lists no valves; before, it had ${count(valves, 'valve')}`);
+  }
 }
 
 /** What an outcome takes of a batch. */
@@ -131,12 +128,11 @@ function sizeOf({ readings }: ValveOutcome): number {
   return Math.max(1, readings.length);
 }
 
-async function store(database: Database, batch: readonly ValveOutcome[], latestUs: Micros): Promise<IsNew> {
+async function store(database: Database, batch: readonly ValveOutcome[]): Promise<IsNew> {
   const tried = batch.filter(({ failure, readings }) => readings.length > 0 || !hadNoTurn(failure?.error ?? null));
   return storeReadings(
     database,
     tried.map(({ valve, readings, syncedUntilUs }) => ({ tasmartId: valve.id, readings, syncedUntilUs })),
-    latestUs,
   );
 }
 

@@ -54,8 +54,8 @@ test('stores of the same valves in opposite order, and the registry, never wait 
       for (let round = 0; round < 5; round += 1) await work(db);
     });
   await Promise.all([
-    repeated((db) => storeReadings(db, batch, LATEST_US)),
-    repeated((db) => storeReadings(db, [...batch].reverse(), LATEST_US)),
+    repeated((db) => storeReadings(db, batch)),
+    repeated((db) => storeReadings(db, [...batch].reverse())),
     repeated((db) => recordProjects(db, [{ ...PROJECT, valves: [...VALVES].reverse() }])),
   ]);
 });
@@ -67,7 +67,7 @@ test('nor does a link to a register that another valve holds', async () => {
   const [stored, linked] = await session(async (db) => {
     const work = await db.transaction(async () => {
       await db.query('select from tasmart_valves where tasmart_id = $1 for update', [between]);
-      const storing = session((other) => storeReadings(other, batch, LATEST_US)).then(() => 'stored');
+      const storing = session((other) => storeReadings(other, batch)).then(() => 'stored');
       await untilWaiting(db, 1);
       const linking = session((other) => linkValve(other, wanting, 'register'));
       await untilWaiting(db, 2);
@@ -100,9 +100,7 @@ test('every type of column is stored as it is, null and the ends of its range in
     reading(at('08:01'), { energyCounter1Kwh: -(2n ** 63n), errorStatus: [] }),
     reading(at('08:02'), { measuredFlowDlh: 2 ** 31 - 1, errorStatus: ['a "b", {c}', '\\', 'NULL'] }),
   ];
-  await session((db) =>
-    storeReadings(db, [{ tasmartId: 'extremes', readings: extremes, syncedUntilUs: null }], LATEST_US),
-  );
+  await session((db) => storeReadings(db, [{ tasmartId: 'extremes', readings: extremes, syncedUntilUs: null }]));
   const rows = await session((db) =>
     db.query(
       `select measured_flow, energy_counter_regime_1 as counter, position, error_status
@@ -127,7 +125,7 @@ describe('the queue of a poll', () => {
     const [early, late, both] = [VALVES[10], VALVES[5100], VALVES[5150]];
     const fresh = valveNamed('never-polled');
     const stored = (valve = fresh, syncedUntilUs = 0, readings: Reading[] = []) =>
-      session((db) => storeReadings(db, [{ tasmartId: valve.id, readings, syncedUntilUs }], LATEST_US));
+      session((db) => storeReadings(db, [{ tasmartId: valve.id, readings, syncedUntilUs }]));
     await session(async (db) => {
       await db.query(`update tasmart_valves set synced_until = null, last_attempt_at = '2026-01-01'`);
     });
@@ -145,20 +143,14 @@ describe('the queue of a poll', () => {
     ]);
   });
 
-  test('takes no clock for true that was ahead: what HyCloud’s own cannot have seen counts for nothing', async () => {
+  test('takes no clock for true that was ahead: what HyCloud’s own has not reached counts for nothing', async () => {
     const valve = valveNamed('ahead');
-    const stateOf = async () =>
-      session(async (db) => [...(await queue(db, [valve], WINDOW, LATEST_US))].map(({ state }) => state.syncedUntilUs));
-    const store = (syncedUntilUs: number | null, readings: Reading[], latestUs: number) =>
-      session((db) => storeReadings(db, [{ tasmartId: valve.id, readings, syncedUntilUs }], latestUs));
+    const stateAt = async (latestUs: number) =>
+      session(async (db) => [...(await queue(db, [valve], WINDOW, latestUs))].map(({ state }) => state.syncedUntilUs));
+    const stored = [reading(at('09:50')), reading(at('23:40'))];
     await session((db) => recordProjects(db, [{ ...PROJECT, valves: [...VALVES, valve] }]));
-    await store(at('23:45'), [reading(at('09:50')), reading(at('23:40'))], at('23:50'));
-    expect(await stateOf()).toEqual([at('09:50')]);
-    await store(null, [], at('23:50'));
-    expect(await stateOf()).toEqual([at('09:50')]);
-    await store(at('10:15'), [], LATEST_US);
-    expect(await stateOf()).toEqual([at('10:15')]);
-    await store(at('10:00'), [], LATEST_US);
-    expect(await stateOf()).toEqual([at('10:15')]);
+    await session((db) => storeReadings(db, [{ tasmartId: valve.id, readings: stored, syncedUntilUs: at('23:45') }]));
+    expect(await stateAt(LATEST_US)).toEqual([at('09:50')]);
+    expect(await stateAt(at('23:45'))).toEqual([at('23:45')]);
   });
 });

@@ -35,7 +35,6 @@ const COLUMNS =
 const task = JSON.parse(process.argv[2] ?? '{}') as InsertTask;
 const batches = createBatches();
 await writeFile(task.csvFile, toCsv(batches), { mode: 0o644 });
-const LATEST_US = Date.UTC(2100, 0) * 1000;
 const options = { applicationName: 'tasmart bench', giveUp: new AbortController().signal };
 console.log(JSON.stringify(await withConnection(task.server, options, measure)));
 
@@ -45,7 +44,7 @@ async function measure(database: Database): Promise<Inserted> {
   // The first of each warms up: compiled code, files of the table.
   for (let repetition = -1; repetition < task.repetitions; repetition += 1) {
     const repositoryMs = await timed(database, async () => {
-      for (const batch of batches) await storeReadings(database, batch, LATEST_US);
+      for (const batch of batches) await storeReadings(database, batch);
     });
     const copyMs = await timed(database, async () => {
       await database.query(`copy tasmart_data_table (${COLUMNS}) from '${task.csvFile}' (format csv)`);
