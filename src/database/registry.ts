@@ -136,7 +136,7 @@ async function recordValves(database: Database, valves: readonly ListedValve[]):
   );
 }
 
-/** How many valves were seen in each of these projects, and in no other since; those without any are absent. */
+/** How many valves were seen in each of these projects, and in no other since; those without any are absent. @throws DatabaseError */
 export async function countRegistered(database: Database, projectIds: readonly string[]): Promise<Map<string, number>> {
   if (projectIds.length === 0) return new Map();
   const rows = await database.query<{ project_id: string; valves: string }>(

@@ -21,7 +21,7 @@ export interface ResolvedTargets {
   projects: readonly Project[];
   /** why a part of the targets could not be resolved, though the rest was */
   problems: readonly TargetProblem[];
-  /** projects whose name changed since the last run, in words */
+  /** projects whose name changed since the last run, is another's now too, or has passed to another; in words */
   renames: readonly string[];
 }
 
