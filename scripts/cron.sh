@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs tasmart from cron: from any directory, with cron's bare environment, keeping the exit status.
 #
-#   */15 * * * * /opt/tasmart/scripts/cron.sh
+#   */15 * * * * sleep 5; /opt/tasmart/scripts/cron.sh
 #
 # Arguments are handed on (default: poll). Settings, all optional:
 #   TASMART_HOME  folder with config.json and .env   default: the folder above this script
