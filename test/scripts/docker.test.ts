@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -47,6 +47,26 @@ test('everything that the Dockerfile copies is there and not ignored, and nothin
       .map((rule) => rule.slice(1))
       .sort(),
   ).toEqual(copied);
+});
+
+test('what the build stage holds is enough to build', async () => {
+  const [build = []] = await readStages();
+  const root = await mkdtemp(join(tmpdir(), 'tasmart-build-'));
+  try {
+    for (const { sources, target } of copies(build)) {
+      for (const source of sources) {
+        const place = target === './' ? join(root, source) : join(root, target);
+        await cp(join(REPOSITORY, source), place, { recursive: true });
+      }
+    }
+    await symlink(join(REPOSITORY, 'node_modules'), join(root, 'node_modules'), 'dir');
+    const runs = build.filter(([word]) => word === 'RUN').map((words) => words.slice(1).join(' '));
+    expect(runs).toEqual(['npm ci --ignore-scripts', 'npm run build']);
+    await promisify(execFile)('npm', ['run', 'build'], { cwd: root });
+    expect(await exists(join(root, 'dist', 'cli.js'))).toBe(true);
+  } finally {
+    await rm(root, { recursive: true });
+  }
 });
 
 test('what the image holds is enough to poll, without node_modules', async () => {
