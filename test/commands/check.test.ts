@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { affordable } from '../../src/commands/check/hycloud.ts';
 import { RIGHTS } from '../../src/database/inspect.ts';
 import { US_PER_HOUR } from '../../src/domain/time.ts';
 import type { Valve } from '../../scripts/simulator/fleet.ts';
@@ -193,6 +194,34 @@ describe('HyCloud', () => {
     expect(code).toBe(1);
     expect(item('HyCloud')).toMatchObject({ state: 'failed', seen: expect.stringContaining('ECONNREFUSED') as string });
     expect(item('targets, valves')).toMatchObject({ state: 'skipped' });
+  });
+
+  test('that has troubles of its own has nothing against the credentials', async () => {
+    simulator.faults.add({ match: { path: /projects$/ }, fault: { kind: 'status', status: 404 } });
+    const { code, item } = await check();
+    expect(code).toBe(1);
+    expect(item('HyCloud')).toMatchObject({
+      state: 'failed',
+      seen: 'HyCloud, GET projects: HTTP 404 (api/v1/not-found)',
+    });
+    expect(item('credentials')).toBeUndefined();
+  });
+
+  test.each([
+    [14_000, 50, 100],
+    [14_000, 500, 27],
+    [9_900, 1000, 8],
+    [10, 10_000, 1],
+  ])('in %d ms, at one request each %d ms, is asked for the points of %d valves', (leftMs, spacingMs, valves) => {
+    expect(affordable(leftMs, spacingMs)).toBe(valves);
+  });
+
+  test('that answers with other points than were asked for', async () => {
+    const transform = (answer: { points: [] }) => ({ ...answer, sort: 'ascending' });
+    simulator.faults.add({ match: { path: /points$/ }, fault: { kind: 'transform', transform } });
+    const { code, troubles } = await check();
+    expect(code).toBe(1);
+    expect(troubles).toContainEqual(expect.stringMatching(/^✗ valves: 3 could not be read: .*other than asked for/));
   });
 
   test('whose clock is another', async () => {

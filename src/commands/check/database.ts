@@ -1,7 +1,8 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../config/config.ts';
+import { isLoopback } from '../../config/environment.ts';
 import type { Database } from '../../database/connection.ts';
+import { exists } from '../../database/embedded/files.ts';
 import {
   hasReadingsKey,
   knowsTimezone,
@@ -76,7 +77,7 @@ function tlsItem({ tlsVersion }: ServerFacts, { database }: Config): CheckItem {
   if (database.embeddedFolder !== undefined) return ok('TLS', 'not needed: the database is embedded');
   if (tlsVersion === null) {
     const seen = `not in use: sslmode ${database.sslMode}`;
-    if (/^(\/|localhost$|127\.|::1$)/.test(database.host)) return ok('TLS', `${seen}, on this machine`);
+    if (database.host.startsWith('/') || isLoopback(database.host)) return ok('TLS', `${seen}, on this machine`);
     return warning('TLS', seen, 'set DB_SSLMODE=verify-full (and DB_SSL_CA): password and readings travel in clear');
   }
   if (database.sslMode !== 'require' || database.sslCaFile !== null)
@@ -134,11 +135,4 @@ async function lastRunItem(database: Database, intervalMinutes: number): Promise
   }
   if (['success', 'running'].includes(newest.outcome)) return ok(name, seen);
   return warning(name, seen, 'see logs/tasmart.log');
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
 import { KnownError } from '../../domain/errors.ts';
 import { US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND } from '../../domain/time.ts';
-import { valveLabel, type Valve } from '../../domain/valve.ts';
+import { pointsPathOf, valveLabel, type Valve } from '../../domain/valve.ts';
 import type { HyCloud } from '../../hycloud/client.ts';
 import { HyCloudError } from '../../hycloud/errors.ts';
 import { inBatches } from '../../polling/batches.ts';
@@ -16,6 +16,8 @@ import { CLOCK_TOLERANCE_US } from './database.ts';
 
 /** Who checks sits and waits: nothing is tried for as long as a run would. */
 const PATIENCE_MS = 15_000;
+/** Unless requests_per_second is so low that not even these find their turn by then. */
+const MIN_REQUESTS = 10;
 const REQUEST_TIMEOUT_SECONDS = 10;
 /** Of a large fleet, so many valves tell enough. */
 const MAX_VALVES = 100;
@@ -31,9 +33,10 @@ export async function checkHyCloud(
   signal: AbortSignal,
   log: Logger,
 ): Promise<CheckItem[]> {
-  const beganMs = performance.now();
   const requestTimeoutSeconds = Math.min(config.requestTimeoutSeconds, REQUEST_TIMEOUT_SECONDS);
-  const limits = { signal, deadlineMs: () => beganMs + PATIENCE_MS };
+  const spacingMs = 1000 / config.requestsPerSecond;
+  const endMs = performance.now() + Math.max(PATIENCE_MS, MIN_REQUESTS * spacingMs);
+  const limits = { signal, deadlineMs: () => endMs };
   return withHyCloud({ ...config, requestTimeoutSeconds }, limits, log, async (hycloud) => {
     const refusal = await refusalItems(hycloud, config.hycloud.baseUrl);
     const localUs = Date.now() * 1000;
@@ -44,8 +47,14 @@ export async function checkHyCloud(
       clockItem(hycloud.serverTimeUs(), localUs),
     ];
     const { items, valves } = await checkTargets(hycloud, config.targets, projects);
-    return [...answered, ...items, ...(await valveItems(hycloud, valves, config.maxConcurrency))];
+    const tried = valves.slice(0, affordable(endMs - performance.now(), spacingMs));
+    return [...answered, ...items, ...(await valveItems(hycloud, tried, valves.length, config.maxConcurrency))];
   });
+}
+
+/** How many valves find their turn in time; the last one's is not to be at its very end. */
+export function affordable(leftMs: number, spacingMs: number): number {
+  return Math.min(MAX_VALVES, Math.max(1, Math.floor(leftMs / spacingMs) - 1));
 }
 
 /** The firmware needs REQUESTER_ID alone, projects API_KEY too: that tells which is refused. null: neither is. */
@@ -54,7 +63,7 @@ async function refusalItems(hycloud: HyCloud, baseUrl: string): Promise<CheckIte
   const isRequesterRefused = isUnauthorized(first);
   const error = isRequesterRefused || isUnanswered(first) ? first : await errorOf(hycloud.listProjects());
   if (error === null) return null;
-  if (isUnanswered(error)) return [failed('HyCloud', error.message, error.remedy)];
+  if (error.kind !== 'credentials') return [failed('HyCloud', error.message, error.remedy)];
   const culprit = isRequesterRefused
     ? 'REQUESTER_ID is refused'
     : isUnauthorized(error) && first === null
@@ -108,13 +117,18 @@ interface Probe {
   outcome: 'recent' | 'silent' | { error: KnownError };
 }
 
-async function valveItems(hycloud: HyCloud, all: readonly Valve[], concurrency: number): Promise<CheckItem[]> {
-  if (all.length === 0) return [skipped('valves', 'not tried: there is none')];
+async function valveItems(
+  hycloud: HyCloud,
+  valves: readonly Valve[],
+  total: number,
+  concurrency: number,
+): Promise<CheckItem[]> {
+  if (total === 0) return [skipped('valves', 'not tried: there is none')];
   const probes: Probe[] = [];
   const batching = { concurrency, maxBatch: MAX_VALVES, lingerMs: 50 };
   const work = (valve: Valve) => probe(hycloud, valve);
-  for await (const batch of inBatches(all.slice(0, MAX_VALVES), work, batching)) probes.push(...batch);
-  const of = all.length > probes.length ? ` (the first of ${all.length})` : '';
+  for await (const batch of inBatches(valves, work, batching)) probes.push(...batch);
+  const of = total > probes.length ? ` (the first of ${total})` : '';
   return [...pointItems(probes, of), valveClockItem(probes)];
 }
 
@@ -122,7 +136,9 @@ async function probe(hycloud: HyCloud, valve: Valve): Promise<Probe> {
   const nowUs = hycloud.serverTimeUs() + US_PER_SECOND;
   const window = { valve, fromUs: nowUs - US_PER_HOUR, toUs: nowUs, properties: ['valve_timestamp'] as const };
   try {
-    const point = (await fetchLatest(hycloud, window))?.points[0];
+    const latest = await fetchLatest(hycloud, window);
+    if (!latest) throw new HyCloudError('malformed', pointsPathOf(valve), 'points other than asked for');
+    const [point] = latest.points;
     if (!point) return { valve, clockAheadUs: null, outcome: 'silent' };
     const clockS = point.valveTimestampS;
     const clockAheadUs = clockS === null ? null : (Number(clockS) + VALVE_EPOCH_S) * US_PER_SECOND - point.timeUs;
