@@ -1,5 +1,5 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reading } from '../../src/domain/reading.ts';
@@ -124,7 +124,7 @@ function createRateLimiter(settings: Settings): () => boolean {
 function createByteMeter(server: Server): () => number {
   const open = new Set<Socket>();
   let closedBytes = 0;
-  server.on('secureContext' in server ? 'secureConnection' : 'connection', (socket: Socket) => {
+  server.on(server instanceof HttpsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
     open.add(socket);
     socket.once('close', () => {
       open.delete(socket);

@@ -1,3 +1,4 @@
+import { Agent } from 'node:https';
 import axios, { AxiosError } from 'axios';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { generate } from 'selfsigned';
@@ -255,13 +256,17 @@ describe('what HyCloud answers', () => {
     expect(await encoding()).toBeNull();
   });
 
-  test('https with a given certificate', async () => {
+  test('https with a given certificate, its bytes counted before they are encrypted', async () => {
     const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }]);
     const secure = await startSimulator({ tls: { key, cert } });
     try {
       await expect(axios.get(`${secure.baseUrl}projects`)).rejects.toMatchObject({
         code: 'DEPTH_ZERO_SELF_SIGNED_CERT',
       });
+      const httpsAgent = new Agent({ ca: cert, checkServerIdentity: () => undefined });
+      const { data } = await axios.get<string>(`${secure.baseUrl}projects`, { httpsAgent, validateStatus: () => true });
+      const headers = 250;
+      expect(secure.totals().bytesSent).toBeLessThan(JSON.stringify(data).length + headers);
     } finally {
       await secure.close();
     }
