@@ -85,9 +85,12 @@ function fromParts(env: Environment, report: Report): DatabaseConfig {
   };
 }
 
+/** libpq takes a user without a host (a socket is named behind); URLs as browsers read them do not. */
+const NO_HOST = 'no-host.invalid';
+
 /** `postgresql://user:password@host:port/database?sslmode=…&sslrootcert=…`, as libpq reads it. */
 function fromUrl(text: string, env: Environment, report: Report): DatabaseConfig {
-  const url = parseUrl(text);
+  const url = parseUrl(text.replace(/^(postgres(?:ql)?:\/\/[^/?#]*@)(?=\/)/, `$1${NO_HOST}`));
   if (!url || !['postgres:', 'postgresql:'].includes(url.protocol)) {
     report('DATABASE_URL', 'is neither postgresql://user:password@host:port/database nor embedded:<folder>');
   }
@@ -101,7 +104,8 @@ function fromUrl(text: string, env: Environment, report: Report): DatabaseConfig
     return value ?? '';
   };
   // new URL keeps the brackets of an IPv6 address; a socket's folder comes percent-encoded or as ?host=.
-  const host = params.get('host') ?? decode(url?.hostname ?? '').replace(/^\[(.*)\]$/, '$1');
+  const named = url?.hostname === NO_HOST ? '' : decode(url?.hostname ?? '');
+  const host = params.get('host') ?? named.replace(/^\[(.*)\]$/, '$1');
   return {
     host: part(host, 'host'),
     port: parsePort(url?.port === '' ? '5432' : (url?.port ?? '5432'), 'DATABASE_URL', report),

@@ -162,6 +162,10 @@ describe('a database named by a URL', () => {
     ['postgres://u:p@[2001:db8::7]/db', { host: '2001:db8::7', sslMode: 'verify-full' }],
     ['postgres://u:p@%2Fvar%2Frun%2Fpostgresql/db', { host: '/var/run/postgresql', sslMode: 'disable' }],
     ['postgres://u:p@localhost/db?host=/var/run/postgresql', { host: '/var/run/postgresql', sslMode: 'disable' }],
+    [
+      'postgresql://u:p@/db?host=/var/run/postgresql',
+      { host: '/var/run/postgresql', user: 'u', password: 'p', database: 'db', sslMode: 'disable' },
+    ],
     ['postgres://u:p@h/db?sslmode=require&sslrootcert=/ca.pem', { sslMode: 'require', sslCaFile: '/ca.pem' }],
   ])('%s', (url, expected) => {
     expect(databaseOf({ DATABASE_URL: url })).toMatchObject(expected);
@@ -178,6 +182,7 @@ describe('a database named by a URL', () => {
     ['postgres://h/db', ['names no user']],
     ['postgres://u:p@h', ['names no database']],
     ['postgres://u:p@h/', ['names no database']],
+    ['postgres://u:p@/db', ['names no host']],
     ['postgres:///', ['names no host', 'names no user', 'names no database']],
     ['postgres://u:p@h/db?connect_timeout=5', ['has parameters other than host, sslmode and sslrootcert']],
     ['postgres://u:p@h/db?sslmode=prefer', ['has an sslmode other than disable, require, verify-ca, verify-full']],
