@@ -1,13 +1,12 @@
-import type { Logger } from 'pino';
 import { withDatabase } from '../database/open.ts';
 import { withRunLock, type RunEnd } from '../database/runs.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
-import { valveLabel } from '../domain/valve.ts';
 import type { HyCloudError } from '../hycloud/errors.ts';
 import { backfill, type BackfillPlan, type BackfillProgress, type BackfillReport } from '../polling/backfill.ts';
 import { createProgress } from '../reporting/progress.ts';
-import { count, printable } from '../reporting/text.ts';
+import { count } from '../reporting/text.ts';
 import type { CommandContext } from './context.ts';
+import { warnOfFailures, type LoggedFailure } from './failures.ts';
 import { withHyCloud } from './hycloud.ts';
 import { createLog, isForPeople } from './log.ts';
 import { OPEN_OPTIONS } from './package.ts';
@@ -61,7 +60,7 @@ export async function run(options: BackfillOptions, { globals, signal, giveUp }:
     }),
   ).finally(progress.stop);
 
-  warnOfFailures(report, log);
+  warnOfFailures(failuresOf(report), 'other valves failed too: run it again to see what remains', log);
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   process.stdout.write(
     `${count(report.stored, 'reading')} stored in ${seconds} s; ${report.unchanged} of ${count(report.valves, 'valve')} unchanged, ${failedCount(report)} failed.\n`,
@@ -70,8 +69,8 @@ export async function run(options: BackfillOptions, { globals, signal, giveUp }:
   return failedCount(report) > 0 ? EXIT_STATUS.partial : 0;
 }
 
-function announce({ valves, requests }: BackfillPlan, requestsPerSecond: number): string {
-  if (requests === 0) return 'Nothing to fetch: the whole span is stored already.';
+function announce({ valves, requests, nothing }: BackfillPlan, requestsPerSecond: number): string {
+  if (nothing !== null) return `Nothing to fetch: ${nothing}.`;
   const seconds = Math.ceil(requests / requestsPerSecond);
   const time = seconds < 120 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
   return `${count(requests, 'request')} for ${count(valves, 'valve')}: at least ${time} at ${requestsPerSecond} requests a second. It may be interrupted, and goes on from there.`;
@@ -99,10 +98,9 @@ function describe(report: BackfillReport): Omit<RunEnd, 'requests' | 'retries'> 
   };
 }
 
-function warnOfFailures({ failures, problems }: BackfillReport, log: Logger): void {
-  for (const { reason, remedy } of problems) log.warn({ remedy: remedy ?? undefined }, printable(reason, 500));
-  for (const { valve, reason, error } of failures.values()) {
-    const remedy = error?.remedy ?? undefined;
-    log.warn({ tasmart_id: valve.id, valve: printable(valveLabel(valve)), remedy }, printable(reason, 500));
-  }
+function failuresOf({ failures, problems }: BackfillReport): LoggedFailure[] {
+  return [
+    ...problems.map(({ reason, remedy }) => ({ valve: null, reason, remedy })),
+    ...Array.from(failures.values(), ({ valve, reason, error }) => ({ valve, reason, remedy: error?.remedy ?? null })),
+  ];
 }

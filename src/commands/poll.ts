@@ -9,7 +9,6 @@ import { withRunLock, type RunEnd } from '../database/runs.ts';
 import { KnownError } from '../domain/errors.ts';
 import { parseShard, type Shard } from '../domain/shard.ts';
 import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../domain/time.ts';
-import { valveLabel } from '../domain/valve.ts';
 import type { HyCloudStats } from '../hycloud/client.ts';
 import { shardPace } from '../polling/pace.ts';
 import type { PollReport } from '../polling/report.ts';
@@ -17,9 +16,10 @@ import { poll, type PollDependencies, type PollSettings } from '../polling/run.t
 import { storedOf } from '../polling/tally.ts';
 import type { SeenValve } from '../reporting/metrics.ts';
 import { pollFormat, runFields, type PollFormat, type PollSummary } from '../reporting/poll.ts';
-import { count, printable } from '../reporting/text.ts';
+import { count } from '../reporting/text.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { pollStatus } from './exit-status.ts';
+import { warnOfFailures } from './failures.ts';
 import { withHealthcheck } from './healthcheck.ts';
 import { withHyCloud, type Limits } from './hycloud.ts';
 import { createLog } from './log.ts';
@@ -219,19 +219,8 @@ async function storeRun(
   return withRecordedRun(database, kind, hycloud.stats, work, describe, { signal, stored: () => stored });
 }
 
-/** Of a fleet that fails as a whole, each valve would have its line in every run. */
-const MAX_LOGGED_FAILURES = 100;
-
 function logSummary(summary: PollSummary, log: Logger): void {
-  const { failures } = summary.report;
-  for (const { valve, reason, remedy } of failures.slice(0, MAX_LOGGED_FAILURES)) {
-    log.warn(
-      { tasmart_id: valve?.id, valve: valve ? printable(valveLabel(valve)) : undefined, remedy: remedy ?? undefined },
-      printable(reason, 500),
-    );
-  }
-  const others = failures.length - MAX_LOGGED_FAILURES;
-  if (others > 0) log.warn({ valves: others }, 'other valves failed too: "tasmart status" lists them');
+  warnOfFailures(summary.report.failures, 'other valves failed too: "tasmart status" lists them', log);
   log.info(runFields(summary), 'run finished');
 }
 

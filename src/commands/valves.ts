@@ -4,16 +4,18 @@ import { readConfig } from './settings.ts';
 import { requireConfig } from '../config/parse.ts';
 import { withDatabase } from '../database/open.ts';
 import { loadKnownValves, type KnownValve } from '../database/registry.ts';
-import { KnownError } from '../domain/errors.ts';
+import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { formatRfc3339 } from '../domain/time.ts';
 import { valveLabel, type Project, type Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
+import { resolveTargets, type ResolvedTargets, type Target } from '../polling/targets.ts';
 import { formatCsv } from '../reporting/csv.ts';
 import { formatJson } from '../reporting/json.ts';
 import { formatTable } from '../reporting/table.ts';
 import { printable } from '../reporting/text.ts';
 import { localTime } from '../reporting/units.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
+import { warnOfFailures } from './failures.ts';
 import { withHyCloud } from './hycloud.ts';
 import { createLog } from './log.ts';
 import { OPEN_OPTIONS } from './package.ts';
@@ -37,7 +39,9 @@ export async function run(
   const hasDatabase = !parsed.problems.some(({ section }) => section === 'database');
   const deadlineMs = performance.now() + config.runDeadlineSeconds * 1000;
   const limits = { signal, deadlineMs: () => deadlineMs };
-  const { projects, latest } = await withHyCloud(config, limits, log, (hycloud) => listValves(hycloud, log));
+  const { projects, problems, latest } = await withHyCloud(config, limits, log, (hycloud) =>
+    listValves(hycloud, config.maxConcurrency, log),
+  );
   const ids = projects.flatMap(({ valves }) => valves.map(({ id }) => id));
   const known = hasDatabase ? await knownValves(config, ids, giveUp, log) : new Map<string, KnownValve>();
 
@@ -50,18 +54,29 @@ export async function run(
     })),
   );
   process.stdout.write(FORMATS[format](listed, config.timezone));
-  return 0;
+  warnOfFailures(
+    problems.map((problem) => ({ ...problem, valve: null })),
+    'there is more that could not be read',
+    log,
+  );
+  return problems.length > 0 ? EXIT_STATUS.partial : 0;
 }
 
-async function listValves(hycloud: HyCloud, log: Logger): Promise<{ projects: Project[]; latest: string | null }> {
-  const projects: Project[] = [];
-  for (const { id } of await hycloud.listProjects()) projects.push(await hycloud.getProject(id));
+/** What the targets may be: the valves of every project that can be read. */
+const EVERYTHING: Target = { projectId: null, projectName: null, valves: [] };
+
+async function listValves(
+  hycloud: HyCloud,
+  maxConcurrency: number,
+  log: Logger,
+): Promise<Pick<ResolvedTargets, 'projects' | 'problems'> & { latest: string | null }> {
+  const { projects, problems } = await resolveTargets(hycloud, [EVERYTHING], { maxConcurrency });
   const latest = await hycloud.latestFirmware().catch((error: unknown) => {
     if (!(error instanceof KnownError)) throw error;
     log.warn(`which firmware is the latest is not known: ${error.message}`);
     return null;
   });
-  return { projects, latest };
+  return { projects, problems, latest };
 }
 
 /** The list is HyCloud's; a database that is away costs the columns that come from it. */

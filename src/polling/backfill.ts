@@ -36,6 +36,8 @@ export interface BackfillPlan {
   valves: number;
   /** one each, unless a valve sends more often than every 15 s */
   requests: number;
+  /** why there is none; null: there are some */
+  nothing: string | null;
 }
 
 export interface BackfillProgress {
@@ -93,9 +95,12 @@ export async function backfill(
     toUs: floorToGrid(Math.min(settings.span.toUs, hycloud.serverTimeUs()), intervalUs),
   };
   const chunks = await plannedChunks(database, valves, span, settings.intervalMinutes);
-  onPlan({ valves: new Set(chunks.map(({ valve }) => valve.id)).size, requests: chunks.length });
+  const nothing = chunks.length > 0 ? null : whyNothing(valves, span);
+  onPlan({ valves: new Set(chunks.map(({ valve }) => valve.id)).size, requests: chunks.length, nothing });
 
-  const report = { valves: valves.length, stored: 0, failures: new Map(), problems: resolved.problems };
+  // Narrowed to some valves, nobody needs the others.
+  const problems = settings.only.length > 0 ? [] : resolved.problems;
+  const report = { valves: valves.length, stored: 0, failures: new Map(), problems };
   const progress = { requests: 0, valves: 0, stored: 0 };
   const batching = { concurrency: maxConcurrency, maxBatch: 4 * maxConcurrency, lingerMs: LINGER_MS };
   const fetch = (chunk: Chunk) => fetchChunk(hycloud, chunk, settings.properties, intervalUs);
@@ -116,6 +121,11 @@ export async function backfill(
   }
   const unchanged = valves.filter(({ id }) => !changed.has(id) && !report.failures.has(id)).length;
   return { ...report, unchanged, nothingRead: chunks.length > 0 && wholeChunks === 0 && report.stored === 0 };
+}
+
+function whyNothing(valves: readonly Valve[], { fromUs, toUs }: Span): string {
+  if (valves.length === 0) return 'the targets hold no valve';
+  return toUs <= fromUs ? 'no interval of the span is over' : 'the whole span is stored already';
 }
 
 async function plannedChunks(

@@ -106,7 +106,11 @@ describe('a backfill', () => {
     await expectTruth(stage);
 
     const second = await stage.run(SPAN);
-    expectSaid(second, { code: 0, stdout: /^0 readings stored /, stderr: /Nothing to fetch/ });
+    expectSaid(second, {
+      code: 0,
+      stdout: /^0 readings stored /,
+      stderr: /Nothing to fetch: the whole span is stored/,
+    });
     expect(pointRequests(stage)).toEqual([]);
 
     const wider = await stage.run(['backfill', '--from', '2026-02-25T22:00:00Z', '--to', '2026-02-28T02:00:00Z']);
@@ -314,7 +318,36 @@ describe('the span', () => {
   test('that is over before HyCloud has anything needs no request', async () => {
     const stage = await setStage({ valves: 1 });
     const result = await stage.run(['backfill', '--from', '2026-03-01T10:01:00Z', '--to', '2026-03-01T10:06:00Z']);
-    expectSaid(result, { code: 0, stdout: /^0 readings stored/, stderr: /Nothing to fetch/ });
+    expectSaid(result, {
+      code: 0,
+      stdout: /^0 readings stored/,
+      stderr: /Nothing to fetch: no interval of the span is over/,
+    });
     expect(pointRequests(stage)).toEqual([]);
+  });
+});
+
+test('of one valve does not mind what another project lacks', async () => {
+  const stage = await setStage({ valves: [1, 1] });
+  const [valve] = stage.simulator.projects[0]?.valves.keys() ?? [];
+  const config = {
+    ...NO_HISTORY.config,
+    target_project_id: undefined,
+    targets: [{ project_id: stage.simulator.projects[0]?.id }, { project_id: '00000000-0000-4000-8000-000000000000' }],
+  };
+  const narrowed = await stage.run([...SPAN, '--valve', valve ?? ''], { config });
+  expectSaid(narrowed, { code: 0, stdout: /^192 readings stored .* 0 failed\.$/m });
+  expectSaid(await stage.run(SPAN, { config }), { code: 2, stdout: / 1 failed\.$/m, stderr: /Nothing to fetch/ });
+});
+
+test('of a fleet that fails as a whole tells the first hundred valves', async () => {
+  const stage = await setStage({ valves: 102 });
+  stage.simulator.faults.add({ match: { path: /points/ }, fault: { kind: 'status', status: 404 } });
+  const { stderr } = await stage.run(['backfill', '--from', '2026-02-27T23:00:00Z', '--to', TO]);
+  const warnings = logLines(stderr).filter(({ level }) => level === 'warn');
+  expect(warnings).toHaveLength(101);
+  expect(warnings.at(-1)).toMatchObject({
+    valves: 2,
+    msg: 'other valves failed too: run it again to see what remains',
   });
 });

@@ -1,0 +1,25 @@
+import type { Logger } from 'pino';
+import { valveLabel, type Valve } from '../domain/valve.ts';
+import { printable } from '../reporting/text.ts';
+
+export interface LoggedFailure {
+  /** null: it is not a valve's alone */
+  valve: Valve | null;
+  reason: string;
+  remedy: string | null;
+}
+
+/** Of a fleet that fails as a whole, each valve would have its line. */
+const MAX_LOGGED = 100;
+
+/** @param others what is said of those beyond the first hundred */
+export function warnOfFailures(failures: readonly LoggedFailure[], others: string, log: Logger): void {
+  for (const { valve, reason, remedy } of failures.slice(0, MAX_LOGGED)) {
+    log.warn(
+      { tasmart_id: valve?.id, valve: valve ? printable(valveLabel(valve)) : undefined, remedy: remedy ?? undefined },
+      printable(reason, 500),
+    );
+  }
+  const left = failures.length - MAX_LOGGED;
+  if (left > 0) log.warn({ valves: left }, others);
+}

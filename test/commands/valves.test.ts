@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { logLines, setStage } from '../faults/support/database-stage.ts';
+
+test('a project that cannot be read costs its own valves: 2', async () => {
+  const { simulator, run } = await setStage({ valves: [2, 1] });
+  const [, forbidden] = simulator.projects;
+  simulator.faults.add({
+    match: { path: new RegExp(`projects/${forbidden?.id ?? ''}$`) },
+    fault: { kind: 'status', status: 403 },
+  });
+  const { code, stdout, stderr } = await run(['valves', '--format', 'json']);
+  expect(code).toBe(2);
+  expect((JSON.parse(stdout) as { project_name: string }[]).map((listed) => listed.project_name)).toEqual([
+    simulator.projects[0]?.name,
+    simulator.projects[0]?.name,
+  ]);
+  const said = logLines(stderr).map(({ msg }) => msg);
+  expect(said).toEqual([expect.stringContaining(`project ${forbidden?.id ?? ''} is not there`)]);
+});
+
+test('a valve without an id is told, not left out in silence: 2', async () => {
+  const { simulator, run } = await setStage({ valves: 2 });
+  const [valve] = simulator.valves();
+  simulator.faults.add({
+    match: { path: /projects\/.+/ },
+    fault: {
+      kind: 'transform',
+      transform: (answer: { tasmarts: { id: string }[] }) => ({
+        ...answer,
+        tasmarts: answer.tasmarts.map((listed) => (listed.id === valve?.id ? { ...listed, id: '' } : listed)),
+      }),
+    },
+  });
+  const { code, stdout, stderr } = await run(['valves', '--format', 'csv']);
+  expect({ code, lines: stdout.trim().split('\n').length }).toEqual({ code: 2, lines: 2 });
+  expect(logLines(stderr).map(({ msg }) => msg)).toEqual([
+    expect.stringMatching(/^valve no\. \d of project ".*" has no usable id$/),
+  ]);
+});
