@@ -47,11 +47,11 @@ export async function run(options: PollOptions, context: CommandContext): Promis
   const dryRun = options.dryRun ?? false;
   const shard = givenShard(options.shard);
   const parsed = await readConfig(context.globals, log);
-  if (!dryRun) await startLater(parsed.config, context.signal, log);
-  const startedMs = performance.now();
   const healthcheckUrl = dryRun ? null : parsed.config.healthcheckUrl;
   return withHealthcheck(healthcheckUrl, { signal: context.signal, log }, async (begun) => {
     const config = requireConfig(parsed, sections(dryRun, shard !== null));
+    if (!dryRun) await startLater(config, context.signal, log);
+    const startedMs = performance.now();
     const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
     const settings = pollSettings(config, options.valve ?? [], shard ?? config.shard);
     const { timezone, properties } = config;

@@ -208,6 +208,12 @@ describe('HEALTHCHECK_URL', () => {
     expect(urls()).toEqual(['/ping-key/tasmart/78']);
   });
 
+  test('hears of a wrong configuration before the jitter, not after it', async () => {
+    await configure({ start_jitter_seconds: 3600 });
+    expect((await tasmart(['poll'], { HEALTHCHECK_URL: monitor.url, API_KEY: '' })).code).toBe(78);
+    expect(urls()).toEqual(['/ping-key/tasmart/78']);
+  });
+
   test('hears of a partial run', async () => {
     simulator.faults.add({
       match: { valveId: simulator.valves()[0]?.id ?? '' },
