@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, stat, symlink } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
@@ -73,12 +73,13 @@ async function copyOnce(packaged: string, cacheFolder: string, name: string): Pr
     await mkdir(cacheFolder, { recursive: true });
     await chmod(cacheFolder, 0o755);
     const staging = await mkdtemp(join(cacheFolder, `${name}.new-`));
-    await cp(packaged, staging, { recursive: true, verbatimSymlinks: true });
-    await withLinks(staging);
-    // Under root's umask of 077, npm installs what only root may read.
-    for (const entry of await readdir(staging, { recursive: true })) await chmod(join(staging, entry), 0o755);
-    await chmod(staging, 0o755);
-    await renameUnlessThere(staging, cached);
+    try {
+      await copyForEveryone(packaged, staging);
+      await renameUnlessThere(staging, cached);
+    } catch (error) {
+      await rm(staging, { recursive: true, force: true });
+      throw error;
+    }
   } catch (cause) {
     throw new EmbeddedPostgresError('config', `cannot be copied to ${cacheFolder} (${String(cause)})`, {
       remedy: `let everyone enter ${packaged}, because it must run as an ordinary user; or let root write ${cacheFolder}`,
@@ -86,6 +87,14 @@ async function copyOnce(packaged: string, cacheFolder: string, name: string): Pr
     });
   }
   return cached;
+}
+
+async function copyForEveryone(packaged: string, staging: string): Promise<void> {
+  await cp(packaged, staging, { recursive: true, verbatimSymlinks: true });
+  await withLinks(staging);
+  // Under root's umask of 077, npm installs what only root may read.
+  for (const entry of await readdir(staging, { recursive: true })) await chmod(join(staging, entry), 0o755);
+  await chmod(staging, 0o755);
 }
 
 /** The package's postinstall makes these links; `npm ci --ignore-scripts` leaves them out. */

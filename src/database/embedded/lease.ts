@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { SUPERUSER, type Cluster } from './cluster.ts';
 import { codeOf, EmbeddedPostgresError } from './error.ts';
-import { POLL_MS, runningServer } from './postmaster-pid.ts';
-import { serverGone, stopServer } from './server.ts';
+import { runningServer } from './postmaster-pid.ts';
+import { serverClosed, serverGone, stopServer } from './server.ts';
 
 /**
  * A session that stands for one user of the server, as long as it is open. It holds a shared advisory lock in the
@@ -15,7 +14,7 @@ export type Lease = pg.Client;
 export const DATABASE = 'tasmart';
 
 const LOCK = 1;
-/** Another client that somebody left open outlasts this; the server then ends after it. */
+/** For each step. Another client that somebody left open outlasts this; the server then ends after it. */
 const STOP_LIMIT_MS = 5_000;
 
 /** null: the server is starting or stopping; try again. */
@@ -60,7 +59,7 @@ export async function returnLease(cluster: Cluster, lease: Lease): Promise<void>
   if (!(await isLastUser(lease))) return endLease(lease);
   await stopServer(cluster, 'smart');
   // Only now may the lock go: whoever gets it after us can see that the server stops.
-  while ((await runningServer(cluster.dataFolder))?.state === 'ready') await sleep(POLL_MS);
+  await serverClosed(cluster, STOP_LIMIT_MS);
   await endLease(lease);
   await serverGone(cluster, STOP_LIMIT_MS);
 }

@@ -87,8 +87,17 @@ export async function stopServer(cluster: Cluster, mode: 'smart' | 'fast'): Prom
 
 /** Whether the server was gone before `limitMs`. */
 export async function serverGone(cluster: Cluster, limitMs: number): Promise<boolean> {
+  return within(limitMs, async () => (await runningServer(cluster.dataFolder)) === null);
+}
+
+/** Whether the server admitted no new sessions any more before `limitMs`. */
+export async function serverClosed(cluster: Cluster, limitMs: number): Promise<boolean> {
+  return within(limitMs, async () => (await runningServer(cluster.dataFolder))?.state !== 'ready');
+}
+
+async function within(limitMs: number, isSo: () => Promise<boolean>): Promise<boolean> {
   for (let waitedMs = 0; waitedMs < limitMs; waitedMs += POLL_MS) {
-    if (!(await runningServer(cluster.dataFolder))) return true;
+    if (await isSo()) return true;
     await sleep(POLL_MS);
   }
   return false;
