@@ -2,17 +2,14 @@ import { formatRfc3339, type Micros } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 
-export const BUCKETS = ['15min', 'hour', 'day', 'month'] as const;
-export type Bucket = (typeof BUCKETS)[number];
-
-export const SHAPES = ['linear', 'power'] as const;
+export type Bucket = '15min' | 'hour' | 'day' | 'month';
 
 export interface ConsumptionQuery {
   bucket: Bucket;
   fromUs: Micros;
   toUs: Micros;
   timezone: string;
-  shape: (typeof SHAPES)[number];
+  shape: 'linear' | 'power';
   intervalMinutes: number;
   maxPowerKw: number;
 }

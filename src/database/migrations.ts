@@ -5,6 +5,7 @@ import pg from 'pg';
 import { KnownError } from '../domain/errors.ts';
 import type { Database } from './connection.ts';
 import { DatabaseError } from './errors.ts';
+import { LOCK_KEYS, LOCK_SPACE } from './locks.ts';
 import { planMigrations, type AppliedMigration, type Migration, type SchemaState } from './migrations-plan.ts';
 
 /**
@@ -21,8 +22,7 @@ export class MigrationError extends KnownError {
 
 const FILE_NAME = /^(\d{4})_[a-z0-9_]+\.sql$/;
 
-/** "tasm", "migr": held while the schema is being changed. */
-const ADVISORY_LOCK = '1952543597, 1835624306';
+const ADVISORY_LOCK = `${LOCK_SPACE}, ${LOCK_KEYS.migration}`;
 
 /**
  * How long a migration waits for a table that others use. While it waits, everybody else who wants the table queues

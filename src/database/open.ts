@@ -25,10 +25,12 @@ export async function withDatabase<T>(
   return withAnyDatabase(settings, options, async (database) => {
     const migrations = await loading;
     const schema = await schemaState(database, migrations);
-    if ('embeddedFolder' in settings && 'pending' in schema) await migrate(database.client, migrations);
-    else if ('problem' in schema) throw new SchemaError(schema.state, schema.problem);
-    else if (schema.state !== 'current')
-      throw new SchemaError(schema.state, `${schema.pending.length} migrations behind`);
+    if ('problem' in schema) throw new SchemaError(schema.state, schema.problem);
+    if (schema.state !== 'current') {
+      if (!('embeddedFolder' in settings))
+        throw new SchemaError(schema.state, `${schema.pending.length} migrations behind`);
+      await migrate(database.client, migrations);
+    }
     return use(database);
   });
 }

@@ -28,7 +28,7 @@ export interface Supply {
   gaps: Gaps;
 }
 
-/** Boundaries without a reading, since the valve's first one and within reach of a catch-up. */
+/** Boundaries without a reading, within reach of a catch-up; of a valve that has readings, since its first. */
 export interface Gaps {
   /** after `synced_until`: the next run asks for them */
   due: number;

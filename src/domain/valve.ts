@@ -16,7 +16,7 @@ export interface Valve {
   pointsPath: string | null;
 }
 
-/** A project with its valves; whatever could not be read of the list is counted, not lost silently. */
+/** A project with its valves; whatever could not be read of the list is told, not lost silently. */
 export interface Project {
   id: string;
   name: string;

@@ -69,7 +69,7 @@ export interface HyCloudStats {
 }
 
 export interface HyCloud {
-  /** The projects that the key's user can see, and HyCloud's clock. */
+  /** The projects that the key's user can see. */
   listProjects: () => Promise<ProjectSummary[]>;
   getProject: (id: string) => Promise<Project>;
   /** What `use` makes of a page, at once: in a promise, its thousands of points would outlive many a collection. */

@@ -36,6 +36,8 @@ const REMEDIES: Record<HyCloudFailure, string> = {
 export class HyCloudError extends KnownError {
   override readonly name = 'HyCloudError';
   readonly failure: HyCloudFailure;
+  readonly path: string;
+  readonly detail: string;
   /** HTTP status, if there was an answer */
   readonly status: number | null;
   /** as Retry-After asked */
@@ -55,9 +57,6 @@ export class HyCloudError extends KnownError {
     this.path = path;
     this.detail = detail;
   }
-
-  readonly path: string;
-  readonly detail: string;
 
   /** The same error, knowing how often it was tried. */
   after(attempts: number): HyCloudError {

@@ -22,7 +22,7 @@ export async function* inBatches<T, R>(
   let done: R[] = [];
   let doneSize = 0;
   let stopped = false;
-  let failures: unknown[] = [];
+  const failures: unknown[] = [];
   let filled = createGate();
   let taken = createGate();
 
@@ -40,7 +40,7 @@ export async function* inBatches<T, R>(
 
   const workers = Array.from({ length: concurrency }, () =>
     worker().catch((error: unknown) => {
-      failures = [...failures, error];
+      failures.push(error);
       stopped = true;
     }),
   );

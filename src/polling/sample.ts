@@ -20,6 +20,7 @@ export function sample(samples: Samples, points: readonly Reading[], intervalUs:
 
 /** Picks, of places of points in order of time, those that sample() would keep. */
 export function pickSamples(intervalUs: number): PickPlaces {
+  // Not in the function returned, which is made for each range: V8 would compile it again and again.
   return (places, times) => lastOfWindows(places, times, intervalUs);
 }
 

@@ -1,4 +1,4 @@
-import type { PropertyName } from '../../domain/reading.ts';
+import type { Charted } from '../../database/report.ts';
 import { count } from '../text.ts';
 import type { RegisterEnergy, ReportData, Series, ValveReport } from './data.ts';
 import { barsPayload, decimalsOf, linesPayload, type Line } from './embedded.ts';
@@ -17,7 +17,7 @@ interface Group {
   title: string;
   isFromZero: boolean;
   /** what each series is called, and its colour: a custom property of the style sheet */
-  names: Partial<Record<PropertyName, readonly [name: string, colour: string]>>;
+  names: Partial<Record<Charted, readonly [name: string, colour: string]>>;
 }
 
 const GROUPS: readonly Group[] = [
@@ -58,20 +58,13 @@ export function chartsOf(valve: ValveReport, { fromUs, bucket }: ReportData): Ch
 export function groupsOf(
   series: readonly Series[],
 ): { title: string; isFromZero: boolean; unit: string; own: readonly Line[] }[] {
-  const known = GROUPS.map(({ title, isFromZero, names }) => {
+  return GROUPS.map(({ title, isFromZero, names }) => {
     const own = series.flatMap((each) => {
       const [name, colour] = names[each.property] ?? [];
       return name === undefined || colour === undefined ? [] : [{ name, colour, series: each }];
     });
     return { title, isFromZero, unit: own[0]?.series.unit ?? '', own };
-  });
-  const others = series
-    .filter(({ property }) => !GROUPS.some(({ names }) => property in names))
-    .map((each) => {
-      const title = each.property.replaceAll('_', ' ');
-      return { title, isFromZero: false, unit: each.unit, own: [{ name: title, colour: '--blue', series: each }] };
-    });
-  return [...known, ...others].filter(({ own }) => own.length > 0);
+  }).filter(({ own }) => own.length > 0);
 }
 
 function energyFigure(register: RegisterEnergy, bucket: 'hour' | 'day', valve: ValveReport): Markup {

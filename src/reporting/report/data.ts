@@ -1,6 +1,6 @@
 import type { Consumption } from '../../database/consumption.ts';
+import type { Charted } from '../../database/report.ts';
 import type { RecordedRun } from '../../database/runs.ts';
-import type { PropertyName } from '../../domain/reading.ts';
 import type { Micros } from '../../domain/time.ts';
 
 /** Everything the page shows. Times are microseconds since the epoch; measured values are in human units. */
@@ -66,7 +66,7 @@ export interface Span {
 }
 
 export interface Series {
-  property: PropertyName;
+  property: Charted;
   /** m³/h, kW, %, V, °C */
   unit: string;
   values: readonly (number | null)[];

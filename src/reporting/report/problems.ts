@@ -21,7 +21,7 @@ export interface ValveProblems {
   past: readonly string[];
 }
 
-/** As long may no run have begun: as `tasmart status` has it. */
+/** As long may no run have begun: as `tasmart check` has it. */
 const MAX_RUN_AGE_INTERVALS = 3;
 
 export function findProblems(data: ReportData, wording: Wording): Problems {
