@@ -1,3 +1,4 @@
+import { MEASURED_PROPERTIES } from '../../src/domain/reading.ts';
 import { formatRfc3339, type Micros } from '../../src/domain/time.ts';
 
 /** What the program asks a valve for, as a query: the same for every valve. */
@@ -13,9 +14,7 @@ export function pointsQuery(
     limit: `${limit}`,
     direction,
   });
-  for (const name of ['measured_flow', 'measured_power', 'energy_counter_regime_1', 'energy_counter_regime_2']) {
-    query.append('properties[]', name);
-  }
+  for (const name of MEASURED_PROPERTIES) query.append('properties[]', name);
   return query.toString();
 }
 

@@ -1,5 +1,6 @@
 import type { PropertyName } from '../domain/reading.ts';
 import type { Shard } from '../domain/shard.ts';
+import type { Target } from '../domain/target.ts';
 
 /** Everything a run is told, checked and frozen. */
 export interface Config {
@@ -23,14 +24,6 @@ export interface Config {
   readonly healthcheckUrl: string | null;
   /** as the environment tells a job that is one of several; null: all valves */
   readonly shard: Shard | null;
-}
-
-/** A project by id or name (the id wins), single valves of it, or single valves alone. */
-export interface Target {
-  readonly projectId: string | null;
-  readonly projectName: string | null;
-  /** uuid, full or short serial; empty: all of the project */
-  readonly valves: readonly string[];
 }
 
 export interface HyCloudConfig {

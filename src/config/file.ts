@@ -1,7 +1,8 @@
 import { closest } from 'fastest-levenshtein';
 import * as z from 'zod/mini';
 import { MEASURED_PROPERTIES, PROPERTY_NAMES, type PropertyName } from '../domain/reading.ts';
-import type { Problem, Target } from './config.ts';
+import type { Target } from '../domain/target.ts';
+import type { Problem } from './config.ts';
 import { isTimeZone } from './timezone.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

@@ -1,12 +1,6 @@
-import { formatRfc3339, type Micros } from '../domain/time.ts';
+import { formatRfc3339, type Span } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 import { insertReadings, micros, type IsNew, type ValveReadings } from './repository.ts';
-
-/** A stretch of time. */
-export interface Span {
-  fromUs: Micros;
-  toUs: Micros;
-}
 
 /** Readings of one valve, and the stretch that is whole with them; null: it is not. */
 export interface BackfilledSpan extends Pick<ValveReadings, 'tasmartId' | 'readings'> {

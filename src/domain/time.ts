@@ -4,6 +4,12 @@
  */
 export type Micros = number;
 
+/** A stretch of time. */
+export interface Span {
+  fromUs: Micros;
+  toUs: Micros;
+}
+
 export const US_PER_SECOND = 1_000_000;
 export const US_PER_MINUTE = 60 * US_PER_SECOND;
 export const US_PER_HOUR = 60 * US_PER_MINUTE;

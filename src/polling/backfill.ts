@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
-import { loadUncovered, storeBackfill, type BackfilledSpan, type Span } from '../database/backfill.ts';
+import { loadUncovered, storeBackfill, type BackfilledSpan } from '../database/backfill.ts';
 import type { Database } from '../database/connection.ts';
 import { loadKnownProjects, recordProjects } from '../database/registry.ts';
 import type { PropertyName } from '../domain/reading.ts';
-import { US_PER_MINUTE, US_PER_SECOND } from '../domain/time.ts';
+import type { Target } from '../domain/target.ts';
+import { US_PER_MINUTE, US_PER_SECOND, type Span } from '../domain/time.ts';
 import type { Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
@@ -11,7 +12,7 @@ import { inBatches } from './batches.ts';
 import { fetchRange, PAGE_LIMIT } from './fetch.ts';
 import { floorToGrid } from './grid.ts';
 import { pickSamples, sample, type Samples } from './sample.ts';
-import { namesOf, narrow, resolveTargets, type Target, type TargetProblem } from './targets.ts';
+import { namesOf, narrow, resolveTargets, type TargetProblem } from './targets.ts';
 
 export interface BackfillSettings {
   targets: readonly Target[];

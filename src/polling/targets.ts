@@ -1,17 +1,10 @@
 import { distance } from 'fastest-levenshtein';
 import { KnownError } from '../domain/errors.ts';
+import type { Target } from '../domain/target.ts';
 import { isNamed, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { printable } from '../reporting/text.ts';
-
-/** A project by id or name (the id wins), single valves of it, or single valves alone. */
-export interface Target {
-  readonly projectId: string | null;
-  readonly projectName: string | null;
-  /** uuid, full or short serial; empty: all of the project */
-  readonly valves: readonly string[];
-}
 
 /** What earlier runs know: the project that a name meant when it was first polled. */
 export type KnownProjects = ReadonlyMap<string, { id: string; /** the name it bore at the last run */ name: string }>;

@@ -1,5 +1,6 @@
+import type { Target } from '../domain/target.ts';
 import { isNamed, type Valve } from '../domain/valve.ts';
-import type { KnownProjects, Target } from './targets.ts';
+import type { KnownProjects } from './targets.ts';
 
 /** What a valve is watched by: its names, and where it was last seen. */
 export interface Watchable extends Pick<Valve, 'id' | 'fullSn' | 'shortSn'> {

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Project, Valve } from '../../src/domain/valve.ts';
 import { HyCloudError } from '../../src/hycloud/errors.ts';
-import { narrow, resolveTargets, TargetError, type Target } from '../../src/polling/targets.ts';
+import type { Target } from '../../src/domain/target.ts';
+import { narrow, resolveTargets, TargetError } from '../../src/polling/targets.ts';
 import { fakeProjects, valveNamed } from './builder.ts';
 
 const [A, B, C] = ['valve-a', 'valve-b', 'valve-c'].map((id, index) =>

@@ -1,13 +1,14 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
 import { KnownError } from '../../domain/errors.ts';
+import type { Target } from '../../domain/target.ts';
 import { US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND } from '../../domain/time.ts';
 import { pointsPathOf, valveLabel, type Valve } from '../../domain/valve.ts';
 import type { HyCloud } from '../../hycloud/client.ts';
 import { HyCloudError } from '../../hycloud/errors.ts';
 import { inBatches } from '../../polling/batches.ts';
 import { fetchLatest } from '../../polling/fetch.ts';
-import { resolveTargets, type KnownProjects, type Target } from '../../polling/targets.ts';
+import { resolveTargets, type KnownProjects } from '../../polling/targets.ts';
 import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
 import { count } from '../../reporting/text.ts';
 import { age } from '../../reporting/units.ts';

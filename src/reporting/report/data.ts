@@ -1,7 +1,7 @@
 import type { Consumption } from '../../database/consumption.ts';
 import type { Charted } from '../../database/report.ts';
 import type { RecordedRun } from '../../database/runs.ts';
-import type { Micros } from '../../domain/time.ts';
+import type { Micros, Span } from '../../domain/time.ts';
 
 /** Everything the page shows. Times are microseconds since the epoch; measured values are in human units. */
 export interface ReportData {
@@ -58,11 +58,6 @@ export interface DayCompleteness {
   /** 0: before the valve's first reading, or to come */
   expected: number;
   present: number;
-}
-
-export interface Span {
-  fromUs: Micros;
-  toUs: Micros;
 }
 
 export interface Series {

@@ -1,5 +1,5 @@
-import type { Micros } from '../../domain/time.ts';
-import type { Span, ValveReport } from './data.ts';
+import type { Micros, Span } from '../../domain/time.ts';
+import type { ValveReport } from './data.ts';
 
 /** Two readings further apart have a gap between them: the same measure that tasmart_consumption takes. */
 const GAP_INTERVALS = 1.5;

@@ -1,9 +1,9 @@
 import type { Consumption } from '../../database/consumption.ts';
 import type { RecordedRun } from '../../database/runs.ts';
-import { US_PER_MINUTE } from '../../domain/time.ts';
+import { US_PER_MINUTE, type Span } from '../../domain/time.ts';
 import { count, printable } from '../text.ts';
 import { age } from '../units.ts';
-import type { RegisterEnergy, ReportData, Span, ValveReport } from './data.ts';
+import type { RegisterEnergy, ReportData, ValveReport } from './data.ts';
 import { kwhText } from './energy.ts';
 import type { Wording } from './wording.ts';
 

@@ -1,6 +1,6 @@
-import { epochSeconds, type Micros } from '../../domain/time.ts';
+import { epochSeconds, type Micros, type Span } from '../../domain/time.ts';
 import { printable } from '../text.ts';
-import type { DayCompleteness, ReportData, Span, ValveReport } from './data.ts';
+import type { DayCompleteness, ReportData, ValveReport } from './data.ts';
 import { markup, type Markup } from './markup.ts';
 import { clockText, dayText, spanText, timeText, wallOf, type ZoneOffsets } from './page/local-time.ts';
 import { zoneOffsets } from './zone.ts';

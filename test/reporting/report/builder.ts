@@ -1,8 +1,15 @@
 import { DateTime } from 'luxon';
 import type { Consumption } from '../../../src/database/consumption.ts';
 import type { RecordedRun } from '../../../src/database/runs.ts';
-import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros } from '../../../src/domain/time.ts';
-import type { ReportData, Series, Span, ValveReport } from '../../../src/reporting/report/data.ts';
+import {
+  US_PER_DAY,
+  US_PER_HOUR,
+  US_PER_MINUTE,
+  US_PER_SECOND,
+  type Micros,
+  type Span,
+} from '../../../src/domain/time.ts';
+import type { ReportData, Series, ValveReport } from '../../../src/reporting/report/data.ts';
 
 export const TIMEZONE = 'Europe/Rome';
 const INTERVAL_US = 15 * US_PER_MINUTE;
