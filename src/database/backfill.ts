@@ -1,6 +1,6 @@
 import { formatRfc3339, type Span } from '../domain/time.ts';
 import type { Database } from './connection.ts';
-import { insertReadings, micros, type IsNew, type ValveReadings } from './repository.ts';
+import { insertReadings, isAhead, micros, type IsNew, type ValveReadings } from './repository.ts';
 
 /** Readings of one valve, and the stretch that is whole with them; null: it is not. */
 export interface BackfilledSpan extends Pick<ValveReadings, 'tasmartId' | 'readings'> {
@@ -46,8 +46,13 @@ export async function storeBackfill(
     const whole = spans.flatMap(({ tasmartId, covered }) => (covered ? [{ tasmartId, ...covered }] : []));
     await database.query(
       `insert into tasmart_backfills (tasmart_id, interval_minutes, covered)
-       select tasmart_id, $4, range_agg(tstzrange(from_time, to_time))
+       select tasmart_id, $4, range_agg(tstzrange(from_time, past))
        from unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) as span (tasmart_id, from_time, to_time)
+       cross join lateral (
+         select case when ${isAhead('to_time', 'span.tasmart_id')}
+           then to_timestamp(floor(extract(epoch from now()) / ($4 * 60)) * $4 * 60) else to_time end as past
+       ) as clock
+       where from_time < past
        group by tasmart_id order by tasmart_id
        on conflict (tasmart_id, interval_minutes) do update set covered = tasmart_backfills.covered + excluded.covered`,
       [

@@ -64,7 +64,10 @@ export async function storeReadings(database: Database, valves: readonly ValveRe
          order by tasmart_id for no key update
        )
        update tasmart_valves as valve
-       set synced_until = greatest(valve.synced_until, attempt.synced_until), last_attempt_at = now()
+       set last_attempt_at = now(), synced_until = greatest(
+         valve.synced_until,
+         case when ${isAhead('attempt.synced_until', 'valve.tasmart_id')} then now() else attempt.synced_until end
+       )
        from unnest($1::text[], $2::timestamptz[]) as attempt (tasmart_id, synced_until)
        join locked using (tasmart_id)
        where valve.tasmart_id = attempt.tasmart_id`,
@@ -72,6 +75,17 @@ export async function storeReadings(database: Database, valves: readonly ValveRe
     );
     return isNew;
   });
+}
+
+/**
+ * SQL: whether an instant that HyCloud's clock had passed is still to come. Its `Date` may run ahead for a while, and
+ * what it would have skipped would be lost once that time has come. Where readings are ahead too, the clock here is late.
+ */
+export function isAhead(instant: string, tasmartId: string): string {
+  return `(${instant} > now() and not exists (
+    select from tasmart_data_table as reading
+    where reading.tasmart_id = ${tasmartId} and reading."timestamp" > extract(epoch from now())::bigint
+  ))`;
 }
 
 /** The readings alone; a part of a transaction. */

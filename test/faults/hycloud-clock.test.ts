@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { US_PER_DAY, US_PER_HOUR } from '../../src/domain/time.ts';
+import { US_PER_DAY, US_PER_HOUR, type Micros } from '../../src/domain/time.ts';
 import {
   boundaryPoints,
   floor,
@@ -34,6 +34,29 @@ describe('a Date that is ahead in one run costs no reading of the runs after it'
     for (const { id } of simulator.valves()) {
       const due = boundaryPoints(simulator, id, floor(NOW_US), toUs);
       expect(due).toHaveLength((toUs - floor(NOW_US)) / INTERVAL_US);
+      expect(rows.filter((row) => due.some(({ us }) => row.id === id && row.us === us))).toEqual(due);
+    }
+  });
+});
+
+describe('a Date that is ahead, and nobody runs until that time has come: no reading is lost', () => {
+  test.each([
+    ['poll, by an hour', ['poll'], () => US_PER_HOUR],
+    ['poll, just beyond the next boundary', ['poll'], (nowUs: Micros) => floor(nowUs) + INTERVAL_US - nowUs + 2e6],
+    ['backfill, by an hour', ['backfill', '--from', '2h'], () => US_PER_HOUR],
+  ])('%s', async (_what, args, aheadUs) => {
+    const startUs = Date.now() * 1000; // as the database's clock has it
+    const stage = await setStage({ nowUs: startUs });
+    const { simulator } = stage;
+    simulator.faults.add({ match: { path: /./ }, fault: { kind: 'date', date: aheadUs(startUs) } });
+    expect((await stage.run(args)).code).toBe(0);
+    simulator.faults.clear();
+    simulator.clock.advance(2 * US_PER_HOUR);
+    expect((await stage.run(args)).code).toBe(0);
+    const rows = await storedRows(stage.client);
+    for (const { id } of simulator.valves()) {
+      const due = boundaryPoints(simulator, id, floor(startUs), floor(simulator.clock.now()));
+      expect(due).toHaveLength(8);
       expect(rows.filter((row) => due.some(({ us }) => row.id === id && row.us === us))).toEqual(due);
     }
   });
