@@ -35,33 +35,56 @@ export async function loadUncovered(
   return uncovered;
 }
 
-/** Stores readings and that their spans are whole, in one transaction. `synced_until` is none of its business. */
+/**
+ * Stores readings and that their spans are whole, in one transaction. `synced_until` is none of its business, but that
+ * it must not seem to be where these readings are.
+ */
 export async function storeBackfill(
   database: Database,
   spans: readonly BackfilledSpan[],
   intervalMinutes: number,
 ): Promise<IsNew> {
   return database.transaction(async () => {
+    await keepSynced(database, [...new Set(spans.map(({ tasmartId }) => tasmartId))]);
     const isNew = await insertReadings(database, spans);
-    const whole = spans.flatMap(({ tasmartId, covered }) => (covered ? [{ tasmartId, ...covered }] : []));
     await database.query(
       `insert into tasmart_backfills (tasmart_id, interval_minutes, covered)
-       select tasmart_id, $4, range_agg(tstzrange(from_time, past))
+       select tasmart_id, $4, coalesce(range_agg(tstzrange(from_time, past)) filter (where from_time < past), '{}')
        from unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) as span (tasmart_id, from_time, to_time)
        cross join lateral (
          select case when ${isAhead('to_time', 'span.tasmart_id')}
            then to_timestamp(floor(extract(epoch from now()) / ($4 * 60)) * $4 * 60) else to_time end as past
        ) as clock
-       where from_time < past
        group by tasmart_id order by tasmart_id
        on conflict (tasmart_id, interval_minutes) do update set covered = tasmart_backfills.covered + excluded.covered`,
       [
-        whole.map(({ tasmartId }) => tasmartId),
-        whole.map(({ fromUs }) => formatRfc3339(fromUs)),
-        whole.map(({ toUs }) => formatRfc3339(toUs)),
+        spans.map(({ tasmartId }) => tasmartId),
+        spans.map(({ covered }) => covered && formatRfc3339(covered.fromUs)),
+        spans.map(({ covered }) => covered && formatRfc3339(covered.toUs)),
         intervalMinutes,
       ],
     );
     return isNew;
   });
+}
+
+/** A valve with readings of the prototype, not polled yet, is synced until the newest of them, not of what comes now. */
+async function keepSynced(database: Database, tasmartIds: readonly string[]): Promise<void> {
+  await database.query(
+    `with unpolled as (
+       select tasmart_id from tasmart_valves as valve
+       where tasmart_id = any ($1::text[]) and synced_until is null
+         and not exists (select from tasmart_backfills as done where done.tasmart_id = valve.tasmart_id)
+       order by tasmart_id for no key update
+     )
+     update tasmart_valves as valve set synced_until = newest."time"
+     from unpolled
+     cross join lateral (
+       select "time" from tasmart_data_table as reading
+       where reading.tasmart_id = unpolled.tasmart_id and "timestamp" <= extract(epoch from now())::bigint
+       order by "timestamp" desc limit 1
+     ) as newest
+     where valve.tasmart_id = unpolled.tasmart_id`,
+    [tasmartIds],
+  );
 }

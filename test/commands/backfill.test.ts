@@ -351,3 +351,26 @@ test('of a fleet that fails as a whole tells the first hundred valves', async ()
     msg: 'other valves failed too: run it again to see what remains',
   });
 });
+
+test('before the first poll keeps none of the boundaries since the prototype from being polled', async () => {
+  const stage = await setStage({ valves: 2 });
+  const [valve, other] = stage.simulator.valves();
+  await stage.client.query(
+    `insert into tasmart_data_table
+       (tasmart_id, "timestamp", "time", measured_flow, measured_power, energy_counter_regime_1, energy_counter_regime_2)
+     values ($1, extract(epoch from timestamptz '2026-03-01T07:50:33Z'), '2026-03-01T07:50:33Z', 1, 1, 1, 0)`,
+    [valve?.id],
+  );
+  const since = ['backfill', '--from', '2026-03-01T09:00:00Z', '--to', '2026-03-01T09:45:00Z'];
+  expect((await stage.run(since, NO_HISTORY)).code).toBe(0);
+  expect((await stage.run(['poll'], NO_HISTORY)).code).toBe(0);
+  const rows = await storedRows(stage.client);
+  for (const [id, from] of [
+    [valve?.id, '2026-03-01T07:45:00Z'],
+    [other?.id, '2026-03-01T09:00:00Z'],
+  ] as const) {
+    const due = boundaryPoints(stage.simulator, id ?? '', instant(from), instant('2026-03-01T10:00:00Z'));
+    const own = rows.filter((row) => row.id === id).map(({ us }) => us);
+    expect(own).toEqual(expect.arrayContaining(due.slice(id === valve?.id ? 1 : 0).map(({ us }) => us)));
+  }
+});
