@@ -59,7 +59,9 @@ function consumptionQuery(options: ConsumptionOptions, config: Config): Consumpt
 /** The zone asked for, or the configured one. @throws KnownError exit 64 */
 export function zoneOf({ tz }: { tz?: string }, { timezone }: Config): string {
   if (tz === undefined || isTimeZone(tz)) return tz ?? timezone;
-  throw new KnownError('usage', `--tz ${tz} is no time zone`, { remedy: 'write an IANA name: Europe/Rome' });
+  throw new KnownError('usage', `--tz ${tz} is no time zone`, {
+    remedy: 'write an IANA name such as Europe/Rome; an abbreviation will not do',
+  });
 }
 
 /** The valves with readings, or those of them that are named. @throws KnownError for a name that none bears */

@@ -73,7 +73,9 @@ const schema = z.strictObject({
   run_deadline_seconds: z._default(positive(86_400, 'seconds'), 600),
   start_jitter_seconds: z._default(notNegative(3600, 'seconds'), 0),
   timezone: z._default(
-    z.string('must be a text').check(z.refine(isTimeZone, 'is not an IANA time zone such as Europe/Rome')),
+    z
+      .string('must be a text')
+      .check(z.refine(isTimeZone, 'is not an IANA time zone such as Europe/Rome (an abbreviation will not do)')),
     'Europe/Rome',
   ),
   max_power_kw: z._default(positive(1_000_000, 'kW'), 1500),

@@ -308,6 +308,7 @@ describe('the command', () => {
     [[], 64, "required option '--out <file>'"],
     [['--out', 'page.html', '--tz', 'Rome'], 64, '--tz Rome is no time zone'],
     [['--out', 'page.html', '--tz', '+01:00'], 64, '--tz +01:00 is no time zone'],
+    [['--out', 'page.html', '--tz', 'CET'], 64, '--tz CET is no time zone'],
     [['--out', 'page.html', '--from', 'yesterday'], 64, 'is no time'],
     [['--out', 'page.html', '--from', '2026-10-26', '--to', '2026-10-25'], 64, 'is not before'],
     [['--out', 'page.html', '--valve', 'nobody'], 78, 'no valve with readings is called nobody'],
