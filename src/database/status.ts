@@ -79,8 +79,12 @@ export async function loadRegisteredValves(database: Database): Promise<Register
  * two neighbours are further than one apart, those between have none: one walk along the primary key finds them all.
  */
 const SUPPLY = `
-  with valve as (
-    select known.tasmart_id, newest."time" as newest_time, error_status, newest_number, now_number,
+  with clock as (
+    select floor(extract(epoch from now()) / $2::integer)::bigint as now_number,
+           -- as a poll has it: a reading from the future says nothing of how things stand
+           extract(epoch from now())::bigint + 300 as latest
+  ), valve as (
+    select known.tasmart_id, newest."time" as newest_time, error_status, newest_number, now_number, latest,
            greatest(first_number, floor(extract(epoch from now() - $3::float8 * interval '1 day') / $2)::bigint + 1) as from_number,
            floor(extract(epoch from synced_until) / $2)::bigint as synced_number,
            floor(extract(epoch from coalesce(synced_until, newest."time", first_seen_at)) / $2)::bigint as due_after,
@@ -88,10 +92,10 @@ const SUPPLY = `
            coalesce(covered, '{}') as covered
     from tasmart_valves as known
     left join tasmart_backfills as done on done.tasmart_id = known.tasmart_id and interval_minutes = $2 / 60
-    cross join (select floor(extract(epoch from now()) / $2::integer)::bigint as now_number) as clock
+    cross join clock
     left join lateral (
       select "time", error_status, ceil(extract(epoch from "time") / $2)::bigint as newest_number
-      from tasmart_data_table as reading where reading.tasmart_id = known.tasmart_id
+      from tasmart_data_table as reading where reading.tasmart_id = known.tasmart_id and "timestamp" <= latest
       order by "timestamp" desc limit 1
     ) as newest on true
     left join lateral (
@@ -126,7 +130,7 @@ const SUPPLY = `
             where exact.tasmart_id = valve.tasmart_id and exact."timestamp" = reading."timestamp"
           ) end as number
           from tasmart_data_table as reading
-          where reading.tasmart_id = valve.tasmart_id and "timestamp" >= (from_number - 1) * $2
+          where reading.tasmart_id = valve.tasmart_id and "timestamp" between (from_number - 1) * $2 and latest
         ) as numbered
         union all
         select now_number + 1, greatest(newest_number, from_number - 1)

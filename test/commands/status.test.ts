@@ -102,6 +102,19 @@ test('before the first poll nothing is watched, and that is no good state', asyn
   expect(stdout).toMatch(/^✗ no valve is watched: run "tasmart poll"\n✗ no valve of project ".*" was ever polled\n/);
 });
 
+test('a reading from the future says nothing of how its valve is', async () => {
+  await pollAt(nowUs - 2 * US_PER_HOUR);
+  await sql(
+    `insert into tasmart_data_table (tasmart_id, "timestamp", "time") values ($1, 2147483647, to_timestamp(2147483647))`,
+    [valveAt(0).id],
+  );
+  const { code, json } = await status();
+  expect(code).toBe(1);
+  const [first, ...others] = json.valves.slice(0, 3).map(({ state, late, gaps }) => ({ state, late, gaps }));
+  expect(first).toEqual({ state: 'behind', late: true, gaps: { due: 8, holes: 0, unasked: 0 } });
+  expect(others).toEqual([first, first]);
+});
+
 test('an outage makes every valve late and its boundaries due; the next run mends it', async () => {
   await pollAt(nowUs - 2 * US_PER_HOUR);
   const during = await status();
