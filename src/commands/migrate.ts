@@ -12,9 +12,8 @@ export async function run(_options: object, { globals, giveUp }: CommandContext)
   const migrations = await loadMigrations(SQL_DIR);
   const say = (line: string) => process.stdout.write(`${line}\n`);
   const applied = await withAnyDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, (database) =>
-    migrate(database.client, migrations, say),
+    migrate(database.client, migrations, say, ({ name }) => say(`applied ${name}`)),
   );
-  for (const { name } of applied) say(`applied ${name}`);
   say(
     applied.length === 0
       ? 'the schema is up to date: nothing to do'

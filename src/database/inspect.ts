@@ -9,6 +9,8 @@ export interface ServerFacts {
   user: string;
   /** a replica, or a database that was set so */
   isReadOnly: boolean;
+  /** "UTF8" */
+  encoding: string;
   /** "TLSv1.3"; null: not in use */
   tlsVersion: string | null;
   clockUs: Micros;
@@ -20,11 +22,13 @@ export async function loadServerFacts(database: Database): Promise<ServerFacts> 
     version: string;
     user: string;
     read_only: string;
+    encoding: string;
     tls: string | null;
     clock: string;
   }>(
     `select current_setting('server_version') as version, current_user as user,
-       current_setting('transaction_read_only') as read_only, ${micros('clock_timestamp()')} as clock,
+       current_setting('transaction_read_only') as read_only, current_setting('server_encoding') as encoding,
+       ${micros('clock_timestamp()')} as clock,
        (select ssl.version from pg_stat_ssl as ssl where pid = pg_backend_pid()) as tls`,
   );
   if (!row) throw new Error('a select without a from gives one row');
@@ -32,6 +36,7 @@ export async function loadServerFacts(database: Database): Promise<ServerFacts> 
     version: row.version,
     user: row.user,
     isReadOnly: row.read_only === 'on',
+    encoding: row.encoding,
     tlsVersion: row.tls,
     clockUs: Number(row.clock),
   };

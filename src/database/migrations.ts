@@ -71,19 +71,21 @@ export async function schemaState(
 
 /**
  * Brings the database up to the given migrations and returns those it applied: none, if another process was faster.
- * Each is a transaction of its own. `onNotice` is told what PostgreSQL reports on the way.
+ * Each is a transaction of its own. `onNotice` is told what PostgreSQL reports on the way, `onApplied` of each that is
+ * done, for the next may fail.
  *
- * @throws {MigrationError} when the database is newer or altered, or a migration fails
+ * @throws {MigrationError} when the database is newer or altered, or not in UTF-8, or a migration fails
  */
 export async function migrate(
   client: pg.ClientBase,
   migrations: readonly Migration[],
   onNotice: (message: string) => void = () => undefined,
+  onApplied: (migration: Migration) => void = () => undefined,
 ): Promise<readonly Migration[]> {
   const listener = ({ message }: { message: string | undefined }) => onNotice(message ?? '');
   client.on('notice', listener);
   try {
-    return await withMigrationLock(client, onNotice, () => applyPending(client, migrations));
+    return await withMigrationLock(client, onNotice, () => applyPending(client, migrations, onApplied));
   } finally {
     client.off('notice', listener);
   }
@@ -113,7 +115,11 @@ async function withMigrationLock<T>(
   }
 }
 
-async function applyPending(client: pg.ClientBase, migrations: readonly Migration[]): Promise<readonly Migration[]> {
+async function applyPending(
+  client: pg.ClientBase,
+  migrations: readonly Migration[],
+  onApplied: (migration: Migration) => void,
+): Promise<readonly Migration[]> {
   // Through the client itself: the lock is waited for without a limit, and so is everything behind it.
   const query = async <Row extends pg.QueryResultRow>(text: string) => (await client.query<Row>(text)).rows;
   const schema = await schemaState({ query }, migrations);
@@ -121,11 +127,26 @@ async function applyPending(client: pg.ClientBase, migrations: readonly Migratio
   if (schema.state === 'altered') {
     throw new MigrationError(`${schema.problem}. Nothing was touched; restore the files as they were released.`);
   }
+  if (schema.pending.length > 0) await requireUtf8(client);
   for (const [index, migration] of schema.pending.entries()) {
     await apply(client, migration, { first: schema.state === 'missing' && index === 0 });
+    onApplied(migration);
   }
   return schema.pending;
 }
+
+/** Names are in any language, and compared in Unicode's normal form. */
+async function requireUtf8(client: pg.ClientBase): Promise<void> {
+  const { rows } = await client.query<{ server_encoding: string }>('show server_encoding');
+  const encoding = rows[0]?.server_encoding;
+  if (encoding === 'UTF8') return;
+  throw new MigrationError(
+    `the database is encoded in ${encoding ?? '?'}, not UTF8. Nothing was touched; ${NEW_DATABASE}.`,
+  );
+}
+
+/** What to do with a database in another encoding. */
+export const NEW_DATABASE = `create one with "create database … encoding 'UTF8' template template0", and carry the data over`;
 
 async function apply(client: pg.ClientBase, migration: Migration, { first }: { first: boolean }): Promise<void> {
   const { number, name, sql, sha256 } = migration;

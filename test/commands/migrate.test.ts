@@ -30,6 +30,31 @@ test('five at once: each migration is applied once, and all end well', async () 
   await expectRepaired(stage);
 });
 
+test.each(['SQL_ASCII', 'LATIN1'])('refuses a database in %s before it touches it', async (encoding) => {
+  const stage = await setStage({}, () => emptyDatabase(`encoding '${encoding}' lc_collate 'C' lc_ctype 'C'`));
+  const { code, stdout, stderr } = await stage.run(['migrate']);
+  expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
+  expect(stderr).toContain(`the database is encoded in ${encoding}, not UTF8. Nothing was touched`);
+  const { rows } = await stage.client.query(`select to_regclass('tasmart_migrations') as found`);
+  expect(rows).toEqual([{ found: null }]);
+  expect((await stage.run(['check'])).stdout).toMatch(
+    new RegExp(`✗ database .*encoded in ${encoding}, not UTF8\n +→ create one with`),
+  );
+});
+
+test('says which migrations were applied, though a later one fails', async () => {
+  const stage = await setStage({}, emptyDatabase);
+  await stage.client.query('create table tasmart_projects (in_the_way integer)');
+  const { code, stdout, stderr } = await stage.run(['migrate']);
+  expect({ code, stdout }).toEqual({
+    code: 74,
+    stdout: MIGRATIONS.slice(0, 2)
+      .map((name) => `applied ${name}\n`)
+      .join(''),
+  });
+  expect(stderr).toContain('Nothing of this migration was kept.');
+});
+
 test('tells of the rows of a prototype that it upgrades', async () => {
   const stage = await setStage({}, emptyDatabase);
   await stage.client.query(`

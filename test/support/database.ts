@@ -22,14 +22,14 @@ export async function freshDatabase(): Promise<TestDatabase> {
 }
 
 /** A database without any schema. */
-export async function emptyDatabase(): Promise<TestDatabase> {
-  return createDatabase('template0');
+export async function emptyDatabase(options = ''): Promise<TestDatabase> {
+  return createDatabase('template0', options);
 }
 
-async function createDatabase(template: string): Promise<TestDatabase> {
+async function createDatabase(template: string, options = ''): Promise<TestDatabase> {
   const database = `test_${randomBytes(6).toString('hex')}`;
   await withSession('postgres', (admin) =>
-    admin.query(`create database ${database} template ${template} strategy file_copy`),
+    admin.query(`create database ${database} template ${template} strategy file_copy ${options}`),
   );
   const clients: pg.Client[] = [];
   return {

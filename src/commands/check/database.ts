@@ -11,7 +11,7 @@ import {
   RIGHTS,
   type ServerFacts,
 } from '../../database/inspect.ts';
-import { loadMigrations, schemaState } from '../../database/migrations.ts';
+import { loadMigrations, NEW_DATABASE, schemaState } from '../../database/migrations.ts';
 import { SchemaError, withAnyDatabase } from '../../database/open.ts';
 import { loadKnownProjects } from '../../database/registry.ts';
 import { loadLastPolls } from '../../database/runs.ts';
@@ -67,8 +67,9 @@ async function inspect(database: Database, config: Config, check: DatabaseCheck)
   check.projects = await loadKnownProjects(database, namesOf(config.targets));
 }
 
-function serverItem({ version, user, isReadOnly }: ServerFacts): CheckItem {
+function serverItem({ version, user, isReadOnly, encoding }: ServerFacts): CheckItem {
   const seen = `PostgreSQL ${version}, as ${user}`;
+  if (encoding !== 'UTF8') return failed('database', `${seen}: encoded in ${encoding}, not UTF8`, NEW_DATABASE);
   if (!isReadOnly) return ok('database', seen);
   return failed('database', `${seen}: read-only`, 'it is a replica, or set so: name the writer endpoint');
 }
