@@ -36,6 +36,13 @@ const EXPLANATIONS: readonly (readonly [code: string, explanation: Explanation])
   ],
 ];
 
+/** pg's words where the server asks for a password and there is none. */
+const NO_PASSWORD = /^SASL: .*password must be/;
+const NO_PASSWORD_EXPLANATION: Explanation = {
+  kind: 'credentials',
+  remedy: 'the server asks for a password: set DB_PASS, or put it into DATABASE_URL',
+};
+
 const TLS = /certificate|SSL|TLS/i;
 const TLS_REMEDY = 'check DB_SSL_CA (for RDS: its CA bundle) and DB_SSLMODE';
 
@@ -47,7 +54,9 @@ export class DatabaseError extends KnownError {
 
   constructor(error: Error) {
     const code = codeOf(error);
-    const found = EXPLANATIONS.find(([prefix]) => code.startsWith(prefix))?.[1];
+    const found = NO_PASSWORD.test(error.message)
+      ? NO_PASSWORD_EXPLANATION
+      : EXPLANATIONS.find(([prefix]) => code.startsWith(prefix))?.[1];
     const fallback = TLS.test(`${code} ${error.message}`) ? TLS_REMEDY : `check the server; ${NEXT_RUN}`;
     super(found?.kind ?? 'database', `the database: ${error.message || code}${code ? ` (${code})` : ''}`, {
       remedy: found?.remedy ?? fallback,

@@ -50,3 +50,14 @@ describe('a network that swallows everything', () => {
     expect(await session(await brokenAt(TERMINATE), (db) => db.query('select 1 as one'))).toEqual([{ one: 1 }]);
   });
 });
+
+test('a password that is asked for and not there is a matter of credentials', async () => {
+  const { host, port, user } = database;
+  const server = { host, port, user, password: null, database: database.database, sslCaFile: null } as const;
+  const options = { applicationName: 'test', giveUp: new AbortController().signal };
+  const opening = withConnection({ ...server, sslMode: 'disable' }, options, () => Promise.resolve());
+  await expect(opening).rejects.toMatchObject({
+    kind: 'credentials',
+    remedy: expect.stringContaining('set DB_PASS') as string,
+  });
+});
