@@ -199,10 +199,13 @@ function serverTime(response: AxiosResponse): Micros | null {
   return ms === null ? null : (ms / 1000) * US_PER_SECOND;
 }
 
+/** Beyond, a double no longer counts microseconds; a clock that is there tells nothing. */
+const LAST_MS = Date.UTC(2255, 0);
+
 /** Milliseconds. Date.parse alone takes "0" for the year 2000, and what names no zone for local time. */
 function parseHttpDate(text: string): number | null {
   const ms = text.endsWith(' GMT') ? Date.parse(text) : NaN;
-  return Number.isNaN(ms) ? null : ms;
+  return ms >= 0 && ms < LAST_MS ? ms : null;
 }
 
 function header(response: AxiosResponse, name: string): string | undefined {

@@ -62,6 +62,16 @@ describe('a Date that is ahead, and nobody runs until that time has come: no rea
   });
 });
 
+test.each(['Fri, 31 Dec 9999 23:59:59 GMT', 'Sat, 12 Sep 275760 23:59:59 GMT'])(
+  'a Date that cannot be (%s) is none',
+  async (date) => {
+    const { simulator, client, run } = await setStage({ nowUs: Date.now() * 1000 });
+    simulator.faults.add({ fault: { kind: 'date', date } });
+    expect((await run()).code).toBe(0);
+    expect(Math.max(...(await syncedUntil(client)).map(Number))).toBeLessThanOrEqual(Date.now() * 1000);
+  },
+);
+
 test('what catch_up_days keeps a run from reading is told, with the command that reads it', async () => {
   const stage = await setStage();
   expect((await stage.run()).code).toBe(0);
