@@ -2,6 +2,9 @@ import { DateTime } from 'luxon';
 import { KnownError } from '../domain/errors.ts';
 import { parseRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../domain/time.ts';
 
+/** Nobody has readings from before 1970, nor from when a double no longer counts microseconds. */
+const LAST_US = Date.UTC(2255, 0) * 1000;
+
 const AGO = /^(\d+(?:\.\d+)?)(m|h|d)$/;
 const AGO_UNITS = { m: US_PER_MINUTE, h: US_PER_HOUR, d: US_PER_DAY } as const;
 
@@ -14,13 +17,20 @@ export function parseTime(text: string, option: string, timezone: string, nowUs:
   const [, amount, unit] = AGO.exec(text) ?? [];
   const agoUs = Math.round(Number(amount) * AGO_UNITS[unit as keyof typeof AGO_UNITS]);
   if (amount !== undefined && agoUs < nowUs) return nowUs - agoUs;
-  const instant = parseRfc3339(text);
-  if (instant !== null) return instant;
-  const local = DateTime.fromISO(text.replace(' ', 'T'), { zone: timezone });
-  if (local.isValid && /^\d{4}-\d\d-\d\d/.test(text)) return local.toMillis() * 1000;
+  const instant = parseRfc3339(text) ?? parseLocal(text, timezone);
+  if (instant !== null && instant >= 0 && instant < LAST_US) return instant;
   throw new KnownError('usage', `${option} ${text} is no time`, {
     remedy: 'write 2026-03-01, 2026-03-01T08:00 (local), 2026-03-01T08:00:00Z, or 24h, 7d (ago)',
   });
+}
+
+/** With what RFC 3339 does not leave out: the time, its seconds, the offset. Luxon takes an offset of any hours. */
+const LOCAL = /^\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?$/i;
+
+function parseLocal(text: string, timezone: string): Micros | null {
+  if (!LOCAL.test(text)) return null;
+  const local = DateTime.fromISO(text.replace(' ', 'T'), { zone: timezone });
+  return local.isValid ? local.toMillis() * 1000 : null;
 }
 
 /** A span given on the command line, which must not be empty. @throws KnownError exit 64 */

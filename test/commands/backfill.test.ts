@@ -302,6 +302,9 @@ describe('the span', () => {
     const stage = await setStage({ valves: 1 });
     for (const [args, stderr] of [
       [['--from', 'yesterday'], /24h, 7d \(ago\).*--from yesterday is no time/],
+      [['--from', '2026-03-01T08:00:00+99:00'], /--from 2026-03-01T08:00:00\+99:00 is no time/],
+      [['--from', '0001-01-01'], /--from 0001-01-01 is no time/],
+      [['--from', '2026-02-27', '--to', '9999-12-31'], /--to 9999-12-31 is no time/],
       [['--from', '2026-02-30'], /--from 2026-02-30 is no time/],
       [['--from', '800000d'], /--from 800000d is no time/],
       [['--from', '999999999999d'], /--from 999999999999d is no time/],
