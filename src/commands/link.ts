@@ -33,12 +33,18 @@ export async function run(
   return 0;
 }
 
+/** PostgreSQL's index takes 2704 bytes. */
+const MAX_REGISTER_LENGTH = 255;
+
 /** null: none. @throws KnownError exit 64 */
 function checkedRegister(register: string | undefined, remove: boolean): string | null {
   if (remove !== (register === undefined)) {
     throw new KnownError('usage', remove ? '--remove takes no register' : 'no register is given', {
       remedy: 'write "tasmart link <valve> <register>" or "tasmart link <valve> --remove"',
     });
+  }
+  if (register !== undefined && register.length > MAX_REGISTER_LENGTH) {
+    throw new KnownError('usage', `the register is longer than ${MAX_REGISTER_LENGTH} characters`);
   }
   if (register !== undefined && (register.trim() !== register || register === '' || /\p{Cc}/u.test(register))) {
     throw new KnownError('usage', 'the register is empty, or begins or ends in a blank, or holds a control character');

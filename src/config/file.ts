@@ -9,7 +9,10 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const SERIAL = /^([0-9a-f]{8}|[0-9a-f]{24})$/i;
 
 /** Exact: HyCloud's names may begin or end in blanks. */
-const projectName = z.string('must be a text').check(z.refine((text) => text.trim() !== '', 'is empty'));
+const projectName = z.string('must be a text').check(
+  z.refine((text) => text.trim() !== '', 'is empty'),
+  z.refine((text) => !text.includes('\0'), 'holds a NUL'),
+);
 const projectId = z.string('must be a uuid in quotes').check(z.regex(UUID, 'is not a uuid'));
 const valve = z
   .string('must be a uuid or serial number in quotes')

@@ -115,6 +115,7 @@ test.each([
   [['R-17', '--remove'], '--remove takes no register'],
   [[], 'no register is given'],
   [[''], 'the register is empty'],
+  [['R'.repeat(256)], 'the register is longer than 255 characters'],
   [[' R-17'], 'begins or ends in a blank'],
   [['R\n17'], 'holds a control character'],
 ])('%j is a wrong command line', async (args, words) => {

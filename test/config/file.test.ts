@@ -95,6 +95,7 @@ describe('a value of the wrong type or beyond its range is named by its key', ()
     ['metrics_file', false, 'must be a file name'],
     ['target_project_name', 7, 'must be a text'],
     ['target_project_name', '  ', 'is empty'],
+    ['target_project_name', 'a\0', 'holds a NUL'],
     ['target_project_id', 'Test project', 'is not a uuid'],
     ['target_project_id', 42, 'must be a uuid in quotes'],
     ['target_valves', '89abcdef', 'must be a list'],
