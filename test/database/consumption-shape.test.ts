@@ -80,3 +80,19 @@ test("a small valve's hours come nearer to the truth when shaped by power", asyn
   expect(Math.max(...linear)).toBeGreaterThan(0.8);
   expect(Math.max(...shaped)).toBeLessThan(0.5);
 });
+
+test('powers as large as an integer goes are shaped by, too', async () => {
+  await client.query(
+    `insert into tasmart_data_table ("timestamp", tasmart_id, measured_power, energy_counter_regime_1, "time")
+     select extract(epoch from time), 'large', power, kwh, time
+     from (values
+       (timestamptz '2026-01-12T10:00Z', 1000, 100), ('2026-01-12T10:15Z', 2147483647, 100),
+       ('2026-01-12T10:30Z', 2147483647, 100), ('2026-01-12T10:45Z', 1000, 110)
+     ) as r (time, power, kwh)`,
+  );
+  const { rows } = await client.query<{ kwh: string }>(
+    `select sum(kwh)::text as kwh
+     from tasmart_consumption('15min', '2026-01-12T10:00Z', '2026-01-12T10:45Z', 'UTC', 'large', 'power') where regime = 1`,
+  );
+  expect(rows).toEqual([{ kwh: expect.stringMatching(/^10(\.0+)?$/) as string }]);
+});
