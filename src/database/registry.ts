@@ -25,9 +25,14 @@ interface ListedValve {
  * nobody waits for another in a circle. A project counts as seen once all of its valves do; those that are not written
  * when this breaks off would seem to have left it.
  *
+ * @param targets by the id of the project: the name by which it is meant, in Unicode's NFC
  * @throws DatabaseError
  */
-export async function recordProjects(database: Database, projects: readonly Project[]): Promise<void> {
+export async function recordProjects(
+  database: Database,
+  projects: readonly Project[],
+  targets: ReadonlyMap<string, string> = new Map(),
+): Promise<void> {
   const count = projects.reduce((sum, { valves }) => sum + valves.length, 0);
   let written = 0;
   for (const valves of chunks(projects)) {
@@ -35,7 +40,7 @@ export async function recordProjects(database: Database, projects: readonly Proj
     written += valves.length;
     const isLast = written === count;
     await oneAtATime(database, async () => {
-      if (isFirst) await recordNames(database, projects);
+      if (isFirst) await recordNames(database, projects, targets);
       await recordValves(database, valves);
       if (isLast) await recordSeen(database, projects);
     });
@@ -65,22 +70,34 @@ function* chunks(projects: readonly Project[]): Generator<ListedValve[]> {
   yield chunk;
 }
 
-async function recordNames(database: Database, projects: readonly Project[]): Promise<void> {
+/** A name that is the latest already is written down once more where it is polled by that name for the first time. */
+async function recordNames(
+  database: Database,
+  projects: readonly Project[],
+  targets: ReadonlyMap<string, string>,
+): Promise<void> {
   await database.query(
     `with seen as (
-       select distinct on (project_id) * from unnest($1::text[], $2::text[]) as project (project_id, name)
+       select distinct on (project_id) * from unnest($1::text[], $2::text[], $3::text[]) as project (project_id, name, target)
      ), registered as (
        insert into tasmart_projects (project_id, name) select project_id, name from seen
        on conflict (project_id) do update set name = excluded.name
        returning project_id, name
      )
-     insert into tasmart_project_names (project_id, name)
-     select project_id, name from registered
+     insert into tasmart_project_names (project_id, name, is_target)
+     select project_id, name, is_target
+     from registered
+     join (select project_id, target from seen) as meant using (project_id)
+     cross join lateral (select coalesce(normalize(name, nfc) = target, false) as is_target) as named
      where name is distinct from (
-       select known.name from tasmart_project_names as known
-       where known.project_id = registered.project_id order by since desc limit 1
-     )`,
-    [projects.map(({ id }) => id), projects.map(({ name }) => name)],
+         select known.name from tasmart_project_names as known
+         where known.project_id = registered.project_id order by since desc limit 1
+       )
+       or is_target and not exists (
+         select from tasmart_project_names as known
+         where known.project_id = registered.project_id and known.is_target and normalize(known.name, nfc) = target
+       )`,
+    [projects.map(({ id }) => id), projects.map(({ name }) => name), projects.map(({ id }) => targets.get(id) ?? null)],
   );
 }
 
@@ -170,7 +187,7 @@ export async function loadKnownValves(
 }
 
 /**
- * Which project each name meant when it was first polled, and what that project was called last.
+ * Which project each name meant when one was first polled by it, and what that project was called last.
  *
  * @param names in Unicode's NFC
  * @throws DatabaseError
@@ -185,7 +202,7 @@ export async function loadKnownProjects(
      from unnest($1::text[]) as wanted
      cross join lateral (
        select project_id from tasmart_project_names as known
-       where normalize(known.name, nfc) = wanted
+       where known.is_target and normalize(known.name, nfc) = wanted
        order by since, project_id limit 1
      ) as first
      join tasmart_projects as project on project.project_id = first.project_id`,

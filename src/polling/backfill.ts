@@ -88,7 +88,7 @@ export async function backfill(
   const resolved = await resolveTargets(hycloud, settings.targets, { known, maxConcurrency });
   for (const rename of resolved.renames) log.warn(rename);
   const projects = narrow(resolved, settings.only);
-  await recordProjects(database, resolved.projects);
+  await recordProjects(database, resolved.projects, resolved.named);
   const intervalUs = settings.intervalMinutes * US_PER_MINUTE;
   const valves = projects.flatMap((project) => project.valves);
   const span = {

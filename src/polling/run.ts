@@ -104,7 +104,7 @@ async function prepare({ hycloud, database, log }: PollDependencies, settings: P
   const work = await queue(database, valves, { fromUs: toUs - settings.intervalUs, toUs }, latestOf(nowUs));
   if (database) await warnOfEmptied(database, resolved.projects, log);
   // Narrowed or not: that a valve is no longer listed is told by its project being seen without it.
-  const registered = database ? recordProjects(database, resolved.projects) : Promise.resolve();
+  const registered = database ? recordProjects(database, resolved.projects, resolved.named) : Promise.resolve();
   registered.catch(() => undefined); // told to whoever waits for it
   return { work, problems: settings.only.length > 0 ? [] : resolved.problems, nowUs, registered };
 }

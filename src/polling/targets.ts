@@ -14,6 +14,8 @@ export interface ResolvedTargets {
   projects: readonly Project[];
   /** why a part of the targets could not be resolved, though the rest was */
   problems: readonly TargetProblem[];
+  /** by the id of the project: the configured name that means it, in Unicode's NFC */
+  named: ReadonlyMap<string, string>;
   /** projects whose name changed since the last run, is another's now too, or has passed to another; in words */
   renames: readonly string[];
 }
@@ -63,7 +65,10 @@ export async function resolveTargets(
   // First, not amid the others: it asks for as many at once by itself.
   if (targets.some(({ projectId, projectName }) => projectId === null && projectName === null)) await lookup.all();
   const resolved = await limited(targets, atOnce, async (target) => ({ target, ...(await lookup.resolve(target)) }));
+  const named = new Map<string, string>();
   for (const { target, projects, failures } of resolved) {
+    const [wanted] = namesOf([target]);
+    if (wanted !== undefined) for (const { id } of projects) named.set(id, wanted);
     for (const reason of projects.flatMap(({ unreadable }) => unreadable)) unseen(reason);
     const { kept, missing } = pickValves(projects, target.valves);
     found.push(...kept);
@@ -76,7 +81,7 @@ export async function resolveTargets(
     for (const { error } of problems) if (error) throw error;
     throw new TargetError(problems.map(({ reason }) => reason).join('; '), LOOK);
   }
-  return { projects, problems: eachReasonOnce(problems), renames: lookup.renames.sort() };
+  return { projects, problems: eachReasonOnce(problems), named, renames: lookup.renames.sort() };
 }
 
 /** Where a valve was looked for in vain. */

@@ -78,6 +78,43 @@ test('the project that was meant counts, not another that takes its name', async
   expect(await query('select distinct project_id from tasmart_valves')).toEqual([{ project_id: project(0).id }]);
 });
 
+async function configure(config: object): Promise<void> {
+  await writeFile(join(folder, 'config.json'), JSON.stringify({ requests_per_second: 1000, ...config }));
+}
+
+const byIds = () => configure({ targets: simulator.projects.map(({ id }) => ({ project_id: id })) });
+
+test('that projects polled by their ids bore a name says nothing of whom it means: two are ambiguous', async () => {
+  project(1).name = 'Old name';
+  await byIds();
+  expect((await poll()).code).toBe(0);
+  await configure({ target_project_name: 'Old name' });
+  const { code, errors } = await poll();
+  expect({ code, errors }).toEqual({
+    code: 78,
+    errors: [expect.stringMatching(/^2 projects are called "Old name": /)],
+  });
+});
+
+test('nor does it if another bears the name by the time it is first polled by it', async () => {
+  await byIds();
+  await poll();
+  project(0).name = 'Older name';
+  project(1).name = 'Old name';
+  await poll();
+  await configure({ target_project_name: 'Old name' });
+  simulator.clock.advance(15 * US_PER_MINUTE);
+  expect(await poll()).toEqual({ code: 0, warnings: [], errors: [] });
+  const polled = `select project_id, count(*)::int as valves from tasmart_valves
+    where last_attempt_at = (select max(last_attempt_at) from tasmart_valves) group by project_id`;
+  expect(await query(polled)).toEqual([{ project_id: project(1).id, valves: 1 }]);
+
+  project(1).name = 'New name';
+  expect((await poll()).warnings).toEqual([
+    `project ${project(1).id} was called "Old name" and is now called "New name"`,
+  ]);
+});
+
 test('a project that the key can no longer see is an error that names it', async () => {
   await poll();
   const { id } = project(0);
