@@ -82,10 +82,10 @@ export async function storeReadings(database: Database, valves: readonly ValveRe
  * what it would have skipped would be lost once that time has come. Where readings are ahead too, the clock here is late.
  */
 export function isAhead(instant: string, tasmartId: string): string {
-  return `(${instant} > now() and not exists (
-    select from tasmart_data_table as reading
-    where reading.tasmart_id = ${tasmartId} and reading."timestamp" > extract(epoch from now())::bigint
-  ))`;
+  // Not by exists, which PostgreSQL may answer for all valves at once, from the whole table.
+  return `(${instant} > now() and coalesce((
+    select max(reading."timestamp") from tasmart_data_table as reading where reading.tasmart_id = ${tasmartId}
+  ) <= extract(epoch from now()), true))`;
 }
 
 /** The readings alone; a part of a transaction. */
