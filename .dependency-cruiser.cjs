@@ -42,6 +42,13 @@ module.exports = {
       to: { path: '^src/(commands/|cli)' },
     },
     {
+      name: 'polling-does-not-print',
+      comment: 'what a run does comes back as plain values; reporting makes texts of them',
+      severity: 'error',
+      from: { path: '^src/polling/' },
+      to: { path: '^src/reporting/' },
+    },
+    {
       name: 'src-not-scripts',
       severity: 'error',
       from: { path: '^src/' },

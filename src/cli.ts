@@ -158,7 +158,7 @@ function action<Options>(load: () => CommandModule<Options>) {
 async function report(error: unknown): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_STATUS.usage;
   const { createLog, isForPeople } = await import('./commands/log.ts');
-  const { spelledOut } = await import('./reporting/text.ts');
+  const { spelledOut } = await import('./domain/text.ts');
   const globals: GlobalOptions = program.opts();
   const log = await createLog(globals);
   const interrupted = stopStatus(stop.signal);

@@ -1,12 +1,13 @@
 import { withDatabase } from '../database/open.ts';
 import { withRunLock, type RunEnd } from '../database/runs.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
+import { count } from '../domain/text.ts';
 import type { HyCloudError } from '../hycloud/errors.ts';
 import { backfill, type BackfillPlan, type BackfillProgress, type BackfillReport } from '../polling/backfill.ts';
+import type { PollFailure } from '../polling/report.ts';
 import { createProgress } from '../reporting/progress.ts';
-import { count } from '../reporting/text.ts';
 import type { CommandContext } from './context.ts';
-import { warnOfFailures, type LoggedFailure } from './failures.ts';
+import { warnOfFailures } from './failures.ts';
 import { withHyCloud } from './hycloud.ts';
 import { createLog, isForPeople } from './log.ts';
 import { OPEN_OPTIONS } from './package.ts';
@@ -98,7 +99,7 @@ function describe(report: BackfillReport): Omit<RunEnd, 'requests' | 'retries'> 
   };
 }
 
-function failuresOf({ failures, problems }: BackfillReport): LoggedFailure[] {
+function failuresOf({ failures, problems }: BackfillReport): PollFailure[] {
   return [
     ...problems.map(({ reason, remedy }) => ({ valve: null, reason, remedy })),
     ...Array.from(failures.values(), ({ valve, reason, error }) => ({ valve, reason, remedy: error?.remedy ?? null })),

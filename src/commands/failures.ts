@@ -1,19 +1,13 @@
 import type { Logger } from 'pino';
-import { valveLabel, type Valve } from '../domain/valve.ts';
-import { printable } from '../reporting/text.ts';
-
-export interface LoggedFailure {
-  /** null: it is not a valve's alone */
-  valve: Valve | null;
-  reason: string;
-  remedy: string | null;
-}
+import { printable } from '../domain/text.ts';
+import { valveLabel } from '../domain/valve.ts';
+import type { PollFailure } from '../polling/report.ts';
 
 /** Of a fleet that fails as a whole, each valve would have its line. */
 const MAX_LOGGED = 100;
 
 /** @param others what is said of those beyond the first hundred */
-export function warnOfFailures(failures: readonly LoggedFailure[], others: string, log: Logger): void {
+export function warnOfFailures(failures: readonly PollFailure[], others: string, log: Logger): void {
   for (const { valve, reason, remedy } of failures.slice(0, MAX_LOGGED)) {
     log.warn(
       { tasmart_id: valve?.id, valve: valve ? printable(valveLabel(valve)) : undefined, remedy: remedy ?? undefined },

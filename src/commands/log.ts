@@ -1,5 +1,5 @@
 import pino, { type Logger } from 'pino';
-import { spelledOut } from '../reporting/text.ts';
+import { spelledOut } from '../domain/text.ts';
 import type { GlobalOptions } from './context.ts';
 
 export function isForPeople({ logFormat }: GlobalOptions): boolean {

@@ -1,7 +1,7 @@
+import { printable } from '../domain/text.ts';
 import { formatCsv } from '../reporting/csv.ts';
 import { formatJson } from '../reporting/json.ts';
 import { formatTable } from '../reporting/table.ts';
-import { printable } from '../reporting/text.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { withHyCloud } from './hycloud.ts';
 import { createLog } from './log.ts';

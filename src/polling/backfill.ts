@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { loadUncovered, storeBackfill, type BackfilledSpan } from '../database/backfill.ts';
 import type { Database } from '../database/connection.ts';
 import { loadKnownProjects, recordProjects } from '../database/registry.ts';
+import { floorToGrid } from '../domain/grid.ts';
 import type { PropertyName } from '../domain/reading.ts';
 import type { Target } from '../domain/target.ts';
 import { US_PER_MINUTE, US_PER_SECOND, type Span } from '../domain/time.ts';
@@ -10,7 +11,6 @@ import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { inBatches } from './batches.ts';
 import { fetchRange, PAGE_LIMIT } from './fetch.ts';
-import { floorToGrid } from './grid.ts';
 import { pickSamples, sample, type Samples } from './sample.ts';
 import { namesOf, narrow, resolveTargets, type TargetProblem } from './targets.ts';
 

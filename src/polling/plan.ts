@@ -1,5 +1,5 @@
+import { floorToGrid, nextBoundary } from '../domain/grid.ts';
 import type { Micros } from '../domain/time.ts';
-import { floorToGrid, nextBoundary } from './grid.ts';
 
 /** What the database knows of a valve before a run. */
 export interface ValveState {

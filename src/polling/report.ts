@@ -20,6 +20,11 @@ export interface PolledValve {
   remedy: string | null;
 }
 
+/** How many of a valve's readings this run has added. */
+export function storedOf({ readings }: PolledValve): number {
+  return readings.filter(({ stored }) => stored).length;
+}
+
 /** What failed; `valve` null: a part of the targets that is no valve that could be polled. */
 export interface PollFailure {
   valve: Valve | null;

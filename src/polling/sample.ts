@@ -1,8 +1,8 @@
+import { boundaryOf } from '../domain/grid.ts';
 import type { Reading } from '../domain/reading.ts';
 import { US_PER_MINUTE, type Micros } from '../domain/time.ts';
 import { inPlace } from '../hycloud/points.ts';
 import type { PickPlaces } from './fetch.ts';
-import { boundaryOf } from './grid.ts';
 
 /** The last point of each window, by boundary; the window that is not over yet included. */
 export type Samples = ReadonlyMap<Micros, Reading>;

@@ -1,5 +1,5 @@
 import type { KnownError } from '../domain/errors.ts';
-import type { PolledValve, PollFailure, PollReport } from './report.ts';
+import { storedOf, type PolledValve, type PollFailure, type PollReport } from './report.ts';
 import type { TargetProblem } from './targets.ts';
 import type { ValveOutcome } from './valve.ts';
 
@@ -50,9 +50,4 @@ export function createTally(problems: readonly TargetProblem[]): Tally {
   }
 
   return { add, result };
-}
-
-/** How many of a valve's readings this run has added. */
-export function storedOf({ readings }: PolledValve): number {
-  return readings.filter(({ stored }) => stored).length;
 }

@@ -1,10 +1,10 @@
 import { distance } from 'fastest-levenshtein';
 import { KnownError } from '../domain/errors.ts';
 import type { Target } from '../domain/target.ts';
+import { printable } from '../domain/text.ts';
 import { isNamed, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
-import { printable } from '../reporting/text.ts';
 
 /** What earlier runs know: the project that a name meant when it was first polled. */
 export type KnownProjects = ReadonlyMap<string, { id: string; /** the name it bore at the last run */ name: string }>;

@@ -1,11 +1,11 @@
 import type { KnownError } from '../domain/errors.ts';
+import { boundaryOf, floorToGrid } from '../domain/grid.ts';
 import type { PropertyName, Reading } from '../domain/reading.ts';
 import { US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros } from '../domain/time.ts';
 import type { Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { fetchLatest, fetchRange, type Slice, type Window } from './fetch.ts';
-import { boundaryOf, floorToGrid } from './grid.ts';
 import { planFetch, type Plan, type PlanSettings, type ValveState } from './plan.ts';
 import { pickSamples, readingsToStore, sample, type Samples } from './sample.ts';
 

@@ -1,5 +1,5 @@
+import { count, printable } from '../domain/text.ts';
 import { formatJson } from './json.ts';
-import { count, printable } from './text.ts';
 
 /** One thing that was tried. `seen` and `remedy` hold no secret. */
 export interface CheckItem {

@@ -1,6 +1,7 @@
 import { DateTime } from 'luxon';
 import { LosslessNumber } from 'lossless-json';
 import type { Bucket, Consumption, MeteredValve } from '../database/consumption.ts';
+import { printable } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { formatCsv } from './csv.ts';
@@ -8,7 +9,6 @@ import { formatDecimal, parseDecimal, sumDecimals } from './decimal.ts';
 import { formatJson } from './json.ts';
 import { inCells, sparkline } from './sparkline.ts';
 import { formatTable } from './table.ts';
-import { printable } from './text.ts';
 
 /** Turns the buckets of one valve after the other into text; each piece is written before the next valve is read. */
 export interface ConsumptionFormat {

@@ -1,5 +1,5 @@
 import { stringify } from 'csv-stringify/sync';
-import { spelledOut } from './text.ts';
+import { spelledOut } from '../domain/text.ts';
 
 export type CsvValue = string | number | bigint | boolean | null;
 

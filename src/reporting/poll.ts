@@ -1,12 +1,11 @@
-import type { PolledValve, PollReport } from '../polling/report.ts';
-import { storedOf } from '../polling/tally.ts';
+import { storedOf, type PolledValve, type PollReport } from '../polling/report.ts';
 import { PROPERTIES, type PropertyName, type Reading } from '../domain/reading.ts';
+import { count, printable } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { formatCsv, type CsvValue } from './csv.ts';
 import { formatJson } from './json.ts';
 import { createTable } from './table.ts';
-import { count, printable } from './text.ts';
 import { age, counterKwh, flowM3h, localTime, powerKw } from './units.ts';
 
 /** A report with what the run cost. */

@@ -1,12 +1,12 @@
 import type { RecordedRun } from '../database/runs.ts';
 import type { RegisteredValve, Supply } from '../database/status.ts';
+import { count, printable } from '../domain/text.ts';
 import { formatRfc3339, US_PER_SECOND } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { formatCsv } from './csv.ts';
 import { formatJson } from './json.ts';
 import { sparkline } from './sparkline.ts';
 import { formatTable, type Column } from './table.ts';
-import { count, printable } from './text.ts';
 import { age, localTime } from './units.ts';
 
 export interface ValveStatus {

@@ -1,12 +1,12 @@
 import type { MeteredValve } from '../database/consumption.ts';
 import type { RegisterAccount, ValveAccount } from '../database/verify.ts';
+import { printable } from '../domain/text.ts';
 import { formatRfc3339 } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { formatCsv } from './csv.ts';
 import { formatDecimal, parseDecimal } from './decimal.ts';
 import { formatJson } from './json.ts';
 import { formatTable, type Column } from './table.ts';
-import { printable } from './text.ts';
 
 /** What verify says of one register of a valve. */
 export interface Verification {

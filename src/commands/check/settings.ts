@@ -2,8 +2,8 @@ import { access, constants, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Config, Problem } from '../../config/config.ts';
 import { KnownError } from '../../domain/errors.ts';
+import { count } from '../../domain/text.ts';
 import { failed, ok, warning, type CheckItem } from '../../reporting/check.ts';
-import { count } from '../../reporting/text.ts';
 import type { GlobalOptions } from '../context.ts';
 import { isOpenToOthers, parseSettings, readOptional } from '../settings.ts';
 

@@ -1,5 +1,5 @@
 import type { Charted } from '../../database/report.ts';
-import { count } from '../text.ts';
+import { count } from '../../domain/text.ts';
 import type { RegisterEnergy, ReportData, Series, ValveReport } from './data.ts';
 import { barsPayload, decimalsOf, linesPayload, type Line } from './embedded.ts';
 import { isWorthShowing, totalText } from './energy.ts';

@@ -1,6 +1,6 @@
 import { DateTime } from 'luxon';
+import { boundaryOf, floorToGrid, nextBoundary } from '../../domain/grid.ts';
 import type { Micros } from '../../domain/time.ts';
-import { boundaryOf, floorToGrid, nextBoundary } from '../../polling/grid.ts';
 import type { DayCompleteness } from './data.ts';
 
 export interface CompletenessSpan {

@@ -1,5 +1,5 @@
+import { printable } from '../../domain/text.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
-import { printable } from '../text.ts';
 import type { RegisterEnergy, ReportData, Series, ValveReport } from './data.ts';
 import { trusted, type Markup } from './markup.ts';
 import type { ZoneOffsets } from './page/local-time.ts';

@@ -1,5 +1,5 @@
 import type { RecordedRun } from '../../database/runs.ts';
-import { count } from '../text.ts';
+import { count } from '../../domain/text.ts';
 import { age } from '../units.ts';
 import type { ReportData } from './data.ts';
 import { fleetTotal, isWorthShowing, totalText } from './energy.ts';

@@ -1,4 +1,4 @@
-import { spelledOut } from '../text.ts';
+import { spelledOut } from '../../domain/text.ts';
 
 /** A piece of HTML that is safe as it stands. */
 export interface Markup {

@@ -1,7 +1,7 @@
 import type { Consumption } from '../../database/consumption.ts';
 import type { RecordedRun } from '../../database/runs.ts';
+import { count, printable } from '../../domain/text.ts';
 import { US_PER_MINUTE, type Span } from '../../domain/time.ts';
-import { count, printable } from '../text.ts';
 import { age } from '../units.ts';
 import type { RegisterEnergy, ReportData, ValveReport } from './data.ts';
 import { kwhText } from './energy.ts';

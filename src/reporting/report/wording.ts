@@ -1,5 +1,5 @@
+import { printable } from '../../domain/text.ts';
 import { epochSeconds, type Micros, type Span } from '../../domain/time.ts';
-import { printable } from '../text.ts';
 import type { DayCompleteness, ReportData, ValveReport } from './data.ts';
 import { markup, type Markup } from './markup.ts';
 import { clockText, dayText, spanText, timeText, wallOf, type ZoneOffsets } from './page/local-time.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { US_PER_MINUTE } from '../../src/domain/time.ts';
-import { boundaryOf, floorToGrid, nextBoundary } from '../../src/polling/grid.ts';
-import { at } from './builder.ts';
+import { boundaryOf, floorToGrid, nextBoundary } from '../../src/domain/grid.ts';
+import { at } from '../polling/builder.ts';
 
 describe('an instant on the grid of 15 minutes', () => {
   test.each([

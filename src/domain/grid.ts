@@ -1,4 +1,4 @@
-import type { Micros } from '../domain/time.ts';
+import type { Micros } from './time.ts';
 
 /** The boundary at or before this instant. The grid counts from the epoch: …:00, :15, :30, :45 in every zone's minutes. */
 export function floorToGrid(timeUs: Micros, intervalUs: number): Micros {
