@@ -45,8 +45,9 @@ export async function storeBackfill(
   intervalMinutes: number,
 ): Promise<IsNew> {
   return database.transaction(async () => {
-    await keepSynced(database, [...new Set(spans.map(({ tasmartId }) => tasmartId))]);
+    const unpolled = await loadUnpolled(database, [...new Set(spans.map(({ tasmartId }) => tasmartId))]);
     const isNew = await insertReadings(database, spans);
+    if (unpolled.length > 0) await keepSynced(database, unpolled);
     await database.query(
       `insert into tasmart_backfills (tasmart_id, interval_minutes, covered)
        select tasmart_id, $4, coalesce(range_agg(tstzrange(from_time, past)) filter (where from_time < past), '{}')
@@ -68,23 +69,41 @@ export async function storeBackfill(
   });
 }
 
-/** A valve with readings of the prototype, not polled yet, is synced until the newest of them, not of what comes now. */
-async function keepSynced(database: Database, tasmartIds: readonly string[]): Promise<void> {
-  await database.query(
-    `with unpolled as (
-       select tasmart_id from tasmart_valves as valve
-       where tasmart_id = any ($1::text[]) and synced_until is null
-         and not exists (select from tasmart_backfills as done where done.tasmart_id = valve.tasmart_id)
-       order by tasmart_id for no key update
-     )
-     update tasmart_valves as valve set synced_until = newest."time"
-     from unpolled
+interface Unpolled {
+  tasmart_id: string;
+  newest: string;
+}
+
+/** The valves that have readings of the prototype and were neither polled nor backfilled yet, with the newest of them. */
+async function loadUnpolled(database: Database, tasmartIds: readonly string[]): Promise<Unpolled[]> {
+  return database.query<Unpolled>(
+    `select tasmart_id, newest."time"::text as newest
+     from tasmart_valves as valve
      cross join lateral (
        select "time" from tasmart_data_table as reading
-       where reading.tasmart_id = unpolled.tasmart_id and "timestamp" <= extract(epoch from now())::bigint
+       where reading.tasmart_id = valve.tasmart_id and "timestamp" <= extract(epoch from now())::bigint
        order by "timestamp" desc limit 1
      ) as newest
-     where valve.tasmart_id = unpolled.tasmart_id`,
+     where tasmart_id = any ($1::text[]) and synced_until is null
+       and not exists (select from tasmart_backfills as done where done.tasmart_id = valve.tasmart_id)`,
     [tasmartIds],
+  );
+}
+
+/**
+ * They are synced until there, not until what has come now. Only after the readings, and in the order of the ids, are the
+ * valves locked, as a poll does it: nobody waits in a circle.
+ */
+async function keepSynced(database: Database, unpolled: readonly Unpolled[]): Promise<void> {
+  await database.query(
+    `with locked as (
+       select tasmart_id from tasmart_valves where tasmart_id = any ($1::text[])
+       order by tasmart_id for no key update
+     )
+     update tasmart_valves as valve set synced_until = prototype.newest
+     from unnest($1::text[], $2::timestamptz[]) as prototype (tasmart_id, newest)
+     join locked using (tasmart_id)
+     where valve.tasmart_id = prototype.tasmart_id and valve.synced_until is null`,
+    [unpolled.map(({ tasmart_id: id }) => id), unpolled.map(({ newest }) => newest)],
   );
 }

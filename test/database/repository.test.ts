@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { storeBackfill } from '../../src/database/backfill.ts';
 import { withConnection, type Database } from '../../src/database/connection.ts';
 import { linkValve } from '../../src/database/links.ts';
 import { recordProjects } from '../../src/database/registry.ts';
-import { storeReadings } from '../../src/database/repository.ts';
+import { insertReadings, storeReadings } from '../../src/database/repository.ts';
 import { loadRegisteredValves } from '../../src/database/status.ts';
 import { NO_MEASUREMENTS, type Reading } from '../../src/domain/reading.ts';
 import { queue } from '../../src/polling/work.ts';
@@ -58,6 +59,32 @@ test('stores of the same valves in opposite order, and the registry, never wait 
     repeated((db) => storeReadings(db, [...batch].reverse())),
     repeated((db) => recordProjects(db, [{ ...PROJECT, valves: [...VALVES].reverse() }])),
   ]);
+});
+
+test('nor do a first poll and a first backfill of a valve of the prototype', async () => {
+  const valve = valveNamed('of-the-prototype');
+  await session((db) => recordProjects(db, [{ ...PROJECT, valves: [...VALVES, valve] }]));
+  const insert = (db: Database, timeUs: number) =>
+    insertReadings(db, [{ tasmartId: valve.id, readings: [reading(timeUs)] }]);
+  await session((db) => insert(db, at('08:00')));
+  const backfilled = await session(async (db) => {
+    const span = {
+      tasmartId: valve.id,
+      readings: [reading(at('10:00'))],
+      covered: { fromUs: at('09:45'), toUs: at('10:00') },
+    };
+    const work = await db.transaction(async () => {
+      await insert(db, at('10:00'));
+      const backfilling = session((other) => storeBackfill(other, [span], 15)).then(() => 'stored');
+      await untilWaiting(db, 1);
+      await db.query('select from tasmart_valves where tasmart_id = $1 for no key update', [valve.id]);
+      return [backfilling] as const;
+    });
+    return Promise.all(work);
+  });
+  expect(backfilled).toEqual(['stored']);
+  const synced = `select synced_until from tasmart_valves where tasmart_id = $1`;
+  expect(await session((db) => db.query(synced, [valve.id]))).toEqual([{ synced_until: new Date(at('08:00') / 1000) }]);
 });
 
 test('nor does a link to a register that another valve holds', async () => {
