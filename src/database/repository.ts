@@ -145,15 +145,15 @@ function column(name: PropertyName, rows: readonly Row[]): unknown {
   for (const { reading } of rows) values.push(reading[field]);
   if (type === 'text[]') return values.map((value) => value && JSON.stringify(value));
   // PROPERTIES promises numbers of the others; TypeScript does not follow that.
-  return numbers(values as (number | bigint | null)[]);
+  return numbers(values as (number | null)[]);
 }
 
 /** An array of PostgreSQL's, of numbers and nulls; pg would quote and escape each of them. */
-function numbers(values: readonly (number | bigint | null)[]): string {
+function numbers(values: readonly (number | null)[]): string {
   return `{${values.map(orNull).join(',')}}`;
 }
 
-function orNull(value: number | bigint | null): number | bigint | 'NULL' {
+function orNull(value: number | null): number | 'NULL' {
   return value ?? 'NULL';
 }
 

@@ -7,7 +7,7 @@ import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { fetchLatest, fetchRange, type Slice, type Window } from './fetch.ts';
 import { planFetch, type Plan, type PlanSettings, type ValveState } from './plan.ts';
-import { pickSamples, readingsToStore, sample, type Samples } from './sample.ts';
+import { readingsToStore, sample, type Samples } from './sample.ts';
 
 export interface ValveContext {
   hycloud: HyCloud;
@@ -63,11 +63,11 @@ export async function pollValve(valve: Valve, state: ValveState, context: ValveC
 }
 
 async function* slices(valve: Valve, plan: Plan, context: ValveContext): AsyncGenerator<Slice> {
-  const { hycloud, nowUs, properties, settings } = context;
+  const { hycloud, nowUs, properties } = context;
   // HyCloud's Date is rounded down to the second.
   const endUs = nowUs + US_PER_SECOND;
   const window = (fromUs: Micros, toUs: Micros): Window => ({ valve, fromUs, toUs, properties });
-  const range = (fromUs: Micros) => fetchRange(hycloud, window(fromUs, endUs), pickSamples(settings.intervalUs));
+  const range = (fromUs: Micros) => fetchRange(hycloud, window(fromUs, endUs));
   const boundary = plan.kind === 'boundary' ? await fetchLatest(hycloud, window(plan.fromUs, plan.boundaryUs)) : null;
   if (plan.kind === 'range' || (plan.kind === 'boundary' && !boundary)) {
     yield* range(plan.fromUs);
