@@ -16,8 +16,8 @@ export function readingOf(more: Partial<Reading> = {}): Reading {
     timeUs: us('2026-03-01T10:14:58.535091Z'),
     measuredFlowDlh: 15_340,
     measuredPowerDw: 151_814,
-    energyCounter1Kwh: 12_345n,
-    energyCounter2Kwh: 0n,
+    energyCounter1Kwh: 12_345,
+    energyCounter2Kwh: 0,
     ...more,
   };
 }
