@@ -17,7 +17,9 @@ function decode(json: string, properties: readonly PropertyName[] = PROPERTY_NAM
 }
 
 test('a point of the vendor’s document is read with its microseconds', () => {
-  const raw = JSON.parse('{"time": "2026-03-01T10:14:58.535091Z", "measured_flow": 15340, "measured_power": 151814}');
+  const raw: unknown = JSON.parse(
+    '{"time": "2026-03-01T10:14:58.535091Z", "measured_flow": 15340, "measured_power": 151814}',
+  );
   expect(decodePoint(raw, ['measured_flow', 'measured_power'])).toEqual({
     timeUs: 1_772_360_098_535_091,
     measuredFlowDlh: 15_340,
