@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
 import type { Logger } from 'pino';
 import type { Config, Section } from '../config/config.ts';
 import { requireConfig } from '../config/parse.ts';
@@ -36,12 +35,8 @@ export interface PollOptions {
   format: OutputFormat;
 }
 
-/** Left to itself, V8 lets the heap grow to two or three times what is alive before it looks for garbage. */
-const LEAN_HEAP = '--heap-growing-percent=20';
-
 /** `tasmart poll`: one run. Returns the exit status. */
 export async function run(options: PollOptions, context: CommandContext): Promise<number> {
-  setFlagsFromString(LEAN_HEAP);
   const log = await createLog(context.globals);
   const dryRun = options.dryRun ?? false;
   const shard = givenShard(options.shard);
