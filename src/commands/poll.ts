@@ -14,10 +14,11 @@ import type { PollReport } from '../polling/report.ts';
 import { poll, type PollSettings } from '../polling/run.ts';
 import { pollFormat, runFields, type PollSummary } from '../reporting/poll.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
+import { withDeadline, type RunLimits } from './deadline.ts';
 import { errorStatus, pollStatus, stopStatus } from './exit-status.ts';
 import { endOfError, warnOfFailures } from './failures.ts';
 import { createHealthcheck } from './healthcheck.ts';
-import { withHyCloud, type Limits } from './hycloud.ts';
+import { withHyCloud } from './hycloud.ts';
 import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { write } from './output.ts';
@@ -100,7 +101,7 @@ async function startLater({ startJitterSeconds }: Config, signal: AbortSignal, l
 interface Run {
   config: Config;
   settings: PollSettings;
-  limits: PollLimits;
+  limits: RunLimits;
   /** aborts only at the user's signal; that of `limits` aborts at the deadline too */
   signal: AbortSignal;
   /** set when the run ends, however it ends */
@@ -162,37 +163,6 @@ function paced(config: Config, { shard }: PollSettings): Config {
 
 function secondsSince(startedMs: number): number {
   return (performance.now() - startedMs) / 1000;
-}
-
-interface PollLimits extends Limits {
-  giveUp: AbortSignal;
-}
-
-/**
- * Stops at a signal, or before the deadline with some time to spare for storing what was read; at the deadline itself,
- * what still waits for the database is given up.
- */
-function withDeadline(
-  { signal, giveUp }: Pick<CommandContext, 'signal' | 'giveUp'>,
-  startedMs: number,
-  deadlineSeconds: number,
-): PollLimits {
-  const deadlineMs = startedMs + deadlineSeconds * 1000;
-  const spareMs = 1000 * Math.min(deadlineSeconds / 2, Math.max(1, deadlineSeconds / 20));
-  const overrun = new KnownError('database', `the database kept the run until its deadline (${deadlineSeconds} s)`, {
-    remedy: 'look for locks and load (pg_locks, pg_stat_activity); the next run will catch up',
-  });
-  return {
-    signal: AbortSignal.any([signal, abortedAt(deadlineMs - spareMs)]),
-    giveUp: AbortSignal.any([giveUp, abortedAt(deadlineMs, overrun)]),
-    deadlineMs: () => deadlineMs,
-  };
-}
-
-function abortedAt(timeMs: number, reason?: KnownError): AbortSignal {
-  const abort = new AbortController();
-  setTimeout(() => abort.abort(reason), timeMs - performance.now()).unref();
-  return abort.signal;
 }
 
 function pollSettings(config: Config, only: readonly string[], shard: Shard | null): PollSettings {
