@@ -108,7 +108,7 @@ describe('the day that has 25 hours', () => {
     expect(valve.days).toEqual([{ startUs: us(MIDNIGHT), expected: 100, present: 100 }]);
     expect(valve.gaps).toEqual([]);
     expect(valve.energy.map(({ regime, totalKwh, buckets }) => [regime, totalKwh, buckets.length])).toEqual([
-      [1, '100', 25],
+      [1, 100, 25],
     ]);
   });
 
