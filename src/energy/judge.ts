@@ -81,16 +81,14 @@ function judgeFrom({ checkpoint, readings: all, corrections, limits, ...input }:
   const begin = whereToDraw(checkpoint, verdicts, base);
   if (begin.fromUs < suppliedFromUs) throw new HistoryNeeded(begin.fromUs);
 
-  const glitches = [
-    ...(checkpoint?.glitches ?? []).filter((glitch) => glitch.toUs <= from.acceptedUs),
-    ...glitchesOf(base),
-  ];
+  const glitches = merge([...until(checkpoint?.glitches ?? [], from.acceptedUs), ...glitchesOf(base)]);
   const stretches = stretchesOf(base, begin.fromUs, newest.timeUs);
   const curve = drawCurve(readings, stretches, begin.part, glitches, verdicts.decidedUntilUs, limits);
   return {
     kind: 'judged',
     quarters: curve.quarters,
-    replacesQuartersFromUs: checkpoint && quarterOf(begin.fromUs),
+    // Without a new reading there is nothing to draw, and nothing to replace.
+    replacesQuartersFromUs: checkpoint && (curve.quarters[0]?.startUs ?? newest.timeUs),
     events: eventsOf(readings, base, verdicts.decidedUntilUs, limits),
     replacesEventsAfterUs: checkpoint && from.acceptedUs,
     checkpoint: checkpointAfter(checkpoint, verdicts, newest.timeUs, budgets, curve, glitches),
@@ -192,11 +190,29 @@ function checkpointAfter(
     levels,
     // Not yet drawn with the next rise: until then the curve stands still.
     quarterAtEnd: { ...part, microKwh: stillSince },
-    glitches: glitches.filter((glitch) => glitch.toUs > oldest.sinceUs && glitch.toUs <= end.acceptedUs),
+    glitches: until(glitches, end.acceptedUs).filter(({ toUs }) => toUs > oldest.sinceUs),
     shown: budgets.shown(),
   };
 }
 
 function partAt(curve: Curve, timeUs: Micros): QuarterPart {
   return curve.partAt(timeUs) ?? NOTHING_YET;
+}
+
+/** What of the spans lies before an instant. */
+function until(spans: readonly TimeSpan[], timeUs: Micros): TimeSpan[] {
+  return spans
+    .filter(({ fromUs }) => fromUs < timeUs)
+    .map(({ fromUs, toUs }) => ({ fromUs, toUs: Math.min(toUs, timeUs) }));
+}
+
+/** Joins spans that follow on each other: a counter that glitches all the time needs one span, not thousands. */
+function merge(spans: readonly TimeSpan[]): TimeSpan[] {
+  const merged: TimeSpan[] = [];
+  for (const { fromUs, toUs } of spans) {
+    const last = merged.at(-1);
+    if (last?.toUs === fromUs) last.toUs = toUs;
+    else merged.push({ fromUs, toUs });
+  }
+  return merged;
 }
