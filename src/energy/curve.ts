@@ -154,8 +154,9 @@ function cut(readings: readonly Sighted[], first: number, stretch: Stretch): (Ti
 /** NaN where power is unknown. */
 function energyKwUs(readings: readonly Sighted[], { fromUs, toUs, i }: TimeSpan & { i: number }): number {
   const [from, to] = [readings[i - 1], readings[i]];
-  if (from?.powerKw == null || to?.powerKw == null) return NaN;
+  if (typeof from?.powerKw !== 'number' || typeof to?.powerKw !== 'number') return NaN;
+  const { timeUs: startUs, powerKw: startKw } = from;
   const slope = (to.powerKw - from.powerKw) / (to.timeUs - from.timeUs);
-  const kwAt = (timeUs: Micros) => Math.max(0, (from.powerKw ?? 0) + slope * (timeUs - from.timeUs));
+  const kwAt = (timeUs: Micros) => Math.max(0, startKw + slope * (timeUs - startUs));
   return ((kwAt(fromUs) + kwAt(toUs)) / 2) * (toUs - fromUs);
 }

@@ -57,7 +57,7 @@ export function judgeReadings(
   let { steps } = standing;
   let kept = accepted.length;
   let settled: Standing = standing;
-  let allFinal = true;
+  let allFinal = true as boolean;
   let i = start;
 
   for (; i < readings.length; i++) {
