@@ -147,8 +147,8 @@ function scaled(value: number | null, divisor: number): string | null {
   return value === null ? null : String(value / divisor);
 }
 
-function joules(kwh: bigint | null): string | null {
-  return kwh === null ? null : String(kwh * 3_600_000n);
+function joules(kwh: number | null): string | null {
+  return kwh === null ? null : String(kwh * 3_600_000);
 }
 
 function seconds(timeUs: Micros): string {

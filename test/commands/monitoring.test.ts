@@ -302,7 +302,7 @@ describe('the row of a run', () => {
     simulator.settings.latencyMs = 0;
     await expect.poll(async () => (await tasmart(['poll'])).code, { timeout: 20_000 }).toBe(0);
     expect(await rows()).toMatchObject([
-      { outcome: 'killed', error: expect.stringContaining('ended without a word') as string },
+      { outcome: 'killed', error: expect.stringContaining('no end was recorded') as string },
       { outcome: 'success', stored: 3, finished: true },
     ]);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { formatMetrics, type RunMetrics } from '../../src/reporting/metrics.ts';
 import { parseMetrics } from '../support/prometheus.ts';
-import { polled, readingOf, summaryOf, us } from './builder.ts';
+import { failure, polled, readingOf, summaryOf, us } from './builder.ts';
 
 function run(more: Partial<RunMetrics> = {}): RunMetrics {
   return {
@@ -128,7 +128,7 @@ describe('what a run cannot know is taken over', () => {
   });
 
   test('a valve that could not be read keeps its last reading, under the name of now', () => {
-    const unread = polled({ userId: 'New name', newest: null, failure: 'HTTP 503' });
+    const unread = polled({ userId: 'New name', newest: null, failure: failure('HTTP 503') });
     const failures = [{ valve: unread.valve, reason: 'HTTP 503', remedy: null }];
     const { report } = summaryOf({ failures });
     const text = formatMetrics(run({ report, valves: [unread], exitStatus: 2 }), before);
