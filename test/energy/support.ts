@@ -1,6 +1,6 @@
 /** Helpers for the judge's tests: counters with known truth, and a driver that judges step by step as a run does. */
 import fc from 'fast-check';
-import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
+import { US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
 import { judge } from '../../src/energy/judge.ts';
 import type { Checkpoint, Correction, CounterEvent, CounterReading, QuarterHour } from '../../src/energy/types.ts';
 
@@ -149,4 +149,27 @@ export function soundCounter(
   return readings;
 }
 
-export const DAY_US = US_PER_DAY;
+export const FAULT_KINDS = ['zero', 'spike', 'dip', 'restored'] as const;
+
+/** From `atHour` on, the counter shows `kwh` more or less, or 0: for some hours, or for good once it is restored. */
+export interface Fault {
+  kind: (typeof FAULT_KINDS)[number];
+  atHour: number;
+  hours: number;
+  kwh: number;
+}
+
+export function withFaults(sound: readonly CounterReading[], faults: readonly Fault[]): CounterReading[] {
+  const startUs = sound[0]?.timeUs ?? 0;
+  return sound.map((reading) => {
+    const hour = (reading.timeUs - startUs) / US_PER_HOUR;
+    const present = faults.filter((fault) => hour >= fault.atHour && isPresent(fault, hour));
+    const moves = present.map(({ kind, kwh }) => (kind === 'spike' ? kwh : kind === 'zero' ? 0 : -kwh));
+    const shown = 10_000_000 + reading.counterKwh + moves.reduce((sum, move) => sum + move, 0);
+    return { ...reading, counterKwh: present.some(({ kind }) => kind === 'zero') ? 0 : shown };
+  });
+}
+
+function isPresent({ kind, atHour, hours }: Fault, hour: number): boolean {
+  return kind === 'restored' || hour < atHour + hours;
+}
