@@ -43,7 +43,7 @@ export type Judgement =
       /** Replace all stored events that end after `replacesEventsAfterUs`. Null: all there are. */
       events: CounterEvent[];
       replacesEventsAfterUs: Micros | null;
-      /** Null if there are no readings. */
+      /** Null: the next run is from scratch. Forget earlier checkpoints then. */
       checkpoint: Checkpoint | null;
     };
 
@@ -52,8 +52,8 @@ const STANDS_STILL_AFTER_US = US_PER_DAY;
 const NOTHING_SHOWN: Shown = { kw: 0, sinceUs: 0, untilUs: 0 };
 
 /**
- * A checkpoint holds as long as no reading up to its `newestUs` and no correction changes: then judging from there on, and
- * judging from scratch, give the same. For a change at u, begin with a checkpoint whose `newestUs` is before u, or with none.
+ * Judging on from the newest checkpoint, and judging from scratch, give the same as long as only newer readings come.
+ * After any other change, begin with `checkpointBefore` that change.
  */
 export function judge(input: Input): Judgement {
   try {
@@ -62,6 +62,19 @@ export function judge(input: Input): Judgement {
     if (error instanceof HistoryNeeded) return { kind: 'needs-history', readingsFromUs: error.readingsFromUs };
     throw error;
   }
+}
+
+/**
+ * Where to begin if a reading or a correction changes at `changeUs`. `checkpoints`: all that are known, oldest first.
+ * Forget the later ones.
+ *
+ * The runs since the newest checkpoint before the change may have drawn again from the oldest of its levels. So begin with
+ * a checkpoint that ends before that level.
+ */
+export function checkpointBefore(checkpoints: readonly Checkpoint[], changeUs: Micros): Checkpoint | null {
+  const unchanged = checkpoints.findLast(({ newestUs }) => newestUs < changeUs);
+  const finalUntilUs = unchanged?.levels[0]?.sinceUs ?? -Infinity;
+  return checkpoints.findLast(({ levels }) => (levels.at(-1)?.acceptedUs ?? Infinity) < finalUntilUs) ?? null;
 }
 
 function judgeFrom({ checkpoint, readings: all, corrections, limits, ...input }: Input): Judgement {
@@ -158,17 +171,21 @@ function whereToDraw(checkpoint: Checkpoint | null, { kept }: Verdicts, base: re
   if (checkpoint === null || from === undefined || level === undefined) {
     return { fromUs: from?.sinceUs ?? 0, part: NOTHING_YET };
   }
-  const change = base.find(({ sinceUs }) => sinceUs !== from.sinceUs);
-  const rises = change !== undefined && !('fromKwh' in change.step);
   const isNewest = kept === checkpoint.levels.length;
-  return isNewest && !rises
+  return isNewest && !checkpoint.redrawsRise && !risesFrom(from, base)
     ? { fromUs: from.acceptedUs, part: checkpoint.quarterAtEnd }
     : { fromUs: from.sinceUs, part: level.quarterAtRise };
 }
 
+/** Whether the next change of the level after `from` is a rise, and no break. */
+function risesFrom(from: Accepted, accepted: readonly Accepted[]): boolean {
+  const change = accepted.find(({ sinceUs }) => sinceUs > from.sinceUs);
+  return change !== undefined && !('fromKwh' in change.step);
+}
+
 function checkpointAfter(
   checkpoint: Checkpoint | null,
-  { settled }: Verdicts,
+  { settled, accepted }: Verdicts,
   newestUs: Micros,
   budgets: Budgets,
   curve: Curve,
@@ -176,20 +193,25 @@ function checkpointAfter(
 ): Checkpoint | null {
   const [oldest, end] = [settled.accepted[0], settled.accepted.at(-1)];
   if (oldest === undefined || end === undefined) return checkpoint;
+  // A step was taken back for now: neither with it nor without it is the curve final, so no checkpoint can be.
+  if (!accepted.some(({ acceptedUs }) => acceptedUs === end.acceptedUs)) return null;
+  const redrawsRise = risesFrom(end, accepted);
   const levels = settled.accepted.map(({ kwh, sinceUs, acceptedUs }) => {
     const known = checkpoint?.levels.find((level) => level.sinceUs === sinceUs)?.quarterAtRise;
     return { kwh, sinceUs, acceptedUs, quarterAtRise: known ?? partAt(curve, sinceUs) };
   });
+  const standsStill = end.acceptedUs - end.sinceUs > STANDS_STILL_AFTER_US;
   const wasEnd = checkpoint?.levels.at(-1)?.acceptedUs === end.acceptedUs;
   const part = wasEnd ? checkpoint.quarterAtEnd : partAt(curve, end.acceptedUs);
   const atRise = levels.at(-1)?.quarterAtRise ?? NOTHING_YET;
   const stillSince = quarterOf(end.sinceUs) === quarterOf(end.acceptedUs) ? atRise.microKwh : 0;
   return {
     newestUs,
-    readingsFromUs: end.acceptedUs - end.sinceUs > STANDS_STILL_AFTER_US ? end.acceptedUs : end.sinceUs,
+    readingsFromUs: standsStill && !redrawsRise ? end.acceptedUs : end.sinceUs,
     levels,
     // Not yet drawn with the next rise: until then the curve stands still.
     quarterAtEnd: { ...part, microKwh: stillSince },
+    redrawsRise,
     glitches: until(glitches, end.acceptedUs).filter(({ toUs }) => toUs > oldest.sinceUs),
     shown: budgets.shown(),
   };

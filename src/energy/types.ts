@@ -88,6 +88,8 @@ export interface Checkpoint {
   levels: (Level & { quarterAtRise: QuarterPart })[];
   /** The quarter of an hour of the newest level's last accepted reading, up to that reading. */
   quarterAtEnd: QuarterPart;
+  /** This run drew a rise from the newest level that may yet be taken back: the next run draws from that level again. */
+  redrawsRise: boolean;
   /** Glitches since the oldest of these levels was reached: they mark quarters that may be drawn again. */
   glitches: TimeSpan[];
   shown: Shown;

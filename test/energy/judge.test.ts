@@ -125,3 +125,75 @@ test('in step, a counter that stands still for months needs only its last readin
   run.add(every15([1000], 0, 24 * 60 + 0.25));
   expect(run.loads).toEqual([2, 2]);
 });
+
+test('only the last four accepted steps are taken back', () => {
+  const spike = (readings: number) =>
+    fromScratch(every15([...still(100, 30), ...Array<number>(readings).fill(104), ...still(100, 30)], 10));
+  expect(totalKwh(spike(4))).toBe(0);
+  expect(spike(4).events.map(({ kind }) => kind)).toEqual(['glitch']);
+  // 4 kWh, and 10 kW for a quarter of an hour across the reset.
+  expect(totalKwh(spike(5))).toBe(6.5);
+  expect(spike(5).events.map(({ kind }) => kind)).toEqual(['reset']);
+});
+
+test('a step is taken back only if it rose by at least half of the fall', () => {
+  const kinds = (spikeKwh: number) =>
+    fromScratch(every15([...still(100, 30), spikeKwh, ...still(98, 30)], 10)).events.map(({ kind }) => kind);
+  expect(kinds(102)).toEqual(['glitch']);
+  expect(kinds(101)).toEqual(['reset']);
+});
+
+test('a counter that stood still may rejoin up to 60 days later', () => {
+  const zeros = (days: number) =>
+    fromScratch(every15([...still(500, 2), ...still(0, days * 24), ...still(501, 30)], 1)).events.map(
+      ({ kind }) => kind,
+    );
+  expect(zeros(60)).toEqual(['glitch']);
+  expect(zeros(60.25)).toEqual(['reset', 'jump']);
+});
+
+test('a counter that counted in between may rejoin up to 7 days later', () => {
+  const counting = (days: number) => {
+    const between = Array.from({ length: days * 96 }, (_, i) => Math.floor(i / 32));
+    const readings = every15([...still(500, 2), ...between, ...still(501, 30)], 10);
+    return fromScratch(readings).events.map(({ kind }) => kind);
+  };
+  expect(counting(7)).toEqual(['glitch']);
+  expect(counting(7.25)).toEqual(['reset', 'jump']);
+});
+
+test('counting back up past the old value is not a rejoin', () => {
+  const counters = [...still(20, 2), ...Array.from({ length: 200 }, (_, i) => Math.floor(i / 2))];
+  expect(fromScratch(every15(counters, 2)).events.map(({ kind }) => kind)).toEqual(['reset']);
+});
+
+test('of a level reached more than 7 days ago, the last 7 days count', () => {
+  const caughtUp = (kwh: number) =>
+    fromScratch(every15([...still(1000, 20 * 24), ...still(1000 + kwh, 40)], 1)).events.map(({ kind }) => kind);
+  // 2 kWh and 1.5 times 1 kW in 168 hours.
+  expect(caughtUp(254)).toEqual([]);
+  expect(caughtUp(255)).toEqual(['jump']);
+});
+
+test('but all of the time since the last accepted reading counts', () => {
+  const acrossOutage = (kwh: number) =>
+    fromScratch([...every15([1000], 1), ...every15(still(1000 + kwh, 40), 1, 20 * 24)]).events;
+  // 2 kWh and 1.5 times 1 kW in 480 hours.
+  expect(acrossOutage(722)).toMatchObject([{ kind: 'gap', countedMicroKwh: 722_000_000 }]);
+  expect(acrossOutage(723)).toMatchObject([{ kind: 'jump', countedMicroKwh: 0 }]);
+});
+
+test('an exclusion settles what was undecided, a replacement too', () => {
+  const readings = every15([500, 500, 900, 901, 902, 903], 4);
+  const atUs = START_US + 30 * US_PER_MINUTE;
+  expect(fromScratch(readings).events.map(({ kind }) => kind)).toEqual(['undecided']);
+
+  const replaced = fromScratch(readings, [{ kind: 'replaced', atUs }]);
+  expect(replaced.events).toMatchObject([{ kind: 'replaced', fromKwh: 500, toKwh: 900, countedMicroKwh: 1_000_000 }]);
+  expect(totalKwh(replaced)).toBe(4);
+
+  const excluded = fromScratch(readings, [{ kind: 'exclude', fromUs: atUs, toUs: Infinity }]);
+  expect(excluded.events).toEqual([]);
+  expect(totalKwh(excluded)).toBe(0);
+  expect(excluded.quarters).toHaveLength(1);
+});

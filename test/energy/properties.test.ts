@@ -5,7 +5,7 @@ import { US_PER_HOUR, US_PER_MINUTE } from '../../src/domain/time.ts';
 import { budgetsOf } from '../../src/energy/budget.ts';
 import type { Sighted } from '../../src/energy/envelope.ts';
 import { envelopes } from '../../src/energy/envelope.ts';
-import type { CounterReading } from '../../src/energy/types.ts';
+import type { Correction, CounterReading, QuarterHour } from '../../src/energy/types.ts';
 import { judgeReadings } from '../../src/energy/verdicts.ts';
 import { referenceBudgetKwh, referenceEnvelopes } from './reference.ts';
 import type { Judged } from './support.ts';
@@ -54,6 +54,49 @@ test('readings that arrive late, in any order and more than once, give what judg
       expectSame(run.judged(), readings);
     }),
     { numRuns: 100 * RUNS },
+  );
+});
+
+test('corrections, made and undone at any time, give what judging from scratch with them gives', () => {
+  // Each correction is of the readings from one of them to a later one.
+  const spans = fc.array(fc.record({ from: fc.nat(1000), length: fc.nat(60), replaced: fc.boolean() }), {
+    maxLength: 3,
+  });
+  fc.assert(
+    fc.property(anyReadings, fc.array(spans, { minLength: 1, maxLength: 5 }), (readings, changes) => {
+      const run = driver();
+      const size = Math.ceil(readings.length / changes.length);
+      for (const [i, spans] of changes.entries()) {
+        run.add(readings.slice(i * size, (i + 1) * size));
+        const corrections = spans.map(({ from, length, replaced }): Correction => {
+          const fromUs = readings[from % readings.length]?.timeUs ?? 0;
+          const toUs = fromUs + length * 10 * US_PER_MINUTE;
+          return replaced ? { kind: 'replaced', atUs: toUs } : { kind: 'exclude', fromUs, toUs };
+        });
+        run.correct(corrections);
+        expectSame(run.judged(), readings.slice(0, (i + 1) * size), corrections);
+      }
+    }),
+    { numRuns: 100 * RUNS },
+  );
+});
+
+test('a reading with nothing wrong around it changes only the buckets between the rises around it', () => {
+  const gaps = fc.array(fc.tuple(fc.integer({ min: 72, max: 300 }), fc.integer({ min: 1, max: 50 })), { maxLength: 2 });
+  fc.assert(
+    fc.property(ANY_LOAD, ANY_SENSOR, gaps, fc.nat(), (load, sensor, outages, nth) => {
+      const readings = soundCounter(load, sensor, 15, outages);
+      const k = 1 + (nth % (readings.length - 2));
+      const rises = readings.filter((reading, i) => reading.counterKwh > (readings[i - 1]?.counterKwh ?? Infinity));
+      const timeUs = readings[k]?.timeUs ?? 0;
+      const beforeUs = rises.findLast((rise) => rise.timeUs < timeUs)?.timeUs ?? -Infinity;
+      const afterUs = rises.find((rise) => rise.timeUs > timeUs)?.timeUs ?? Infinity;
+      const outside = ({ startUs }: QuarterHour) => startUs + 15 * US_PER_MINUTE <= beforeUs || startUs >= afterUs;
+
+      const without = fromScratch(readings.filter((_, i) => i !== k));
+      expect(without.quarters.filter(outside)).toEqual(fromScratch(readings).quarters.filter(outside));
+    }),
+    { numRuns: 40 * RUNS },
   );
 });
 
@@ -154,8 +197,8 @@ for (const load of Object.keys(LOADS)) {
   }
 }
 
-function expectSame(run: Judged, readings: CounterReading[]): void {
-  const { quarters, events } = fromScratch(readings);
+function expectSame(run: Judged, readings: CounterReading[], corrections: readonly Correction[] = []): void {
+  const { quarters, events } = fromScratch(readings, corrections);
   const different = quarters.filter((quarter, i) => JSON.stringify(quarter) !== JSON.stringify(run.quarters[i]));
   expect({ different: different.slice(0, 3), count: run.quarters.length }).toEqual({
     different: [],

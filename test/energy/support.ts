@@ -1,7 +1,7 @@
 /** Helpers for the judge's tests: counters with known truth, and a driver that judges step by step as a run does. */
 import fc from 'fast-check';
 import { US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
-import { judge } from '../../src/energy/judge.ts';
+import { checkpointBefore, judge } from '../../src/energy/judge.ts';
 import type { Checkpoint, Correction, CounterEvent, CounterReading, QuarterHour } from '../../src/energy/types.ts';
 
 export const LIMITS = { intervalUs: 15 * US_PER_MINUTE, maxPowerKw: 1500 };
@@ -24,11 +24,12 @@ export function totalKwh({ quarters }: Judged): number {
 }
 
 /** Stores what the judge says, run by run, as a database would. Keeps every checkpoint, for late readings. */
-export function driver(corrections: readonly Correction[] = []) {
+export function driver() {
   const known = new Map<Micros, CounterReading>();
   let checkpoints: Checkpoint[] = [];
   let quarters = new Map<Micros, QuarterHour>();
   let events: CounterEvent[] = [];
+  let corrections: readonly Correction[] = [];
   const loads: number[] = [];
 
   return {
@@ -41,13 +42,21 @@ export function driver(corrections: readonly Correction[] = []) {
     add(readings: readonly CounterReading[]) {
       const fresh = readings.filter(({ timeUs }) => !known.has(timeUs));
       for (const reading of fresh) known.set(reading.timeUs, reading);
-      const changeUs = Math.min(...fresh.map(({ timeUs }) => timeUs));
-      checkpoints = checkpoints.filter(({ newestUs }) => newestUs < changeUs);
-      run();
+      runFrom(Math.min(...fresh.map(({ timeUs }) => timeUs)));
+    },
+    /** From now on these corrections hold, and no others. */
+    correct(changed: readonly Correction[]) {
+      const all = [...corrections, ...changed];
+      corrections = changed;
+      runFrom(Math.min(...all.map((correction) => ('atUs' in correction ? correction.atUs : correction.fromUs))));
     },
   };
 
-  function run(): void {
+  function runFrom(changeUs: Micros): void {
+    if (checkpoints.some(({ newestUs }) => newestUs >= changeUs)) {
+      const begin = checkpointBefore(checkpoints, changeUs);
+      checkpoints = checkpoints.slice(0, begin ? checkpoints.indexOf(begin) + 1 : 0);
+    }
     // As JSON: a checkpoint comes from a database.
     const checkpoint = JSON.parse(JSON.stringify(checkpoints.at(-1) ?? null)) as Checkpoint | null;
     let suppliedFromUs = checkpoint?.readingsFromUs ?? -Infinity;
@@ -66,7 +75,7 @@ export function driver(corrections: readonly Correction[] = []) {
       quarters = new Map([...quarters].filter(([startUs]) => startUs < fromUs));
       for (const quarter of result.quarters) quarters.set(quarter.startUs, quarter);
       events = [...events.filter(({ toUs }) => toUs <= afterUs), ...result.events];
-      if (result.checkpoint) checkpoints.push(result.checkpoint);
+      checkpoints = result.checkpoint ? [...checkpoints, result.checkpoint] : [];
       return;
     }
   }
