@@ -197,3 +197,18 @@ test('an exclusion settles what was undecided, a replacement too', () => {
   expect(totalKwh(excluded)).toBe(0);
   expect(excluded.quarters).toHaveLength(1);
 });
+
+test('a rise that was believed as long as nothing was known is drawn back once power is known', () => {
+  const readings = [
+    ...every15([...still(100, 3), 400], null),
+    ...every15([400, 400], 0, 3.25),
+    ...every15(still(400, 30), 0, 3.75),
+  ];
+  const run = driver();
+  run.add(readings.slice(0, 12));
+  run.add(readings.slice(12, 13));
+  expect(totalKwh(run.judged())).toBe(300);
+  for (const reading of readings.slice(13)) run.add([reading]);
+  expect(run.judged()).toEqual({ quarters: fromScratch(readings).quarters, events: fromScratch(readings).events });
+  expect(totalKwh(run.judged())).toBe(0);
+});
