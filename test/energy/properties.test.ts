@@ -39,7 +39,7 @@ test('judging reading by reading, or in parts of any size, gives what judging fr
       }
       expectSame(run.judged(), readings);
     }),
-    { numRuns: 100 * RUNS },
+    { numRuns: 50 * RUNS },
   );
 });
 
@@ -53,7 +53,7 @@ test('readings that arrive late, in any order and more than once, give what judg
       run.add(readings.slice(0, 1));
       expectSame(run.judged(), readings);
     }),
-    { numRuns: 100 * RUNS },
+    { numRuns: 50 * RUNS },
   );
 });
 
@@ -77,7 +77,7 @@ test('corrections, made and undone at any time, give what judging from scratch w
         expectSame(run.judged(), readings.slice(0, (i + 1) * size), corrections);
       }
     }),
-    { numRuns: 100 * RUNS },
+    { numRuns: 50 * RUNS },
   );
 });
 
@@ -96,7 +96,7 @@ test('a reading with nothing wrong around it changes only the buckets between th
       const without = fromScratch(readings.filter((_, i) => i !== k));
       expect(without.quarters.filter(outside)).toEqual(fromScratch(readings).quarters.filter(outside));
     }),
-    { numRuns: 40 * RUNS },
+    { numRuns: 20 * RUNS },
   );
 });
 
@@ -111,7 +111,7 @@ test('no bucket is negative and none is absent', () => {
       });
       expect(wrong).toEqual([]);
     }),
-    { numRuns: 100 * RUNS },
+    { numRuns: 50 * RUNS },
   );
 });
 
@@ -123,12 +123,12 @@ test('the envelope is the one of the definition, step by step', () => {
         expect(envelope?.kw ?? 0).toBeCloseTo(expected[i] ?? NaN, 9);
       }
     }),
-    { numRuns: 60 * RUNS },
+    { numRuns: 30 * RUNS },
   );
 });
 
 test('no step of the curve adds more than its budget, and no bucket more than its steps allow: any readings', () => {
-  fc.assert(fc.property(anyReadings, expectWithinBudgets), { numRuns: 60 * RUNS });
+  fc.assert(fc.property(anyReadings, expectWithinBudgets), { numRuns: 30 * RUNS });
 });
 
 /*
@@ -150,7 +150,7 @@ test('no step of the curve adds more than its budget: a counter with faults of a
     fc.property(ANY_LOAD, ANY_SENSOR, faults, (load, sensor, faults) => {
       expectWithinBudgets(withFaults(soundCounter(load, sensor, 10, []), faults));
     }),
-    { numRuns: 20 * RUNS },
+    { numRuns: 8 * RUNS },
   );
 });
 

@@ -81,7 +81,7 @@ export function driver() {
   }
 }
 
-/** A raw sequence of steps, faults of every kind among them: small moves, falls, spikes, gaps, unknown power. */
+/** A raw sequence of steps, faults of every kind among them. In half of them power is unknown at first. */
 export const anyReadings = fc
   .array(
     fc.record({
@@ -105,12 +105,13 @@ export const anyReadings = fc
     }),
     { minLength: 1, maxLength: 40 },
   )
-  .map((steps) => {
+  .chain((steps) => fc.tuple(fc.constant(steps), fc.oneof(fc.constant(0), fc.nat(steps.length))))
+  .map(([steps, unknownUntil]) => {
     const readings: CounterReading[] = [];
     let [timeUs, kwh, before] = [START_US, 500, 500];
-    for (const { minutes, move, power, again } of steps) {
+    for (const [i, { minutes, move, power, again }] of steps.entries()) {
       for (let k = 0; k < again; k++) {
-        readings.push({ timeUs, counterKwh: kwh, powerKw: power });
+        readings.push({ timeUs, counterKwh: kwh, powerKw: i < unknownUntil ? null : power });
         timeUs += (k === 0 ? minutes : 15) * US_PER_MINUTE;
         if (typeof move === 'number') kwh = Math.max(0, kwh + (k === 0 || Math.abs(move) < 4 ? move : 0));
         else if (k === 0) [kwh, before] = move === 'zero' ? [0, kwh] : [before, kwh];
