@@ -1,4 +1,4 @@
-/** The envelope and the budget straight from the definition: slow, plain, and written without looking at the judge's own. */
+/** The envelope and the budget straight from the definition: slow and plain, to compare the sliding windows with. */
 import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
 import type { CounterReading } from '../../src/energy/types.ts';
 import { LIMITS } from './support.ts';
