@@ -32,7 +32,10 @@ const EXPLANATIONS: readonly (readonly [code: string, explanation: Explanation])
   ],
   [
     'ERR_TLS',
-    { kind: 'database', remedy: 'the certificate is for another name: check DB_HOST, or use DB_SSLMODE=verify-ca' },
+    {
+      kind: 'database',
+      remedy: 'the certificate is for another name: check DB_HOST; it may be another server that answers',
+    },
   ],
 ];
 

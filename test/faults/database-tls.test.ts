@@ -108,6 +108,23 @@ describe('as libpq means it', () => {
     await expectLetIn(await tasmart('poll', { DATABASE_URL: url(otherCaFile) }), wrong, context);
   });
 
+  for (const mode of ['verify-full', 'verify-ca', 'require']) {
+    test(`${mode} is verified whatever NODE_TLS_REJECT_UNAUTHORIZED says`, async (context) => {
+      const entry: Case = { mode, server: 'named', ca: 'other', refused: UNKNOWN_CA };
+      const env = { ...environment(entry), NODE_TLS_REJECT_UNAUTHORIZED: '0' };
+      const result = await tasmart('poll', env);
+      await expectLetIn(result, entry, context);
+      expect(result.stderr).toContain('NODE_TLS_REJECT_UNAUTHORIZED=0 is set');
+      expect((await tasmart('check', env)).stdout).toContain('NODE_TLS_REJECT_UNAUTHORIZED=0 is set');
+    });
+  }
+
+  test('a name that does not match is no reason to check less', async () => {
+    const result = await tasmart('poll', environment({ mode: 'verify-full', server: 'misnamed', ca: 'right' }));
+    expect(result.stderr).toContain('the certificate is for another name');
+    expect(result.stderr).not.toContain('verify-ca');
+  });
+
   test('a CA file that is not there: 78', async ({ annotate }) => {
     const env = environment({ mode: 'verify-full', server: 'named', ca: 'right' });
     const result = await tasmart('poll', { ...env, DB_SSL_CA: '/no/such/ca.pem' });
