@@ -6,7 +6,8 @@ import { parseConfig, requireConfig } from '../config/parse.ts';
 import { KnownError } from '../domain/errors.ts';
 import type { GlobalOptions } from './context.ts';
 
-export const UNVERIFIED = 'NODE_TLS_REJECT_UNAUTHORIZED=0 is set: tasmart verifies certificates all the same';
+export const UNVERIFIED =
+  'NODE_TLS_REJECT_UNAUTHORIZED=0 is set: tasmart checks the certificates of HyCloud and the database as without it';
 
 /** config.json, .env and the process's own environment, which wins. @throws ConfigError with every problem at once */
 export async function loadConfig(globals: GlobalOptions, sections: readonly Section[], log: Logger): Promise<Config> {
