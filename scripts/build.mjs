@@ -17,7 +17,11 @@ async function buildProgram(outdir) {
   await build({
     ...COMMON,
     outdir,
-    entryPoints: { main: 'src/cli.ts', lambda: 'scripts/lambda.ts' },
+    entryPoints: {
+      main: 'src/cli.ts',
+      lambda: 'scripts/lambda.ts',
+      'as-owner': 'src/database/embedded/as-owner.ts',
+    },
     splitting: true,
     format: 'esm',
     platform: 'node',
