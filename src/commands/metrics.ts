@@ -1,9 +1,10 @@
-import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import type { Logger } from 'pino';
 import { LockedError } from '../database/errors.ts';
 import { shardName, type Shard } from '../domain/shard.ts';
 import { formatMetrics, type RunMetrics, type SeenValve } from '../reporting/metrics.ts';
+import { replaceFile } from './replace-file.ts';
 import type { RunListener } from './run-listener.ts';
 
 export interface MetricsOptions {
@@ -44,16 +45,18 @@ function shardFile(file: string, shard: Shard | null): string {
 
 /** Whoever reads the file finds the old one or the new one, whole. That it cannot be written costs a warning. */
 async function update(file: string, run: RunMetrics, log: Logger): Promise<void> {
-  // Its name does not end in .prom, or the collector would read it too.
-  const draft = `${file}.${process.pid}`;
   try {
-    const previous = await readFile(file, 'utf8').catch(() => '');
-    await writeFile(draft, formatMetrics(run, previous));
-    await chmod(draft, 0o644); // the collector is another user, whatever our umask is
-    await rename(draft, file);
+    const previous = await readPrevious(file);
+    // The collector is another user.
+    await replaceFile(file, formatMetrics(run, previous), 0o644);
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? String(error);
     log.warn({ file, reason }, 'metrics_file could not be written');
-    await rm(draft, { force: true }).catch(() => undefined);
   }
+}
+
+/** Nothing where there is no plain file: to wait for a planted pipe would take for ever. */
+async function readPrevious(path: string): Promise<string> {
+  const info = await lstat(path).catch(() => null);
+  return info?.isFile() ? readFile(path, 'utf8').catch(() => '') : '';
 }

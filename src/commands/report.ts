@@ -1,4 +1,4 @@
-import { access, constants, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, constants, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { loadConsumption, loadMeteredValves, type MeteredValve } from '../database/consumption.ts';
@@ -16,6 +16,7 @@ import { namedValves, zoneOf } from './consumption.ts';
 import type { CommandContext } from './context.ts';
 import { createLog } from './log.ts';
 import { OPEN_OPTIONS, REPORT_DIR, VERSION } from './package.ts';
+import { replaceFile } from './replace-file.ts';
 import { loadConfig } from './settings.ts';
 import { defaultMaxAgeUs, loadStatus } from './status.ts';
 import { parseSpan, parseTime } from './time.ts';
@@ -47,7 +48,9 @@ export async function run(options: ReportOptions, { globals, signal, giveUp }: C
     process.stdout.write(html);
     return 0;
   }
-  await replaceFile(options.out, html);
+  await replaceFile(options.out, html).catch((error: unknown) => {
+    throw unwritable(options.out, error);
+  });
   process.stdout.write(`${options.out}: ${size(Buffer.byteLength(html))}, ${count(data.valves.length, 'valve')}\n`);
   return 0;
 }
@@ -148,19 +151,6 @@ async function checkTarget(file: string): Promise<void> {
   await access(dirname(resolve(file)), constants.W_OK).catch((cause: unknown) => {
     throw unwritable(file, cause);
   });
-}
-
-/** Whoever opens the page finds the old one or the new one, whole. @throws KnownError exit 78 */
-async function replaceFile(file: string, text: string): Promise<void> {
-  const draft = `${file}.${process.pid}`;
-  try {
-    await rm(draft, { force: true }); // of a run that was killed, and had our number
-    await writeFile(draft, text, { flag: 'wx' });
-    await rename(draft, file);
-  } catch (error) {
-    await rm(draft, { force: true }).catch(() => undefined);
-    throw unwritable(file, error);
-  }
 }
 
 function unwritable(file: string, cause: unknown): KnownError {
