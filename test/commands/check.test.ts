@@ -90,6 +90,7 @@ test('on a machine that is set up, everything is ticked', async () => {
     '✓ TLS',
     '✓ clock of the database',
     '✓ time zone',
+    '✓ rights of others',
     '✓ schema',
     '✓ rights to poll',
     '✓ rights to backfill',
@@ -161,6 +162,20 @@ describe('files', () => {
       state: 'failed',
       seen: '/nowhere cannot be written (ENOENT)',
     });
+  });
+});
+
+test('a schema in which everybody may create', async () => {
+  await sql('grant create on schema public to public');
+  const { code, item } = await check();
+  expect({ code, item: item('rights of others') }).toEqual({
+    code: 0,
+    item: {
+      name: 'rights of others',
+      state: 'warning',
+      seen: 'everybody may create in schema public: what they plant there could run with your rights',
+      remedy: 'revoke create on schema public from public',
+    },
   });
 });
 
