@@ -47,8 +47,7 @@ function shardFile(file: string, shard: Shard | null): string {
 async function update(file: string, run: RunMetrics, log: Logger): Promise<void> {
   try {
     const previous = await readPrevious(file);
-    // The collector is another user.
-    await replaceFile(file, formatMetrics(run, previous), 0o644);
+    await replaceFile(file, formatMetrics(run, previous), 0o644); // the collector is another user
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? String(error);
     log.warn({ file, reason }, 'metrics_file could not be written');

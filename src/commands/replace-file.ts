@@ -1,24 +1,26 @@
-/** Writes a file so that its readers find the old content or the new one, whole. */
+/** Replaces a file: whoever opens it finds the old one or the new one, whole. */
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 
 /**
- * The draft stands beside the file under a name that nobody can guess, and is never one that is there already: in a
- * folder that others may write, it cannot be a link that they planted. `mode` counts whatever the umask is.
+ * Writes beside the file under a name that nobody can guess and follows no link, so nothing planted there is written to.
+ * A link in the file's own place is replaced, not followed. `mode` holds whatever the umask is; without one, the umask
+ * decides. After a failure nothing is left behind.
  *
- * @throws Error of the system call that failed
+ * @throws Node's error
  */
-export async function replaceFile(path: string, text: string, mode?: number): Promise<void> {
-  const draft = `${path}.${randomBytes(8).toString('hex')}`;
-  const file = await open(draft, 'wx', mode === undefined ? 0o666 : 0o600);
+export async function replaceFile(file: string, text: string, mode?: number): Promise<void> {
+  // It ends in neither .prom nor .html: a collector would read it too.
+  const draft = `${file}.${randomBytes(8).toString('hex')}`;
+  const handle = await open(draft, 'wx', mode);
   try {
     try {
-      await file.writeFile(text);
-      if (mode !== undefined) await file.chmod(mode);
+      if (mode !== undefined) await handle.chmod(mode);
+      await handle.writeFile(text);
     } finally {
-      await file.close();
+      await handle.close();
     }
-    await rename(draft, path);
+    await rename(draft, file);
   } catch (error) {
     await rm(draft, { force: true }).catch(() => undefined);
     throw error;

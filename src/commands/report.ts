@@ -48,8 +48,8 @@ export async function run(options: ReportOptions, { globals, signal, giveUp }: C
     process.stdout.write(html);
     return 0;
   }
-  await replaceFile(options.out, html).catch((error: unknown) => {
-    throw unwritable(options.out, error);
+  await replaceFile(options.out, html).catch((cause: unknown) => {
+    throw unwritable(options.out, cause);
   });
   process.stdout.write(`${options.out}: ${size(Buffer.byteLength(html))}, ${count(data.valves.length, 'valve')}\n`);
   return 0;

@@ -6,6 +6,8 @@ import { parseConfig, requireConfig } from '../config/parse.ts';
 import { KnownError } from '../domain/errors.ts';
 import type { GlobalOptions } from './context.ts';
 
+export const UNVERIFIED = 'NODE_TLS_REJECT_UNAUTHORIZED=0 is set: tasmart verifies certificates all the same';
+
 /** config.json, .env and the process's own environment, which wins. @throws ConfigError with every problem at once */
 export async function loadConfig(globals: GlobalOptions, sections: readonly Section[], log: Logger): Promise<Config> {
   const parsed = await readConfig(globals, log);
@@ -17,6 +19,7 @@ export async function readConfig(globals: GlobalOptions, log: Logger): Promise<P
   const text = await readOptional(globals.config, 'config.json', '--config');
   const envText = await readOptional(globals.envFile, '.env', '--env-file');
   if (envText !== null) await warnIfOpen(globals.envFile ?? '.env', log);
+  if (process.env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') log.warn(UNVERIFIED);
   return parseSettings({ name: globals.config ?? 'config.json', text }, envText);
 }
 

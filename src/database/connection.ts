@@ -200,10 +200,10 @@ function asDatabaseError(error: unknown, lost: AbortSignal): unknown {
  */
 async function tlsOptions({ host, sslMode, sslCaFile }: ServerSettings): Promise<TlsOptions | false> {
   if (sslMode === 'disable' || host.startsWith('/')) return false;
-  const ca = sslCaFile === null ? {} : { ca: await readCa(sslCaFile) };
-  if (sslMode === 'verify-full') return ca;
   if (sslMode === 'require' && sslCaFile === null) return { rejectUnauthorized: false };
-  return { ...ca, checkServerIdentity: () => undefined };
+  // Said outright, or NODE_TLS_REJECT_UNAUTHORIZED=0 would switch it off.
+  const verified = { rejectUnauthorized: true, ...(sslCaFile !== null && { ca: await readCa(sslCaFile) }) };
+  return sslMode === 'verify-full' ? verified : { ...verified, checkServerIdentity: () => undefined };
 }
 
 async function readCa(file: string): Promise<string> {

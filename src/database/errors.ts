@@ -38,7 +38,7 @@ const EXPLANATIONS: readonly (readonly [code: string, explanation: Explanation])
     'ERR_TLS',
     {
       kind: 'database',
-      remedy: 'the certificate is for another name: set DB_HOST (or DATABASE_URL) to the name in the certificate',
+      remedy: 'the certificate is for another name: check DB_HOST; it may be another server that answers',
     },
   ],
 ];

@@ -32,9 +32,9 @@ export interface ValveFacts {
   newestUs: Micros | null;
   /** by the database's clock */
   ageUs: number | null;
-  /** of the newest reading: int64, hence text */
-  counter1Kwh: string | null;
-  counter2Kwh: string | null;
+  /** of the newest reading */
+  counter1Kwh: number | null;
+  counter2Kwh: number | null;
   errorStatus: readonly string[] | null;
 }
 
@@ -52,7 +52,7 @@ export async function loadValveFacts(database: Database, tasmartIds: readonly st
   }>(
     `select project.name as project_name, fw_version, ${micros('first."time"')} as first_us,
             ${micros('newest."time"')} as newest_us, ${micros('now() - newest."time"')} as age_us,
-            energy_counter_regime_1::text as counter_1, energy_counter_regime_2::text as counter_2, error_status
+            energy_counter_regime_1 as counter_1, energy_counter_regime_2 as counter_2, error_status
      from unnest($1::text[]) with ordinality as wanted (tasmart_id, position)
      left join tasmart_valves as valve using (tasmart_id)
      left join tasmart_projects as project using (project_id)
@@ -74,8 +74,8 @@ export async function loadValveFacts(database: Database, tasmartIds: readonly st
     firstUs: number(row.first_us),
     newestUs: number(row.newest_us),
     ageUs: number(row.age_us),
-    counter1Kwh: row.counter_1,
-    counter2Kwh: row.counter_2,
+    counter1Kwh: number(row.counter_1),
+    counter2Kwh: number(row.counter_2),
     errorStatus: row.error_status,
   }));
 }

@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
 import { spelledOut } from '../domain/text.ts';
 
-export type CsvValue = string | number | bigint | boolean | null;
+export type CsvValue = string | number | boolean | null;
 
 /**
  * One line per row, RFC 4180; `columns` null: a continuation, without a heading. Text that a spreadsheet would run as a

@@ -396,7 +396,9 @@ describe('rights', () => {
   }
 
   test('that are missing are told as the statements that grant them, and these are enough', async () => {
-    await sql(`grant select on tasmart_migrations, tasmart_runs, tasmart_project_names, tasmart_projects to ${role}`);
+    await sql(
+      `grant select on tasmart_migrations, tasmart_definitions, tasmart_runs, tasmart_project_names, tasmart_projects to ${role}`,
+    );
     const before = await check(asRole());
     expect(before.code).toBe(1);
     expect(before.item('rights to poll')).toEqual({

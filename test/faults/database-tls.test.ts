@@ -36,7 +36,7 @@ interface Case {
 const NO_TLS = /does not support SSL connections → check DB_SSL_CA.*and DB_SSLMODE/;
 const UNKNOWN_CA =
   /(SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT).*→ check DB_SSL_CA/;
-const OTHER_NAME = /ERR_TLS_CERT_ALTNAME_INVALID\) → the certificate is for another name: set DB_HOST \(or DATABASE_URL\) to the name in the certificate/;
+const OTHER_NAME = /ERR_TLS_CERT_ALTNAME_INVALID\) → the certificate is for another name: check DB_HOST/;
 
 const CASES: readonly Case[] = [
   { mode: 'verify-full', server: 'named', ca: 'right' },
@@ -106,6 +106,23 @@ describe('as libpq means it', () => {
     await expectLetIn(await tasmart('poll', { DATABASE_URL: url(caFile) }), right, context);
     const wrong: Case = { ...right, refused: UNKNOWN_CA };
     await expectLetIn(await tasmart('poll', { DATABASE_URL: url(otherCaFile) }), wrong, context);
+  });
+
+  for (const mode of ['verify-full', 'verify-ca', 'require']) {
+    test(`${mode} is verified whatever NODE_TLS_REJECT_UNAUTHORIZED says`, async (context) => {
+      const entry: Case = { mode, server: 'named', ca: 'other', refused: UNKNOWN_CA };
+      const env = { ...environment(entry), NODE_TLS_REJECT_UNAUTHORIZED: '0' };
+      const result = await tasmart('poll', env);
+      await expectLetIn(result, entry, context);
+      expect(result.stderr).toContain('NODE_TLS_REJECT_UNAUTHORIZED=0 is set');
+      expect((await tasmart('check', env)).stdout).toContain('NODE_TLS_REJECT_UNAUTHORIZED=0 is set');
+    });
+  }
+
+  test('a name that does not match is no reason to check less', async () => {
+    const result = await tasmart('poll', environment({ mode: 'verify-full', server: 'misnamed', ca: 'right' }));
+    expect(result.stderr).toContain('the certificate is for another name');
+    expect(result.stderr).not.toContain('verify-ca');
   });
 
   test('a CA file that is not there: 78', async ({ annotate }) => {

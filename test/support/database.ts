@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
-import { loadMigrations, migrate } from '../../src/database/migrations.ts';
+import { loadSchemaFiles, migrate } from '../../src/database/migrations.ts';
 import { REPOSITORY } from './build.ts';
 import type { Coordinates } from './postgres.ts';
 
@@ -58,8 +58,8 @@ async function makeTemplate(admin: pg.Client): Promise<void> {
   if (rowCount === 1) return;
   await admin.query(`drop database if exists ${TEMPLATE} with (force)`);
   await admin.query(`create database ${TEMPLATE}`);
-  const migrations = await loadMigrations(`${REPOSITORY}sql`);
-  await withSession(TEMPLATE, (client) => migrate(client, migrations));
+  const files = await loadSchemaFiles(`${REPOSITORY}sql`);
+  await withSession(TEMPLATE, (client) => migrate(client, files));
   await admin.query(`alter database ${TEMPLATE} with is_template true allow_connections false`);
 }
 

@@ -12,7 +12,8 @@ import {
   schemaOpenToAll,
   type ServerFacts,
 } from '../../database/inspect.ts';
-import { loadMigrations, NEW_DATABASE, schemaState } from '../../database/migrations.ts';
+import { describeBehind } from '../../database/migrations-plan.ts';
+import { loadSchemaFiles, NEW_DATABASE, schemaState } from '../../database/migrations.ts';
 import { SchemaError, withAnyDatabase } from '../../database/open.ts';
 import { loadKnownProjects } from '../../database/registry.ts';
 import { loadLastPolls } from '../../database/runs.ts';
@@ -102,10 +103,10 @@ async function timezoneItem(database: Database, timezone: string): Promise<Check
 }
 
 async function schemaItem(database: Database): Promise<CheckItem> {
-  const migrations = await loadMigrations(SQL_DIR);
-  const schema = await schemaState(database, migrations);
-  if (schema.state === 'current') return ok('schema', `up to date: ${migrations.at(-1)?.name ?? 'empty'}`);
-  const detail = 'problem' in schema ? schema.problem : `${schema.pending.length} migrations behind`;
+  const files = await loadSchemaFiles(SQL_DIR);
+  const schema = await schemaState(database, files);
+  if (schema.state === 'current') return ok('schema', `up to date: ${files.migrations.at(-1)?.name ?? 'empty'}`);
+  const detail = 'problem' in schema ? schema.problem : describeBehind(schema);
   const { message, remedy } = new SchemaError(schema.state, detail);
   return failed('schema', message, remedy);
 }

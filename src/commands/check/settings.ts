@@ -5,7 +5,7 @@ import { KnownError } from '../../domain/errors.ts';
 import { count } from '../../domain/text.ts';
 import { failed, ok, warning, type CheckItem } from '../../reporting/check.ts';
 import type { GlobalOptions } from '../context.ts';
-import { isOpenToOthers, parseSettings, readOptional } from '../settings.ts';
+import { isOpenToOthers, parseSettings, readOptional, UNVERIFIED } from '../settings.ts';
 
 /** The two files, and what they say; a key that is wrong has its default in `config`. */
 export async function checkSettings(
@@ -21,6 +21,9 @@ export async function checkSettings(
     env.item ?? missingEnv(),
     ...(env.item?.state === 'ok' ? await permissions(globals.envFile ?? '.env') : []),
     ...(problems.length === 0 ? [ok('configuration', describe(parsed.config))] : problems.map(problemItem)),
+    ...(process.env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0'
+      ? [warning('TLS', UNVERIFIED, 'unset it: it leaves other programs open')]
+      : []),
     ...(parsed.config.metricsFile === null ? [] : [await metricsFolder(parsed.config.metricsFile)]),
   ];
   return { items, ...parsed };

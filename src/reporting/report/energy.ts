@@ -1,4 +1,3 @@
-import { exactDecimal, formatDecimal, parseDecimal, sumDecimals } from '../decimal.ts';
 import type { RegisterEnergy, ValveReport } from './data.ts';
 import { grouped } from './wording.ts';
 
@@ -10,24 +9,23 @@ export function totalText({ totalKwh, buckets }: RegisterEnergy): string {
 }
 
 /** Whole kWh from a thousand on, a tenth below. */
-export function kwhText(kwh: string): string {
-  const value = parseDecimal(kwh);
-  return grouped(formatDecimal(value, Number(kwh) >= 1000 ? 0 : 1));
+export function kwhText(kwh: number): string {
+  return grouped(kwh.toFixed(kwh >= 1000 ? 0 : 1));
 }
 
 /** The second register of a valve that only heats holds nothing, ever: not worth a chart. */
 export function isWorthShowing({ regime, totalKwh, buckets }: RegisterEnergy): boolean {
   if (regime === 1) return buckets.length > 0;
-  return totalKwh !== null && (parseDecimal(totalKwh) !== 0n || buckets.some(({ quality }) => quality === 'reset'));
+  return totalKwh !== null && (totalKwh !== 0 || buckets.some(({ quality }) => quality === 'reset'));
 }
 
-/** Sum over all valves of one register, exact; null: there is no curve anywhere. */
+/** Sum over all valves of one register; null: there is no curve anywhere. */
 export function fleetTotal(valves: readonly ValveReport[], regime: 1 | 2): RegisterEnergy {
   const own = valves.flatMap(({ energy }) => energy.filter((each) => each.regime === regime));
-  const sum = sumDecimals(own.map(({ totalKwh }) => totalKwh));
+  const totals = own.flatMap(({ totalKwh }) => totalKwh ?? []);
   return {
     regime,
-    totalKwh: sum === null ? null : exactDecimal(sum),
+    totalKwh: totals.length === 0 ? null : totals.reduce((sum, kwh) => sum + kwh, 0),
     buckets: own.flatMap(({ buckets }) => buckets.filter(({ quality }) => quality === 'reset')),
   };
 }

@@ -94,7 +94,7 @@ function energyProblems({ regime, buckets }: RegisterEnergy, valve: ValveReport,
     const more = others.length === 0 ? '' : `, and ${count(others.length, 'bucket')} more like it`;
     return [`register ${regime}: ${words(first)}${more}`];
   };
-  const kwh = (bucket: Consumption): string => `${kwhText(bucket.kwh ?? '0')} kWh`;
+  const kwh = (bucket: Consumption): string => `${kwhText(Number(bucket.kwh ?? 0))} kWh`;
   return [
     ...told('reset', (first) => `the counter was reset, ${when(first)}: at least ${kwh(first)}, a lower bound`),
     ...told('implausible', (first) => `a rise that no valve could make, ${when(first)}: ${kwh(first)}`),

@@ -7,7 +7,7 @@ import { isWorthShowing, kwhText } from './energy.ts';
 import { markup, trusted, type Markup } from './markup.ts';
 import { DAY_S, dayText, wallOf } from './page/local-time.ts';
 import { QUALITIES } from './page/quality.ts';
-import { formatDecimal, parseDecimal, sumDecimals } from '../decimal.ts';
+import { sumDecimals } from '../decimal.ts';
 import { valveName, type Wording } from './wording.ts';
 
 /** Where there are more hours than this, a table of them would be slower to open than it is worth: days must do. */
@@ -80,7 +80,7 @@ function energyWithin(buckets: readonly Consumption[], fromUs: Micros, toUs: Mic
   const sum = sumDecimals(own.map(({ kwh }) => kwh));
   if (sum === null) return '–';
   const worst = SEVERITY.find((quality) => own.some((bucket) => bucket.quality === quality)) ?? 'measured';
-  return `${QUALITIES[worst].mark}${formatDecimal(sum, 1)}`;
+  return `${QUALITIES[worst].mark}${sum.toFixed(1)}`;
 }
 
 /** What matters most about a sum comes first. */
@@ -106,7 +106,7 @@ const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
 
 /** A row per day, a column per hour of the clock; the hour that comes twice holds two numbers. */
 function hourlyTable({ buckets }: RegisterEnergy, { offsets }: Wording): Markup {
-  const days = new Map<number, { cells: string[]; total: bigint | null }>();
+  const days = new Map<number, { cells: string[]; total: number | null }>();
   for (const bucket of buckets) {
     const wallS = wallOf(offsets, epochSeconds(bucket.startUs));
     const dayS = Math.floor(wallS / DAY_S) * DAY_S;
@@ -114,13 +114,13 @@ function hourlyTable({ buckets }: RegisterEnergy, { offsets }: Wording): Markup 
     const day = days.get(dayS) ?? { cells: HOURS.map(() => ''), total: null };
     const before = day.cells[hour] ?? '';
     day.cells[hour] = `${before}${before === '' ? '' : ' + '}${kwhCell(bucket)}`;
-    if (bucket.kwh !== null) day.total = (day.total ?? 0n) + parseDecimal(bucket.kwh);
+    if (bucket.kwh !== null) day.total = (day.total ?? 0) + Number(bucket.kwh);
     days.set(dayS, day);
   }
   const heads = HOURS.map((hour) => `<th scope="col">${String(hour).padStart(2, '0')}`);
   const rows = [...days].map(
     ([dayS, { cells, total }]) =>
-      `<tr><th scope="row">${dayText(dayS)}<td>${cells.join('<td>')}<td><b>${total === null ? '–' : kwhText(formatDecimal(total, 3))}</b>`,
+      `<tr><th scope="row">${dayText(dayS)}<td>${cells.join('<td>')}<td><b>${total === null ? '–' : kwhText(total)}</b>`,
   );
   return markup`<table>
     <thead>
@@ -137,7 +137,7 @@ function hourlyTable({ buckets }: RegisterEnergy, { offsets }: Wording): Markup 
 }
 
 function kwhCell({ kwh, quality }: Consumption): string {
-  return kwh === null ? '–' : `${QUALITIES[quality].mark}${formatDecimal(parseDecimal(kwh), 1)}`;
+  return kwh === null ? '–' : `${QUALITIES[quality].mark}${Number(kwh).toFixed(1)}`;
 }
 
 /** Index of the first time at or after `timeUs`. */

@@ -2,7 +2,7 @@ import type { Consumption, MeteredValve } from '../../database/consumption.ts';
 import type { Charted, ReportReading, ValveFacts } from '../../database/report.ts';
 import { US_PER_MINUTE, type Micros } from '../../domain/time.ts';
 import { valveLabel } from '../../domain/valve.ts';
-import { exactDecimal, sumDecimals } from '../decimal.ts';
+import { sumDecimals } from '../decimal.ts';
 import { completeness } from './completeness.ts';
 import type { RegisterEnergy, Series, ValveReport } from './data.ts';
 import { errors, gaps } from './gaps.ts';
@@ -84,9 +84,9 @@ function charts(readings: readonly ReportReading[]): Pick<ValveReport, 'timesUs'
 }
 
 /** null: the valve has no such counter. */
-function energy(regime: 1 | 2, all: readonly Consumption[], counterKwh: string | null): RegisterEnergy | null {
+function energy(regime: 1 | 2, all: readonly Consumption[], counterKwh: number | null): RegisterEnergy | null {
   const buckets = all.filter((bucket) => bucket.regime === regime);
-  const total = sumDecimals(buckets.map(({ kwh }) => kwh));
-  if (total === null && counterKwh === null) return null;
-  return { regime, totalKwh: total === null ? null : exactDecimal(total), buckets };
+  const totalKwh = sumDecimals(buckets.map(({ kwh }) => kwh));
+  if (totalKwh === null && counterKwh === null) return null;
+  return { regime, totalKwh, buckets };
 }

@@ -88,7 +88,7 @@ export function valveOf(
   const energy = ([1, 2] as const).map((regime) => {
     const own = buckets(regime, regime === 1 ? peakKw : coolingKw);
     const total = own.reduce((sum, { kwh }) => sum + Math.round(Number(kwh ?? 0) * 1000), 0) / 1000;
-    return { regime, totalKwh: total.toFixed(3), buckets: own };
+    return { regime, totalKwh: Number(total.toFixed(3)), buckets: own };
   });
   const newestUs = timesUs.at(-1) ?? null;
   return {
@@ -102,8 +102,8 @@ export function valveOf(
     state: 'ok',
     newestUs,
     ageUs: newestUs === null ? null : toUs - newestUs,
-    counter1Kwh: '163064',
-    counter2Kwh: '0',
+    counter1Kwh: 163_064,
+    counter2Kwh: 0,
     errorStatus: [],
     days: daysOf(fromUs, toUs, isThere),
     gaps,
