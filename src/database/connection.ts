@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import pg from 'pg';
 import { KnownError } from '../domain/errors.ts';
 import { DatabaseError } from './errors.ts';
+import { passwordOf } from './password.ts';
 import { pinSearchPath, requireOwnSession } from './session.ts';
+import { tlsOptions } from './tls.ts';
 
 export interface ServerSettings {
   /** host name, address, or the folder of a unix socket */
@@ -15,6 +16,10 @@ export interface ServerSettings {
   readonly database: string;
   readonly sslMode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
   readonly sslCaFile: string | null;
+  readonly sslCertFile?: string | null;
+  readonly sslKeyFile?: string | null;
+  /** prints the password */
+  readonly passwordCommand?: string | null;
 }
 
 /** One session; every statement goes through it, one after the other, so whoever loses the session loses its locks too. */
@@ -77,9 +82,10 @@ export async function withConnection<T>(
   use: (database: Database) => Promise<T>,
 ): Promise<T> {
   const tls = await tlsOptions(settings);
-  return withSession(settings, tls, options, async (database) => {
+  const password = await passwordOf(settings, options.giveUp);
+  return withSession({ ...settings, password }, tls, options, async (database) => {
     const openSecond = <U>(work: (second: Database) => Promise<U>) =>
-      withSession(settings, tls, { ...options, answerLimitMs: SECOND_LIMIT_MS }, work);
+      withSession({ ...settings, password }, tls, { ...options, answerLimitMs: SECOND_LIMIT_MS }, work);
     await requireOwnSession(database, openSecond);
     await database.query(SESSION_SETTINGS);
     await pinSearchPath(database);
@@ -192,27 +198,4 @@ function asDatabaseError(error: unknown, lost: AbortSignal): unknown {
   // The server's own words are worth more than that the connection is gone.
   if (lost.aborted && !(error instanceof pg.DatabaseError)) return lost.reason;
   return error instanceof Error && !(error instanceof KnownError) ? new DatabaseError(error) : error;
-}
-
-/**
- * TLS as libpq means it, which wants none on a socket of this machine: `require` encrypts and checks nothing, unless there is a CA to check against; `verify-ca`
- * checks the chain, `verify-full` the name too. https://www.postgresql.org/docs/current/libpq-ssl.html
- */
-async function tlsOptions({ host, sslMode, sslCaFile }: ServerSettings): Promise<TlsOptions | false> {
-  if (sslMode === 'disable' || host.startsWith('/')) return false;
-  if (sslMode === 'require' && sslCaFile === null) return { rejectUnauthorized: false };
-  // Said outright, or NODE_TLS_REJECT_UNAUTHORIZED=0 would switch it off.
-  const verified = { rejectUnauthorized: true, ...(sslCaFile !== null && { ca: await readCa(sslCaFile) }) };
-  return sslMode === 'verify-full' ? verified : { ...verified, checkServerIdentity: () => undefined };
-}
-
-async function readCa(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new KnownError('config', `DB_SSL_CA: ${file} cannot be read`, {
-      remedy: 'name the file with the CA certificates (for RDS: its CA bundle)',
-      cause,
-    });
-  }
 }

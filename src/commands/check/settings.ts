@@ -13,7 +13,7 @@ export async function checkSettings(
 ): Promise<{ items: CheckItem[]; config: Config; problems: readonly Problem[] }> {
   const file = await readFileItem('config.json', globals.config, '--config');
   const env = await readFileItem('.env', globals.envFile, '--env-file');
-  const parsed = parseSettings({ name: globals.config ?? 'config.json', text: file.text }, env.text);
+  const parsed = await parseSettings({ name: globals.config ?? 'config.json', text: file.text }, env.text);
   // What is wrong with the file as a whole, its own item has said.
   const problems = parsed.problems.filter(({ key }) => file.text !== null || key !== 'config.json');
   const items = [
