@@ -49,7 +49,7 @@ const EXPLANATIONS_BY_WORDS: readonly (readonly [words: RegExp, explanation: Exp
     /^SASL: .*password must be/,
     {
       kind: 'credentials',
-      remedy: 'the server asks for a password: set DB_PASS, or put it into DATABASE_URL',
+      remedy: 'the server asks for a password: set DB_PASS, DB_PASS_FILE or DB_PASS_COMMAND (~/.pgpass is not read)',
     },
   ],
   [
