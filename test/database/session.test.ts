@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -94,6 +94,31 @@ test('what the server sets for every session does not concern ours', async () =>
     expect(await setting(db, 'transaction_isolation')).toBe('read committed');
     expect(await setting(db, 'idle_session_timeout')).toBe('1h');
   });
+});
+
+test('a program that was stopped for too long is told that its session ended for it', async () => {
+  const work = session(async (db) => {
+    await db.query(`set idle_session_timeout = '50ms'`);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await db.query('select 1');
+  });
+  await expect(work).rejects.toMatchObject({
+    kind: 'database',
+    code: '57P05',
+    remedy: 'the session was idle for too long: this program or machine was stopped; the next run will catch up',
+  });
+});
+
+test('where nothing answers the login, it is said after ten seconds', async () => {
+  const silent = createServer((socket) => void socket.on('error', () => undefined));
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  const { port } = silent.address() as AddressInfo;
+  await expect(session(() => Promise.resolve(), { port })).rejects.toMatchObject({
+    kind: 'database',
+    remedy:
+      'nothing answers there: check DB_HOST and DB_PORT, and the firewall or security group; the next run will catch up',
+  });
+  silent.close();
 });
 
 describe('pgbouncer', () => {
