@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import type { Logger } from 'pino';
 import { LockedError } from '../database/errors.ts';
@@ -46,10 +46,16 @@ function shardFile(file: string, shard: Shard | null): string {
 /** Whoever reads the file finds the old one or the new one, whole. That it cannot be written costs a warning. */
 async function update(file: string, run: RunMetrics, log: Logger): Promise<void> {
   try {
-    const previous = await readFile(file, 'utf8').catch(() => '');
+    const previous = await readPrevious(file);
     await replaceFile(file, formatMetrics(run, previous), 0o644); // the collector is another user
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? String(error);
     log.warn({ file, reason }, 'metrics_file could not be written');
   }
+}
+
+/** Nothing where there is no plain file: to wait for a planted pipe would take for ever. */
+async function readPrevious(path: string): Promise<string> {
+  const info = await lstat(path).catch(() => null);
+  return info?.isFile() ? readFile(path, 'utf8').catch(() => '') : '';
 }

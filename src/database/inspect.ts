@@ -68,6 +68,15 @@ export async function hasReadingsKey(database: Database): Promise<boolean> {
   return row?.found ?? false;
 }
 
+/** The schema of tasmart's tables, if everybody may create in it; PostgreSQL before 15 lets them. @throws DatabaseError */
+export async function schemaOpenToAll(database: Database): Promise<string | null> {
+  const [row] = await database.query<{ name: string }>(
+    `select nspname as name from pg_namespace
+     where nspname = current_schema() and has_schema_privilege('public', oid, 'create')`,
+  );
+  return row?.name ?? null;
+}
+
 type Privilege = 'select' | 'insert' | 'update';
 type Rights = Readonly<Record<string, readonly Privilege[]>>;
 

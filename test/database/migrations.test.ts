@@ -275,7 +275,7 @@ describe('migrate', () => {
 
   test('a role without rights is told what it lacks', async () => {
     await withRole(client, async (role) => {
-      await client.query(`set role ${role}`);
+      await client.query(`revoke create on schema public from public; set role ${role}`);
       const failure = await rejection(migrate(client, only(ONE)));
       expect(failure.message).toBe(
         '0001_file.sql: permission denied for schema public. ' +

@@ -96,8 +96,8 @@ describe('CSV', () => {
     expect(pollText('csv', [valve], VIEW)).toBe(
       [
         'tasmart_id,short_sn,full_sn,user_id,time,measured_flow,measured_power,energy_counter_regime_1,energy_counter_regime_2,stored',
-        'valve-1,89abcdef,,Boiler room,2026-03-01T10:14:58.535091Z,15340,151814,12345,0,true',
-        'valve-1,89abcdef,,Boiler room,2026-03-01T10:14:58.535091Z,,151814,9007199254740991,0,false',
+        '"valve-1","89abcdef",,"Boiler room","2026-03-01T10:14:58.535091Z",15340,151814,12345,0,true',
+        '"valve-1","89abcdef",,"Boiler room","2026-03-01T10:14:58.535091Z",,151814,9007199254740991,0,false',
         '',
       ].join('\n'),
     );
@@ -108,24 +108,29 @@ describe('CSV', () => {
   });
 
   test.each([
-    ['=HYPERLINK("https://evil.example.com")', `"'=HYPERLINK(""https://evil.example.com"")"`],
+    ['=HYPERLINK("https://evil.example.com")', `'=HYPERLINK(""https://evil.example.com"")`],
     ['+1', "'+1"],
     ['-1', "'-1"],
     ['@SUM(A1)', "'@SUM(A1)"],
     ['\t=1', "'\t=1"],
-    ['\r=1', '"\'\r=1"'],
-    ['\n=1', '"\'\n=1"'],
+    ['\r=1', "'\r=1"],
+    ['\n=1', "'\n=1"],
     ['＝1', "'＝1"],
     ['a=1', 'a=1'],
-    ['a,"b"', '"a,""b"""'],
-    ['two\nlines', '"two\nlines"'],
+    ['a,"b"', 'a,""b""'],
+    ['two\nlines', 'two\nlines'],
+    // A new cell begins behind a semicolon where the comma is for decimals.
+    ['a;=1;b', "a;'=1;b"],
+    ['a; +1', "a; '+1"],
+    ['a;"@SUM(A1)', `a;""'@SUM(A1)`],
+    ['a;b', 'a;b'],
   ])('defuses what a spreadsheet would run: %j', (userId, cell) => {
-    expect(pollText('csv', [polled({ userId })], VIEW)).toContain(`\nvalve-1,89abcdef,,${cell},2026-`);
+    expect(pollText('csv', [polled({ userId })], VIEW)).toContain(`\n"valve-1","89abcdef",,"${cell}","2026-`);
   });
 
   test('leaves negative numbers numbers, and joins error statuses', () => {
     const reading = readingOf({ measuredFlowDlh: -5, errorStatus: ['Other', 'ErrorReverseFlow'] });
     const view = { ...VIEW, properties: ['measured_flow', 'error_status'] as const };
-    expect(pollText('csv', [polled({ readings: [reading] })], view)).toContain(',-5,Other ErrorReverseFlow,true\n');
+    expect(pollText('csv', [polled({ readings: [reading] })], view)).toContain(',-5,"Other ErrorReverseFlow",true\n');
   });
 });

@@ -28,9 +28,14 @@ export async function emptyDatabase(options = ''): Promise<TestDatabase> {
 
 async function createDatabase(template: string, options = ''): Promise<TestDatabase> {
   const database = `test_${randomBytes(6).toString('hex')}`;
-  await withSession('postgres', (admin) =>
-    admin.query(`create database ${database} template ${template} strategy file_copy ${options}`),
-  );
+  await withSession('postgres', async (admin) => {
+    const { rows } = await admin.query<{ version: number }>(
+      `select current_setting('server_version_num')::integer as version`,
+    );
+    // Before 15 there was no other.
+    const strategy = (rows[0]?.version ?? 0) < 150_000 ? '' : 'strategy file_copy';
+    await admin.query(`create database ${database} template ${template} ${strategy} ${options}`);
+  });
   const clients: pg.Client[] = [];
   return {
     ...inject('postgres'),

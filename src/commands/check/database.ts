@@ -9,6 +9,7 @@ import {
   loadServerFacts,
   missingGrants,
   RIGHTS,
+  schemaOpenToAll,
   type ServerFacts,
 } from '../../database/inspect.ts';
 import { describeBehind } from '../../database/migrations-plan.ts';
@@ -54,7 +55,7 @@ async function inspect(database: Database, config: Config, check: DatabaseCheck)
   const facts = await loadServerFacts(database);
   const localUs = Date.now() * 1000;
   check.items.push(serverItem(facts), tlsItem(facts, config), clockItem(facts, localUs));
-  check.items.push(await timezoneItem(database, config.timezone));
+  check.items.push(await timezoneItem(database, config.timezone), await othersItem(database));
   const schema = await schemaItem(database);
   check.items.push(schema);
   if (schema.state !== 'ok') {
@@ -108,6 +109,14 @@ async function schemaItem(database: Database): Promise<CheckItem> {
   const detail = 'problem' in schema ? schema.problem : describeBehind(schema);
   const { message, remedy } = new SchemaError(schema.state, detail);
   return failed('schema', message, remedy);
+}
+
+async function othersItem(database: Database): Promise<CheckItem> {
+  const name = 'rights of others';
+  const schema = await schemaOpenToAll(database);
+  if (schema === null) return ok(name, "nobody else's code can stand beside tasmart's tables");
+  const seen = `everybody may create in schema ${schema}: what they plant there could run with your rights`;
+  return warning(name, seen, `revoke create on schema ${schema} from public`);
 }
 
 /** Without the rights to poll nothing works; a role may well be meant for less than the other commands. */
