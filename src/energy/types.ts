@@ -94,3 +94,12 @@ export interface Checkpoint {
   glitches: TimeSpan[];
   shown: Shown;
 }
+
+export const REGIMES = [1, 2] as const;
+export type Regime = (typeof REGIMES)[number];
+
+/**
+ * Where the judge of each counter of a valve goes on from. A counter without any reading has no entry. Null: the newest
+ * step may yet be taken back, so the next run begins at an older state.
+ */
+export type JudgeState = Partial<Record<Regime, Checkpoint | null>>;

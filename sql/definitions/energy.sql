@@ -1,0 +1,37 @@
+-- What stands between the readings and the judge, and between the judge's results and their readers.
+
+-- Runs with the rights of the tables' owner: a program that only inserts readings needs no right on tasmart_unjudged.
+create or replace function tasmart_mark_unjudged() returns trigger
+language plpgsql security definer
+set search_path from current
+as $$
+begin
+  insert into tasmart_unjudged (tasmart_id, since) select tasmart_id, min("time") from inserted group by tasmart_id;
+  return null;
+end
+$$;
+
+comment on function tasmart_mark_unjudged() is 'notes in tasmart_unjudged which valves have new readings';
+
+create or replace trigger tasmart_mark_unjudged after insert on tasmart_data_table
+  referencing new table as inserted for each statement execute function tasmart_mark_unjudged();
+
+create or replace view tasmart_quarter_hours as
+select
+  energy.tasmart_id,
+  energy.regime,
+  (energy.day + (number - 1) * interval '15 minutes') at time zone 'UTC' as starts,
+  (energy.day + number * interval '15 minutes') at time zone 'UTC' as ends,
+  (energy.micro_kwh[number + 1] - energy.micro_kwh[number]) * 0.000001 as kwh,
+  (energy.covered_seconds[number + 1] - energy.covered_seconds[number]) / 900.0 as coverage,
+  case letter
+    when 'm' then 'measured' when 'e' then 'estimated' when 'j' then 'jump' when 'r' then 'reset' when 'p' then 'provisional'
+  end as quality
+from tasmart_energy as energy
+cross join lateral generate_series(1, length(energy.quality)) as number
+cross join lateral substr(energy.quality, number, 1) as letter
+where letter <> '-';
+
+comment on view tasmart_quarter_hours is 'kWh by valve, regime and quarter of an hour';
+comment on column tasmart_quarter_hours.coverage is 'share of it within 1.5 intervals between readings';
+comment on column tasmart_quarter_hours.quality is 'provisional, reset, jump, estimated or measured: the worst that applies';

@@ -1,0 +1,272 @@
+/** Judges stored readings, and keeps the results beside them. */
+import type { Database } from '../database/connection.ts';
+import {
+  claimValves,
+  forgetCheckpoints,
+  loadCheckpoints,
+  loadCorrectionsInForce,
+  loadExtent,
+  loadReadings,
+  loadUnjudged,
+  markUnjudged,
+  storeCheckpoints,
+  storeResults,
+  storeStates,
+  type ClaimedValve,
+  type CounterResult,
+  type StoredReading,
+} from '../database/energy.ts';
+import { DatabaseError } from '../database/errors.ts';
+import type { Micros } from '../domain/time.ts';
+import { checkpointBefore, judge } from './judge.ts';
+import { REGIMES, type Correction, type JudgeState, type Limits, type Regime } from './types.ts';
+
+/** A valve whose judge goes on from `state`. */
+interface JudgedValve {
+  tasmartId: string;
+  /** null: from scratch */
+  judgedUntilUs: Micros | null;
+  state: JudgeState;
+}
+
+/** One run of the judge over a valve's readings. */
+interface Judgement {
+  before: JudgedValve;
+  after: JudgedValve & { judgedUntilUs: Micros };
+  results: CounterResult[];
+}
+
+/** A valve that the judge could not read. Its readings are stored, and it stays marked as unjudged. */
+export interface JudgeFailure {
+  tasmartId: string;
+  error: unknown;
+}
+
+/**
+ * Judges what a transaction has just stored; a part of that transaction. Only valves in step are judged here: those
+ * whose unjudged readings are all newer than the judged ones. The others keep their marks for `judgePending`.
+ *
+ * @param stored valves, with the oldest reading that this transaction has stored of each
+ */
+export async function judgeInStep(
+  database: Database,
+  stored: ReadonlyMap<string, Micros>,
+  limits: Limits,
+): Promise<JudgeFailure[]> {
+  const claimed = await claimValves(database, [...stored.keys()]);
+  const inStep = claimed.filter((valve) => isInStep(valve, stored.get(valve.tasmartId) ?? Infinity));
+  const { judgements, failures } = await judgeReadings(database, inStep, Infinity, limits);
+  await storeJudgements(database, judgements);
+  const judged = new Set(judgements.map(({ after }) => after.tasmartId));
+  await markUnjudged(
+    database,
+    claimed.filter(({ tasmartId }) => !judged.has(tasmartId)),
+  );
+  return failures;
+}
+
+/** A new valve is in step if all of its readings have just been stored. */
+function isInStep({ unjudgedSinceUs, judgedUntilUs, state }: ClaimedValve, oldestStoredUs: Micros): boolean {
+  if (judgedUntilUs === null) return unjudgedSinceUs >= oldestStoredUs;
+  return unjudgedSinceUs > judgedUntilUs && isFinal(state);
+}
+
+/** Whether every counter has a checkpoint to go on from. */
+function isFinal(state: JudgeState): boolean {
+  return !Object.values(state).includes(null);
+}
+
+export interface PendingOptions {
+  /** called after each valve */
+  onJudged?: (done: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+/** Judges every valve that has unjudged readings, each in a transaction of its own. @throws DatabaseError */
+export async function judgePending(
+  database: Database,
+  limits: Limits,
+  { onJudged, signal }: PendingOptions = {},
+): Promise<JudgeFailure[]> {
+  const tasmartIds = await loadUnjudged(database);
+  const failures: JudgeFailure[] = [];
+  for (const [index, tasmartId] of tasmartIds.entries()) {
+    if (signal?.aborted) break;
+    await database.transaction(async () => {
+      for (const valve of await claimValves(database, [tasmartId])) {
+        const failed = await judgeValve(database, valve, limits);
+        if (failed.length > 0) await markUnjudged(database, [valve]);
+        failures.push(...failed);
+      }
+    });
+    onJudged?.(index + 1, tasmartIds.length);
+  }
+  return failures;
+}
+
+/** Month by month, so that memory stays flat and each month leaves a checkpoint to come back to. */
+async function judgeValve(database: Database, claimed: ClaimedValve, limits: Limits): Promise<JudgeFailure[]> {
+  const extent = await loadExtent(database, claimed.tasmartId);
+  if (!extent) return [];
+  let valve = await restart(database, claimed);
+  for (let beforeUs = valve.judgedUntilUs ?? extent.fromUs; beforeUs <= extent.toUs;) {
+    beforeUs = startOfNextMonth(beforeUs);
+    const { judgements, failures } = await judgeReadings(database, [valve], beforeUs, limits);
+    if (failures.length > 0) return failures;
+    // Where no checkpoint is possible, the next month is judged together with this one.
+    const isLast = beforeUs > extent.toUs;
+    if (!isLast && !judgements.every(({ after }) => isFinal(after.state))) continue;
+    await storeJudgements(database, judgements);
+    valve = judgements[0]?.after ?? valve;
+  }
+  return [];
+}
+
+/** Where the judge of a valve begins, given its oldest unjudged reading. */
+async function restart(database: Database, claimed: ClaimedValve): Promise<JudgedValve> {
+  const { tasmartId, unjudgedSinceUs } = claimed;
+  if (claimed.judgedUntilUs !== null && isInStep(claimed, unjudgedSinceUs)) return claimed;
+  const state = restartBefore(await loadCheckpoints(database, tasmartId), unjudgedSinceUs);
+  const judgedUntilUs = newestOf(state);
+  await forgetCheckpoints(database, tasmartId, judgedUntilUs ?? -Infinity);
+  return { tasmartId, judgedUntilUs, state };
+}
+
+/**
+ * The newest of the states from which a change at `changeUs` can be judged. Empty: from scratch.
+ *
+ * @param states at the ends of months, oldest first
+ */
+export function restartBefore(states: readonly JudgeState[], changeUs: Micros): JudgeState {
+  const usable = states.filter(isFinal);
+  const restarts = REGIMES.filter((regime) => usable.some((state) => regime in state)).map((regime) => {
+    const checkpoints = usable.flatMap((state) => state[regime] ?? []);
+    const checkpoint = checkpointBefore(checkpoints, changeUs);
+    return usable.findIndex((state) => checkpoint !== null && state[regime] === checkpoint);
+  });
+  return usable[Math.min(...restarts)] ?? {};
+}
+
+function newestOf(state: JudgeState): Micros | null {
+  const times = REGIMES.flatMap((regime) => state[regime]?.newestUs ?? []);
+  return times.length > 0 ? Math.max(...times) : null;
+}
+
+/**
+ * Judges on from each valve's state through its readings before `beforeUs`. Stores nothing. Valves without such readings
+ * are left out.
+ */
+async function judgeReadings(
+  database: Database,
+  valves: readonly JudgedValve[],
+  beforeUs: Micros,
+  limits: Limits,
+): Promise<{ judgements: Judgement[]; failures: JudgeFailure[] }> {
+  const judgements: Judgement[] = [];
+  const failures: JudgeFailure[] = [];
+  if (valves.length === 0) return { judgements, failures };
+  const ids = valves.map(({ tasmartId }) => tasmartId);
+  const spans = valves.map((valve) => ({ tasmartId: valve.tasmartId, fromUs: suppliedFrom(valve), beforeUs }));
+  const readings = await loadReadings(database, spans);
+  const corrections = await loadCorrectionsInForce(database, ids);
+  for (const valve of valves) {
+    const history = createHistory(database, valve, readings.get(valve.tasmartId) ?? []);
+    try {
+      const judgement = await judgeValveReadings(valve, history, corrections.get(valve.tasmartId) ?? [], limits);
+      if (judgement) judgements.push(judgement);
+    } catch (error) {
+      if (error instanceof DatabaseError) throw error;
+      failures.push({ tasmartId: valve.tasmartId, error });
+    }
+  }
+  return { judgements, failures };
+}
+
+function suppliedFrom({ judgedUntilUs, state }: JudgedValve): Micros {
+  const wanted = REGIMES.flatMap((regime) => state[regime]?.readingsFromUs ?? []);
+  return Math.min(...wanted, judgedUntilUs ?? -Infinity);
+}
+
+/** The readings of a valve from some time on. Older ones are loaded when the judge needs them. */
+interface History {
+  fromUs: () => Micros;
+  readings: () => readonly StoredReading[];
+  extend: (fromUs: Micros) => Promise<void>;
+}
+
+function createHistory(database: Database, valve: JudgedValve, loaded: readonly StoredReading[]): History {
+  let readings = loaded;
+  let suppliedFromUs = suppliedFrom(valve);
+  return {
+    fromUs: () => suppliedFromUs,
+    readings: () => readings,
+    async extend(fromUs) {
+      const span = { tasmartId: valve.tasmartId, fromUs, beforeUs: suppliedFromUs };
+      const older = await loadReadings(database, [span]);
+      readings = [...(older.get(valve.tasmartId) ?? []), ...readings];
+      suppliedFromUs = fromUs;
+    },
+  };
+}
+
+async function judgeValveReadings(
+  before: JudgedValve,
+  history: History,
+  corrections: readonly Correction[],
+  limits: Limits,
+): Promise<Judgement | null> {
+  const newest = history.readings().at(-1);
+  if (!newest) return null;
+  const results: CounterResult[] = [];
+  const state: JudgeState = {};
+  for (const regime of REGIMES) {
+    const judgement = await judgeCounter(regime, before.state[regime] ?? null, history, corrections, limits);
+    if (!judgement) continue;
+    state[regime] = judgement.checkpoint;
+    results.push({ tasmartId: before.tasmartId, regime, ...judgement });
+  }
+  return { before, after: { tasmartId: before.tasmartId, judgedUntilUs: newest.timeUs, state }, results };
+}
+
+/** Null: the counter has never had a reading. */
+async function judgeCounter(
+  regime: Regime,
+  checkpoint: (JudgeState[Regime] & object) | null,
+  history: History,
+  corrections: readonly Correction[],
+  limits: Limits,
+) {
+  for (;;) {
+    const readings = history.readings().flatMap(({ timeUs, powerKw, counters }) => {
+      const counterKwh = counters[regime];
+      return counterKwh === null ? [] : [{ timeUs, counterKwh, powerKw }];
+    });
+    if (readings.length === 0) return null;
+    const judgement = judge({ checkpoint, readings, suppliedFromUs: history.fromUs(), corrections, limits });
+    if (judgement.kind === 'judged') return judgement;
+    await history.extend(judgement.readingsFromUs);
+  }
+}
+
+async function storeJudgements(database: Database, judgements: readonly Judgement[]): Promise<void> {
+  if (judgements.length === 0) return;
+  await storeResults(
+    database,
+    judgements.flatMap(({ results }) => results),
+  );
+  const monthEnds = judgements.flatMap(({ before: { tasmartId, judgedUntilUs, state }, after }) => {
+    const isMonthEnd = judgedUntilUs !== null && after.judgedUntilUs >= startOfNextMonth(judgedUntilUs);
+    return isMonthEnd ? [{ tasmartId, newestUs: judgedUntilUs, state }] : [];
+  });
+  await storeCheckpoints(database, monthEnds);
+  await storeStates(
+    database,
+    judgements.map(({ after }) => after),
+  );
+}
+
+/** In UTC. */
+function startOfNextMonth(timeUs: Micros): Micros {
+  const date = new Date(timeUs / 1000);
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1) * 1000;
+}
