@@ -54,17 +54,14 @@ program
 program
   .command('consumption')
   .description('kWh per bucket, from the counters')
-  .requiredOption('--from <time>', 'RFC 3339, a local date or date-time, or 24h, 7d (ago)')
-  .requiredOption('--to <time>', 'likewise')
+  .option('--from <time>', 'RFC 3339, a local date or date-time, or 24h, 7d (ago)', '7d')
+  .option('--to <time>', 'likewise', 'now')
   .addOption(
-    new Option('--by <bucket>', 'size of the buckets').choices(['15min', 'hour', 'day', 'month']).default('day'),
+    new Option('--by <bucket>', 'size of the buckets')
+      .choices(['15min', 'hour', 'day', 'week', 'month', 'year', 'total'])
+      .default('day'),
   )
   .option('--tz <zone>', 'time zone of days, hours and local times (default: timezone of config.json)')
-  .addOption(
-    new Option('--shape <shape>', 'power: within a step of the counter, follow the measured power')
-      .choices(['linear', 'power'])
-      .default('linear'),
-  )
   .addOption(valves)
   .addOption(format())
   .action(action(() => import('./commands/consumption.ts')));

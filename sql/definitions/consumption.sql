@@ -112,11 +112,11 @@ begin
     regime,
     starts,
     ends,
-    case when overlaps then trim_scale(micro_kwh * 0.000001) end,
-    case when overlaps then trim_scale(round(covered_seconds / extract(epoch from ends - starts), 6)) else 0 end,
+    case when has_curve then trim_scale(micro_kwh * 0.000001) end,
+    case when has_curve then trim_scale(round(covered_seconds / extract(epoch from ends - starts), 6)) else 0 end,
     case
       when ends > unjudged_since then 'provisional'
-      when not overlaps then 'missing'
+      when not has_curve then 'missing'
       when provisional > 0 or ends > curve_ends then 'provisional'
       when reset > 0 then 'reset'
       when jump > 0 then 'jump'
@@ -125,7 +125,7 @@ begin
     end
   from part
   join counter using (counter)
-  cross join lateral (select coalesce(ends > curve_starts and starts < curve_ends, false)) as presence (overlaps)
+  cross join lateral (select coalesce(ends > curve_starts and starts < curve_ends, false)) as presence (has_curve)
   where ends is not null;
 end
 $$;

@@ -11,6 +11,7 @@ import { createProgress } from '../reporting/progress.ts';
 import type { CommandContext } from './context.ts';
 import { endOfError, warnOfFailures } from './failures.ts';
 import { withHyCloud } from './hycloud.ts';
+import { judgeStored } from './judging.ts';
 import { createLog, isForPeople } from './log.ts';
 import { OPEN_OPTIONS, VERSION } from './package.ts';
 import { loadConfig } from './settings.ts';
@@ -59,12 +60,16 @@ export async function run(options: BackfillOptions, { globals, signal, giveUp }:
       signal: AbortSignal.any([signal, database.lost]),
       deadlineMs: () => performance.now() + LONGEST_PAUSE_MS,
     };
-    const work = () =>
-      withHyCloud(config, limits, log, (hycloud) =>
+    const work = async () => {
+      const report = await withHyCloud(config, limits, log, (hycloud) =>
         backfill({ hycloud, database, log, onPlan, onProgress }, settings).finally(() =>
           Object.assign(cost, hycloud.stats),
         ),
       );
+      progress.stop();
+      await judgeStored(database, config, log, { globals, signal: limits.signal });
+      return report;
+    };
     return withRun(database, start, work, describe);
   }).finally(progress.stop);
 

@@ -13,6 +13,7 @@ import { KnownError } from '../domain/errors.ts';
 import { isNamed } from '../domain/valve.ts';
 import { consumptionFormat } from '../reporting/consumption.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
+import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
 import { write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
@@ -24,7 +25,6 @@ export interface ConsumptionOptions {
   from: string;
   to: string;
   by: Bucket;
-  shape: ConsumptionQuery['shape'];
   tz?: string;
   valve?: string[];
   format: OutputFormat;
@@ -38,6 +38,7 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
   const isDrawn = drawsBlocks(process.env, process.stdout.isTTY);
   const format = consumptionFormat(options.format, { ...query, isDrawn });
   await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
+    await judgeStored(database, config, log, { globals, signal });
     const valves = await meteredValves(database, options.valve ?? []);
     await write(format.begin());
     for (const valve of valves) {
@@ -51,9 +52,8 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
 
 function consumptionQuery(options: ConsumptionOptions, config: Config): ConsumptionQuery {
   const timezone = zoneOf(options, config);
-  const { intervalMinutes, maxPowerKw } = config;
   const span = parseSpan(options, timezone, Date.now() * 1000);
-  return { ...span, timezone, bucket: options.by, shape: options.shape, intervalMinutes, maxPowerKw };
+  return { ...span, timezone, bucket: options.by };
 }
 
 /** The zone asked for, or the configured one. @throws KnownError exit 64 */

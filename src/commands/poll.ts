@@ -13,12 +13,13 @@ import { shardPace } from '../polling/pace.ts';
 import type { PollReport } from '../polling/report.ts';
 import { poll, type PollSettings } from '../polling/run.ts';
 import { pollFormat, runFields, type PollSummary } from '../reporting/poll.ts';
-import type { CommandContext, OutputFormat } from './context.ts';
+import type { CommandContext, GlobalOptions, OutputFormat } from './context.ts';
 import { withDeadline, type RunLimits } from './deadline.ts';
 import { errorStatus, pollStatus, stopStatus } from './exit-status.ts';
 import { endOfError, warnOfFailures } from './failures.ts';
 import { createHealthcheck } from './healthcheck.ts';
 import { withHyCloud } from './hycloud.ts';
+import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { write } from './output.ts';
@@ -59,7 +60,7 @@ export async function run(options: PollOptions, context: CommandContext): Promis
     const isNarrowed = settings.only.length > 0;
     if (!dryRun) listeners.push(createMetrics({ file: metricsFile, shard: settings.shard, isNarrowed, log }));
     const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
-    const run = { config, settings, limits, signal, cost, listeners, log };
+    const run = { config, settings, limits, signal, globals: context.globals, cost, listeners, log };
     const report = await (dryRun ? pollOnly(run) : pollAndStore(run));
     const summary = { report, dryRun, ...cost, seconds: secondsSince(startedMs) };
     for (const text of output.text(summary)) await write(text);
@@ -105,6 +106,7 @@ interface Run {
   /** aborts only at the user's signal; that of `limits` aborts at the deadline too */
   signal: AbortSignal;
   /** set when the run ends, however it ends */
+  globals: GlobalOptions;
   cost: HyCloudStats;
   listeners: readonly RunListener[];
   log: Logger;
@@ -117,7 +119,7 @@ async function pollOnly(run: Run): Promise<PollReport> {
 }
 
 async function pollAndStore(run: Run): Promise<PollReport> {
-  const { config, settings, limits, signal, cost, listeners, log } = run;
+  const { config, settings, limits, signal, globals, cost, listeners, log } = run;
   let stored = 0;
   const countStored: RunListener = {
     polled: (valves) => {
@@ -133,9 +135,11 @@ async function pollAndStore(run: Run): Promise<PollReport> {
   return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp: limits.giveUp }, (database) => {
     // What is read after the session is lost could not be stored.
     const stop = AbortSignal.any([limits.signal, database.lost]);
-    const work = () => {
+    const work = async () => {
       for (const listener of listeners) listener.begun?.();
-      return withRunHyCloud(run, stop, (hycloud) => poll({ hycloud, database, log, onPolled }, settings));
+      const report = await withRunHyCloud(run, stop, (hycloud) => poll({ hycloud, database, log, onPolled }, settings));
+      await judgeStored(database, config, log, { globals, signal: stop });
+      return report;
     };
     return withRun(database, start, work, describe);
   });
@@ -175,6 +179,7 @@ function pollSettings(config: Config, only: readonly string[], shard: Shard | nu
     requestsPerSecond: config.requestsPerSecond,
     runDeadlineSeconds: config.runDeadlineSeconds,
     intervalUs: config.intervalMinutes * US_PER_MINUTE,
+    maxPowerKw: config.maxPowerKw,
     catchUpUs: config.catchUpDays * US_PER_DAY,
     initialHistoryUs: config.initialHistoryHours * US_PER_HOUR,
   };

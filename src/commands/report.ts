@@ -95,12 +95,7 @@ export async function loadReport(
   );
   const { fromUs, toUs, nowUs, timezone, intervalMinutes } = span;
   const bucket = toUs - fromUs <= MAX_HOURLY_US ? 'hour' : 'day';
-  const query = {
-    ...span,
-    bucket,
-    shape: 'linear',
-    maxPowerKw: config.maxPowerKw,
-  } as const;
+  const query = { ...span, bucket } as const;
   const reports: ValveReport[] = [];
   for (const [index, valve] of valves.entries()) {
     signal.throwIfAborted();

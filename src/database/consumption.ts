@@ -1,17 +1,16 @@
 import { formatRfc3339, type Micros } from '../domain/time.ts';
+import type { Quality } from '../energy/types.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 
-export type Bucket = '15min' | 'hour' | 'day' | 'month';
+export const BUCKETS = ['15min', 'hour', 'day', 'week', 'month', 'year', 'total'] as const;
+export type Bucket = (typeof BUCKETS)[number];
 
 export interface ConsumptionQuery {
   bucket: Bucket;
   fromUs: Micros;
   toUs: Micros;
   timezone: string;
-  shape: 'linear' | 'power';
-  intervalMinutes: number;
-  maxPowerKw: number;
 }
 
 /** A valve that has readings, with what people know it by. */
@@ -32,7 +31,7 @@ export interface Consumption {
   kwh: string | null;
   /** 0 … 1 */
   coverage: string;
-  quality: 'missing' | 'provisional' | 'reset' | 'implausible' | 'estimated' | 'measured';
+  quality: Quality;
 }
 
 /** Every valve with a reading, in the registry or not, by name. @throws DatabaseError */
@@ -44,19 +43,11 @@ export async function loadMeteredValves(database: Database): Promise<MeteredValv
     user_id: string | null;
     backend_ref: string | null;
   }>(
-    // From one valve to the next along the primary key, instead of through all readings.
-    `with recursive metered (tasmart_id) as (
-       (select tasmart_id from tasmart_data_table order by tasmart_id limit 1)
-       union all
-       select (
-         select next.tasmart_id from tasmart_data_table as next
-         where next.tasmart_id > metered.tasmart_id order by next.tasmart_id limit 1
-       )
-       from metered where metered.tasmart_id is not null
-     )
-     select metered.tasmart_id, short_sn, full_sn, user_id, backend_ref
-     from metered left join tasmart_valves using (tasmart_id)
-     where metered.tasmart_id is not null
+    `select metered.tasmart_id, short_sn, full_sn, user_id, backend_ref
+     from (
+       select tasmart_id from tasmart_judgements union select tasmart_id from tasmart_unjudged
+     ) as metered
+     left join tasmart_valves using (tasmart_id)
      order by coalesce(user_id, short_sn, metered.tasmart_id), metered.tasmart_id`,
   );
   return rows.map((row) => ({
@@ -83,18 +74,9 @@ export async function loadConsumption(
     quality: Consumption['quality'];
   }>(
     `select regime, ${micros('bucket_start')} as start_us, ${micros('bucket_end')} as end_us, kwh, coverage, quality
-     from tasmart_consumption($1, $2::timestamptz, $3::timestamptz, $4, $5, $6, $7, $8)
+     from tasmart_consumption($1, $2::timestamptz, $3::timestamptz, $4, $5)
      order by regime, bucket_start`,
-    [
-      query.bucket,
-      formatRfc3339(query.fromUs),
-      formatRfc3339(query.toUs),
-      query.timezone,
-      tasmartId,
-      query.shape,
-      query.intervalMinutes,
-      query.maxPowerKw,
-    ],
+    [query.bucket, formatRfc3339(query.fromUs), formatRfc3339(query.toUs), query.timezone, tasmartId],
   );
   return rows.map(({ regime, start_us: startUs, end_us: endUs, kwh, coverage, quality }) => ({
     regime,

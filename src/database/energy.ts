@@ -1,7 +1,6 @@
 /** The stored kWh: what is still to be judged, where the judge goes on from, and what it has made of the readings. */
-import { epochSeconds, formatRfc3339, US_PER_DAY, US_PER_SECOND, type Micros } from '../domain/time.ts';
-import type {
-  QUALITIES} from '../energy/types.ts';
+import { epochSeconds, formatRfc3339, US_PER_DAY, US_PER_MINUTE, type Micros } from '../domain/time.ts';
+import type { QUALITIES } from '../energy/types.ts';
 import {
   type Correction,
   type CounterEvent,
@@ -440,17 +439,47 @@ async function storeEvents(database: Database, results: readonly CounterResult[]
 }
 
 /** The limits that judge, whatever the configuration says. The first ones to be stored stay. @throws DatabaseError */
-export async function loadLimits(
-  database: Database,
-  configured: { intervalMinutes: number; maxPowerKw: number },
-): Promise<Limits> {
+export async function loadLimits(database: Database, configured: Limits): Promise<Limits> {
   await database.query(
     'insert into tasmart_settings (max_power_kw, interval_minutes) values ($1, $2) on conflict do nothing',
-    [configured.maxPowerKw, configured.intervalMinutes],
+    [configured.maxPowerKw, configured.intervalUs / US_PER_MINUTE],
   );
   const [row] = await database.query<{ max_power_kw: number; interval_minutes: number }>(
     'select max_power_kw, interval_minutes from tasmart_settings',
   );
   if (!row) throw new RangeError('tasmart_settings is empty');
-  return { maxPowerKw: row.max_power_kw, intervalUs: row.interval_minutes * 60 * US_PER_SECOND };
+  return { maxPowerKw: row.max_power_kw, intervalUs: row.interval_minutes * US_PER_MINUTE };
+}
+
+/** From now on these limits judge. All valves are judged again. A transaction. @throws DatabaseError */
+export async function replaceLimits(database: Database, limits: Limits): Promise<void> {
+  await database.transaction(async () => {
+    await database.query('update tasmart_settings set max_power_kw = $1, interval_minutes = $2', [
+      limits.maxPowerKw,
+      limits.intervalUs / US_PER_MINUTE,
+    ]);
+    await forgetJudgements(database, null);
+  });
+}
+
+/** Marks all readings of a valve (null: of all valves) as unjudged. A part of a transaction. */
+export async function forgetJudgements(database: Database, tasmartId: string | null): Promise<void> {
+  await database.query('delete from tasmart_checkpoints where $1::text is null or tasmart_id = $1', [tasmartId]);
+  await database.query(
+    `with forgotten as (
+       update tasmart_judgements set judged_until = null, state = '{}'
+       where $1::text is null or tasmart_id = $1
+       returning tasmart_id
+     )
+     insert into tasmart_unjudged (tasmart_id, since) select tasmart_id, 'epoch' from forgotten`,
+    [tasmartId],
+  );
+}
+
+/** Whether the role may store what the judge says. A role for dashboards may not. @throws DatabaseError */
+export async function mayJudge(database: Database): Promise<boolean> {
+  const [row] = await database.query<{ allowed: boolean }>(
+    `select has_table_privilege('tasmart_energy', 'insert') and has_table_privilege('tasmart_unjudged', 'delete') as allowed`,
+  );
+  return row?.allowed ?? false;
 }

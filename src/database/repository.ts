@@ -49,17 +49,16 @@ function selectProperty(name: PropertyName): string {
 }
 
 /**
- * Stores readings and how far their valves are synced, in one transaction: there is never one without the other.
- * What is there already stays as it is.
+ * Stores readings and how far their valves are synced; a part of a transaction, so there is never one without the other.
+ * Readings that are stored already stay as they are.
  *
  * @throws DatabaseError
  */
 export async function storeReadings(database: Database, valves: readonly ValveReadings[]): Promise<IsNew> {
-  return database.transaction(async () => {
-    const isNew = await insertReadings(database, valves);
-    // Locked in the order of their ids, as the registry and links do it: nobody who writes valves waits in a circle.
-    await database.query(
-      `with locked as (
+  const isNew = await insertReadings(database, valves);
+  // Locked in the order of their ids, as the registry and links do it: nobody who writes valves waits in a circle.
+  await database.query(
+    `with locked as (
          select tasmart_id from tasmart_valves where tasmart_id = any ($1::text[])
          order by tasmart_id for no key update
        )
@@ -71,10 +70,9 @@ export async function storeReadings(database: Database, valves: readonly ValveRe
        from unnest($1::text[], $2::timestamptz[]) as attempt (tasmart_id, synced_until)
        join locked using (tasmart_id)
        where valve.tasmart_id = attempt.tasmart_id`,
-      [valves.map(({ tasmartId }) => tasmartId), valves.map(({ syncedUntilUs }) => timestamp(syncedUntilUs))],
-    );
-    return isNew;
-  });
+    [valves.map(({ tasmartId }) => tasmartId), valves.map(({ syncedUntilUs }) => timestamp(syncedUntilUs))],
+  );
+  return isNew;
 }
 
 /**

@@ -1,15 +1,18 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/connection.ts';
 import { countRegistered, loadKnownProjects, recordProjects } from '../database/registry.ts';
+import { loadLimits } from '../database/energy.ts';
 import { loadSyncStates, storeReadings } from '../database/repository.ts';
 import type { KnownError } from '../domain/errors.ts';
 import { floorToGrid } from '../domain/grid.ts';
-import type { PropertyName } from '../domain/reading.ts';
+import type { PropertyName, Reading } from '../domain/reading.ts';
 import type { Shard } from '../domain/shard.ts';
 import type { Target } from '../domain/target.ts';
 import { count, printable } from '../domain/text.ts';
 import type { Micros } from '../domain/time.ts';
 import type { Project, Valve } from '../domain/valve.ts';
+import { judgeInStep } from '../energy/bookkeeping.ts';
+import type { Limits } from '../energy/types.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { latestOf } from '../hycloud/points.ts';
@@ -21,7 +24,7 @@ import { pickShard } from './shard.ts';
 import { namesOf, narrow, resolveTargets, type KnownProjects, type ResolvedTargets } from './targets.ts';
 import { pollValve, type ValveContext, type ValveOutcome } from './valve.ts';
 
-export interface PollSettings extends PlanSettings {
+export interface PollSettings extends PlanSettings, Limits {
   targets: readonly Target[];
   /** uuid or serial; empty: every targeted valve */
   only: readonly string[];
@@ -59,16 +62,17 @@ export interface Job {
  * @throws TargetError, HyCloudError where nothing could be begun or the credentials are refused, DatabaseError
  */
 export async function poll(dependencies: PollDependencies, settings: PollSettings): Promise<PollReport> {
-  const { hycloud, database, onPolled } = dependencies;
+  const { hycloud, database, log, onPolled } = dependencies;
   const { resolved, valves, nowUs } = await findValves(dependencies, settings);
   if (database) await recordProjects(database, resolved.projects, resolved.named);
+  const limits = database && (await loadLimits(database, settings));
   const jobs = await planJobs(database, valves, nowUs, settings.intervalUs);
   const context: ValveContext = { hycloud, nowUs, settings, properties: settings.properties };
   // A run narrowed to some valves does not report what concerns the others.
   const report = createReport(nowUs, settings.only.length > 0 ? [] : resolved.problems);
   const batching = { concurrency: settings.maxConcurrency, maxBatch: MAX_BATCH, lingerMs: LINGER_MS, sizeOf };
   for await (const batch of inBatches(jobs, ({ valve, state }) => pollValve(valve, state, context), batching)) {
-    const polled = await store(database, batch);
+    const polled = database && limits ? await store(database, batch, limits, log) : batch.map(unstored);
     report.add(polled);
     onPolled?.(polled, nowUs);
   }
@@ -127,17 +131,43 @@ function sizeOf({ readings }: ValveOutcome): number {
   return Math.max(1, readings.length);
 }
 
-async function store(database: Database | null, batch: readonly ValveOutcome[]): Promise<PolledValve[]> {
-  if (!database) return batch.map((outcome) => ({ ...outcome, stored: new Set(outcome.readings) }));
+/** Of a dry run: every reading is shown as if it were new. */
+function unstored(outcome: ValveOutcome): PolledValve {
+  return { ...outcome, stored: new Set(outcome.readings) };
+}
+
+/** Readings, and the kWh they make, in one transaction. */
+async function store(
+  database: Database,
+  batch: readonly ValveOutcome[],
+  limits: Limits,
+  log: Logger,
+): Promise<PolledValve[]> {
   const tried = batch.filter(({ failure, readings }) => readings.length > 0 || !hadNoTurn(failure?.error ?? null));
-  const isNew = await storeReadings(
-    database,
-    tried.map(({ valve, readings, syncedUntilUs }) => ({ tasmartId: valve.id, readings, syncedUntilUs })),
-  );
-  return batch.map((outcome) => ({
-    ...outcome,
-    stored: new Set(outcome.readings.filter((reading) => isNew(outcome.valve.id, reading))),
-  }));
+  return database.transaction(async () => {
+    const isNew = await storeReadings(
+      database,
+      tried.map(({ valve, readings, syncedUntilUs }) => ({ tasmartId: valve.id, readings, syncedUntilUs })),
+    );
+    const polled = batch.map((outcome) => ({
+      ...outcome,
+      stored: new Set(outcome.readings.filter((reading) => isNew(outcome.valve.id, reading))),
+    }));
+    const oldest = polled.map(({ valve, stored }) => [valve.id, oldestOf(stored)] as const);
+    for (const { tasmartId, error } of await judgeInStep(database, new Map(oldest), limits)) {
+      log.error(
+        { tasmart_id: tasmartId, err: error },
+        'the kWh of a valve could not be judged; its readings are stored',
+      );
+    }
+    return polled;
+  });
+}
+
+function oldestOf(readings: Iterable<Reading>): Micros {
+  let oldestUs = Infinity;
+  for (const { timeUs } of readings) oldestUs = Math.min(oldestUs, timeUs);
+  return oldestUs;
 }
 
 /** The run ended before the valve had its turn. */

@@ -102,7 +102,10 @@ const START_FORMATS: Record<Bucket, string> = {
   '15min': 'ccc yyyy-LL-dd HH:mm ZZ',
   hour: 'ccc yyyy-LL-dd HH:mm ZZ',
   day: 'ccc yyyy-LL-dd',
+  week: "kkkk-'W'WW ccc yyyy-LL-dd",
   month: 'yyyy-LL',
+  year: 'yyyy',
+  total: 'yyyy-LL-dd HH:mm',
 };
 
 /** A table per valve, with its total; a register without any energy is one line. */

@@ -62,3 +62,40 @@ function createLines(log: Logger): Progress {
     stop: () => undefined,
   };
 }
+
+/** Progress through valves. Nothing is shown before the first update. */
+export interface ValveProgress {
+  update: (done: number, total: number) => void;
+  stop: () => void;
+}
+
+/** @param action such as "judging" */
+export function createValveProgress(terminal: NodeJS.WriteStream | null, log: Logger, action: string): ValveProgress {
+  if (terminal) {
+    const format = `${action} {bar} {value} of {total} valves | {eta_formatted} left`;
+    const bar = new SingleBar({
+      stream: terminal,
+      format,
+      hideCursor: true,
+      barsize: 24,
+      barCompleteChar: '█',
+      barIncompleteChar: '░',
+    });
+    return {
+      update: (done, total) => {
+        if (!bar.isActive) bar.start(total, done);
+        bar.update(done);
+      },
+      stop: () => bar.stop(),
+    };
+  }
+  let loggedMs = performance.now();
+  return {
+    update: (done, total) => {
+      if (performance.now() - loggedMs < LINE_EVERY_MS) return;
+      loggedMs = performance.now();
+      log.info({ valves: done, ofValves: total }, action);
+    },
+    stop: () => undefined,
+  };
+}

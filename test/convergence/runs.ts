@@ -125,7 +125,12 @@ async function record(world: World, database: Database, hycloud: HyCloud, run: R
     return { mode, ending: report.failures.size > 0 ? 'partial' : 'success' };
   }
   const { intervalUs, catchUpUs } = world;
-  const reach = { intervalUs, catchUpUs, initialHistoryUs: history.initialHistoryHours * US_PER_HOUR };
+  const reach = {
+    intervalUs,
+    catchUpUs,
+    initialHistoryUs: history.initialHistoryHours * US_PER_HOUR,
+    maxPowerKw: 1500,
+  };
   const work = () =>
     poll({ hycloud, database, log }, { ...common, ...reach, shard: null, runDeadlineSeconds: history.deadlineSeconds });
   const report = await withRun(database, start, work, (result) =>

@@ -97,7 +97,7 @@ function energyProblems({ regime, buckets }: RegisterEnergy, valve: ValveReport,
   const kwh = (bucket: Consumption): string => `${kwhText(Number(bucket.kwh ?? 0))} kWh`;
   return [
     ...told('reset', (first) => `the counter was reset, ${when(first)}: at least ${kwh(first)}, a lower bound`),
-    ...told('implausible', (first) => `a rise that no valve could make, ${when(first)}: ${kwh(first)}`),
+    ...told('jump', (first) => `a rise that no valve could make, ${when(first)}: ${kwh(first)}`),
     ...missing(buckets, regime, valve),
   ];
 }

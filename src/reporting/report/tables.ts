@@ -84,7 +84,7 @@ function energyWithin(buckets: readonly Consumption[], fromUs: Micros, toUs: Mic
 }
 
 /** What matters most about a sum comes first. */
-const SEVERITY = ['implausible', 'reset', 'estimated', 'provisional'] as const;
+const SEVERITY = ['jump', 'reset', 'estimated', 'provisional'] as const;
 const MARKS = SEVERITY.map((quality) => `${QUALITIES[quality].mark} ${QUALITIES[quality].text}`).join('; ');
 
 /** Least and most of the values from one index to before another. */

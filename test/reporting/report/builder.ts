@@ -239,7 +239,7 @@ export function sevenValves(more: Partial<ReportData> = {}): ReportData {
         coolingKw: 4,
         qualities: new Map([
           [local('2026-11-19T13:00'), 'reset'],
-          [local('2026-11-21T09:00'), 'implausible'],
+          [local('2026-11-21T09:00'), 'jump'],
         ]),
       }),
       valveOf(4, {

@@ -4,7 +4,7 @@ export const QUALITIES = {
   estimated: { letter: 'e', mark: '~', text: 'estimated: part of it lies in a longer gap' },
   provisional: { letter: 'p', mark: '…', text: 'provisional: it ends after the last reading' },
   reset: { letter: 'r', mark: '≥', text: 'a counter reset lies in it: at least that much' },
-  implausible: { letter: 'i', mark: '?', text: 'implausible: a rise that no valve could make' },
+  jump: { letter: 'j', mark: '?', text: 'jump: a rise that the valve cannot have passed' },
   missing: { letter: 'x', mark: '', text: 'missing: no reading before or after it' },
 } as const;
 

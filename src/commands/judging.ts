@@ -1,0 +1,63 @@
+/** Keeps the stored kWh up to date with the readings. */
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import type { Database } from '../database/connection.ts';
+import { loadLimits, loadUnjudged, mayJudge } from '../database/energy.ts';
+import { count } from '../domain/text.ts';
+import { US_PER_MINUTE } from '../domain/time.ts';
+import { judgePending } from '../energy/bookkeeping.ts';
+import type { Limits } from '../energy/types.ts';
+import { createValveProgress } from '../reporting/progress.ts';
+import type { CommandContext } from './context.ts';
+import { isForPeople } from './log.ts';
+
+export function configuredLimits({ intervalMinutes, maxPowerKw }: Config): Limits {
+  return { intervalUs: intervalMinutes * US_PER_MINUTE, maxPowerKw };
+}
+
+/**
+ * Judges the readings that are not judged yet, whoever inserted them. Warns where the stored kWh depend on other limits
+ * than the configured ones, and where the role may only read.
+ *
+ * @throws DatabaseError
+ */
+export async function judgeStored(
+  database: Database,
+  config: Config,
+  log: Logger,
+  { globals, signal }: Pick<CommandContext, 'globals' | 'signal'>,
+): Promise<void> {
+  if (!(await mayJudge(database))) {
+    const unjudged = await loadUnjudged(database);
+    const remedy = 'the next poll judges them';
+    if (unjudged.length > 0) log.warn({ remedy }, `${count(unjudged.length, 'valve')} have readings without kWh yet`);
+    return;
+  }
+  const limits = await loadLimits(database, configuredLimits(config));
+  warnOfOtherLimits(limits, config, log);
+  const terminal = process.stderr.isTTY && isForPeople(globals) ? process.stderr : null;
+  const progress = createValveProgress(terminal, log, 'judging');
+  try {
+    const failures = await judgePending(database, limits, { onJudged: progress.update, signal });
+    for (const { tasmartId, error } of failures) {
+      log.error({ tasmart_id: tasmartId, err: error }, 'the kWh of a valve could not be judged');
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+function warnOfOtherLimits(limits: Limits, config: Config, log: Logger): void {
+  const intervalMinutes = limits.intervalUs / US_PER_MINUTE;
+  const differences = [
+    limits.maxPowerKw === config.maxPowerKw
+      ? null
+      : `max_power_kw is ${limits.maxPowerKw} there, ${config.maxPowerKw} in the configuration`,
+    intervalMinutes === config.intervalMinutes
+      ? null
+      : `interval_minutes is ${intervalMinutes} there, ${config.intervalMinutes} in the configuration`,
+  ].filter((difference) => difference !== null);
+  if (differences.length === 0) return;
+  const remedy = 'to judge all stored kWh by the configuration, run "tasmart rejudge"';
+  log.warn({ remedy }, `the kWh in the database were judged by other limits: ${differences.join('; ')}`);
+}
