@@ -1,5 +1,6 @@
 import { access, constants, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { DateTime } from 'luxon';
 import type { Config } from '../config/config.ts';
 import { loadConsumption, loadMeteredValves, type MeteredValve } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
@@ -8,7 +9,7 @@ import { loadReadings, loadValveFacts } from '../database/report.ts';
 import { loadRegisteredValves } from '../database/status.ts';
 import { KnownError } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
-import { US_PER_DAY, US_PER_HOUR, type Micros } from '../domain/time.ts';
+import { US_PER_DAY, US_PER_HOUR, type Micros, type Span } from '../domain/time.ts';
 import type { ReportData, ValveReport } from '../reporting/report/data.ts';
 import { reportHtml } from '../reporting/report/html.ts';
 import { valveReport, type ReportSpan } from '../reporting/report/valve-report.ts';
@@ -52,20 +53,31 @@ export async function run(options: ReportOptions, { globals, signal, giveUp }: C
   return 0;
 }
 
-const DEFAULT_SPAN_US = 7 * US_PER_DAY;
+/** Whole local days, the last one of them up to `to`. */
+const DEFAULT_DAYS = 7;
 
-/** The last week of it where no beginning is named. */
 function reportSpan(options: ReportOptions, config: Config, nowUs: Micros): ReportSpan {
   const timezone = zoneOf(options, config);
   const { from, to } = options;
   const common = { nowUs, timezone, intervalMinutes: config.intervalMinutes };
   if (from !== undefined) return { ...common, ...parseSpan({ ...options, from }, timezone, nowUs) };
   const toUs = to === undefined ? nowUs : parseTime(to, '--to', timezone, nowUs);
-  return { ...common, fromUs: toUs - DEFAULT_SPAN_US, toUs };
+  const lastDay = DateTime.fromMillis(Math.floor((toUs - 1) / 1000), { zone: timezone }).startOf('day');
+  return { ...common, fromUs: lastDay.minus({ days: DEFAULT_DAYS - 1 }).toMillis() * 1000, toUs };
 }
 
-/** Up to here the bars of energy are hours. A day of it may have 25. */
-const MAX_HOURLY_US = 8 * US_PER_DAY + US_PER_HOUR;
+/** As long, and as many whole days earlier as the span has days or parts of them: the same hours of the day. */
+function previousSpan({ fromUs, toUs, timezone }: ReportSpan): Span {
+  const days = Math.ceil((toUs - fromUs) / US_PER_DAY - 1 / 12); // a day of 25 hours is one
+  const earlier = (timeUs: Micros): Micros =>
+    DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone })
+      .minus({ days })
+      .toMillis() * 1000;
+  return { fromUs: earlier(fromUs), toUs: earlier(toUs) };
+}
+
+/** Up to here energy is read by the hour: two months, whatever the clocks do. */
+const MAX_HOURLY_US = 62 * US_PER_DAY + US_PER_HOUR;
 
 /**
  * What the page shows: the valves that `tasmart status` does, and those with readings that the registry does not know;
@@ -98,6 +110,7 @@ export async function loadReport(
     shape: 'linear',
     maxPowerKw: config.maxPowerKw,
   } as const;
+  const previous = previousSpan(span);
   const reports: ValveReport[] = [];
   for (const [index, valve] of valves.entries()) {
     signal.throwIfAborted();
@@ -105,13 +118,16 @@ export async function loadReport(
     if (!own) continue;
     const readings = await loadReadings(database, valve.id, span);
     const buckets = await loadConsumption(database, valve.id, query);
+    const previousBuckets = await loadConsumption(database, valve.id, { ...query, ...previous, bucket: 'day' });
     const state = states.get(valve.id) ?? null;
-    reports.push(valveReport({ valve, facts: own, state, readings, buckets }, span));
+    const record = { valve, facts: own, state, readings, buckets, previousBuckets, events: [] };
+    reports.push(valveReport(record, span, valves.length));
   }
   return {
     generatedUs: nowUs,
     fromUs,
     toUs,
+    previous,
     timezone,
     intervalMinutes,
     version: VERSION,

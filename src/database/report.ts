@@ -24,6 +24,18 @@ export interface ReportReading {
   values: Readonly<Record<Charted, number | null>>;
 }
 
+/** Something that keeps a counter from being read as it stands. Decimals are PostgreSQL's own texts. */
+export interface CounterEvent {
+  regime: 1 | 2;
+  kind: 'gap' | 'glitch' | 'reset' | 'jump' | 'undecided' | 'excluded' | 'replaced';
+  fromUs: Micros;
+  toUs: Micros;
+  fromKwh: string | null;
+  toKwh: string | null;
+  /** kWh that the curve adds across it */
+  countedKwh: string | null;
+}
+
 /** What is known of a valve besides its names: where it is, and its first and newest readings ever. */
 export interface ValveFacts {
   projectName: string | null;

@@ -1,3 +1,4 @@
+import type { Consumption } from '../../database/consumption.ts';
 import { printable } from '../../domain/text.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
 import type { RegisterEnergy, ReportData, Series, ValveReport } from './data.ts';
@@ -20,7 +21,7 @@ export function reportPayload({ fromUs, toUs, intervalMinutes }: ReportData, off
 }
 
 export function valvePayload(
-  { timesUs, gaps, errors }: ValveReport,
+  { timesUs, gaps, errors, events }: ValveReport,
   fromUs: Micros,
   charts: ValvePayload['charts'],
 ): ValvePayload {
@@ -30,6 +31,9 @@ export function valvePayload(
     gaps: gaps.map((gap) => [since(gap.fromUs), since(gap.toUs)] as const),
     errors: errors.map(
       (error) => [since(error.fromUs), since(error.toUs), printable(error.names.join(', '), 120)] as const,
+    ),
+    events: events.map(
+      (event) => [since(event.fromUs), since(event.toUs), `register ${event.regime}: ${event.kind}`] as const,
     ),
     charts,
   };
@@ -46,7 +50,7 @@ export function linesPayload(unit: string, isFromZero: boolean, lines: readonly 
 }
 
 /** What HyCloud sends of each unit has so many places. */
-const PLACES: Record<string, number> = { 'm³/h': 4, kW: 4, '%': 2, V: 1, '°C': 1 };
+const PLACES: Record<string, number> = { 'm³/h': 4, kW: 4, '%': 2, V: 1, '°C': 1, K: 1 };
 
 function linePayload({ name, colour, series }: Line): LinePayload {
   const decimals = decimalsOf(series);
@@ -72,13 +76,36 @@ export function barsPayload({ buckets }: RegisterEnergy, fromUs: Micros): BarsPa
     kind: 'bars',
     startS: (edges[0] ?? 0) - epochSeconds(fromUs),
     steps,
-    wattHours: buckets.map(({ kwh }) => (kwh === null ? null : Math.round(Number(kwh) * 1000))),
-    qualities: buckets.map(({ quality }) => QUALITIES[quality].letter).join(''),
+    wattHours: wattHours(buckets),
+    qualities: runs(buckets.map(({ quality }) => QUALITIES[quality].letter)),
     covered: buckets.flatMap(({ coverage }, index) => {
       const percent = Math.floor(Number(coverage) * 100);
       return percent >= 100 ? [] : [[index, percent] as const];
     }),
   };
+}
+
+/** Rounded so that any number of them add up to the rounded sum: what a bucket loses, the next one gains. */
+function wattHours(buckets: readonly Consumption[]): (number | null)[] {
+  let [sum, given] = [0, 0];
+  return buckets.map(({ kwh }) => {
+    if (kwh === null) return null;
+    sum += Number(kwh) * 1000;
+    const rounded = Math.max(0, Math.round(sum - given));
+    given += rounded;
+    return rounded;
+  });
+}
+
+/** `m700e3m17` */
+function runs(letters: readonly string[]): string {
+  const found: [string, number][] = [];
+  for (const letter of letters) {
+    const last = found.at(-1);
+    if (last?.[0] === letter) last[1]++;
+    else found.push([letter, 1]);
+  }
+  return found.flat().join('');
 }
 
 function scaled(values: readonly (number | null)[], decimals: number): (number | null)[] {

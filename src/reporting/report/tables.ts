@@ -1,26 +1,55 @@
 import type { Consumption } from '../../database/consumption.ts';
+import { count } from '../../domain/text.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
-import type { RegisterEnergy, ReportData, ValveReport } from './data.ts';
+import type { ReportData, ValveReport } from './data.ts';
 import { groupsOf } from './charts.ts';
 import { decimalsOf } from './embedded.ts';
 import { isWorthShowing, kwhText } from './energy.ts';
 import { markup, trusted, type Markup } from './markup.ts';
-import { DAY_S, dayText, wallOf } from './page/local-time.ts';
+import { dayText, wallOf } from './page/local-time.ts';
 import { QUALITIES } from './page/quality.ts';
-import { formatDecimal, parseDecimal, sumDecimals } from '../decimal.ts';
-import { valveName, type Wording } from './wording.ts';
-
-/** Where there are more hours than this, a table of them would be slower to open than it is worth: days must do. */
-const MOST_HOURS = 20_000;
+import { formatDecimal, sumDecimals } from '../decimal.ts';
+import { valveName, type Messages } from './messages.ts';
 
 /** The numbers behind the charts, for whoever wants them, and where no script runs. */
-export function tables(valve: ValveReport, data: ReportData, wording: Wording): Markup {
-  const hours = data.valves.length * (valve.energy[0]?.buckets.length ?? 0);
-  const isHourly = data.bucket === 'hour' && hours <= MOST_HOURS;
-  return markup`<div class="numbers">
-    ${dailyTable(valve, data, wording)}
-    ${isHourly && valve.energy.filter(isWorthShowing).map((register) => energyTable(register, valve, wording))}
-  </div>`;
+export function tables(valve: ValveReport, data: ReportData, messages: Messages): Markup {
+  return markup`<div class="numbers">${dailyTable(valve, data, messages)}${eventTable(valve, messages)}</div>`;
+}
+
+/** At which moment a counter cannot be read as it stands, and what is counted then. */
+function eventTable({ events }: ValveReport, { span }: Messages): Markup | null {
+  if (events.length === 0) return null;
+  const kwh = (text: string | null): string => (text === null ? '–' : kwhText(text));
+  return details(
+    count(events.length, 'event'),
+    'Events of the counters',
+    markup`<table>
+      <thead>
+        <tr>
+          <th scope="col">When</th>
+          <th scope="col">What</th>
+          <th scope="col">Register</th>
+          <th scope="col">From (kWh)</th>
+          <th scope="col">To (kWh)</th>
+          <th scope="col">Counted (kWh)</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${events.map(
+          (event) =>
+            markup`<tr>
+              <th scope="row">${span(event)}</th>
+              <td>${event.kind}</td>
+              <td>${event.regime}</td>
+              <td>${kwh(event.fromKwh)}</td>
+              <td>${kwh(event.toKwh)}</td>
+              <td>${kwh(event.countedKwh)}</td>
+            </tr>`,
+        )}
+      </tbody>
+    </table>`,
+    'Counted: the kWh that the consumption holds for this time.',
+  );
 }
 
 function details(summary: string, label: string, table: Markup, hint: string): Markup {
@@ -31,7 +60,7 @@ function details(summary: string, label: string, table: Markup, hint: string): M
   </details>`;
 }
 
-function dailyTable(valve: ValveReport, data: ReportData, { offsets }: Wording): Markup {
+function dailyTable(valve: ValveReport, data: ReportData, { offsets }: Messages): Markup {
   const lines = groupsOf(valve.series).flatMap(({ title, unit, own }) =>
     own.map(({ name, series }) => ({ head: `${own.length > 1 ? `${title}, ${name}` : title} (${unit})`, series })),
   );
@@ -67,7 +96,7 @@ function dailyTable(valve: ValveReport, data: ReportData, { offsets }: Wording):
         </tr>
       </thead>
       <tbody>
-        ${trusted(rows.join(''))}
+        ${trusted(rows.toReversed().join(''))}
       </tbody>
     </table>`,
     `Measured values: least · most of the readings that the charts show. ${MARKS}.`,
@@ -84,60 +113,13 @@ function energyWithin(buckets: readonly Consumption[], fromUs: Micros, toUs: Mic
 }
 
 /** What matters most about a sum comes first. */
-const SEVERITY = ['implausible', 'reset', 'estimated', 'provisional'] as const;
+const SEVERITY = ['provisional', 'reset', 'jump', 'estimated'] as const;
 const MARKS = SEVERITY.map((quality) => `${QUALITIES[quality].mark} ${QUALITIES[quality].text}`).join('; ');
 
 /** Least and most of the values from one index to before another. */
 function rangeOf(values: readonly (number | null)[], from: number, to: number): [number, number] | null {
   const own = values.slice(from, to).filter((value) => value !== null);
   return own.length === 0 ? null : [Math.min(...own), Math.max(...own)];
-}
-
-function energyTable(register: RegisterEnergy, valve: ValveReport, wording: Wording): Markup {
-  return details(
-    `Energy of register ${register.regime}, hour by hour`,
-    `Energy of register ${register.regime} of ${valveName(valve)}, kWh hour by hour`,
-    hourlyTable(register, wording),
-    `kWh. ${MARKS}; – ${QUALITIES.missing.text}.`,
-  );
-}
-
-const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
-
-/** A row per day, a column per hour of the clock; the hour that comes twice holds two numbers. */
-function hourlyTable({ buckets }: RegisterEnergy, { offsets }: Wording): Markup {
-  const days = new Map<number, { cells: string[]; total: bigint | null }>();
-  for (const bucket of buckets) {
-    const wallS = wallOf(offsets, epochSeconds(bucket.startUs));
-    const dayS = Math.floor(wallS / DAY_S) * DAY_S;
-    const hour = Math.floor((wallS - dayS) / 3600);
-    const day = days.get(dayS) ?? { cells: HOURS.map(() => ''), total: null };
-    const before = day.cells[hour] ?? '';
-    day.cells[hour] = `${before}${before === '' ? '' : ' + '}${kwhCell(bucket)}`;
-    if (bucket.kwh !== null) day.total = (day.total ?? 0n) + parseDecimal(bucket.kwh);
-    days.set(dayS, day);
-  }
-  const heads = HOURS.map((hour) => `<th scope="col">${String(hour).padStart(2, '0')}`);
-  const rows = [...days].map(
-    ([dayS, { cells, total }]) =>
-      `<tr><th scope="row">${dayText(dayS)}<td>${cells.join('<td>')}<td><b>${total === null ? '–' : kwhText(formatDecimal(total, 3))}</b>`,
-  );
-  return markup`<table>
-    <thead>
-      <tr>
-        <th scope="col">Day</th>
-        ${trusted(heads.join(''))}
-        <th scope="col">all</th>
-      </tr>
-    </thead>
-    <tbody>
-      ${trusted(rows.join(''))}
-    </tbody>
-  </table>`;
-}
-
-function kwhCell({ kwh, quality }: Consumption): string {
-  return kwh === null ? '–' : `${QUALITIES[quality].mark}${formatDecimal(parseDecimal(kwh), 1)}`;
 }
 
 /** Index of the first time at or after `timeUs`. */

@@ -88,7 +88,7 @@ export function valveOf(
   const energy = ([1, 2] as const).map((regime) => {
     const own = buckets(regime, regime === 1 ? peakKw : coolingKw);
     const total = own.reduce((sum, { kwh }) => sum + Math.round(Number(kwh ?? 0) * 1000), 0) / 1000;
-    return { regime, totalKwh: total.toFixed(3), buckets: own };
+    return { regime, totalKwh: total.toFixed(3), previousKwh: (total * 0.8).toFixed(3), buckets: own };
   });
   const newestUs = timesUs.at(-1) ?? null;
   return {
@@ -128,6 +128,7 @@ export function valveOf(
         : []),
     ],
     energy,
+    events: [],
     ...more,
   };
 }
@@ -198,6 +199,7 @@ export function reportOf(valves: readonly ValveReport[], more: Partial<ReportDat
     generatedUs: TO_US,
     fromUs: FROM_US,
     toUs: TO_US,
+    previous: { fromUs: FROM_US - 8 * US_PER_DAY, toUs: TO_US - 8 * US_PER_DAY },
     timezone: TIMEZONE,
     intervalMinutes: 15,
     version: '0.1.0',
@@ -239,7 +241,7 @@ export function sevenValves(more: Partial<ReportData> = {}): ReportData {
         coolingKw: 4,
         qualities: new Map([
           [local('2026-11-19T13:00'), 'reset'],
-          [local('2026-11-21T09:00'), 'implausible'],
+          [local('2026-11-21T09:00'), 'jump'],
         ]),
       }),
       valveOf(4, {
