@@ -49,8 +49,8 @@ export function reportHtml(data: ReportData, { script, style }: PageAssets): str
         ${tiles(data, messages)}
         ${data.valves.length > 0 && overviewTable(data, problems, groups, messages)}
       </div>
-      ${data.valves.length > 0 && [toolbar(data, messages), chartKeys()]}
-      ${sections}
+      ${data.valves.length > 0 && toolbar(data, messages)}
+      ${sections} ${data.valves.length > 0 && chartKeys()}
       <p class="top"><a href="#top">Back to top</a></p>
     </main>
     <footer>

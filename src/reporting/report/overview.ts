@@ -51,14 +51,16 @@ const LABELS = 16;
 function days(regime: 1 | 2, { valves, toUs, timezone, fromUs }: ReportData, { offsets }: Messages): Markup | null {
   const starts = valves[0]?.days.map(({ startUs }) => startUs) ?? [];
   const sums = starts.map(() => ({ kwh: 0, isWhole: true }));
-  for (const { energy } of valves) {
+  for (const { energy, days: own, state } of valves) {
     let day = 0;
     for (const { startUs, kwh, quality } of energy.find((each) => each.regime === regime)?.buckets ?? []) {
       while (day + 1 < starts.length && startUs >= (starts[day + 1] ?? Infinity)) day++;
       const sum = sums[day];
       if (!sum) continue;
       sum.kwh += Number(kwh ?? 0);
-      if (quality === 'missing' || quality === 'provisional') sum.isWhole = false;
+      // A valve that left, or is still to come, lacks nothing.
+      const isExpected = state !== 'left' && (own[day]?.expected ?? 0) > 0;
+      if (isExpected && (quality === 'missing' || quality === 'provisional')) sum.isWhole = false;
     }
   }
   const most = Math.max(...sums.map(({ kwh }) => kwh), 0.001);
@@ -90,15 +92,16 @@ function ranking(regime: 1 | 2, { valves }: ReportData): Markup {
   const ranked = valves
     .flatMap((valve, index) => {
       const register = valve.energy.find((each) => each.regime === regime);
-      return !register || register.totalKwh === null
-        ? []
-        : [{ valve, index, register, kwh: Number(register.totalKwh) }];
+      const kwh = Number(register?.totalKwh ?? 0);
+      return register && kwh > 0 ? [{ valve, index, register, kwh }] : [];
     })
     .sort((a, b) => b.kwh - a.kwh)
     .slice(0, RANKED);
   const most = Math.max(ranked[0]?.kwh ?? 0, 0.001);
+  const heading =
+    valves.length > RANKED ? `The ${RANKED} of ${valves.length} valves that consume most` : 'Valves by consumption';
   return markup`<div>
-    <h3 class="group">${valves.length > RANKED ? `The ${RANKED} of ${valves.length} valves that consume most` : 'Valves by consumption'}</h3>
+    <h3 class="group">${heading}</h3>
     <ol class="ranking">
       ${ranked.map(
         ({ valve, index, register, kwh }) =>
@@ -208,19 +211,20 @@ export function problemList(data: ReportData, { fleet }: Problems, groups: reado
 }
 
 function problemGroup({ title, entries }: ProblemGroup, { valves }: ReportData): Markup {
+  const entry = ({ index, detail }: ProblemGroup['entries'][number]): Markup | undefined => {
+    const valve = valves[index];
+    return valve && markup`<a href="#${sectionId(index)}">${name(valve.label)}</a>${detail && `: ${detail}`}`;
+  };
+  const heading = markup`<b>${title.charAt(0).toUpperCase() + title.slice(1)}</b>`;
+  const [first, ...others] = entries;
+  if (first && others.length === 0) return markup`<li>${heading} · ${entry(first)}</li>`;
   const list = (some: ProblemGroup['entries']): Markup =>
     markup`<ul>
-      ${some.map(({ index, detail }) => {
-        const valve = valves[index];
-        return (
-          valve && markup`<li><a href="#${sectionId(index)}">${name(valve.label)}</a>${detail && `: ${detail}`}</li>`
-        );
-      })}
+      ${some.map((each) => markup`<li>${entry(each)}</li>`)}
     </ul>`;
   const rest = entries.slice(SHOWN);
   return markup`<li>
-    <b>${count(entries.length, 'valve')}</b> ${title}
-    ${list(entries.slice(0, SHOWN))}
+    ${heading} · ${count(entries.length, 'valve')} ${list(entries.slice(0, SHOWN))}
     ${
       rest.length > 0 &&
       markup`<details>

@@ -52,7 +52,7 @@ function supplyProblems({ state, newestUs, ageUs }: ValveReport, { time }: Messa
       : `no reading since ${time(newestUs)}${ageUs === null ? '' : ` (${age(ageUs)})`}`;
   return [
     state === 'silent'
-      ? { title: 'silent: HyCloud has no readings', detail: since, rank: RANKS.silent }
+      ? { title: 'silent: HyCloud has no newer reading', detail: since, rank: RANKS.silent }
       : { title: 'failing: HyCloud was not asked, or not with success', detail: since, rank: RANKS.failing },
   ];
 }

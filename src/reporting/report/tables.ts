@@ -11,9 +11,13 @@ import { QUALITIES } from './page/quality.ts';
 import { formatDecimal, sumDecimals } from '../decimal.ts';
 import { valveName, type Messages } from './messages.ts';
 
+/** With more rows than this a page would take seconds to open: of so many valves, the script shows the hours. */
+const MOST_ROWS = 10_000;
+
 /** The numbers behind the charts, for whoever wants them, and where no script runs. */
 export function tables(valve: ValveReport, data: ReportData, messages: Messages): Markup {
-  return markup`<div class="numbers">${dailyTable(valve, data, messages)}${eventTable(valve, messages)}</div>`;
+  const isShort = data.valves.length * valve.days.length <= MOST_ROWS;
+  return markup`<div class="numbers">${isShort && dailyTable(valve, data, messages)}${eventTable(valve, messages)}</div>`;
 }
 
 /** At which moment a counter cannot be read as it stands, and what is counted then. */

@@ -44,7 +44,7 @@ const UNITS: Record<Charted, { unit: string; parts: number }> = {
 const CHARTED = Object.keys(UNITS) as readonly Charted[];
 
 /** Of one valve's charts in the page, so that a thousand valves stay below 20 MB and a month of one is whole. */
-const CHART_BYTES = { most: 100_000, all: 9_500_000 };
+const CHART_BYTES = { most: 100_000, all: 8_000_000 };
 const TIME_BYTES = 5;
 const VALUE_BYTES = 5;
 
