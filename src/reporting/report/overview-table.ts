@@ -1,4 +1,5 @@
 /** All valves in one table, which the page's script sorts, searches and filters. */
+import { printable } from '../../domain/text.ts';
 import { epochSeconds } from '../../domain/time.ts';
 import type { DayCompleteness, ReportData, ValveReport } from './data.ts';
 import { fleetTotal, isWorthShowing, signed, totalText } from './energy.ts';
@@ -15,7 +16,7 @@ export function overviewTable(
   messages: Messages,
 ): Markup {
   const { valves } = data;
-  const projects = [...new Set(valves.map(({ projectName }) => projectName ?? ''))].sort();
+  const projects = [...new Set(valves.map(projectOf))].sort();
   const hasSecond = isWorthShowing(fleetTotal(valves, 2));
   const totals = [Number(fleetTotal(valves, 1).totalKwh ?? 0), Number(fleetTotal(valves, 2).totalKwh ?? 0)];
   const labels = new Map<string, number>();
@@ -39,16 +40,16 @@ export function overviewTable(
       <label>Search <input type="search" name="q" placeholder="name, serial, id" autocomplete="off"></label>
       ${
         projects.length > 1 &&
-        markup`<label>Project <select name="project"><option value="">all</option>${projects.map((project) => markup`<option value="${project}">${project === '' ? '(none)' : project.slice(0, 60)}</option>`)}</select></label>`
+        markup`<label>Project <select name="project"><option value="">all</option>${projects.map((project) => markup`<option value="${project}">${project === '' ? '(none)' : project}</option>`)}</select></label>`
       }
       ${
         groups.length > 0 &&
-        markup`<label>Problem <select name="problem"><option value="">with and without</option><option value="any">any</option>${groups.map(({ title, entries }, index) => markup`<option value="${index}">${title.slice(0, 60)} (${entries.length})</option>`)}</select></label>`
+        markup`<label>Problem <select name="problem"><option value="">with and without</option><option value="any">any</option>${groups.map(({ title, entries }, index) => markup`<option value="${index}">${printable(title)} (${entries.length})</option>`)}</select></label>`
       }
       <button type="button" id="table-csv">CSV of this table</button>
       <output id="count"></output>
     </form>
-    <div class="scroll" role="region" aria-label="All valves" tabindex="0">
+    <div class="scroll" role="region" aria-label="Table of all valves" tabindex="0">
       <table id="overview-table">
         <thead>
           <tr>${heads.map(([head = '', kind = '']) => markup`<th scope="col" data-kind="${kind}">${head}</th>`)}</tr>
@@ -106,7 +107,7 @@ function row(valve: ValveReport, index: number, context: RowContext): Markup {
   const state = stateText(valve.state);
   const search = [valve.label, valve.shortSn, valve.fullSn, valve.id, valve.backendRef].join(' ').toLowerCase();
   const worst = problems[0];
-  return markup`<tr data-search="${search.slice(0, 300)}" data-project="${valve.projectName}" data-problems=" ${own.join(' ')} ">
+  return markup`<tr data-search="${printable(search, 300)}" data-project="${projectOf(valve)}" data-problems=" ${own.join(' ')} ">
     <th scope="row"><span class="state ${state}" title="${state}"><span class="hidden">${state}: </span></span><a href="#${sectionId(index)}">${name(valve.label)}</a>${isNamesake && markup` <small>${valve.shortSn ?? valve.id.slice(0, 8)}</small>`}</th>
     ${hasProjects && markup`<td class="text">${valve.projectName !== null && name(valve.projectName)}</td>`}
     <td data-v="${kwh}">${first ? totalText(first) : '–'}</td>
@@ -116,8 +117,12 @@ function row(valve: ValveReport, index: number, context: RowContext): Markup {
     <td data-v="${complete}">${complete ?? '–'}</td>
     <td class="strip">${trusted(strip(valve.days))}</td>
     <td data-v="${valve.newestUs === null ? null : epochSeconds(valve.newestUs)}">${valve.newestUs === null ? 'none' : messages.time(valve.newestUs)}</td>
-    <td class="text" data-v="${worst ? 100 * (9 - worst.rank) + problems.length : 0}">${worst?.title.slice(0, 60)}${problems.length > 1 && ` and ${problems.length - 1} more`}</td>
+    <td class="text" data-v="${worst ? 100 * (9 - worst.rank) + problems.length : 0}">${worst && printable(worst.title)}${problems.length > 1 && ` and ${problems.length - 1} more`}</td>
   </tr>`;
+}
+
+function projectOf({ projectName }: ValveReport): string {
+  return printable(projectName ?? '');
 }
 
 function numberOf(kwh: string | null | undefined): number | null {
