@@ -111,16 +111,23 @@ export async function loadReport(
     maxPowerKw: config.maxPowerKw,
   } as const;
   const previous = previousSpan(span);
+  const load = async ({ id }: MeteredValve) => ({
+    readings: await loadReadings(database, id, span),
+    buckets: await loadConsumption(database, id, query),
+    previousBuckets: await loadConsumption(database, id, { ...query, ...previous, bucket: 'day' }),
+  });
   const reports: ValveReport[] = [];
+  let loading = valves[0] && load(valves[0]);
   for (const [index, valve] of valves.entries()) {
     signal.throwIfAborted();
+    const stored = await loading;
+    const next = valves[index + 1];
+    // The database reads the next valve while this one is packed.
+    loading = next && load(next);
+    loading?.catch(() => undefined); // thrown where it is awaited
     const own = facts[index];
-    if (!own) continue;
-    const readings = await loadReadings(database, valve.id, span);
-    const buckets = await loadConsumption(database, valve.id, query);
-    const previousBuckets = await loadConsumption(database, valve.id, { ...query, ...previous, bucket: 'day' });
-    const state = states.get(valve.id) ?? null;
-    const record = { valve, facts: own, state, readings, buckets, previousBuckets, events: [] };
+    if (!own || !stored) continue;
+    const record = { valve, facts: own, state: states.get(valve.id) ?? null, events: [], ...stored };
     reports.push(valveReport(record, span, valves.length));
   }
   return {

@@ -7,6 +7,7 @@ import { loadReport } from '../../src/commands/report.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 import { withConnection } from '../../src/database/connection.ts';
 import { US_PER_DAY, US_PER_MINUTE, type Micros, type Span } from '../../src/domain/time.ts';
+import { barsIn } from '../../src/reporting/report/energy.ts';
 import type { ReportData, ValveReport } from '../../src/reporting/report/data.ts';
 import type { ReportSpan } from '../../src/reporting/report/valve-report.ts';
 import { runCli, type CliResult } from '../support/cli.ts';
@@ -109,9 +110,7 @@ describe('the day that has 25 hours', () => {
     const valve = only(data);
     expect(valve.days).toEqual([{ startUs: us(MIDNIGHT), expected: 100, present: 100 }]);
     expect(valve.gaps).toEqual([]);
-    expect(valve.energy.map(({ regime, totalKwh, buckets }) => [regime, totalKwh, buckets.length])).toEqual([
-      [1, '100', 25],
-    ]);
+    expect(valve.energy.map((each) => [each.regime, each.totalKwh, barsIn(each, 0).length])).toEqual([[1, '100', 25]]);
   });
 
   test('with a hole of two hours says when, and that the energy of it is estimated', async () => {
@@ -119,8 +118,8 @@ describe('the day that has 25 hours', () => {
     const valve = only(await report());
     expect(spans(valve.gaps)).toEqual(['08:00:00–10:00:00']);
     expect(valve.days).toMatchObject([{ expected: 100, present: 93 }]);
-    const qualities = valve.energy[0]?.buckets.map(({ quality }) => quality);
-    expect(qualities?.slice(8, 13)).toEqual(['measured', 'measured', 'estimated', 'estimated', 'measured']);
+    const qualities = valve.energy.flatMap((each) => barsIn(each, 0)).map(({ quality }) => quality);
+    expect(qualities.slice(8, 13)).toEqual(['measured', 'measured', 'estimated', 'estimated', 'measured']);
   });
 
   test('is two days in another zone', async () => {
@@ -180,7 +179,7 @@ test('up to two months energy is read by the hour, above by the day; both add up
   ]);
   const energy = (data: ReportData) => [
     data.bucket,
-    only(data).energy[0]?.buckets.length,
+    only(data).energy.map((each) => barsIn(each, 0).length)[0],
     only(data).energy[0]?.totalKwh,
   ];
   expect(energy(shorter)).toEqual(['hour', 62 * 24, '5952']);

@@ -1,7 +1,8 @@
 import { count } from '../../domain/text.ts';
+import type { Micros } from '../../domain/time.ts';
 import type { RegisterEnergy, ReportData, Series, ValveReport } from './data.ts';
-import { barsPayload, decimalsOf, linesPayload, type Line } from './embedded.ts';
-import { isWorthShowing, totalText } from './energy.ts';
+import { decimalsOf, linesPayload, type Line } from './embedded.ts';
+import { barsIn, isWorthShowing, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
 import type { ValvePayload } from './payload.ts';
 import { valveName } from './messages.ts';
@@ -43,8 +44,8 @@ const GROUPS: readonly Group[] = [
 /** The valve's charts, in the order in which they stand: energy first, across the page. */
 export function chartsOf(valve: ValveReport, { fromUs }: ReportData): Chart[] {
   const energy = valve.energy.filter(isWorthShowing).map((register) => ({
-    figure: energyFigure(register, valve),
-    payload: barsPayload(register, fromUs),
+    figure: energyFigure(register, valve, fromUs),
+    payload: register.bars,
   }));
   const groups = groupsOf(valve.series);
   const lines = groups.map(({ title, isFromZero, unit, own }) => ({
@@ -66,10 +67,11 @@ export function groupsOf(
   }).filter(({ own }) => own.length > 0);
 }
 
-function energyFigure(register: RegisterEnergy, valve: ValveReport): Markup {
+function energyFigure(register: RegisterEnergy, valve: ValveReport, fromUs: Micros): Markup {
   const total = `${totalText(register)} kWh`;
-  const doubtful = register.buckets.filter(({ quality }) => quality !== 'measured').length;
-  const words = `Energy of register ${register.regime}, ${valveName(valve)}: ${total} in ${count(register.buckets.length, 'bar')}, ${doubtful} of them not measured throughout.`;
+  const bars = barsIn(register, fromUs);
+  const doubtful = bars.filter(({ quality }) => quality !== 'measured').length;
+  const words = `Energy of register ${register.regime}, ${valveName(valve)}: ${total} in ${count(bars.length, 'bar')}, ${doubtful} of them not measured throughout.`;
   return figure({
     title: `Energy, register ${register.regime}`,
     unit: 'kWh',

@@ -1,7 +1,7 @@
-import type { Consumption } from '../../database/consumption.ts';
 import type { Charted, CounterEvent } from '../../database/report.ts';
 import type { RecordedRun } from '../../database/runs.ts';
 import type { Micros, Span } from '../../domain/time.ts';
+import type { BarsPayload } from './payload.ts';
 
 /** Everything the page shows. Times are microseconds since the epoch; measured values are in human units. */
 export interface ReportData {
@@ -78,5 +78,6 @@ export interface RegisterEnergy {
   totalKwh: string | null;
   /** the same of the previous span; null: some of it has no curve, so that it cannot be compared */
   previousKwh: string | null;
-  buckets: readonly Consumption[];
+  /** the buckets, packed as the page gets them: a thousand valves' hours are held at once */
+  bars: BarsPayload;
 }

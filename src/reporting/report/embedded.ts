@@ -1,7 +1,7 @@
 import type { Consumption } from '../../database/consumption.ts';
 import { printable } from '../../domain/text.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
-import type { RegisterEnergy, ReportData, Series, ValveReport } from './data.ts';
+import type { ReportData, Series, ValveReport } from './data.ts';
 import { trusted, type Markup } from './markup.ts';
 import type { ZoneOffsets } from './page/local-time.ts';
 import { QUALITIES } from './page/quality.ts';
@@ -64,7 +64,7 @@ export function decimalsOf({ values, unit }: Series): number {
   return Math.min(PLACES[unit] ?? 3, Math.max(0, 5 - wholeDigits));
 }
 
-export function barsPayload({ buckets }: RegisterEnergy, fromUs: Micros): BarsPayload {
+export function barsPayload(buckets: readonly Consumption[], fromUs: Micros): BarsPayload {
   const edges = [...buckets.map(({ startUs }) => startUs), buckets.at(-1)?.endUs ?? fromUs].map(epochSeconds);
   const steps: [number, number][] = [];
   for (const step of differences(edges).slice(1)) {

@@ -1,18 +1,29 @@
 import { exactDecimal, formatDecimal, parseDecimal, sumDecimals } from '../decimal.ts';
-import type { Consumption } from '../../database/consumption.ts';
+import { epochSeconds, type Micros } from '../../domain/time.ts';
 import type { RegisterEnergy, ValveReport } from './data.ts';
+import { barsOf, type Bar } from './page/decode.ts';
 import { grouped } from './page/numbers.ts';
+import { QUALITIES } from './page/quality.ts';
 
 /** `1 234.5`; with ≥ where a reset or a jump makes it a lower bound; `–` where there is no curve. */
-export function totalText({ totalKwh, buckets }: RegisterEnergy): string {
+export function totalText(register: RegisterEnergy): string {
+  return boundText(register.totalKwh, isBound(register));
+}
+
+function boundText(totalKwh: string | null, isAtLeast: boolean): string {
   if (totalKwh === null) return '–';
-  const isAtLeast = buckets.some(isBound);
   return `${isAtLeast ? '≥\u00a0' : ''}${kwhText(totalKwh)}`;
 }
 
-/** A break of the counter lies in it: the kWh are at least these. */
-function isBound({ quality }: Consumption): boolean {
-  return quality === 'reset' || quality === 'jump';
+/** Its buckets, unpacked. */
+export function barsIn({ bars }: RegisterEnergy, fromUs: Micros): Bar[] {
+  return barsOf(bars, epochSeconds(fromUs));
+}
+
+/** A reset or a jump lies in it: the kWh are at least these. */
+function isBound({ bars }: RegisterEnergy): boolean {
+  const broken = [QUALITIES.reset.letter, QUALITIES.jump.letter];
+  return broken.some((letter) => bars.qualities.includes(letter));
 }
 
 /** Whole kWh from a thousand on, a tenth below. */
@@ -22,21 +33,21 @@ export function kwhText(kwh: string): string {
 }
 
 /** The second register of a valve that only heats holds nothing, ever: not worth a chart. */
-export function isWorthShowing({ regime, totalKwh, buckets }: RegisterEnergy): boolean {
-  if (regime === 1) return buckets.length > 0;
-  return totalKwh !== null && (parseDecimal(totalKwh) !== 0n || buckets.some(isBound));
+export function isWorthShowing(register: RegisterEnergy): boolean {
+  const { regime, totalKwh, bars } = register;
+  if (regime === 1) return bars.steps.length > 0;
+  return totalKwh !== null && (parseDecimal(totalKwh) !== 0n || isBound(register));
 }
 
 /** Sum over all valves of one register, exact; null: there is no curve anywhere. */
-export function fleetTotal(valves: readonly ValveReport[], regime: 1 | 2): RegisterEnergy {
+export function fleetTotal(
+  valves: readonly ValveReport[],
+  regime: 1 | 2,
+): { totalKwh: string | null; text: string; isWorthShowing: boolean } {
   const own = valves.flatMap(({ energy }) => energy.filter((each) => each.regime === regime));
   const sum = sumDecimals(own.map(({ totalKwh }) => totalKwh));
-  return {
-    regime,
-    totalKwh: sum === null ? null : exactDecimal(sum),
-    previousKwh: null,
-    buckets: own.flatMap(({ buckets }) => buckets.filter(isBound)),
-  };
+  const totalKwh = sum === null ? null : exactDecimal(sum);
+  return { totalKwh, text: boundText(totalKwh, own.some(isBound)), isWorthShowing: own.some(isWorthShowing) };
 }
 
 /** Change in percent, of the valves that have both spans; null: none has. */

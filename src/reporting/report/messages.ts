@@ -14,6 +14,8 @@ export interface Messages {
   date: (timeUs: Micros) => string;
   /** `Mon 16 Nov 03:00 – 06:15` */
   span: (span: Span) => string;
+  /** the same, of seconds */
+  spanS: (fromS: number, toS: number) => string;
 }
 
 export function createMessages(data: ReportData): Messages {
@@ -29,6 +31,7 @@ export function createMessages(data: ReportData): Messages {
       const wallS = wallOf(offsets, epochSeconds(timeUs));
       return `${dayText(wallS)} ${new Date(wallS * 1000).getUTCFullYear()} ${clockText(wallS)}`;
     },
+    spanS: (fromS, toS) => spanText(offsets, fromS, toS),
     span: ({ fromUs, toUs }) => spanText(offsets, epochSeconds(fromUs), epochSeconds(toUs)),
   };
 }

@@ -2,7 +2,7 @@
 import { printable } from '../../domain/text.ts';
 import { epochSeconds } from '../../domain/time.ts';
 import type { DayCompleteness, ReportData, ValveReport } from './data.ts';
-import { fleetTotal, isWorthShowing, signed, totalText } from './energy.ts';
+import { fleetTotal, signed, totalText } from './energy.ts';
 import { markup, trusted, type Markup } from './markup.ts';
 import { completeness, name, sectionId, stateText, type Messages } from './messages.ts';
 import type { ProblemGroup } from './overview.ts';
@@ -17,7 +17,7 @@ export function overviewTable(
 ): Markup {
   const { valves } = data;
   const projects = [...new Set(valves.map(projectOf))].sort();
-  const hasSecond = isWorthShowing(fleetTotal(valves, 2));
+  const hasSecond = fleetTotal(valves, 2).isWorthShowing;
   const totals = [Number(fleetTotal(valves, 1).totalKwh ?? 0), Number(fleetTotal(valves, 2).totalKwh ?? 0)];
   const labels = new Map<string, number>();
   for (const { label } of valves) labels.set(label, (labels.get(label) ?? 0) + 1);

@@ -4,7 +4,7 @@ import { count } from '../../domain/text.ts';
 import { epochSeconds } from '../../domain/time.ts';
 import { age } from '../units.ts';
 import type { ReportData } from './data.ts';
-import { change, fleetTotal, isWorthShowing, kwhText, percentText, signed, totalText } from './energy.ts';
+import { barsIn, change, fleetTotal, kwhText, percentText, signed, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
 import { completeness, name, sectionId, sumOf, type Messages } from './messages.ts';
 import { dayText, wallOf } from './page/local-time.ts';
@@ -14,7 +14,7 @@ import type { Problems } from './problems.ts';
 const RANKED = 10;
 
 export function consumption(data: ReportData, messages: Messages): Markup {
-  const registers = ([1, 2] as const).filter((regime) => regime === 1 || isWorthShowing(fleetTotal(data.valves, 2)));
+  const registers = ([1, 2] as const).filter((regime) => regime === 1 || fleetTotal(data.valves, 2).isWorthShowing);
   return markup`<section aria-labelledby="consumption">
     <h2 id="consumption">Consumption</h2>
     ${registers.map((regime) => registerConsumption(regime, registers.length > 1, data, messages))}
@@ -25,7 +25,7 @@ function registerConsumption(regime: 1 | 2, isOneOfTwo: boolean, data: ReportDat
   return markup`<div class="consumption">
     <div>
       <p class="total">
-        <b>${totalText(fleetTotal(data.valves, regime))}</b> kWh
+        <b>${fleetTotal(data.valves, regime).text}</b> kWh
         ${isOneOfTwo && markup`<small>register ${regime}</small>`}
       </p>
       <p class="hint">${comparison(regime, data, messages)}</p>
@@ -53,11 +53,12 @@ function days(regime: 1 | 2, { valves, toUs, timezone, fromUs }: ReportData, { o
   const sums = starts.map(() => ({ kwh: 0, isWhole: true }));
   for (const { energy, days: own, state } of valves) {
     let day = 0;
-    for (const { startUs, kwh, quality } of energy.find((each) => each.regime === regime)?.buckets ?? []) {
-      while (day + 1 < starts.length && startUs >= (starts[day + 1] ?? Infinity)) day++;
+    const register = energy.find((each) => each.regime === regime);
+    for (const { startS, kwh, quality } of register ? barsIn(register, fromUs) : []) {
+      while (day + 1 < starts.length && startS >= epochSeconds(starts[day + 1] ?? Infinity)) day++;
       const sum = sums[day];
       if (!sum) continue;
-      sum.kwh += Number(kwh ?? 0);
+      sum.kwh += kwh ?? 0;
       // A valve that left, or is still to come, lacks nothing.
       const isExpected = state !== 'left' && (own[day]?.expected ?? 0) > 0;
       if (isExpected && (quality === 'missing' || quality === 'provisional')) sum.isWhole = false;

@@ -1,11 +1,11 @@
-import type { Consumption } from '../../database/consumption.ts';
 import type { RecordedRun } from '../../database/runs.ts';
 import { count, printable } from '../../domain/text.ts';
-import { US_PER_MINUTE, type Span } from '../../domain/time.ts';
+import { epochSeconds, US_PER_MINUTE, US_PER_SECOND, type Span } from '../../domain/time.ts';
 import { age } from '../units.ts';
 import type { RegisterEnergy, ReportData, ValveReport } from './data.ts';
-import { kwhText } from './energy.ts';
+import { barsIn, kwhText } from './energy.ts';
 import type { Messages } from './messages.ts';
+import type { Bar } from './page/decode.ts';
 
 /** What is wrong, in words: of the fleet, and of each valve. */
 export interface Problems {
@@ -37,7 +37,7 @@ export function findProblems(data: ReportData, messages: Messages): Problems {
         ...currentErrors(valve, messages),
         ...holes(valve, data, messages),
         ...pastErrors(valve, messages),
-        ...valve.energy.flatMap((register) => energyProblems(register, valve, messages)),
+        ...valve.energy.flatMap((register) => energyProblems(register, valve, data, messages)),
       ].sort((a, b) => a.rank - b.rank),
     ),
   };
@@ -90,29 +90,37 @@ function pastErrors({ errors, newestUs, errorStatus }: ValveReport, { span }: Me
   });
 }
 
-function energyProblems({ regime, buckets }: RegisterEnergy, valve: ValveReport, { span }: Messages): ValveProblem[] {
+function energyProblems(
+  register: RegisterEnergy,
+  valve: ValveReport,
+  { fromUs }: ReportData,
+  { spanS }: Messages,
+): ValveProblem[] {
+  const { regime } = register;
+  const bars = barsIn(register, fromUs);
   const broken = (quality: 'reset' | 'jump', title: string): ValveProblem[] => {
-    const [first, ...others] = buckets.filter((bucket) => bucket.quality === quality);
+    const [first, ...others] = bars.filter((bar) => bar.quality === quality);
     if (!first) return [];
-    const when = span({ fromUs: first.startUs, toUs: first.endUs });
+    const when = spanS(first.startS, first.endS);
     const more = others.length === 0 ? '' : `, and ${count(others.length, 'bucket')} more like it`;
-    const detail = `register ${regime}, ${when}: at least ${kwhText(first.kwh ?? '0')} kWh${more}`;
+    const detail = `register ${regime}, ${when}: at least ${kwhText((first.kwh ?? 0).toFixed(3))} kWh${more}`;
     return [{ title, detail, rank: RANKS[quality] }];
   };
   return [
     ...broken('reset', 'the counter fell: the kWh are a lower bound'),
     ...broken('jump', 'the counter rose more than the valve can pass: the kWh are a lower bound'),
-    ...missing(buckets, regime, valve),
+    ...missing(bars, regime, valve),
   ];
 }
 
 /** Only where the valve was there: a register that never counted, or a valve to come, has nothing to miss. */
-function missing(buckets: readonly Consumption[], regime: number, { days, newestUs }: ValveReport): ValveProblem[] {
+function missing(bars: readonly Bar[], regime: number, { days, newestUs }: ValveReport): ValveProblem[] {
   const firstUs = days.find(({ expected }) => expected > 0)?.startUs ?? Infinity;
-  const within = buckets.filter(({ startUs, endUs }) => startUs >= firstUs && endUs <= (newestUs ?? 0));
+  const firstS = epochSeconds(firstUs);
+  const within = bars.filter(({ startS, endS }) => startS >= firstS && endS <= epochSeconds(newestUs ?? 0));
   const lost = within.filter(({ quality }) => quality === 'missing');
   if (lost.length === 0 || lost.length === within.length) return [];
-  const length = age(lost.reduce((sum, each) => sum + each.endUs - each.startUs, 0));
+  const length = age(lost.reduce((sum, each) => sum + each.endS - each.startS, 0) * US_PER_SECOND);
   return [{ title: 'hours without kWh', detail: `register ${regime}: ${length}`, rank: RANKS.missing }];
 }
 

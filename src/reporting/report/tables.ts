@@ -1,14 +1,13 @@
-import type { Consumption } from '../../database/consumption.ts';
 import { count } from '../../domain/text.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
 import type { ReportData, ValveReport } from './data.ts';
 import { groupsOf } from './charts.ts';
 import { decimalsOf } from './embedded.ts';
-import { isWorthShowing, kwhText } from './energy.ts';
+import { barsIn, isWorthShowing, kwhText } from './energy.ts';
 import { markup, trusted, type Markup } from './markup.ts';
 import { dayText, wallOf } from './page/local-time.ts';
 import { QUALITIES } from './page/quality.ts';
-import { formatDecimal, sumDecimals } from '../decimal.ts';
+import type { Bar } from './page/decode.ts';
 import { valveName, type Messages } from './messages.ts';
 
 /** With more rows than this a page would take seconds to open: of so many valves, the script shows the hours. */
@@ -69,12 +68,13 @@ function dailyTable(valve: ValveReport, data: ReportData, { offsets }: Messages)
     own.map(({ name, series }) => ({ head: `${own.length > 1 ? `${title}, ${name}` : title} (${unit})`, series })),
   );
   const registers = valve.energy.filter(isWorthShowing);
+  const bars = registers.map((register) => barsIn(register, data.fromUs));
   const rows = valve.days.map(({ startUs, expected, present }, position) => {
     const endUs = valve.days[position + 1]?.startUs ?? data.toUs;
     const [from, to] = [lowerBound(valve.timesUs, startUs), lowerBound(valve.timesUs, endUs)];
     const cells = [
       expected === 0 ? '–' : `${present} of ${expected}`,
-      ...registers.map(({ buckets }) => energyWithin(buckets, startUs, endUs)),
+      ...bars.map((own) => energyWithin(own, epochSeconds(startUs), epochSeconds(endUs))),
       ...lines.map(({ series }) => {
         const places = decimalsOf(series);
         const range = rangeOf(series.values, from, to);
@@ -108,12 +108,13 @@ function dailyTable(valve: ValveReport, data: ReportData, { offsets }: Messages)
 }
 
 /** Of the buckets that begin there; the mark is that of the worst. */
-function energyWithin(buckets: readonly Consumption[], fromUs: Micros, toUs: Micros): string {
-  const own = buckets.filter(({ startUs }) => fromUs <= startUs && startUs < toUs);
-  const sum = sumDecimals(own.map(({ kwh }) => kwh));
-  if (sum === null) return '–';
-  const worst = SEVERITY.find((quality) => own.some((bucket) => bucket.quality === quality)) ?? 'measured';
-  return `${QUALITIES[worst].mark}${formatDecimal(sum, 1)}`;
+function energyWithin(bars: readonly Bar[], fromS: number, toS: number): string {
+  const own = bars.filter(({ startS }) => fromS <= startS && startS < toS);
+  const known = own.filter(({ kwh }) => kwh !== null);
+  if (known.length === 0) return '–';
+  const sum = known.reduce((all, { kwh }) => all + (kwh ?? 0), 0);
+  const worst = SEVERITY.find((quality) => own.some((bar) => bar.quality === quality)) ?? 'measured';
+  return `${QUALITIES[worst].mark}${sum.toFixed(1)}`;
 }
 
 /** What matters most about a sum comes first. */

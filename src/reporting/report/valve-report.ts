@@ -5,6 +5,7 @@ import { valveLabel } from '../../domain/valve.ts';
 import { exactDecimal, sumDecimals } from '../decimal.ts';
 import { completeness } from './completeness.ts';
 import type { RegisterEnergy, Series, ValveReport } from './data.ts';
+import { barsPayload } from './embedded.ts';
 import { errors, gaps } from './gaps.ts';
 import { thin } from './thin.ts';
 
@@ -65,9 +66,10 @@ export function valveReport(record: ValveRecord, span: ReportSpan, valveCount: n
       readings.filter(({ timeUs }) => timeUs >= span.fromUs && timeUs <= span.toUs),
       Math.min(CHART_BYTES.most, CHART_BYTES.all / valveCount),
     ),
-    energy: [energy(1, buckets, previousBuckets, counter1Kwh), energy(2, buckets, previousBuckets, counter2Kwh)].filter(
-      (register) => register !== null,
-    ),
+    energy: [
+      energy(1, buckets, previousBuckets, counter1Kwh, span),
+      energy(2, buckets, previousBuckets, counter2Kwh, span),
+    ].filter((register) => register !== null),
     events,
   };
 }
@@ -109,6 +111,7 @@ function energy(
   all: readonly Consumption[],
   allPrevious: readonly Consumption[],
   counterKwh: string | null,
+  { fromUs }: ReportSpan,
 ): RegisterEnergy | null {
   const buckets = all.filter((bucket) => bucket.regime === regime);
   const before = allPrevious.filter((bucket) => bucket.regime === regime).map(({ kwh }) => kwh);
@@ -119,6 +122,6 @@ function energy(
     regime,
     totalKwh: total === null ? null : exactDecimal(total),
     previousKwh: previous === null ? null : exactDecimal(previous),
-    buckets,
+    bars: barsPayload(buckets, fromUs),
   };
 }

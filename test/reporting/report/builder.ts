@@ -9,6 +9,7 @@ import {
   type Micros,
   type Span,
 } from '../../../src/domain/time.ts';
+import { barsPayload } from '../../../src/reporting/report/embedded.ts';
 import type { ReportData, Series, ValveReport } from '../../../src/reporting/report/data.ts';
 
 export const TIMEZONE = 'Europe/Rome';
@@ -88,7 +89,12 @@ export function valveOf(
   const energy = ([1, 2] as const).map((regime) => {
     const own = buckets(regime, regime === 1 ? peakKw : coolingKw);
     const total = own.reduce((sum, { kwh }) => sum + Math.round(Number(kwh ?? 0) * 1000), 0) / 1000;
-    return { regime, totalKwh: total.toFixed(3), previousKwh: (total * 0.8).toFixed(3), buckets: own };
+    return {
+      regime,
+      totalKwh: total.toFixed(3),
+      previousKwh: (total * 0.8).toFixed(3),
+      bars: barsPayload(own, fromUs),
+    };
   });
   const newestUs = timesUs.at(-1) ?? null;
   return {
