@@ -7,6 +7,7 @@
 #   TASMART_HOME  folder with config.json and .env   default: the folder above this script
 #   TASMART_LOG   log file                           default: $TASMART_HOME/logs/tasmart.log
 #   NODE          the node to use                    default: the one on PATH, or where installers put it
+#                 (a node that is too old is skipped; where no other is found, its complaint goes to cron)
 #
 # The log holds a line of JSON per event. Beyond 5 MB it moves to tasmart.log.1, .1 to .2, up to .5: 30 MB at most.
 set -u
@@ -18,16 +19,28 @@ log=${TASMART_LOG:-$home/logs/tasmart.log}
 max_bytes=5242880
 kept=5
 
-# Runs in a subshell, so that the rest splits words as ever; here a home may have blanks in its name.
-find_node() {
+# Prints the nodes of this machine, one a line, the preferred one first. IFS: a home may have blanks in its name.
+list_nodes() (
   IFS='
 '
   for candidate in "${NODE:-}" "$(command -v node)" /usr/local/bin/node /usr/bin/node /opt/homebrew/bin/node \
     "${HOME:-/nonexistent}"/.volta/bin/node "${HOME:-/nonexistent}"/.local/share/fnm/aliases/default/bin/node \
     $(ls -dt "${HOME:-/nonexistent}"/.nvm/versions/node/*/bin/node 2>/dev/null); do
-    if [ -n "$candidate" ] && [ -x "$candidate" ]; then
+    if [ -n "$candidate" ] && [ -x "$candidate" ]; then echo "$candidate"; fi
+  done
+)
+
+# 20.19, as src/start.ts says; in syntax that any node reads.
+is_new_enough() {
+  "$1" -e 'var v = process.versions.node.split("."); process.exit(v[0] * 100 + +v[1] >= 2019 ? 0 : 1)' 2>/dev/null
+}
+
+# Prints the first node that is new enough.
+find_node() {
+  list_nodes | while IFS= read -r candidate; do
+    if is_new_enough "$candidate" </dev/null; then
       echo "$candidate"
-      return
+      break
     fi
   done
 }
@@ -45,6 +58,9 @@ rotate() {
 
 node=$(find_node)
 if [ -z "$node" ]; then
+  old=$(list_nodes | head -n 1)
+  # It says its version, the one that is needed, and exits with 78.
+  [ -z "$old" ] || exec "$old" "$package/dist/cli.js"
   echo "tasmart: no node found: set NODE=/path/to/node in the crontab" >&2
   exit 127
 fi

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -33,6 +33,7 @@ interface Ended {
 
 /** What the next run repairs by itself. Any other status fails the invocation, which is what CloudWatch counts. */
 const HARMLESS: readonly number[] = [0, EXIT_STATUS.partial, EXIT_STATUS.locked];
+let folder: string | undefined;
 const POLL = ['poll', '--format', 'json'];
 /** Left of the function's time, to say what happened. */
 const SPARE_MS = 1000;
@@ -43,10 +44,10 @@ const SPARE_MS = 1000;
  *
  * Secrets come from the environment; config.json lies beside package.json, or its text is in TASMART_CONFIG.
  *
- * @throws Error when the exit status is neither 0 nor one that the next run repairs
+ * @throws Error when the exit status is neither 0 nor one that the next run repairs, or the event asks for what it must not
  */
 export async function handler(event: Event | null, context?: Context): Promise<Answer> {
-  const args = event?.args ?? POLL;
+  const args = argsOf(event);
   const { status, stdout, stderr } = await runCli([...(await configOption()), ...args], context);
   if (!HARMLESS.includes(status)) {
     const printed = args === POLL ? '' : stdout;
@@ -59,10 +60,25 @@ export async function handler(event: Event | null, context?: Context): Promise<A
   return { status, ...(run && { run }), ...(failures && { failures }) };
 }
 
+/** These name files of the function, and who may send an event need not be who may read or write them. */
+const FILE_OPTION = /^--(config|env-file|out|[\w-]+-file)(=|$)/;
+
+function argsOf(event: { args?: unknown } | null): readonly string[] {
+  const args = event?.args ?? POLL;
+  const isList = Array.isArray(args) && args.every((arg) => typeof arg === 'string');
+  if (!isList) throw new Error('the event\'s "args" must be a list of texts, such as {"args": ["migrate"]}');
+  const refused = args.find((arg) => FILE_OPTION.test(arg) || (args[0] === 'link' && /^--from(=|$)/.test(arg)));
+  if (refused === undefined) return args;
+  const option = refused.replace(/=.*/s, '');
+  throw new Error(`an event must not name files: ${option} is refused (TASMART_CONFIG holds the configuration)`);
+}
+
 async function configOption(): Promise<string[]> {
   const config = process.env['TASMART_CONFIG']?.trim();
   if (!config) return [];
-  const file = join(tmpdir(), 'tasmart-config.json'); // the only place that Lambda lets us write to
+  // The only place that Lambda lets us write to; in a folder of our own, where nothing can be planted.
+  folder ??= await mkdtemp(join(tmpdir(), 'tasmart-'));
+  const file = join(folder, 'config.json');
   await writeFile(file, config);
   return ['--config', file];
 }

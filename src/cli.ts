@@ -146,7 +146,7 @@ function action<Options>(load: () => CommandModule<Options>) {
       setTimeout(() => giveUp.abort(signal), GOOD_ORDER_MS).unref();
     };
     process.on('SIGINT', stopAt).on('SIGTERM', stopAt);
-    const { run } = await load();
+    const { run } = await loadCommand(load);
     const { args: names } = command;
     const context = { globals: program.opts<GlobalOptions>(), args: names, signal: stop.signal, giveUp: giveUp.signal };
     const status = await run(command.opts() as Options, context);
@@ -154,8 +154,14 @@ function action<Options>(load: () => CommandModule<Options>) {
   };
 }
 
-/** A known error is one line and its exit status; a defect shows its stack at debug level. */
+/**
+ * A known error is one line and its exit status; a defect shows its stack at debug level.
+ *
+ * @throws what keeps a file of ours from being loaded: start.ts prints it, because the log may be that file
+ */
 async function report(error: unknown): Promise<number> {
+  if (error instanceof LoadError) throw error.cause;
+  if (isMissingModule(error)) throw error;
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_STATUS.usage;
   const { createLog, isForPeople } = await import('./commands/log.ts');
   const { spelledOut } = await import('./domain/text.ts');
@@ -180,9 +186,28 @@ async function report(error: unknown): Promise<number> {
   return EXIT_STATUS.defect;
 }
 
+/** A file of ours is missing, unreadable or damaged. `cause` says which. */
+class LoadError extends Error {
+  override readonly name = 'LoadError';
+}
+
+async function loadCommand<Options>(load: () => CommandModule<Options>): CommandModule<Options> {
+  return load().catch((cause: unknown) => {
+    throw new LoadError('the command cannot be loaded', { cause });
+  });
+}
+
+function isMissingModule(error: unknown): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
+}
+
 const LEFT_OPEN_MS = 1000;
 
-/** Runs the command that the arguments name, and sets the exit status. */
+/**
+ * Runs the command that the arguments name, and sets the exit status.
+ *
+ * @throws what keeps a file of ours from being loaded
+ */
 export async function main(): Promise<void> {
   // A log that cannot be written, and a reader of our output that leaves early (`| head`), cost no more than that.
   const outputErrors: Error[] = [];
@@ -194,7 +219,10 @@ export async function main(): Promise<void> {
   process.on('uncaughtException', (error) => {
     void report(error).then(
       (status) => process.exit(status),
-      () => process.exit(EXIT_STATUS.defect),
+      () => {
+        process.stderr.write(`tasmart: a defect of tasmart: ${String(error)}\n`);
+        process.exit(EXIT_STATUS.defect);
+      },
     );
   });
   // With nothing left to wait for, Node would end as if all were done.
@@ -211,9 +239,10 @@ export async function main(): Promise<void> {
     }
   } catch (error) {
     process.exitCode = await report(error);
+  } finally {
+    process.off('beforeExit', endUndone);
+    endWithoutWaiting();
   }
-  process.off('beforeExit', endUndone);
-  endWithoutWaiting();
 }
 
 /** Everything is done: what is still open, as a tunnel is that a proxy never answers, is not waited for; a log's reader is. */

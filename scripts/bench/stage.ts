@@ -15,7 +15,7 @@ export interface Stage {
   /** the built program: a copy, so that nobody's build comes between */
   cli: string;
   /** a worker of ours, bundled: as it runs, tsx would slow it down */
-  worker: (name: 'hycloud' | 'fetch' | 'parse' | 'insert') => string;
+  worker: (name: 'hycloud' | 'fetch' | 'insert') => string;
   tls: { key: string; cert: string };
   caFile: string;
   /** a database with the schema and nothing else; the server starts with the first */
@@ -83,7 +83,7 @@ async function prepare(folder: string, signal: AbortSignal, defer: Stage['defer'
 async function bundleWorkers(folder: string): Promise<void> {
   const here = fileURLToPath(new URL('workers', import.meta.url));
   await build({
-    entryPoints: ['hycloud', 'fetch', 'parse', 'insert'].map((name) => join(here, `${name}.ts`)),
+    entryPoints: ['hycloud', 'fetch', 'insert'].map((name) => join(here, `${name}.ts`)),
     outdir: join(folder, 'workers'),
     outExtension: { '.js': '.mjs' },
     bundle: true,

@@ -79,7 +79,7 @@ function wirePoint(settings: Settings, valve: Valve, point: CraftedPoint, proper
   for (const property of properties) {
     const value = values[property];
     const key = property === 'position' ? settings.positionKey : property;
-    wire[key] = typeof value === 'bigint' && Number.isSafeInteger(Number(value)) ? Number(value) : value;
+    wire[key] = value;
   }
   return point.raw ? { ...wire, ...point.raw } : wire;
 }

@@ -7,7 +7,7 @@ import { draws, hash32 } from './random.ts';
 export type Register = 1 | 2;
 
 /** What a property can hold; null is sent as an explicit null. */
-export type PropertyValue = number | bigint | readonly string[] | null;
+export type PropertyValue = number | readonly string[] | null;
 
 /** From `fromUs` on, to before `toUs`. */
 export interface TimeRange {
@@ -20,7 +20,7 @@ export interface CounterJump {
   register: Register;
   fromUs: Micros;
   toUs?: Micros;
-  kwh: bigint;
+  kwh: number;
 }
 
 /** A property that is left out of the points, or sent as null: for ever, or in a range. */
@@ -69,7 +69,7 @@ export interface Valve {
   swingS: number;
 
   /** what the counters showed when the valve was installed */
-  installedKwh: Readonly<Record<Register, bigint>>;
+  installedKwh: Readonly<Record<Register, number>>;
   counterJumps: readonly CounterJump[];
   outages: readonly TimeRange[];
   absences: readonly Absence[];
@@ -125,7 +125,7 @@ export function createValve(seed: number, index: number): Valve {
     spreadK: between(8, 20),
     lagS: between(-3600, 3600),
     swingS: between(1400, 2600),
-    installedKwh: { 1: 0n, 2: 0n },
+    installedKwh: { 1: 0, 2: 0 },
     counterJumps: [],
     outages: [],
     absences: [],

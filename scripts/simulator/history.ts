@@ -76,9 +76,7 @@ function decoded(valve: Valve, point: CraftedPoint): Reading {
   const values = valuesOf(valve, point, PROPERTY_NAMES);
   const reading: Partial<Record<keyof Reading, PropertyValue>> = { timeUs: point.timeUs };
   for (const property of PROPERTY_NAMES) {
-    const { field, type } = PROPERTIES[property];
-    const value = values[property] ?? null;
-    reading[field] = type === 'int64' && typeof value === 'number' ? BigInt(value) : value;
+    reading[PROPERTIES[property].field] = values[property] ?? null;
   }
   return reading as Reading;
 }

@@ -72,7 +72,7 @@ function meanKw(valve: Valve, register: Register, timeUs: Micros): number {
   return (energyKwh(valve, register, timeUs - MEAN_S * US_PER_SECOND, timeUs) * 3600) / MEAN_S;
 }
 
-function counterKwh(valve: Valve, register: Register, timeUs: Micros): bigint {
+function counterKwh(valve: Valve, register: Register, timeUs: Micros): number {
   let since = { fromUs: valve.installedUs, kwh: valve.installedKwh[register] };
   for (const jump of valve.counterJumps) {
     if (jump.register !== register || jump.fromUs > timeUs) continue;
@@ -80,7 +80,7 @@ function counterKwh(valve: Valve, register: Register, timeUs: Micros): bigint {
       if (jump.fromUs >= since.fromUs) since = jump;
     } else if (timeUs < jump.toUs) return jump.kwh;
   }
-  return since.kwh + BigInt(Math.floor(energyKwh(valve, register, since.fromUs, timeUs)));
+  return since.kwh + Math.floor(energyKwh(valve, register, since.fromUs, timeUs));
 }
 
 /** What the water does, as the mean of the 15 s before an instant. */
@@ -129,7 +129,7 @@ const VALUES: Record<PropertyName, (valve: Valve, timeUs: Micros, water: Water) 
   input_signal: (_valve, _timeUs, { openness }) => Math.round(100 * openness),
   local_temp: (_valve, _timeUs, water) => returnDc(water),
   remote_temp: (_valve, _timeUs, water) => supplyDc(water),
-  valve_timestamp: (valve, timeUs) => BigInt(Math.floor(timeUs / US_PER_SECOND) - YEAR_2000_S + valve.clockAheadS),
+  valve_timestamp: (valve, timeUs) => Math.floor(timeUs / US_PER_SECOND) - YEAR_2000_S + valve.clockAheadS,
   valve_dst: (valve) => valve.seed % 2,
   error_status: (valve, timeUs) => errorStatus(valve, timeUs),
 };

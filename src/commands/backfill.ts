@@ -1,17 +1,18 @@
+import { hostname } from 'node:os';
 import { withDatabase } from '../database/open.ts';
-import { withRunLock, type RunEnd } from '../database/runs.ts';
+import { withRun, type RunEnd } from '../database/runs.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
+import type { HyCloudStats } from '../hycloud/client.ts';
 import type { HyCloudError } from '../hycloud/errors.ts';
 import { backfill, type BackfillPlan, type BackfillProgress, type BackfillReport } from '../polling/backfill.ts';
 import type { PollFailure } from '../polling/report.ts';
 import { createProgress } from '../reporting/progress.ts';
 import type { CommandContext } from './context.ts';
-import { warnOfFailures } from './failures.ts';
+import { endOfError, warnOfFailures } from './failures.ts';
 import { withHyCloud } from './hycloud.ts';
 import { createLog, isForPeople } from './log.ts';
-import { OPEN_OPTIONS } from './package.ts';
-import { withRecordedRun } from './recorded-run.ts';
+import { OPEN_OPTIONS, VERSION } from './package.ts';
 import { loadConfig } from './settings.ts';
 import { parseSpan } from './time.ts';
 
@@ -20,8 +21,6 @@ export interface BackfillOptions {
   to?: string;
   valve?: string[];
 }
-
-const BACKFILL = { mode: 'backfill', shard: null } as const;
 
 /** A backfill may take hours, so it has no deadline; but for a pause longer than this it is better begun again. */
 const LONGEST_PAUSE_MS = 3_600_000;
@@ -48,18 +47,26 @@ export async function run(options: BackfillOptions, { globals, signal, giveUp }:
     progress.update(done);
   };
 
-  const report = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, (database) =>
-    withRunLock(database, BACKFILL, () => {
-      const limits = {
-        signal: AbortSignal.any([signal, database.lost]),
-        deadlineMs: () => performance.now() + LONGEST_PAUSE_MS,
-      };
-      return withHyCloud(config, limits, log, (hycloud) => {
-        const work = () => backfill({ hycloud, database, log, onPlan, onProgress }, settings);
-        return withRecordedRun(database, BACKFILL, hycloud.stats, work, describe, { signal, stored: () => stored });
-      });
-    }),
-  ).finally(progress.stop);
+  const cost = { requests: 0, retries: 0 };
+  const start = { mode: 'backfill', shard: null, host: hostname(), version: VERSION } as const;
+  const describe = (result: { report: BackfillReport } | { error: unknown }): RunEnd => ({
+    ...('report' in result ? endOfReport(result.report) : endOfError(result.error, signal, stored)),
+    ...cost,
+  });
+
+  const report = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, (database) => {
+    const limits = {
+      signal: AbortSignal.any([signal, database.lost]),
+      deadlineMs: () => performance.now() + LONGEST_PAUSE_MS,
+    };
+    const work = () =>
+      withHyCloud(config, limits, log, (hycloud) =>
+        backfill({ hycloud, database, log, onPlan, onProgress }, settings).finally(() =>
+          Object.assign(cost, hycloud.stats),
+        ),
+      );
+    return withRun(database, start, work, describe);
+  }).finally(progress.stop);
 
   warnOfFailures(failuresOf(report), 'other valves failed too: run it again to see what remains', log);
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
@@ -86,7 +93,7 @@ function firstError({ failures }: BackfillReport): HyCloudError | null {
   return first?.error ?? null;
 }
 
-function describe(report: BackfillReport): Omit<RunEnd, 'requests' | 'retries'> {
+function endOfReport(report: BackfillReport): Omit<RunEnd, keyof HyCloudStats> {
   const [first] = report.failures.values();
   return {
     valves: report.valves,

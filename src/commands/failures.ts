@@ -1,6 +1,8 @@
 import type { Logger } from 'pino';
 import { printable } from '../domain/text.ts';
 import { valveLabel } from '../domain/valve.ts';
+import type { RunEnd } from '../database/runs.ts';
+import type { HyCloudStats } from '../hycloud/client.ts';
 import type { PollFailure } from '../polling/report.ts';
 
 /** Of a fleet that fails as a whole, each valve would have its line. */
@@ -16,4 +18,11 @@ export function warnOfFailures(failures: readonly PollFailure[], others: string,
   }
   const left = failures.length - MAX_LOGGED;
   if (left > 0) log.warn({ valves: left }, others);
+}
+
+/** The end of a run that an error ended, for its row in tasmart_runs. */
+export function endOfError(error: unknown, signal: AbortSignal, stored: number): Omit<RunEnd, keyof HyCloudStats> {
+  const counts = { valves: 0, stored, unchanged: 0, silent: 0, failed: 0 };
+  const message = error instanceof Error ? error.message : String(error);
+  return { ...counts, outcome: signal.aborted ? 'interrupted' : 'failed', error: message };
 }

@@ -1,61 +1,52 @@
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
-import { errorStatus, stopStatus } from './exit-status.ts';
+import { count } from '../domain/text.ts';
+import type { Ending, RunListener } from './run-listener.ts';
 
-/** Together five seconds at most; the first runs beside the work. */
+/** Together at most five seconds. The ping at the start runs while the poll works. */
 const START_LIMIT_MS = 2000;
 const END_LIMIT_MS = 3000;
 
-/** How a run ended, and what may be told about it to somebody else's service. */
-export interface Ending {
-  status: number;
-  text: string;
-}
-
 /**
- * Tells the monitor that a run began (when `work` calls its argument) and how it ended: the plain URL for success, else
- * the exit status. Without a URL, or where the monitor fails, the run is just the same.
+ * Tells the monitor that a run began, and how it ended: the plain URL for success, else the exit status. A monitor that
+ * fails changes nothing about the run.
  *
- * A run that finds another one under way is only noted: it says neither that all is well nor that a run began, so that
- * one that hangs is missed however many come after it.
+ * A run that finds another one at work is logged at the monitor (`/log`), and counts neither as a start nor as a
+ * success: otherwise it would hide that the other one hangs.
  *
+ * @param url null: no monitor is configured
  * @see https://healthchecks.io/docs/http_api/
  */
-export async function withHealthcheck(
-  url: string | null,
-  { signal, log }: { signal: AbortSignal; log: Logger },
-  work: (begun: () => void) => Promise<Ending>,
-): Promise<number> {
-  let start: Promise<void> | null = null;
-  const begun = () => {
-    start ??= ping(url, '/start', '', START_LIMIT_MS, log);
+export function createHealthcheck(url: string | null, log: Logger): RunListener {
+  if (url === null) return {};
+  let start: Promise<void> | undefined;
+  return {
+    begun: () => {
+      start ??= ping(url, '/start', '', START_LIMIT_MS, log);
+    },
+    ended: async (ending) => {
+      await start; // the monitor must not receive the start after the end
+      const { status } = ending;
+      const suffix = status === EXIT_STATUS.locked ? '/log' : status === 0 ? '' : `/${status}`;
+      await ping(url, suffix, `${describe(ending)} (exit status ${status}, ${hostname()})`, END_LIMIT_MS, log);
+    },
   };
-  const end = async ({ status, text }: Ending) => {
-    await start; // or it might come in after the end
-    const suffix = status === EXIT_STATUS.locked ? '/log' : status === 0 ? '' : `/${status}`;
-    await ping(url, suffix, `${text} (exit status ${status}, ${hostname()})`, END_LIMIT_MS, log);
-  };
-  try {
-    const ending = await work(begun);
-    await end({ ...ending, status: stopStatus(signal) ?? ending.status });
-    return ending.status;
-  } catch (error) {
-    const status = stopStatus(signal) ?? errorStatus(error);
-    await end({ status, text: describe(status, error) });
-    throw error;
-  }
 }
 
-/** Its kind alone: an error's message may hold names, addresses, whatever somebody typed. */
-function describe(status: number, error: unknown): string {
+/** Counts and kinds only: the monitor belongs to a third party, and an error's message may hold names or addresses. */
+function describe({ summary, error, status }: Ending): string {
+  if (summary) {
+    const { outcome, valves, stored, silent, failures } = summary.report;
+    const { requests, retries } = summary;
+    return `${outcome}: ${count(valves, 'valve')}, ${count(stored, 'reading')} stored, ${silent} silent, ${failures.length} failed, ${count(requests, 'request')}, ${count(retries, 'retry', 'retries')}`;
+  }
   if (error instanceof KnownError && status === EXIT_STATUS[error.kind]) return `failed: ${error.kind}`;
   return status === EXIT_STATUS.defect ? 'failed: a defect of tasmart' : 'interrupted';
 }
 
-/** The URL is a secret of its own, so nothing but its host is logged. */
-async function ping(url: string | null, suffix: string, body: string, limitMs: number, log: Logger): Promise<void> {
-  if (url === null) return;
+/** The URL is a secret: log its host only. */
+async function ping(url: string, suffix: string, body: string, limitMs: number, log: Logger): Promise<void> {
   const target = new URL(url);
   target.pathname = `${target.pathname.replace(/\/$/, '')}${suffix}`;
   try {

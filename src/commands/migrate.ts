@@ -1,5 +1,5 @@
 import { withAnyDatabase } from '../database/open.ts';
-import { loadMigrations, migrate } from '../database/migrations.ts';
+import { loadSchemaFiles, migrate } from '../database/migrations.ts';
 import type { CommandContext } from './context.ts';
 import { createLog } from './log.ts';
 import { OPEN_OPTIONS, SQL_DIR } from './package.ts';
@@ -9,15 +9,15 @@ import { loadConfig } from './settings.ts';
 export async function run(_options: object, { globals, giveUp }: CommandContext): Promise<number> {
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
-  const migrations = await loadMigrations(SQL_DIR);
+  const files = await loadSchemaFiles(SQL_DIR);
   const say = (line: string) => process.stdout.write(`${line}\n`);
   const applied = await withAnyDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, (database) =>
-    migrate(database.client, migrations, say, ({ name }) => say(`applied ${name}`)),
+    migrate(database.client, files, say, ({ name }) => say(`applied ${name}`)),
   );
   say(
     applied.length === 0
       ? 'the schema is up to date: nothing to do'
-      : `the schema is up to date: ${applied.length} migrations applied`,
+      : `the schema is up to date: ${applied.length} files applied`,
   );
   return 0;
 }

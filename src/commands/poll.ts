@@ -1,31 +1,29 @@
+import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
 import type { Logger } from 'pino';
 import type { Config, Section } from '../config/config.ts';
 import { requireConfig } from '../config/parse.ts';
-import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
-import { withRunLock, type RunEnd } from '../database/runs.ts';
+import { withRun, type RunEnd } from '../database/runs.ts';
 import { KnownError } from '../domain/errors.ts';
 import { parseShard, type Shard } from '../domain/shard.ts';
-import { count } from '../domain/text.ts';
-import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../domain/time.ts';
-import type { HyCloudStats } from '../hycloud/client.ts';
+import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../domain/time.ts';
+import type { HyCloud, HyCloudStats } from '../hycloud/client.ts';
 import { shardPace } from '../polling/pace.ts';
-import { storedOf, type PollReport } from '../polling/report.ts';
-import { poll, type PollDependencies, type PollSettings } from '../polling/run.ts';
-import type { SeenValve } from '../reporting/metrics.ts';
-import { pollFormat, runFields, type PollFormat, type PollSummary } from '../reporting/poll.ts';
+import type { PollReport } from '../polling/report.ts';
+import { poll, type PollSettings } from '../polling/run.ts';
+import { pollFormat, runFields, type PollSummary } from '../reporting/poll.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
-import { pollStatus } from './exit-status.ts';
-import { warnOfFailures } from './failures.ts';
-import { withHealthcheck } from './healthcheck.ts';
-import { withHyCloud, type Limits } from './hycloud.ts';
+import { withDeadline, type RunLimits } from './deadline.ts';
+import { errorStatus, pollStatus, stopStatus } from './exit-status.ts';
+import { endOfError, warnOfFailures } from './failures.ts';
+import { createHealthcheck } from './healthcheck.ts';
+import { withHyCloud } from './hycloud.ts';
 import { createLog } from './log.ts';
-import { withMetrics } from './metrics.ts';
+import { createMetrics } from './metrics.ts';
 import { write } from './output.ts';
-import { OPEN_OPTIONS } from './package.ts';
-import { withRecordedRun } from './recorded-run.ts';
+import { OPEN_OPTIONS, VERSION } from './package.ts';
+import type { Ending, RunListener } from './run-listener.ts';
 import { readConfig } from './settings.ts';
 
 export interface PollOptions {
@@ -36,31 +34,43 @@ export interface PollOptions {
   format: OutputFormat;
 }
 
-/** Left to itself, V8 lets the heap grow to two or three times what is alive before it looks for garbage. */
-const LEAN_HEAP = '--heap-growing-percent=20';
-
 /** `tasmart poll`: one run. Returns the exit status. */
 export async function run(options: PollOptions, context: CommandContext): Promise<number> {
-  setFlagsFromString(LEAN_HEAP);
+  const { signal } = context;
   const log = await createLog(context.globals);
   const dryRun = options.dryRun ?? false;
   const shard = givenShard(options.shard);
   const parsed = await readConfig(context.globals, log);
-  const healthcheckUrl = dryRun ? null : parsed.config.healthcheckUrl;
-  return withHealthcheck(healthcheckUrl, { signal: context.signal, log }, async (begun) => {
+  const listeners: RunListener[] = [createHealthcheck(dryRun ? null : parsed.config.healthcheckUrl, log)];
+  const cost = { requests: 0, retries: 0 };
+  let startedMs = performance.now();
+  const ended = async (end: Pick<Ending, 'status' | 'summary' | 'error'>) => {
+    const ending = { ...end, ...cost, seconds: secondsSince(startedMs), status: stopStatus(signal) ?? end.status };
+    await Promise.all(listeners.map(async (listener) => listener.ended?.(ending)));
+  };
+  try {
     const config = requireConfig(parsed, sections(dryRun, shard !== null));
-    if (!dryRun) await startLater(config, context.signal, log);
-    const startedMs = performance.now();
-    const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
+    if (!dryRun) await startLater(config, signal, log);
+    startedMs = performance.now();
     const settings = pollSettings(config, options.valve ?? [], shard ?? config.shard);
-    const { timezone, properties } = config;
+    const { timezone, properties, metricsFile } = config;
     const output = pollFormat(options.format, { timezone, properties, dryRun });
-    const run: Run = { config, settings, limits, signal: context.signal, startedMs, output, log };
-    const summary = await (dryRun ? pollOnly(run) : pollAndStore(run, begun));
+    listeners.push({ polled: output.add });
+    const isNarrowed = settings.only.length > 0;
+    if (!dryRun) listeners.push(createMetrics({ file: metricsFile, shard: settings.shard, isNarrowed, log }));
+    const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
+    const run = { config, settings, limits, signal, cost, listeners, log };
+    const report = await (dryRun ? pollOnly(run) : pollAndStore(run));
+    const summary = { report, dryRun, ...cost, seconds: secondsSince(startedMs) };
     for (const text of output.text(summary)) await write(text);
     logSummary(summary, log);
-    return { status: pollStatus(summary.report), text: describe(summary) };
-  });
+    const status = pollStatus(report);
+    await ended({ status, summary, error: null });
+    return status;
+  } catch (error) {
+    await ended({ status: errorStatus(error), summary: null, error });
+    throw error;
+  }
 }
 
 /** @throws KnownError exit 64 */
@@ -91,52 +101,60 @@ async function startLater({ startJitterSeconds }: Config, signal: AbortSignal, l
 interface Run {
   config: Config;
   settings: PollSettings;
-  limits: PollLimits;
-  /** the user's alone, unlike that of `limits` */
+  limits: RunLimits;
+  /** aborts only at the user's signal; that of `limits` aborts at the deadline too */
   signal: AbortSignal;
-  startedMs: number;
-  output: PollFormat;
+  /** set when the run ends, however it ends */
+  cost: HyCloudStats;
+  listeners: readonly RunListener[];
   log: Logger;
 }
 
-async function pollOnly({ config, settings, limits, startedMs, output, log }: Run): Promise<PollSummary> {
-  return withHyCloud(paced(config, settings), limits, log, async (hycloud) => {
-    const report = await poll({ hycloud, database: null, log, onPolled: output.add }, settings);
-    return { report, dryRun: true, ...hycloud.stats, seconds: secondsSince(startedMs) };
+async function pollOnly(run: Run): Promise<PollReport> {
+  return withRunHyCloud(run, run.limits.signal, (hycloud) =>
+    poll({ hycloud, database: null, log: run.log, onPolled: tellPolled(run.listeners) }, run.settings),
+  );
+}
+
+async function pollAndStore(run: Run): Promise<PollReport> {
+  const { config, settings, limits, signal, cost, listeners, log } = run;
+  let stored = 0;
+  const countStored: RunListener = {
+    polled: (valves) => {
+      for (const valve of valves) stored += valve.stored.size;
+    },
+  };
+  const onPolled = tellPolled([countStored, ...listeners]);
+  const start = { mode: 'poll', shard: settings.shard, host: hostname(), version: VERSION } as const;
+  const describe = (result: { report: PollReport } | { error: unknown }): RunEnd => ({
+    ...('report' in result ? endOfReport(result.report, signal) : endOfError(result.error, signal, stored)),
+    ...cost,
+  });
+  return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp: limits.giveUp }, (database) => {
+    // What is read after the session is lost could not be stored.
+    const stop = AbortSignal.any([limits.signal, database.lost]);
+    const work = () => {
+      for (const listener of listeners) listener.begun?.();
+      return withRunHyCloud(run, stop, (hycloud) => poll({ hycloud, database, log, onPolled }, settings));
+    };
+    return withRun(database, start, work, describe);
   });
 }
 
-/** `begun` is called once nothing else keeps the run from beginning. */
-async function pollAndStore(
-  { config, settings, limits, signal, startedMs, output, log }: Run,
-  begun: () => void,
-): Promise<PollSummary> {
-  let stats: HyCloudStats = { requests: 0, retries: 0 };
-  const seen: SeenValve[] = [];
-  const onPolled: PollDependencies['onPolled'] = (valves, nowUs) => {
-    output.add(valves, nowUs);
-    if (config.metricsFile !== null) for (const { valve, newest } of valves) seen.push({ valve, newest });
-  };
-  const read = (database: Database) => {
-    begun();
-    // What is read when the session is lost could not be stored.
-    const stop = AbortSignal.any([limits.signal, database.lost]);
-    return withHyCloud(paced(config, settings), { ...limits, signal: stop }, log, async (hycloud) => {
-      ({ stats } = hycloud);
-      const report = await storeRun({ hycloud, database, log, onPolled }, settings, signal);
-      return { report, dryRun: false, ...stats, seconds: secondsSince(startedMs) };
-    });
-  };
-  const isNarrowed = settings.only.length > 0;
-  return withMetrics(
-    { file: config.metricsFile, shard: settings.shard, startedMs, isNarrowed, signal, log },
-    () => stats,
-    seen,
-    () =>
-      withDatabase(config.database, { ...OPEN_OPTIONS, giveUp: limits.giveUp }, (database) =>
-        withRunLock(database, { mode: 'poll', shard: settings.shard }, () => read(database)),
-      ),
+async function withRunHyCloud<T>(
+  { config, settings, limits, cost, log }: Run,
+  signal: AbortSignal,
+  use: (hycloud: HyCloud) => Promise<T>,
+): Promise<T> {
+  return withHyCloud(paced(config, settings), { ...limits, signal }, log, (hycloud) =>
+    use(hycloud).finally(() => Object.assign(cost, hycloud.stats)),
   );
+}
+
+function tellPolled(listeners: readonly RunListener[]): NonNullable<RunListener['polled']> {
+  return (valves, nowUs) => {
+    for (const listener of listeners) listener.polled?.(valves, nowUs);
+  };
 }
 
 function paced(config: Config, { shard }: PollSettings): Config {
@@ -145,37 +163,6 @@ function paced(config: Config, { shard }: PollSettings): Config {
 
 function secondsSince(startedMs: number): number {
   return (performance.now() - startedMs) / 1000;
-}
-
-interface PollLimits extends Limits {
-  giveUp: AbortSignal;
-}
-
-/**
- * Stops at a signal, or before the deadline with some time to spare for storing what was read; at the deadline itself,
- * what still waits for the database is given up.
- */
-function withDeadline(
-  { signal, giveUp }: Pick<CommandContext, 'signal' | 'giveUp'>,
-  startedMs: number,
-  deadlineSeconds: number,
-): PollLimits {
-  const deadlineMs = startedMs + deadlineSeconds * 1000;
-  const spareMs = 1000 * Math.min(deadlineSeconds / 2, Math.max(1, deadlineSeconds / 20));
-  const overrun = new KnownError('database', `the database kept the run until its deadline (${deadlineSeconds} s)`, {
-    remedy: 'look for locks and load (pg_locks, pg_stat_activity); the next run will catch up',
-  });
-  return {
-    signal: AbortSignal.any([signal, abortedAt(deadlineMs - spareMs)]),
-    giveUp: AbortSignal.any([giveUp, abortedAt(deadlineMs, overrun)]),
-    deadlineMs: () => deadlineMs,
-  };
-}
-
-function abortedAt(timeMs: number, reason?: KnownError): AbortSignal {
-  const abort = new AbortController();
-  setTimeout(() => abort.abort(reason), timeMs - performance.now()).unref();
-  return abort.signal;
 }
 
 function pollSettings(config: Config, only: readonly string[], shard: Shard | null): PollSettings {
@@ -193,13 +180,8 @@ function pollSettings(config: Config, only: readonly string[], shard: Shard | nu
   };
 }
 
-async function storeRun(
-  dependencies: PollDependencies & { database: Database },
-  settings: PollSettings,
-  signal: AbortSignal,
-): Promise<PollReport> {
-  const { hycloud, database } = dependencies;
-  const describe = (report: PollReport): Omit<RunEnd, 'requests' | 'retries'> => ({
+function endOfReport(report: PollReport, signal: AbortSignal): Omit<RunEnd, keyof HyCloudStats> {
+  return {
     valves: report.valves,
     stored: report.stored,
     unchanged: report.unchanged,
@@ -207,24 +189,19 @@ async function storeRun(
     failed: report.failures.length,
     outcome: signal.aborted && report.failures.length > 0 ? 'interrupted' : report.outcome,
     error: report.failures[0]?.reason ?? null,
-  });
-  let stored = 0;
-  const onPolled: PollDependencies['onPolled'] = (valves, nowUs) => {
-    for (const valve of valves) stored += storedOf(valve);
-    dependencies.onPolled?.(valves, nowUs);
   };
-  const work = () => poll({ ...dependencies, onPolled }, settings);
-  const kind = { mode: 'poll', shard: settings.shard } as const;
-  return withRecordedRun(database, kind, hycloud.stats, work, describe, { signal, stored: () => stored });
 }
 
 function logSummary(summary: PollSummary, log: Logger): void {
-  warnOfFailures(summary.report.failures, 'other valves failed too: "tasmart status" lists them', log);
+  const { failures, skipped } = summary.report;
+  if (skipped) {
+    const { fromUs, toUs } = skipped.span;
+    const remedy = `run "tasmart backfill --from ${formatRfc3339(fromUs)} --to ${formatRfc3339(toUs)}"`;
+    log.warn(
+      { valves: skipped.valves, remedy },
+      'valves were last synced longer ago than catch_up_days; what lies between is not fetched',
+    );
+  }
+  warnOfFailures(failures, 'other valves failed too: "tasmart status" lists them', log);
   log.info(runFields(summary), 'run finished');
-}
-
-/** For the monitor, which is somebody else's: counts alone. */
-function describe({ report, requests, retries }: PollSummary): string {
-  const { outcome, valves, stored, silent, failures } = report;
-  return `${outcome}: ${count(valves, 'valve')}, ${count(stored, 'reading')} stored, ${silent} silent, ${failures.length} failed, ${count(requests, 'request')}, ${count(retries, 'retry', 'retries')}`;
 }

@@ -1,8 +1,13 @@
-import { access, constants, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, constants, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DateTime } from 'luxon';
 import type { Config } from '../config/config.ts';
-import { loadConsumption, loadMeteredValves, type MeteredValve } from '../database/consumption.ts';
+import {
+  loadConsumption,
+  loadMeteredValves,
+  type ConsumptionQuery,
+  type MeteredValve,
+} from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
 import { loadReadings, loadValveFacts } from '../database/report.ts';
@@ -11,12 +16,14 @@ import { KnownError } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
 import { US_PER_DAY, US_PER_HOUR, type Micros, type Span } from '../domain/time.ts';
 import type { ReportData, ValveReport } from '../reporting/report/data.ts';
+import type { Bucket } from '../reporting/report/embedded.ts';
 import { reportHtml } from '../reporting/report/html.ts';
 import { valveReport, type ReportSpan } from '../reporting/report/valve-report.ts';
 import { namedValves, zoneOf } from './consumption.ts';
 import type { CommandContext } from './context.ts';
 import { createLog } from './log.ts';
 import { OPEN_OPTIONS, REPORT_DIR, VERSION } from './package.ts';
+import { replaceFile } from './replace-file.ts';
 import { loadConfig } from './settings.ts';
 import { defaultMaxAgeUs, loadStatus } from './status.ts';
 import { parseSpan, parseTime } from './time.ts';
@@ -48,7 +55,9 @@ export async function run(options: ReportOptions, { globals, signal, giveUp }: C
     process.stdout.write(html);
     return 0;
   }
-  await replaceFile(options.out, html);
+  await replaceFile(options.out, html).catch((cause: unknown) => {
+    throw unwritable(options.out, cause);
+  });
   process.stdout.write(`${options.out}: ${size(Buffer.byteLength(html))}, ${count(data.valves.length, 'valve')}\n`);
   return 0;
 }
@@ -111,10 +120,16 @@ export async function loadReport(
     maxPowerKw: config.maxPowerKw,
   } as const;
   const previous = previousSpan(span);
+  // What SQL calls implausible today is a jump.
+  const loadBuckets = async (id: string, wanted: ConsumptionQuery): Promise<Bucket[]> =>
+    (await loadConsumption(database, id, wanted)).map((bucket) => ({
+      ...bucket,
+      quality: bucket.quality === 'implausible' ? 'jump' : bucket.quality,
+    }));
   const load = async ({ id }: MeteredValve) => ({
     readings: await loadReadings(database, id, span),
-    buckets: await loadConsumption(database, id, query),
-    previousBuckets: await loadConsumption(database, id, { ...query, ...previous, bucket: 'day' }),
+    buckets: await loadBuckets(id, query),
+    previousBuckets: await loadBuckets(id, { ...query, ...previous, bucket: 'day' }),
   });
   const reports: ValveReport[] = [];
   let loading = valves[0] && load(valves[0]);
@@ -171,19 +186,6 @@ async function checkTarget(file: string): Promise<void> {
   await access(dirname(resolve(file)), constants.W_OK).catch((cause: unknown) => {
     throw unwritable(file, cause);
   });
-}
-
-/** Whoever opens the page finds the old one or the new one, whole. @throws KnownError exit 78 */
-async function replaceFile(file: string, text: string): Promise<void> {
-  const draft = `${file}.${process.pid}`;
-  try {
-    await rm(draft, { force: true }); // of a run that was killed, and had our number
-    await writeFile(draft, text, { flag: 'wx' });
-    await rename(draft, file);
-  } catch (error) {
-    await rm(draft, { force: true }).catch(() => undefined);
-    throw unwritable(file, error);
-  }
 }
 
 function unwritable(file: string, cause: unknown): KnownError {

@@ -5,6 +5,11 @@ import type { Config, ParsedConfig, Problem, Section } from '../config/config.ts
 import { parseConfig, requireConfig } from '../config/parse.ts';
 import { KnownError } from '../domain/errors.ts';
 import type { GlobalOptions } from './context.ts';
+import { readSecrets } from './secrets.ts';
+import { decodeText, jsonErrorPlace } from './text-file.ts';
+
+export const UNVERIFIED =
+  'NODE_TLS_REJECT_UNAUTHORIZED=0 is set: tasmart checks the certificates of HyCloud and the database as without it';
 
 /** config.json, .env and the process's own environment, which wins. @throws ConfigError with every problem at once */
 export async function loadConfig(globals: GlobalOptions, sections: readonly Section[], log: Logger): Promise<Config> {
@@ -17,15 +22,25 @@ export async function readConfig(globals: GlobalOptions, log: Logger): Promise<P
   const text = await readOptional(globals.config, 'config.json', '--config');
   const envText = await readOptional(globals.envFile, '.env', '--env-file');
   if (envText !== null) await warnIfOpen(globals.envFile ?? '.env', log);
+  if (process.env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') log.warn(UNVERIFIED);
   return parseSettings({ name: globals.config ?? 'config.json', text }, envText);
 }
 
 /** What the files say, together with the process's own environment. `text` null: there is no such file. */
-export function parseSettings(file: { name: string; text: string | null }, envText: string | null): ParsedConfig {
+export async function parseSettings(
+  file: { name: string; text: string | null },
+  envText: string | null,
+): Promise<ParsedConfig> {
   const { json, problem } = parseJson(file);
-  const parsed = parseConfig(json, { ...parseEnvFile(envText ?? ''), ...process.env });
-  if (problem === null) return parsed;
-  return { ...parsed, problems: [problem, ...parsed.problems.filter(({ section }) => section !== 'targets')] };
+  const { env, problems: secretProblems } = await readSecrets(parseEnvFile(envText ?? ''), process.env);
+  const parsed = parseConfig(json, env);
+  // A secret whose file is wrong is not missing.
+  const explained = new Set(secretProblems.map(({ key }) => key.replace(/_FILE$/, '')));
+  const left = parsed.problems.filter(({ key, section }) => {
+    const isDatabase = explained.has('DATABASE_URL') && section === 'database';
+    return !isDatabase && !explained.has(key) && !(problem && section === 'targets');
+  });
+  return { ...parsed, problems: [...(problem ? [problem] : []), ...secretProblems, ...left] };
 }
 
 /** null: it is not there, and was not named. @throws KnownError exit 78 */
@@ -34,19 +49,18 @@ export async function readOptional(
   fallback: string,
   option: string,
 ): Promise<string | null> {
+  const file = named ?? fallback;
   try {
-    return await readFile(named ?? fallback, 'utf8');
+    const text = decodeText(await readFile(file));
+    if (text !== null) return text;
   } catch (cause) {
     if (named === undefined && (cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new KnownError(
-      'config',
-      `${named ?? fallback} cannot be read (${(cause as NodeJS.ErrnoException).code ?? '?'})`,
-      {
-        remedy: `check the file, its permissions, or ${option}`,
-        cause,
-      },
-    );
+    throw new KnownError('config', `${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? '?'})`, {
+      remedy: `check the file, its permissions, or ${option}`,
+      cause,
+    });
   }
+  throw new KnownError('config', `${file} is in UTF-16`, { remedy: 'save it as UTF-8' });
 }
 
 function parseJson({ name, text }: { name: string; text: string | null }): { json: unknown; problem: Problem | null } {
@@ -55,9 +69,9 @@ function parseJson({ name, text }: { name: string; text: string | null }): { jso
     return { json: {}, problem: { key: 'config.json', message, section: 'targets' } };
   }
   try {
-    return { json: JSON.parse(text.replace(/^\uFEFF/, '')), problem: null };
-  } catch (error) {
-    const message = `is not valid JSON: ${error instanceof Error ? error.message : ''}`;
+    return { json: JSON.parse(text), problem: null };
+  } catch {
+    const message = `is not valid JSON: ${jsonErrorPlace(text)}`;
     return { json: {}, problem: { key: name, message, section: null } };
   }
 }

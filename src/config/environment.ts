@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { DatabaseConfig, HyCloudConfig, Problem, Section, SslMode } from './config.ts';
+import type { DatabaseConfig, HyCloudConfig, Problem, Section, ServerConfig, SslMode } from './config.ts';
 
 /** Variables as they came: the process's own over those of the env file. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -32,11 +32,14 @@ function parseBaseUrl(text: string, report: Report): string {
     report('HYCLOUD_BASE_URL', `is not a URL such as ${PRODUCTION}`);
     return PRODUCTION;
   }
-  if (url.username || url.password) report('HYCLOUD_BASE_URL', 'must not hold a user or password');
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    report('HYCLOUD_BASE_URL', 'must be https: plain http would send the key in clear (only loopback may use it)');
-  }
   const path = url.pathname.endsWith('/') ? url.pathname : `${url.pathname}/`;
+  if (url.username || url.password) {
+    report('HYCLOUD_BASE_URL', 'must not hold a user or password');
+  } else if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+    report('HYCLOUD_BASE_URL', 'must be https: plain http would send the key in clear (only loopback may use it)');
+  } else if (!path.endsWith('/api/v1/')) {
+    report('HYCLOUD_BASE_URL', `must end in /api/v1, as ${PRODUCTION} does (its path is "${url.pathname}")`);
+  }
   return `${url.origin}${path}`;
 }
 
@@ -78,12 +81,15 @@ function fromParts(env: Environment, report: Report): DatabaseConfig {
     host,
     port: parsePort(read(env, 'DB_PORT') ?? '5432', 'DB_PORT', report),
     user: required('DB_USER'),
-    password: passwordOf(env),
+    ...parsePassword(env, null, report),
     database: required('DB_DATABASE'),
     sslMode: parseSslMode(read(env, 'DB_SSLMODE'), host, 'DB_SSLMODE', report),
     sslCaFile: read(env, 'DB_SSL_CA') ?? null,
+    ...parseClientCertificate(env, new URLSearchParams(), report),
   };
 }
+
+const URL_PARAMETERS = ['host', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey'];
 
 /** libpq takes a user without a host (a socket is named behind); URLs as browsers read them do not. */
 const NO_HOST = 'no-host.invalid';
@@ -96,8 +102,8 @@ function fromUrl(text: string, env: Environment, report: Report): DatabaseConfig
   }
   const params = new URLSearchParams(url?.search);
   // Neither names nor values are quoted: of a password that holds a ?, they are the rest.
-  if ([...params.keys()].some((name) => !['host', 'sslmode', 'sslrootcert'].includes(name))) {
-    report('DATABASE_URL', 'has parameters other than host, sslmode and sslrootcert');
+  if ([...params.keys()].some((name) => !URL_PARAMETERS.includes(name))) {
+    report('DATABASE_URL', `has parameters other than ${URL_PARAMETERS.join(', ')}`);
   }
   const part = (value: string | undefined, what: string): string => {
     if (url && !value) report('DATABASE_URL', `names no ${what}`);
@@ -110,25 +116,65 @@ function fromUrl(text: string, env: Environment, report: Report): DatabaseConfig
     host: part(host, 'host'),
     port: parsePort(url?.port === '' ? '5432' : (url?.port ?? '5432'), 'DATABASE_URL', report),
     user: part(decode(url?.username ?? ''), 'user'),
-    password: url?.password ? decode(url.password) : passwordOf(env),
+    ...parsePassword(env, url?.password ? decode(url.password) : null, report),
     database: part(decode(url?.pathname.slice(1) ?? ''), 'database'),
     sslMode: params.has('sslmode')
       ? parseSslMode(params.get('sslmode'), host, 'DATABASE_URL', report)
       : parseSslMode(read(env, 'DB_SSLMODE'), host, 'DB_SSLMODE', report),
     sslCaFile: params.get('sslrootcert') ?? read(env, 'DB_SSL_CA') ?? null,
+    ...parseClientCertificate(env, params, report),
   };
+}
+
+function parseClientCertificate(
+  env: Environment,
+  params: URLSearchParams,
+  report: Report,
+): Pick<ServerConfig, 'sslCertFile' | 'sslKeyFile'> {
+  const sslCertFile = params.get('sslcert') ?? read(env, 'DB_SSL_CERT') ?? null;
+  const sslKeyFile = params.get('sslkey') ?? read(env, 'DB_SSL_KEY') ?? null;
+  if (sslCertFile !== null && sslKeyFile === null) report('DB_SSL_KEY', 'is not set, but DB_SSL_CERT is: name both');
+  if (sslCertFile === null && sslKeyFile !== null) report('DB_SSL_CERT', 'is not set, but DB_SSL_KEY is: name both');
+  return { sslCertFile, sslKeyFile };
+}
+
+/** Blanks may be part of a password. */
+function parsePassword(
+  env: Environment,
+  fromUrl: string | null,
+  report: Report,
+): Pick<ServerConfig, 'password' | 'passwordCommand'> {
+  const password = fromUrl ?? (env['DB_PASS'] === '' ? null : (env['DB_PASS'] ?? null));
+  const passwordCommand = read(env, 'DB_PASS_COMMAND') ?? null;
+  if (password !== null && passwordCommand !== null) {
+    report(
+      'DB_PASS_COMMAND',
+      `and ${fromUrl === null ? 'DB_PASS' : 'a password in DATABASE_URL'} are both set: keep one`,
+    );
+  }
+  return { password, passwordCommand };
 }
 
 function parseSslMode(text: string | null | undefined, host: string, key: string, report: Report): SslMode {
   if (!text) return host.startsWith('/') || isLoopback(host) ? 'disable' : 'verify-full';
-  if (!SSL_MODES.includes(text)) report(key, `has an sslmode other than ${SSL_MODES.join(', ')}`);
+  if (!SSL_MODES.includes(text)) {
+    report(key, `has an sslmode other than ${SSL_MODES.join(', ')}${quoted(text, OTHER_SSL_MODES)}`);
+  }
   return text as SslMode;
 }
 
 function parsePort(text: string, key: string, report: Report): number {
   const port = Number(text);
-  if (!/^\d+$/.test(text) || port < 1 || port > 65535) report(key, 'has a port that is not between 1 and 65535');
+  if (/^\d+$/.test(text) && port >= 1 && port <= 65535) return port;
+  report(key, `has a port that is not between 1 and 65535${quoted(text, /^[-+.\dx]{1,8}$/)}`);
   return port;
+}
+
+const OTHER_SSL_MODES = /^(prefer|allow|no-verify|disable|require|verify-ca|verify-full)$/i;
+
+/** The wrong value, where it is of a kind that can be no secret in the wrong place. */
+function quoted(text: string, harmless: RegExp): string {
+  return harmless.test(text) ? ` (it is "${text}")` : '';
 }
 
 export function isLoopback(host: string): boolean {
@@ -140,12 +186,6 @@ export function isLoopback(host: string): boolean {
 export function read(env: Environment, key: string): string | undefined {
   const value = env[key]?.trim();
   return value === '' ? undefined : value;
-}
-
-/** Blanks may be part of it. */
-function passwordOf(env: Environment): string | null {
-  const password = env['DB_PASS'] ?? '';
-  return password === '' ? null : password;
 }
 
 function decode(text: string): string {

@@ -92,7 +92,7 @@ export function parseFile(json: unknown, problems: Problem[]): FileConfig {
   const result = schema.safeParse(json);
   if (result.success) return result.data;
   const { issues } = result.error;
-  for (const issue of issues) problems.push(...explain(issue));
+  for (const issue of issues) problems.push(...explain(issue, json));
   const wrong = new Set(issues.map(({ path }) => path[0]));
   const sound = Object.entries(json ?? {}).filter(([key]) => Object.hasOwn(schema.shape, key) && !wrong.has(key));
   return schema.parse(Object.fromEntries(sound));
@@ -114,7 +114,7 @@ export function targetsOf(file: FileConfig): Target[] {
     .filter((entry) => entry.projectName !== null || entry.projectId !== null || entry.valves.length > 0);
 }
 
-function explain(issue: z.core.$ZodIssue): Problem[] {
+function explain(issue: z.core.$ZodIssue, json: unknown): Problem[] {
   const key = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys') {
     const known = Object.keys((issue.path.length > 0 ? target : schema).shape);
@@ -127,11 +127,29 @@ function explain(issue: z.core.$ZodIssue): Problem[] {
   if (issue.code === 'invalid_union') {
     // Of a union's branches, the list says which of its entries is wrong.
     const inner = issue.errors.flat().filter((error) => error.path.length > 0);
-    if (inner.length > 0) return inner.flatMap((error) => explain({ ...error, path: [...issue.path, ...error.path] }));
+    const whole = (error: z.core.$ZodIssue) => ({ ...error, path: [...issue.path, ...error.path] });
+    if (inner.length > 0) return inner.flatMap((error) => explain(whole(error), json));
   }
-  return [{ key: key || 'config.json', message: key ? issue.message : 'must hold one JSON object', section: null }];
+  const message = key ? `${issue.message}${quoted(valueAt(json, issue.path))}` : 'must hold one JSON object';
+  return [{ key: key || 'config.json', message, section: null }];
 }
 
+function valueAt(json: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown>)[key], json);
+}
+
+const MAX_QUOTED = 40;
+
+/** The wrong value, where it is a short one. */
+function quoted(value: unknown): string {
+  if (typeof value === 'object' || value === undefined) return '';
+  const text = JSON.stringify(value);
+  return text.length > MAX_QUOTED ? '' : ` (it is ${text})`;
+}
+
+/** A name that holds the wrong one, or is held by it, is nearer than one with fewer letters to change. */
 function nearest(unknown: string, known: readonly string[]): string {
-  return `: did you mean ${closest(unknown, [...known])}?`;
+  const lower = unknown.toLowerCase();
+  const related = known.filter((name) => lower !== '' && (name.includes(lower) || lower.includes(name)));
+  return `: did you mean ${closest(unknown, [...(related.length > 0 ? related : known)])}?`;
 }

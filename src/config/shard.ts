@@ -30,5 +30,5 @@ export function parseShardOf(env: Environment, problems: Problem[]): Shard | nul
   const isWhole = /^\d+$/.test(index) && /^\d+$/.test(count);
   const shard = isWhole ? toShard(Number(index) + 1, Number(count)) : null;
   const range = `must be a number below ${job.count}, which must be at most ${MAX_SHARDS}`;
-  return shard ?? report(job.index, range);
+  return shard ?? report(job.index, `${range} (they are "${index}" and "${count}")`);
 }

@@ -1,9 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import pg from 'pg';
 import { KnownError } from '../domain/errors.ts';
 import { DatabaseError } from './errors.ts';
+import { passwordOf } from './password.ts';
+import { pinSearchPath, requireOwnSession } from './session.ts';
+import { tlsOptions } from './tls.ts';
 
 export interface ServerSettings {
   /** host name, address, or the folder of a unix socket */
@@ -14,6 +16,10 @@ export interface ServerSettings {
   readonly database: string;
   readonly sslMode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
   readonly sslCaFile: string | null;
+  readonly sslCertFile?: string | null;
+  readonly sslKeyFile?: string | null;
+  /** prints the password */
+  readonly passwordCommand?: string | null;
 }
 
 /** One session; every statement goes through it, one after the other, so whoever loses the session loses its locks too. */
@@ -25,6 +31,8 @@ export interface Database {
   /** aborts when the session is lost: whatever is read for it then could not be stored */
   lost: AbortSignal;
   client: pg.Client;
+  /** the server process as the login named it; a pooler names another */
+  loginPid: number;
 }
 
 export interface ConnectionOptions {
@@ -38,13 +46,16 @@ export interface ConnectionOptions {
 const CONNECT_TIMEOUT_MS = 10_000;
 /**
  * No statement of ours takes seconds; beyond this something is wrong, and the run should say so. And a session whose
- * machine is gone is to free its locks within a minute, not after the two hours of TCP's default. Compiling what takes
+ * machine is gone is to free its locks within a minute, not after the two hours of TCP's default; that of a program that
+ * is stopped, within the hour. Compiling what takes
  * milliseconds took seconds: `status` 0.8 s instead of 0.2 over 40 valves, 14 s on a table of a hundred chunks.
  */
 const SESSION_SETTINGS = `
   set statement_timeout = '60s';
   set lock_timeout = '20s';
   set idle_in_transaction_session_timeout = '60s';
+  set default_transaction_isolation = 'read committed';
+  set idle_session_timeout = '1h';
   set tcp_keepalives_idle = 30;
   set tcp_keepalives_interval = 10;
   set tcp_keepalives_count = 3;
@@ -52,6 +63,8 @@ const SESSION_SETTINGS = `
   set jit = off`;
 /** More than the server itself allows a statement. */
 const ANSWER_LIMIT_MS = 90_000;
+/** The second connection only tells whether a pooler is in between. */
+const SECOND_LIMIT_MS = 3000;
 /** By then everything is committed. */
 const GOODBYE_LIMIT_MS = 5000;
 
@@ -62,22 +75,38 @@ interface Session {
   lose: (reason: unknown) => void;
 }
 
-/** Connects, hands the session to `use`, and disconnects whatever happens. @throws DatabaseError */
+/** Connects, hands the session to `use`, and disconnects whatever happens. @throws DatabaseError, KnownError */
 export async function withConnection<T>(
   settings: ServerSettings,
+  options: ConnectionOptions,
+  use: (database: Database) => Promise<T>,
+): Promise<T> {
+  const tls = await tlsOptions(settings);
+  const password = await passwordOf(settings, options.giveUp);
+  return withSession({ ...settings, password }, tls, options, async (database) => {
+    const openSecond = <U>(work: (second: Database) => Promise<U>) =>
+      withSession({ ...settings, password }, tls, { ...options, answerLimitMs: SECOND_LIMIT_MS }, work);
+    await requireOwnSession(database, openSecond);
+    await database.query(SESSION_SETTINGS);
+    await pinSearchPath(database);
+    return use(database);
+  });
+}
+
+async function withSession<T>(
+  settings: ServerSettings,
+  tls: TlsOptions | false,
   { applicationName, giveUp, answerLimitMs = ANSWER_LIMIT_MS }: ConnectionOptions,
   use: (database: Database) => Promise<T>,
 ): Promise<T> {
   giveUp.throwIfAborted();
-  const session = createSession(settings, applicationName, await tlsOptions(settings));
+  const session = createSession(settings, applicationName, tls);
   const { client, lost, lose } = session;
   const cut = () => lose(giveUp.reason);
   giveUp.addEventListener('abort', cut);
   try {
-    await connect(session);
-    const database = databaseOf(session, answerLimitMs);
-    await database.query(SESSION_SETTINGS);
-    return await use(database);
+    const loginPid = await connect(session);
+    return await use(databaseOf(session, loginPid, answerLimitMs));
   } catch (error) {
     throw causeOf(error, lost);
   } finally {
@@ -88,9 +117,13 @@ export async function withConnection<T>(
   }
 }
 
-async function connect({ client, lost }: Session): Promise<void> {
+/** Returns the server process as the login names it. */
+async function connect({ client, lost }: Session): Promise<number> {
+  let pid = NaN;
+  client.connection.once('backendKeyData', ({ processID }: { processID: number }) => (pid = processID));
   try {
     await client.connect();
+    return pid;
   } catch (error) {
     throw asDatabaseError(error, lost);
   }
@@ -127,7 +160,7 @@ function createSession(settings: ServerSettings, applicationName: string, ssl: T
   return { client, lost: lost.signal, lose };
 }
 
-function databaseOf({ client, lost, lose }: Session, answerLimitMs: number): Database {
+function databaseOf({ client, lost, lose }: Session, loginPid: number, answerLimitMs: number): Database {
   async function query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
     lost.throwIfAborted();
     const limit = setTimeout(
@@ -145,6 +178,7 @@ function databaseOf({ client, lost, lose }: Session, answerLimitMs: number): Dat
   return {
     query,
     client,
+    loginPid,
     lost,
     async transaction(work) {
       await query('begin');
@@ -164,27 +198,4 @@ function asDatabaseError(error: unknown, lost: AbortSignal): unknown {
   // The server's own words are worth more than that the connection is gone.
   if (lost.aborted && !(error instanceof pg.DatabaseError)) return lost.reason;
   return error instanceof Error && !(error instanceof KnownError) ? new DatabaseError(error) : error;
-}
-
-/**
- * TLS as libpq means it, which wants none on a socket of this machine: `require` encrypts and checks nothing, unless there is a CA to check against; `verify-ca`
- * checks the chain, `verify-full` the name too. https://www.postgresql.org/docs/current/libpq-ssl.html
- */
-async function tlsOptions({ host, sslMode, sslCaFile }: ServerSettings): Promise<TlsOptions | false> {
-  if (sslMode === 'disable' || host.startsWith('/')) return false;
-  const ca = sslCaFile === null ? {} : { ca: await readCa(sslCaFile) };
-  if (sslMode === 'verify-full') return ca;
-  if (sslMode === 'require' && sslCaFile === null) return { rejectUnauthorized: false };
-  return { ...ca, checkServerIdentity: () => undefined };
-}
-
-async function readCa(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new KnownError('config', `DB_SSL_CA: ${file} cannot be read`, {
-      remedy: 'name the file with the CA certificates (for RDS: its CA bundle)',
-      cause,
-    });
-  }
 }

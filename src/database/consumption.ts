@@ -32,7 +32,7 @@ export interface Consumption {
   kwh: string | null;
   /** 0 … 1 */
   coverage: string;
-  quality: 'missing' | 'provisional' | 'reset' | 'jump' | 'estimated' | 'measured';
+  quality: 'missing' | 'provisional' | 'reset' | 'implausible' | 'estimated' | 'measured';
 }
 
 /** Every valve with a reading, in the registry or not, by name. @throws DatabaseError */

@@ -1,7 +1,10 @@
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isRoot, ownerOnTheWay } from './embedded/account.ts';
 import { openCluster, SUPERUSER, type Cluster, type ClusterOptions } from './embedded/cluster.ts';
 import { EmbeddedPostgresError } from './embedded/error.ts';
 import { DATABASE, returnLease, takeLease, type Lease } from './embedded/lease.ts';
+import { openAsOwner } from './embedded/owner.ts';
 import { POLL_MS, runningServer } from './embedded/postmaster-pid.ts';
 import { startServer, stopServer } from './embedded/server.ts';
 
@@ -15,6 +18,8 @@ export interface EmbeddedServer {
   close: () => Promise<void>;
 }
 
+const HERE = { host: '127.0.0.1', user: SUPERUSER, database: DATABASE } as const;
+
 /** Crash recovery of a large database is what may take long. */
 const OPEN_LIMIT_MS = 60_000;
 
@@ -24,20 +29,20 @@ const STOPPING_LIMIT_MS = 10_000;
 /**
  * A real PostgreSQL server in `folder`, from the binaries that npm brought: initialised, started or joined as need be.
  * Several processes may have it open at once; the last one to close stops it. A process that is killed leaves the server
- * running, and the next one joins it.
+ * running, and the next one joins it. Root opens a folder of another user with that user's rights only.
  *
  * @throws EmbeddedPostgresError with what to do
  */
 export async function openEmbedded(folder: string, options: ClusterOptions = {}): Promise<EmbeddedServer> {
+  const owner = isRoot() ? await ownerOnTheWay(join(resolve(folder), 'postgresql')) : null;
+  if (owner) return { ...HERE, ...(await openAsOwner(folder, owner, options)) };
   const cluster = await openCluster(folder, options);
   const { lease, port } = await joinServer(cluster, options.signal);
   let closed: Promise<void> | undefined;
   return {
-    host: '127.0.0.1',
+    ...HERE,
     port,
-    user: SUPERUSER,
     password: cluster.password,
-    database: DATABASE,
     close: () => (closed ??= returnLease(cluster, lease)),
   };
 }

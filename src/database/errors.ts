@@ -23,6 +23,10 @@ const EXPLANATIONS: readonly (readonly [code: string, explanation: Explanation])
   ['53', { kind: 'database', remedy: `the server lacks resources; ${NEXT_RUN}` }],
   ['57014', { kind: 'database', remedy: `a statement took too long: look for locks and load; ${NEXT_RUN}` }],
   ['55P03', { kind: 'database', remedy: `another session locks the table: see pg_locks; ${NEXT_RUN}` }],
+  [
+    '57P05',
+    { kind: 'database', remedy: `the session was idle for too long: this program or machine was stopped; ${NEXT_RUN}` },
+  ],
   ['57P', { kind: 'database', remedy: `the server is shutting down, starting or failing over; ${NEXT_RUN}` }],
   ['ENOTFOUND', { kind: 'database', remedy: 'check DB_HOST (or DATABASE_URL): the name does not resolve' }],
   ['EAI_AGAIN', { kind: 'database', remedy: `DNS does not answer; ${NEXT_RUN}` }],
@@ -32,16 +36,30 @@ const EXPLANATIONS: readonly (readonly [code: string, explanation: Explanation])
   ],
   [
     'ERR_TLS',
-    { kind: 'database', remedy: 'the certificate is for another name: check DB_HOST, or use DB_SSLMODE=verify-ca' },
+    {
+      kind: 'database',
+      remedy: 'the certificate is for another name: check DB_HOST; it may be another server that answers',
+    },
   ],
 ];
 
-/** pg's words where the server asks for a password and there is none. */
-const NO_PASSWORD = /^SASL: .*password must be/;
-const NO_PASSWORD_EXPLANATION: Explanation = {
-  kind: 'credentials',
-  remedy: 'the server asks for a password: set DB_PASS, or put it into DATABASE_URL',
-};
+/** By pg's own words, where there is no code. */
+const EXPLANATIONS_BY_WORDS: readonly (readonly [words: RegExp, explanation: Explanation])[] = [
+  [
+    /^SASL: .*password must be/,
+    {
+      kind: 'credentials',
+      remedy: 'the server asks for a password: set DB_PASS, DB_PASS_FILE or DB_PASS_COMMAND (~/.pgpass is not read)',
+    },
+  ],
+  [
+    /^timeout expired$/,
+    {
+      kind: 'database',
+      remedy: `nothing answers there: check DB_HOST and DB_PORT, and the firewall or security group; ${NEXT_RUN}`,
+    },
+  ],
+];
 
 const TLS = /certificate|SSL|TLS/i;
 const TLS_REMEDY = 'check DB_SSL_CA (for RDS: its CA bundle) and DB_SSLMODE';
@@ -54,9 +72,9 @@ export class DatabaseError extends KnownError {
 
   constructor(error: Error) {
     const code = codeOf(error);
-    const found = NO_PASSWORD.test(error.message)
-      ? NO_PASSWORD_EXPLANATION
-      : EXPLANATIONS.find(([prefix]) => code.startsWith(prefix))?.[1];
+    const found =
+      EXPLANATIONS_BY_WORDS.find(([words]) => words.test(error.message))?.[1] ??
+      EXPLANATIONS.find(([prefix]) => code.startsWith(prefix))?.[1];
     const fallback = TLS.test(`${code} ${error.message}`) ? TLS_REMEDY : `check the server; ${NEXT_RUN}`;
     super(found?.kind ?? 'database', `the database: ${error.message || code}${code ? ` (${code})` : ''}`, {
       remedy: found?.remedy ?? fallback,

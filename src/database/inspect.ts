@@ -68,13 +68,25 @@ export async function hasReadingsKey(database: Database): Promise<boolean> {
   return row?.found ?? false;
 }
 
+/** The schema of tasmart's tables, if everybody may create in it; PostgreSQL before 15 lets them. @throws DatabaseError */
+export async function schemaOpenToAll(database: Database): Promise<string | null> {
+  const [row] = await database.query<{ name: string }>(
+    `select nspname as name from pg_namespace
+     where nspname = current_schema() and has_schema_privilege('public', oid, 'create')`,
+  );
+  return row?.name ?? null;
+}
+
 type Privilege = 'select' | 'insert' | 'update';
 type Rights = Readonly<Record<string, readonly Privilege[]>>;
 
-const READING: Rights = { tasmart_migrations: ['select'], tasmart_valves: ['select'], tasmart_data_table: ['select'] };
+/** Every command looks whether the schema is current. */
+const SCHEMA: Rights = { tasmart_definitions: ['select'], tasmart_migrations: ['select'] };
+
+const READING: Rights = { ...SCHEMA, tasmart_valves: ['select'], tasmart_data_table: ['select'] };
 
 const POLL: Rights = {
-  tasmart_migrations: ['select'],
+  ...SCHEMA,
   tasmart_projects: ['select', 'insert', 'update'],
   tasmart_project_names: ['select', 'insert'],
   tasmart_valves: ['select', 'insert', 'update'],
@@ -87,7 +99,7 @@ const POLL: Rights = {
 export const RIGHTS = {
   poll: POLL,
   backfill: { ...POLL, tasmart_backfills: ['select', 'insert', 'update'] },
-  link: { tasmart_migrations: ['select'], tasmart_projects: ['select'], tasmart_valves: ['select', 'update'] },
+  link: { ...SCHEMA, tasmart_projects: ['select'], tasmart_valves: ['select', 'update'] },
   status: {
     ...READING,
     tasmart_projects: ['select'],

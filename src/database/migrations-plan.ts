@@ -1,4 +1,4 @@
-/** One file of `sql/`. */
+/** A numbered file of `sql/`: applied once. */
 export interface Migration {
   number: number;
   /** the file's name, such as `0002_readings.sql` */
@@ -8,17 +8,45 @@ export interface Migration {
   sha256: string;
 }
 
+/** A file of `sql/definitions/`, functions or a view: applied again whenever it changes. */
+export type Definition = Omit<Migration, 'number'>;
+
+/** All of `sql/`, each list in the order in which it is applied. */
+export interface SchemaFiles {
+  migrations: readonly Migration[];
+  definitions: readonly Definition[];
+}
+
 /** A row of `tasmart_migrations`. */
 export type AppliedMigration = Omit<Migration, 'sql'>;
 
-/** How a database stands to the program; `pending` is what `migrate` would apply, in order. */
+/** A row of `tasmart_definitions`. */
+export type AppliedDefinition = Omit<Definition, 'sql'>;
+
+/**
+ * Migrations that no longer have a file: their functions and views are in `sql/definitions/` now. A database may have
+ * applied them; what their files contained does not matter any more.
+ */
+const RETIRED: ReadonlySet<string> = new Set([
+  '0005_readings_view.sql',
+  '0010_consumption.sql',
+  '0011_consumption_speed.sql',
+  '0012_shape_of_large_powers.sql',
+]);
+
+/** How a database stands to the program; `pending`, then `outdated` is what `migrate` would apply, in order. */
 export type SchemaState =
-  | { state: 'missing' | 'older' | 'current'; pending: readonly Migration[] }
+  | { state: 'missing' | 'older' | 'current'; pending: readonly Migration[]; outdated: readonly Definition[] }
   | { state: 'newer'; problem: string }
   | { state: 'altered'; problem: string };
 
-/** Compares the program's migrations with those a database has, both in ascending order. */
-export function planMigrations(migrations: readonly Migration[], applied: readonly AppliedMigration[]): SchemaState {
+/** Compares the program's files with those a database has. Migrations are in ascending order. */
+export function planMigrations(
+  { migrations, definitions }: SchemaFiles,
+  everApplied: readonly AppliedMigration[],
+  appliedDefinitions: readonly AppliedDefinition[],
+): SchemaState {
+  const applied = everApplied.filter(({ name }) => !RETIRED.has(name));
   const known = new Map(migrations.map((migration) => [migration.number, migration]));
   const newest = migrations.at(-1)?.number ?? 0;
   const reached = applied.at(-1)?.number ?? 0;
@@ -41,8 +69,15 @@ export function planMigrations(migrations: readonly Migration[], applied: readon
   const skipped = pending.find(({ number }) => number < reached);
   if (skipped) return altered(`${skipped.name} was never applied, though later migrations were`);
 
-  if (pending.length === 0) return { state: 'current', pending };
-  return { state: applied.length === 0 ? 'missing' : 'older', pending };
+  const hashes = new Map(appliedDefinitions.map(({ name, sha256 }) => [name, sha256]));
+  const outdated = definitions.filter(({ name, sha256 }) => hashes.get(name) !== sha256);
+  if (pending.length + outdated.length === 0) return { state: 'current', pending, outdated };
+  return { state: applied.length === 0 ? 'missing' : 'older', pending, outdated };
+}
+
+/** Such as "2 migrations behind". New migrations usually come with new definitions, which are not counted then. */
+export function describeBehind({ pending, outdated }: Pick<SchemaState & { state: 'older' }, 'pending' | 'outdated'>) {
+  return pending.length > 0 ? `${pending.length} migrations behind` : `${outdated.length} definitions behind`;
 }
 
 function altered(problem: string): SchemaState {

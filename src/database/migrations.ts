@@ -6,7 +6,15 @@ import { KnownError } from '../domain/errors.ts';
 import type { Database } from './connection.ts';
 import { DatabaseError } from './errors.ts';
 import { LOCK_KEYS, LOCK_SPACE } from './locks.ts';
-import { planMigrations, type AppliedMigration, type Migration, type SchemaState } from './migrations-plan.ts';
+import {
+  planMigrations,
+  type AppliedDefinition,
+  type AppliedMigration,
+  type Definition,
+  type Migration,
+  type SchemaFiles,
+  type SchemaState,
+} from './migrations-plan.ts';
 
 /**
  * A migration that cannot be applied. The message says what to do. `cause` is the error it failed with; without one,
@@ -38,54 +46,80 @@ const CREATE_BOOKKEEPING = `
     applied_at timestamptz not null default now()
   )`;
 
+/** Reads `sql/`: the numbered migrations, and the definitions in their folder. */
+export async function loadSchemaFiles(sqlDir: string): Promise<SchemaFiles> {
+  const [migrations, definitions] = await Promise.all([
+    loadMigrations(sqlDir),
+    loadFolder(join(sqlDir, 'definitions')),
+  ]);
+  return { migrations, definitions: definitions.map((file) => ({ ...file, name: `definitions/${file.name}` })) };
+}
+
 /** Reads the numbered `.sql` files of a folder, in order. */
 export async function loadMigrations(sqlDir: string): Promise<Migration[]> {
-  const names = (await readdir(sqlDir)).filter((name) => name.endsWith('.sql')).sort();
-  const migrations = await Promise.all(names.map((name) => loadMigration(sqlDir, name)));
+  const migrations = (await loadFolder(sqlDir)).map((file) => {
+    const number = FILE_NAME.exec(file.name)?.[1];
+    if (number !== undefined) return { number: Number(number), ...file };
+    throw new MigrationError(`${join(sqlDir, file.name)}: a migration is named like 0001_lower_case.sql`);
+  });
   const repeated = migrations.find(({ number }, index) => migrations[index - 1]?.number === number);
   if (repeated) throw new MigrationError(`${repeated.name}: another migration has the same number`);
   return migrations;
 }
 
-async function loadMigration(sqlDir: string, name: string): Promise<Migration> {
-  const number = FILE_NAME.exec(name)?.[1];
-  if (number === undefined) {
-    throw new MigrationError(`${join(sqlDir, name)}: a migration is named like 0001_lower_case.sql`);
-  }
-  const sql = (await readFile(join(sqlDir, name), 'utf8')).replaceAll('\r\n', '\n');
-  return { number: Number(number), name, sql, sha256: createHash('sha256').update(sql).digest('hex') };
-}
-
-/** How the database stands to the program. Needs no more than `select` on `tasmart_migrations`. */
-export async function schemaState(
-  { query }: Pick<Database, 'query'>,
-  migrations: readonly Migration[],
-): Promise<SchemaState> {
-  const [found] = await query<{ exists: boolean }>(`select to_regclass('tasmart_migrations') is not null as exists`);
-  if (found?.exists !== true) return planMigrations(migrations, []);
-  return planMigrations(
-    migrations,
-    await query<AppliedMigration>('select number, name, sha256 from tasmart_migrations order by number'),
+async function loadFolder(folder: string): Promise<Definition[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort();
+  return Promise.all(
+    names.map(async (name) => {
+      const sql = (await readFile(join(folder, name), 'utf8')).replaceAll('\r\n', '\n');
+      return { name, sql, sha256: createHash('sha256').update(sql).digest('hex') };
+    }),
   );
 }
 
 /**
- * Brings the database up to the given migrations and returns those it applied: none, if another process was faster.
- * Each is a transaction of its own. `onNotice` is told what PostgreSQL reports on the way, `onApplied` of each that is
- * done, for the next may fail.
+ * How the database stands to the program. Needs no more than `select` on `tasmart_migrations` and
+ * `tasmart_definitions`.
+ *
+ * @throws {KnownError} naming the grant, when the role may not read `tasmart_definitions`
+ */
+export async function schemaState({ query }: Pick<Database, 'query'>, files: SchemaFiles): Promise<SchemaState> {
+  const [found] = await query<{ migrations: boolean; definitions: boolean; readable: boolean | null; grant: string }>(
+    `select
+       to_regclass('tasmart_migrations') is not null as migrations,
+       to_regclass('tasmart_definitions') is not null as definitions,
+       has_table_privilege(to_regclass('tasmart_definitions'), 'select') as readable,
+       format('grant select on tasmart_definitions to %I', current_user) as grant`,
+  );
+  if (found?.migrations !== true) return planMigrations(files, [], []);
+  const migrations = await query<AppliedMigration>(
+    'select number, name, sha256 from tasmart_migrations order by number',
+  );
+  if (!found.definitions) return planMigrations(files, migrations, []);
+  if (found.readable !== true) {
+    throw new KnownError('credentials', 'the role may not read tasmart_definitions', { remedy: found.grant });
+  }
+  const definitions = await query<AppliedDefinition>('select name, sha256 from tasmart_definitions');
+  return planMigrations(files, migrations, definitions);
+}
+
+/**
+ * Brings the database up to the given files and returns those it applied: none, if another process was faster.
+ * Each migration is a transaction of its own; all definitions that changed are one transaction after them.
+ * `onNotice` gets what PostgreSQL reports on the way, `onApplied` each file once it is committed.
  *
  * @throws {MigrationError} when the database is newer or altered, or not in UTF-8, or a migration fails
  */
 export async function migrate(
   client: pg.ClientBase,
-  migrations: readonly Migration[],
+  files: SchemaFiles,
   onNotice: (message: string) => void = () => undefined,
-  onApplied: (migration: Migration) => void = () => undefined,
-): Promise<readonly Migration[]> {
+  onApplied: (file: Definition) => void = () => undefined,
+): Promise<readonly Definition[]> {
   const listener = ({ message }: { message: string | undefined }) => onNotice(message ?? '');
   client.on('notice', listener);
   try {
-    return await withMigrationLock(client, onNotice, () => applyPending(client, migrations, onApplied));
+    return await withMigrationLock(client, onNotice, () => applyPending(client, files, onApplied));
   } finally {
     client.off('notice', listener);
   }
@@ -117,12 +151,12 @@ async function withMigrationLock<T>(
 
 async function applyPending(
   client: pg.ClientBase,
-  migrations: readonly Migration[],
-  onApplied: (migration: Migration) => void,
-): Promise<readonly Migration[]> {
+  files: SchemaFiles,
+  onApplied: (file: Definition) => void,
+): Promise<readonly Definition[]> {
   // Through the client itself: the lock is waited for without a limit, and so is everything behind it.
   const query = async <Row extends pg.QueryResultRow>(text: string) => (await client.query<Row>(text)).rows;
-  const schema = await schemaState({ query }, migrations);
+  const schema = await schemaState({ query }, files);
   if (schema.state === 'newer') throw new MigrationError(`${schema.problem}. Nothing was touched; update tasmart.`);
   if (schema.state === 'altered') {
     throw new MigrationError(`${schema.problem}. Nothing was touched; restore the files as they were released.`);
@@ -132,7 +166,9 @@ async function applyPending(
     await apply(client, migration, { first: schema.state === 'missing' && index === 0 });
     onApplied(migration);
   }
-  return schema.pending;
+  if (schema.outdated.length > 0) await applyDefinitions(client, schema.outdated);
+  schema.outdated.forEach((definition) => onApplied(definition));
+  return [...schema.pending, ...schema.outdated];
 }
 
 /** Names are in any language, and compared in Unicode's normal form. */
@@ -163,6 +199,27 @@ async function apply(client: pg.ClientBase, migration: Migration, { first }: { f
   } catch (error) {
     // In the first transaction, a position may be one in CREATE_BOOKKEEPING.
     const place = first ? name : `${name}${lineOf(error, sql)}`;
+    throw new MigrationError(`${place}: ${describeFailure(error)}`, { cause: error });
+  }
+}
+
+/** One transaction, so that nobody sees a new function beside an old one it calls. */
+async function applyDefinitions(client: pg.ClientBase, definitions: readonly Definition[]): Promise<void> {
+  let current: Definition | undefined;
+  try {
+    await inTransaction(client, LOCK_TIMEOUT, async () => {
+      for (const definition of definitions) {
+        current = definition;
+        await client.query(definition.sql);
+        await client.query(
+          `insert into tasmart_definitions (name, sha256) values ($1, $2)
+           on conflict (name) do update set sha256 = excluded.sha256, applied_at = now()`,
+          [definition.name, definition.sha256],
+        );
+      }
+    });
+  } catch (error) {
+    const place = current ? `${current.name}${lineOf(error, current.sql)}` : 'definitions';
     throw new MigrationError(`${place}: ${describeFailure(error)}`, { cause: error });
   }
 }

@@ -1,11 +1,12 @@
 import { KnownError } from '../domain/errors.ts';
 import { withConnection, type ConnectionOptions, type Database, type ServerSettings } from './connection.ts';
-import { loadMigrations, migrate, schemaState } from './migrations.ts';
+import { describeBehind } from './migrations-plan.ts';
+import { loadSchemaFiles, migrate, schemaState } from './migrations.ts';
 
 export type DatabaseSettings = ServerSettings | { readonly embeddedFolder: string };
 
 export interface OpenOptions extends ConnectionOptions {
-  /** the folder with the migrations */
+  /** the folder with the migrations and definitions */
   sqlDir: string;
 }
 
@@ -20,16 +21,15 @@ export async function withDatabase<T>(
   options: OpenOptions,
   use: (database: Database) => Promise<T>,
 ): Promise<T> {
-  const loading = loadMigrations(options.sqlDir);
+  const loading = loadSchemaFiles(options.sqlDir);
   loading.catch(() => undefined); // thrown below, once there is a session
   return withAnyDatabase(settings, options, async (database) => {
-    const migrations = await loading;
-    const schema = await schemaState(database, migrations);
+    const files = await loading;
+    const schema = await schemaState(database, files);
     if ('problem' in schema) throw new SchemaError(schema.state, schema.problem);
     if (schema.state !== 'current') {
-      if (!('embeddedFolder' in settings))
-        throw new SchemaError(schema.state, `${schema.pending.length} migrations behind`);
-      await migrate(database.client, migrations);
+      if (!('embeddedFolder' in settings)) throw new SchemaError(schema.state, describeBehind(schema));
+      await migrate(database.client, files);
     }
     return use(database);
   });

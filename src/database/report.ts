@@ -24,16 +24,16 @@ export interface ReportReading {
   values: Readonly<Record<Charted, number | null>>;
 }
 
-/** Something that keeps a counter from being read as it stands. Decimals are PostgreSQL's own texts. */
+/** Something that keeps a counter from being read as it stands. */
 export interface CounterEvent {
   regime: 1 | 2;
   kind: 'gap' | 'glitch' | 'reset' | 'jump' | 'undecided' | 'excluded' | 'replaced';
   fromUs: Micros;
   toUs: Micros;
-  fromKwh: string | null;
-  toKwh: string | null;
+  fromKwh: number | null;
+  toKwh: number | null;
   /** kWh that the curve adds across it */
-  countedKwh: string | null;
+  countedKwh: number | null;
 }
 
 /** What is known of a valve besides its names: where it is, and its first and newest readings ever. */
@@ -44,9 +44,9 @@ export interface ValveFacts {
   newestUs: Micros | null;
   /** by the database's clock */
   ageUs: number | null;
-  /** of the newest reading: int64, hence text */
-  counter1Kwh: string | null;
-  counter2Kwh: string | null;
+  /** of the newest reading */
+  counter1Kwh: number | null;
+  counter2Kwh: number | null;
   errorStatus: readonly string[] | null;
 }
 
@@ -64,7 +64,7 @@ export async function loadValveFacts(database: Database, tasmartIds: readonly st
   }>(
     `select project.name as project_name, fw_version, ${micros('first."time"')} as first_us,
             ${micros('newest."time"')} as newest_us, ${micros('now() - newest."time"')} as age_us,
-            energy_counter_regime_1::text as counter_1, energy_counter_regime_2::text as counter_2, error_status
+            energy_counter_regime_1 as counter_1, energy_counter_regime_2 as counter_2, error_status
      from unnest($1::text[]) with ordinality as wanted (tasmart_id, position)
      left join tasmart_valves as valve using (tasmart_id)
      left join tasmart_projects as project using (project_id)
@@ -86,8 +86,8 @@ export async function loadValveFacts(database: Database, tasmartIds: readonly st
     firstUs: number(row.first_us),
     newestUs: number(row.newest_us),
     ageUs: number(row.age_us),
-    counter1Kwh: row.counter_1,
-    counter2Kwh: row.counter_2,
+    counter1Kwh: number(row.counter_1),
+    counter2Kwh: number(row.counter_2),
     errorStatus: row.error_status,
   }));
 }

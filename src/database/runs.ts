@@ -39,7 +39,7 @@ const SHARD_COUNT_UNIT = 0x10000;
  *
  * @throws LockedError when another run holds it
  */
-export async function withRunLock<T>(database: Database, { mode, shard }: RunKind, use: () => Promise<T>): Promise<T> {
+async function withRunLock<T>(database: Database, { mode, shard }: RunKind, use: () => Promise<T>): Promise<T> {
   if (shard === null) return withLock(database, '', LOCK_KEYS[mode], mode, use);
   return withLock(database, '_shared', LOCK_KEYS[mode], `${mode} of all valves`, () =>
     withLock(database, '', shard.count * SHARD_COUNT_UNIT + shard.index, `${mode} of shard ${shardName(shard)}`, use),
@@ -75,12 +75,37 @@ const IS_UNDER_WAY = `exists (
     end
 )`;
 
-/** Opens the run's row. Under the lock, a row that is still open without its lock belongs to a run that was killed. */
-export async function startRun(database: Database, { mode, shard, host, version }: RunStart): Promise<string> {
+/**
+ * Does the work of a run under the run lock, and keeps the run's row in tasmart_runs, also where the work fails.
+ *
+ * @param describe the end of the run, from the report of the work, or from the error that ended it
+ * @throws LockedError where another run holds the lock
+ */
+export async function withRun<Report>(
+  database: Database,
+  start: RunStart,
+  work: () => Promise<Report>,
+  describe: (result: { report: Report } | { error: unknown }) => RunEnd,
+): Promise<Report> {
+  return withRunLock(database, start, async () => {
+    const id = await startRun(database, start);
+    try {
+      const report = await work();
+      await finishRun(database, id, describe({ report }));
+      return report;
+    } catch (error) {
+      await finishRun(database, id, describe({ error })).catch(() => undefined);
+      throw error;
+    }
+  });
+}
+
+/** Inserts the run's row. A row without an end whose lock nobody holds belongs to a run that was killed. */
+async function startRun(database: Database, { mode, shard, host, version }: RunStart): Promise<string> {
   const [row] = await database.query<{ id: string }>(
     `with killed as (
        update tasmart_runs as run
-       set outcome = 'killed', error = 'it ended without a word: killed, or its database connection was lost'
+       set outcome = 'killed', error = 'no end was recorded: the process was killed or lost its database connection'
        where outcome is null and run.mode = $1 and not ${IS_UNDER_WAY}
      )
      insert into tasmart_runs (mode, shard, host, version) values ($1, $2, $3, $4) returning id`,
@@ -89,7 +114,7 @@ export async function startRun(database: Database, { mode, shard, host, version 
   return row?.id ?? '';
 }
 
-export async function finishRun(database: Database, id: string, end: RunEnd): Promise<void> {
+async function finishRun(database: Database, id: string, end: RunEnd): Promise<void> {
   await database.query(
     `update tasmart_runs set finished_at = clock_timestamp(), outcome = $2, valves = $3, stored = $4, unchanged = $5,
        silent = $6, failed = $7, requests = $8, retries = $9, error = $10

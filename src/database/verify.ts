@@ -8,8 +8,8 @@ export interface RegisterAccount {
   regime: number;
   openingUs: Micros;
   closingUs: Micros;
-  openingKwh: bigint;
-  closingKwh: bigint;
+  openingKwh: number;
+  closingKwh: number;
   /** what the odometer curve rose by */
   curveKwh: string;
   /** what the buckets between the two readings add up to, by size of bucket */
@@ -83,8 +83,8 @@ function toAccount(row: RegisterRow): RegisterAccount {
     regime: row.regime,
     openingUs: Number(row.opening_us),
     closingUs: Number(row.closing_us),
-    openingKwh: BigInt(row.opening),
-    closingKwh: BigInt(row.closing),
+    openingKwh: Number(row.opening),
+    closingKwh: Number(row.closing),
     curveKwh: row.curve,
     quartersKwh: row.quarters,
     hoursKwh: row.hours,

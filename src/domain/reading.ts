@@ -6,10 +6,10 @@ export interface Measurements {
   measuredFlowDlh: number | null;
   /** dW; 10 000 dW = 1 kW */
   measuredPowerDw: number | null;
-  /** kWh since installation, an odometer (int64) */
-  energyCounter1Kwh: bigint | null;
-  /** kWh since installation, an odometer (int64) */
-  energyCounter2Kwh: bigint | null;
+  /** kWh since installation, an odometer */
+  energyCounter1Kwh: number | null;
+  /** kWh since installation, an odometer */
+  energyCounter2Kwh: number | null;
   /** 1/100 % of the current maximum flow */
   relativeFlowBp: number | null;
   /** 1/100 % of the current maximum power */
@@ -22,8 +22,8 @@ export interface Measurements {
   localTempDc: number | null;
   /** tenths of a degree Celsius */
   remoteTempDc: number | null;
-  /** seconds since 2000-01-01 by the valve's own clock (int64) */
-  valveTimestampS: bigint | null;
+  /** seconds since 2000-01-01 by the valve's own clock */
+  valveTimestampS: number | null;
   /** the valve's daylight-saving switch */
   valveDst: number | null;
   /** open set: HyCloud may add values */

@@ -26,8 +26,9 @@ const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:
 export function parseRfc3339(text: string): Micros | null {
   const match = RFC_3339.exec(text);
   if (!match) return null;
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number);
-  const [fraction = '', sign = '+', offsetHours = 0, offsetMinutes = 0] = match.slice(7);
+  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
+  const [hour, minute, second] = [Number(match[4]), Number(match[5]), Number(match[6])];
+  const [, , , , , , , fraction = '', sign = '+', offsetHours = '0', offsetMinutes = '0'] = match;
   // A leap second (60) is valid RFC 3339; like PostgreSQL, it is read as the first second of the next minute.
   if (hour > 23 || minute > 59 || second > 60 || Number(offsetHours) > 23 || Number(offsetMinutes) > 59) return null;
   // Date.UTC reads the years 0 to 99 as 1900 to 1999, and rolls the 30th of February over into March.

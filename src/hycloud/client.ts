@@ -4,34 +4,18 @@ import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { pointsPathOf, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
 import { HyCloudError } from './errors.ts';
 import { createPacer, type Timing } from './pacer.ts';
-import { readPlainPage } from './plain.ts';
-import {
-  decodePoint,
-  mayHoldMore,
-  parseJson,
-  pointShape,
-  pointsOf,
-  type MalformedPoint,
-  type Points,
-} from './points.ts';
+import { decodePoint, type MalformedPoint } from './points.ts';
 import { withRetry } from './retry.ts';
 import { createTransport, type Answer, type Query, type TransportOptions } from './transport.ts';
 import { decodeProject, decodeProjects, firmwareAnswer, pointsAnswer } from './wire.ts';
 
 /**
- * How large an answer may be, unpacked and, where it is parsed, as a tree of values; a small text can be a large tree.
- * 2000 points of every property take about 1 MB and 30 000 values, a listed valve 0.6 kB and 10 values.
+ * Bounds of an answer, packed and unpacked. A hostile text can cost 60 times its size when parsed (nested brackets).
+ * A page of 2000 points with every property takes 0.7 MB, so the bound leaves room for as much again in error statuses.
  */
-interface Bounds {
-  bytes: number;
-  values: number;
-}
-
-const POINTS_BOUNDS: Bounds = { bytes: 2.5e6, values: 120_000 };
-const LIST_BOUNDS: Bounds = { bytes: 24e6, values: 500_000 };
-
-/** Some 200 points; up to there, to parse all of them takes no longer. */
-const SMALL_PAGE_BYTES = 30_000;
+const MAX_POINTS_BYTES = 1.5e6;
+/** A listed valve takes 0.3 to 0.6 kB: this holds 10 000 valves in one project. A run asks for few lists, one at a time. */
+const MAX_LIST_BYTES = 6e6;
 
 export interface HyCloudOptions extends TransportOptions, Timing {
   requestsPerSecond: number;
@@ -54,7 +38,7 @@ export interface PointsQuery {
 
 /** What HyCloud answered, in its order. Whether `from` and `to` were inclusive is not known. */
 export interface PointsPage {
-  points: Points;
+  points: readonly Reading[];
   malformed: readonly MalformedPoint[];
   /** the direction it says it used, if it says */
   sort: string | null;
@@ -72,12 +56,8 @@ export interface HyCloud {
   /** The projects that the key's user can see. */
   listProjects: () => Promise<ProjectSummary[]>;
   getProject: (id: string) => Promise<Project>;
-  /** What `use` makes of a page, at once: in a promise, its thousands of points would outlive many a collection. */
-  getPoints: <T>(
-    valve: Pick<Valve, 'id' | 'pointsPath'>,
-    query: PointsQuery,
-    use: (page: PointsPage) => T,
-  ) => Promise<T>;
+  /** One page of a valve's history. */
+  getPoints: (valve: Pick<Valve, 'id' | 'pointsPath'>, query: PointsQuery) => Promise<PointsPage>;
   /** version of the newest firmware */
   latestFirmware: () => Promise<string>;
   /** HyCloud's clock as its last answer gave it; ours until it has answered */
@@ -124,18 +104,14 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
   }
 
   async function getList<T>(path: string, decode: (raw: unknown) => T): Promise<T> {
-    const { body } = await get(path, {}, LIST_BOUNDS.bytes);
-    return decoded(path, () => decode(JSON.parse(textOf(body, path, LIST_BOUNDS))));
+    const { json } = await get(path, {}, MAX_LIST_BYTES);
+    return decoded(path, () => decode(json));
   }
 
-  async function getPoints<T>(
-    valve: Pick<Valve, 'id' | 'pointsPath'>,
-    query: PointsQuery,
-    use: (page: PointsPage) => T,
-  ): Promise<T> {
+  async function getPoints(valve: Pick<Valve, 'id' | 'pointsPath'>, query: PointsQuery): Promise<PointsPage> {
     const path = pointsPathOf(valve);
-    const { body, serverTimeUs } = await get(path, wireQuery(query), POINTS_BOUNDS.bytes);
-    return use(decoded(path, () => readPage(body, path, query.properties, serverTimeUs ?? options.clockUs())));
+    const { json, serverTimeUs } = await get(path, wireQuery(query), MAX_POINTS_BYTES);
+    return decoded(path, () => decodePage(json, query.properties, serverTimeUs ?? options.clockUs()));
   }
 
   return {
@@ -155,7 +131,7 @@ function decoded<T>(path: string, decode: () => T): T {
     return decode();
   } catch (error) {
     if (error instanceof HyCloudError) throw error;
-    // A decoder's error quotes the body, and with it whatever it holds.
+    // A decoder's error quotes the body.
     throw new HyCloudError('malformed', path, 'the answer has not the shape that the API promises');
   }
 }
@@ -170,35 +146,14 @@ function wireQuery(query: PointsQuery): Query {
   };
 }
 
-function readPage(body: Buffer, path: string, properties: readonly PropertyName[], serverTimeUs: Micros): PointsPage {
-  const plain = body.length > SMALL_PAGE_BYTES ? readPlainPage(body, properties, serverTimeUs) : null;
-  const answer = pointsAnswer.parse(parseJson(plain?.envelope ?? textOf(body, path, POINTS_BOUNDS)));
-  const [points, malformed] = plain ? [plain.points, []] : decodePoints(answer.points, properties, serverTimeUs);
-  return { points, malformed, sort: answer.sort ?? null, limit: answer.limit ?? null, serverTimeUs };
-}
-
-function decodePoints(
-  raws: readonly unknown[],
-  properties: readonly PropertyName[],
-  serverTimeUs: Micros,
-): [Points, MalformedPoint[]] {
-  const readings: Reading[] = [];
+function decodePage(json: unknown, properties: readonly PropertyName[], serverTimeUs: Micros): PointsPage {
+  const answer = pointsAnswer.parse(json);
+  const points: Reading[] = [];
   const malformed: MalformedPoint[] = [];
-  const shape = pointShape(properties, serverTimeUs);
-  for (const raw of raws) {
-    const point = decodePoint(shape, raw);
+  for (const raw of answer.points) {
+    const point = decodePoint(raw, properties, serverTimeUs);
     if ('reason' in point) malformed.push(point);
-    else readings.push(point);
+    else points.push(point);
   }
-  return [pointsOf(readings), malformed];
-}
-
-/** @throws HyCloudError where it may hold more values than there can be */
-function textOf(body: Buffer, path: string, { values }: Bounds): string {
-  const text = body.toString();
-  // With what parts it from the next, a value takes two characters; so of most texts nothing need be counted.
-  if (text.length >= 2 * values && mayHoldMore(text, values)) {
-    throw new HyCloudError('too-large', path, `the answer holds more than ${values} values`);
-  }
-  return text;
+  return { points, malformed, sort: answer.sort ?? null, limit: answer.limit ?? null, serverTimeUs };
 }

@@ -13,6 +13,8 @@ export type HyCloudFailure =
   | 'timeout'
   | 'too-large'
   | 'redirect'
+  | 'proxy'
+  | 'unreadable'
   | 'malformed'
   | 'aborted';
 
@@ -28,6 +30,8 @@ const REMEDIES: Record<HyCloudFailure, string> = {
   timeout: 'HyCloud is slow or the network is; the next run will catch up (request_timeout_seconds bounds one call)',
   'too-large': 'the answer is far larger than the API allows: a proxy or HyCloud misbehaves',
   redirect: 'check HYCLOUD_BASE_URL: redirects are never followed, they could carry the key to somebody else',
+  proxy: 'check HTTPS_PROXY or ALL_PROXY (user, password, and whether it lets this host through) and NO_PROXY',
+  unreadable: 'a proxy or HyCloud misbehaves; the next run will catch up',
   malformed: 'the answer is not what the API promises: a proxy or HyCloud misbehaves; the next run will catch up',
   aborted: 'the run was stopped before it was answered; the next run will catch up',
 };
@@ -73,7 +77,7 @@ function kindOf(failure: HyCloudFailure): ErrorKind {
   return failure === 'unauthorized' || failure === 'forbidden' ? 'credentials' : 'hycloud';
 }
 
-/** Only what may pass by itself is tried again: network errors, timeouts, 408, 425, 429 and 5xx. */
+/** Only what may pass by itself is tried again: network errors, timeouts, 408, 425, 429, 5xx and broken bodies. */
 export function isTransient(error: HyCloudError): boolean {
-  return ['network', 'timeout', 'rate-limited', 'server'].includes(error.failure);
+  return ['network', 'timeout', 'rate-limited', 'server', 'unreadable'].includes(error.failure);
 }

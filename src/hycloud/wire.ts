@@ -12,22 +12,30 @@ const count = z.catch(z.int(), 0);
 
 const projectSummary = z.object({ id, name: text, user_count: count, tasmart_count: count });
 
-const project = z.object({ id, name: text, tasmarts: z.array(z.unknown()) });
+/**
+ * A list of at most so many items. More than any real answer holds, so that a hostile body of millions of tiny items is
+ * refused before each of them becomes an object or an error.
+ */
+const listUpTo = (max: number) => z.custom<readonly unknown[]>((value) => Array.isArray(value) && value.length <= max);
+/** The API's maximum is 2000. */
+const MAX_POINTS = 10_000;
+/** As many of the shortest valves as the bound on a list's bytes lets through. */
+const MAX_LISTED = 20_000;
+
+const project = z.object({ id, name: text, tasmarts: listUpTo(MAX_LISTED) });
 
 /** The newest firmware: `metadata.fw`, against a valve's `fw_version`. */
 export const firmwareAnswer = z.object({ metadata: z.object({ fw: text }) });
 
-/** Points are thousands: their list is not walked here. */
 export const pointsAnswer = z.object({
-  points: z.custom<readonly unknown[]>(Array.isArray),
+  points: listUpTo(MAX_POINTS),
   sort: z.catch(z.nullish(z.string()), null),
   limit: z.catch(z.nullish(z.int().check(z.positive())), null),
 });
 
 /** Item by item: one odd project costs one project. */
 export function decodeProjects(raw: unknown): ProjectSummary[] {
-  return z
-    .array(z.unknown())
+  return listUpTo(MAX_LISTED)
     .parse(raw)
     .flatMap((item) => {
       const { success, data } = projectSummary.safeParse(item);

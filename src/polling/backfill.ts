@@ -11,7 +11,7 @@ import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { inBatches } from './batches.ts';
 import { fetchRange, PAGE_LIMIT } from './fetch.ts';
-import { pickSamples, sample, type Samples } from './sample.ts';
+import { sample, type Samples } from './sample.ts';
 import { namesOf, narrow, resolveTargets, type TargetProblem } from './targets.ts';
 
 export interface BackfillSettings {
@@ -183,7 +183,7 @@ async function fetchChunk(
   };
   try {
     let malformed = '';
-    for await (const slice of fetchRange(hycloud, { valve, fromUs, toUs, properties }, pickSamples(intervalUs))) {
+    for await (const slice of fetchRange(hycloud, { valve, fromUs, toUs, properties })) {
       samples = sample(samples, slice.points, intervalUs);
       coveredUntilUs = slice.coveredUntilUs;
       // As a poll does: HyCloud's servers may have skewed clocks.

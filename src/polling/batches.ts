@@ -1,7 +1,9 @@
-/** How work is cut into batches: as many as have come when the last batch is done with, within these bounds. */
+/** Work on many items at once: the one place that bounds how much is under way. */
+
+/** How work is cut into batches: all results that are ready when the consumer asks for more, within these bounds. */
 export interface BatchOptions<R> {
   concurrency: number;
-  /** no more work begins while results of this size wait to be taken; what is under way then is added */
+  /** no more work begins while results of this size wait for the consumer */
   maxBatch: number;
   /** of a result; 1 where it is not given */
   sizeOf?: (result: R) => number;
@@ -10,46 +12,64 @@ export interface BatchOptions<R> {
 }
 
 /**
- * Does the work on every item, `concurrency` at a time, and hands out what is done in batches, in order of completion.
- * A slow consumer holds the work back. The first error ends it, once the work under way is done.
+ * Does the work on every item, `concurrency` at a time. Rejects with the first failure, once the work under way has
+ * ended; after a failure no more work begins.
+ */
+export async function forEachAtOnce<T>(
+  items: Iterable<T>,
+  concurrency: number,
+  work: (item: T) => Promise<unknown>,
+): Promise<void> {
+  const iterator = items[Symbol.iterator]();
+  const failures: unknown[] = [];
+  async function worker(): Promise<void> {
+    while (failures.length === 0) {
+      const next = iterator.next();
+      if (next.done) return;
+      await work(next.value).catch((error: unknown) => failures.push(error));
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, worker));
+  if (failures.length > 0) throw failures[0];
+}
+
+/**
+ * Does the work on every item, `concurrency` at a time, and yields the results in batches, in order of completion.
+ * A slow consumer holds the work back. The first failure ends it, after the results of the work under way.
  */
 export async function* inBatches<T, R>(
   items: Iterable<T>,
   work: (item: T) => Promise<R>,
   { concurrency, maxBatch, sizeOf = () => 1, lingerMs }: BatchOptions<R>,
 ): AsyncGenerator<R[]> {
-  const iterator = items[Symbol.iterator]();
   let done: R[] = [];
   let doneSize = 0;
   let stopped = false;
-  const failures: unknown[] = [];
   let filled = createGate();
   let taken = createGate();
 
-  async function worker(): Promise<void> {
-    for (;;) {
-      while (doneSize >= maxBatch && !stopped) await taken.passed;
-      const next = stopped ? null : iterator.next();
-      if (!next || next.done) return;
-      const result = await work(next.value);
-      done.push(result);
-      doneSize += sizeOf(result);
-      if (doneSize >= maxBatch) filled.open();
+  function* untilStopped(): Generator<T> {
+    for (const item of items) {
+      if (stopped) return;
+      yield item;
     }
   }
-
-  const workers = Array.from({ length: concurrency }, () =>
-    worker().catch((error: unknown) => {
-      failures.push(error);
-      stopped = true;
-    }),
+  const ended = forEachAtOnce(untilStopped(), concurrency, async (item) => {
+    const result = await work(item);
+    done.push(result);
+    doneSize += sizeOf(result);
+    if (doneSize >= maxBatch) filled.open();
+    while (doneSize >= maxBatch && !stopped) await taken.passed;
+  });
+  const settled = ended.then(
+    () => 'ended' as const,
+    () => 'ended' as const,
   );
-  const ended = Promise.all(workers).then(() => 'ended' as const);
 
   try {
     for (let state = ''; state !== 'ended';) {
       const timer = setTimeout(() => filled.open(), lingerMs);
-      state = await Promise.race([ended, filled.passed]);
+      state = await Promise.race([settled, filled.passed]);
       clearTimeout(timer);
       const batch = done;
       done = [];
@@ -59,7 +79,7 @@ export async function* inBatches<T, R>(
       taken = createGate();
       if (batch.length > 0) yield batch;
     }
-    if (failures.length > 0) throw failures[0];
+    await ended;
   } finally {
     stopped = true;
     taken.open();

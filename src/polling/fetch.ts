@@ -3,7 +3,6 @@ import type { Micros } from '../domain/time.ts';
 import { pointsPathOf, type Valve } from '../domain/valve.ts';
 import type { HyCloud, PointsPage } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
-import { inPlace } from '../hycloud/points.ts';
 
 export const PAGE_LIMIT = 2000;
 /** What a server that ignores `limit` sends. */
@@ -36,40 +35,35 @@ export interface Slice {
  */
 export async function fetchLatest(hycloud: HyCloud, window: Window): Promise<Slice | null> {
   const query = { ...wide(window), limit: 1, direction: 'descending' } as const;
-  return hycloud.getPoints(window.valve, query, ({ points, malformed, sort, serverTimeUs }) => {
-    const ignored = sort !== null && sort !== 'descending';
-    if (ignored || points.times.some((timeUs) => timeUs > window.toUs)) return null;
-    const newest = placesIn(points.times, window.fromUs, window.toUs).slice(-1);
-    return { points: newest.map(points.read), malformed, serverTimeUs, coveredUntilUs: window.toUs };
-  });
+  const { points, malformed, sort, serverTimeUs } = await hycloud.getPoints(window.valve, query);
+  const ignored = sort !== null && sort !== 'descending';
+  if (ignored || points.some(({ timeUs }) => timeUs > window.toUs)) return null;
+  const newest = pointsIn(points, window.fromUs, window.toUs).slice(-1);
+  return { points: newest, malformed, serverTimeUs, coveredUntilUs: window.toUs };
 }
 
-/** Which points of a page are wanted, of those in these places, by time; the others are never read. */
-export type PickPlaces = (places: readonly number[], times: readonly Micros[]) => readonly number[];
-
 /**
- * Every point of a window that `pick` wants, oldest first, a request per page. Paging goes by time: each page begins
+ * Every point of a window, oldest first, a request per page. Paging goes by time: each page begins
  * where the last ended, so points that arrive meanwhile shift nothing. Every round moves on, so it always ends.
  *
  * @throws HyCloudError, `malformed` also where HyCloud's pages do not move on
  */
-export async function* fetchRange(hycloud: HyCloud, window: Window, pick: PickPlaces): AsyncGenerator<Slice> {
+export async function* fetchRange(hycloud: HyCloud, window: Window): AsyncGenerator<Slice> {
   let cursorUs = window.fromUs;
   while (cursorUs < window.toUs) {
     const rest = { ...window, fromUs: cursorUs };
     const query = { ...wide(rest), limit: PAGE_LIMIT, direction: 'ascending' } as const;
-    const slice = await hycloud.getPoints(window.valve, query, (page) => sliceOf(page, rest, pick));
+    const slice = sliceOf(await hycloud.getPoints(window.valve, query), rest);
     cursorUs = slice.coveredUntilUs;
     yield slice;
   }
 }
 
 /** What a page holds of the window that it was asked for. */
-function sliceOf(page: PointsPage, window: Window, pick: PickPlaces): Slice {
+function sliceOf(page: PointsPage, window: Window): Slice {
   const { fromUs, toUs } = window;
   const endUs = isFull(page) ? endOfPage(page, window) : toUs;
-  const { times, read } = page.points;
-  const points = pick(placesIn(times, fromUs, endUs), times).map(read);
+  const points = pointsIn(page.points, fromUs, endUs);
   const malformed = page.malformed.filter(({ timeUs }) => !isOfOtherPage(timeUs, endUs, window));
   return { points, malformed, serverTimeUs: page.serverTimeUs, coveredUntilUs: endUs };
 }
@@ -82,16 +76,14 @@ function wide({ fromUs, toUs, properties }: Window): {
   return { fromUs: fromUs - EDGE_US, toUs: toUs + EDGE_US, properties };
 }
 
-/** The places of times in (fromUs, toUs], by time. */
-function placesIn(times: readonly Micros[], fromUs: Micros, toUs: Micros): number[] {
-  const places: number[] = [];
-  for (const [place, timeUs] of times.entries()) if (timeUs > fromUs && timeUs <= toUs) places.push(place);
-  return isSorted(times) ? places : places.sort((a, b) => inPlace(times, a) - inPlace(times, b));
+/** The points in (fromUs, toUs], by time. */
+function pointsIn(points: readonly Reading[], fromUs: Micros, toUs: Micros): Reading[] {
+  return points.filter(({ timeUs }) => timeUs > fromUs && timeUs <= toUs).sort((a, b) => a.timeUs - b.timeUs);
 }
 
 /** Whether there may be more behind it: it holds what we, HyCloud's echo, or HyCloud's default allow. */
 function isFull({ points, malformed, limit }: PointsPage): boolean {
-  const size = points.times.length + malformed.length;
+  const size = points.length + malformed.length;
   return size >= Math.min(PAGE_LIMIT, limit ?? PAGE_LIMIT) || size === DEFAULT_LIMIT;
 }
 
@@ -104,7 +96,8 @@ function isOfOtherPage(timeUs: Micros | null, endUs: Micros, { fromUs, toUs }: W
  * How far a full page reaches: to before its last instant, of which the next page may hold more points. It is the
  * oldest part of its window only if HyCloud sorted it as asked.
  */
-function endOfPage({ points: { times }, malformed, sort }: PointsPage, { valve, fromUs, toUs }: Window): Micros {
+function endOfPage({ points, malformed, sort }: PointsPage, { valve, fromUs, toUs }: Window): Micros {
+  const times = points.map(({ timeUs }) => timeUs);
   // Where the good points do not lead on, there are only the malformed ones to go by, unless their time is nonsense too.
   const malformedTimes = malformed.flatMap(({ timeUs }) => (timeUs === null || timeUs > toUs ? [] : [timeUs]));
   const leading = [times, malformedTimes].find((some) => (some.at(-1) ?? fromUs) - 1 > fromUs);

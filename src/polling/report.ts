@@ -1,31 +1,17 @@
 import type { KnownError } from '../domain/errors.ts';
 import type { Reading } from '../domain/reading.ts';
-import type { Micros } from '../domain/time.ts';
+import type { Micros, Span } from '../domain/time.ts';
 import type { Valve } from '../domain/valve.ts';
+import type { TargetProblem } from './targets.ts';
+import type { ValveOutcome } from './valve.ts';
 
-/** A reading and whether this run added it. */
-export interface PolledReading {
-  reading: Reading;
-  stored: boolean;
+/** A polled valve once its batch is stored. */
+export interface PolledValve extends ValveOutcome {
+  /** the readings that this run added; in a dry run, all */
+  stored: ReadonlySet<Reading>;
 }
 
-export interface PolledValve {
-  valve: Valve;
-  readings: readonly PolledReading[];
-  /** the youngest point seen, stored or not */
-  newest: Reading | null;
-  silent: boolean;
-  failure: string | null;
-  /** what to do about the failure */
-  remedy: string | null;
-}
-
-/** How many of a valve's readings this run has added. */
-export function storedOf({ readings }: PolledValve): number {
-  return readings.filter(({ stored }) => stored).length;
-}
-
-/** What failed; `valve` null: a part of the targets that is no valve that could be polled. */
+/** A valve that failed; `valve` null: a target that could not be resolved to a valve. */
 export interface PollFailure {
   valve: Valve | null;
   reason: string;
@@ -37,7 +23,7 @@ export interface PollReport {
   outcome: 'success' | 'partial' | 'failed';
   /** HyCloud's clock at the start */
   nowUs: Micros;
-  /** valves, and targets that are none */
+  /** valves, and targets that could not be resolved */
   valves: number;
   failures: readonly PollFailure[];
   /** readings */
@@ -46,6 +32,49 @@ export interface PollReport {
   unchanged: number;
   /** valves */
   silent: number;
+  /** what catch_up_days kept this run from fetching; null: nothing */
+  skipped: { valves: number; span: Span } | null;
   /** why nothing at all could be read */
   error: KnownError | null;
+}
+
+/** Adds up the batches of a run. Of valves without a failure, only the counts are kept. */
+export function createReport(
+  nowUs: Micros,
+  problems: readonly TargetProblem[],
+): { add: (batch: readonly PolledValve[]) => void; result: () => PollReport } {
+  const failures: PollFailure[] = problems.map(({ reason, remedy }) => ({ valve: null, reason, remedy }));
+  const counts = { valves: 0, readings: 0, stored: 0, unchanged: 0, silent: 0, unread: 0 };
+  let skipped: PollReport['skipped'] = null;
+  let firstError: KnownError | null = null;
+
+  function add(batch: readonly PolledValve[]): void {
+    for (const { valve, readings, stored, silent, failure, skipped: span } of batch) {
+      counts.valves += 1;
+      counts.readings += readings.length;
+      counts.stored += stored.size;
+      if (silent) counts.silent += 1;
+      if (failure) failures.push({ valve, reason: failure.reason, remedy: failure.remedy });
+      else if (!silent && stored.size === 0) counts.unchanged += 1;
+      if (failure?.error) {
+        counts.unread += 1;
+        firstError ??= failure.error;
+      }
+      if (span) skipped = { valves: (skipped?.valves ?? 0) + 1, span: union(skipped?.span ?? span, span) };
+    }
+  }
+
+  function result(): PollReport {
+    const { valves, readings, stored, unchanged, silent, unread } = counts;
+    const nothingRead = valves > 0 && unread === valves && readings === 0;
+    const outcome = failures.length === 0 ? 'success' : nothingRead ? 'failed' : 'partial';
+    const error = nothingRead ? firstError : null;
+    return { outcome, nowUs, valves: valves + problems.length, failures, stored, unchanged, silent, skipped, error };
+  }
+
+  return { add, result };
+}
+
+function union(a: Span, b: Span): Span {
+  return { fromUs: Math.min(a.fromUs, b.fromUs), toUs: Math.max(a.toUs, b.toUs) };
 }

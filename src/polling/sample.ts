@@ -1,8 +1,6 @@
 import { boundaryOf } from '../domain/grid.ts';
 import type { Reading } from '../domain/reading.ts';
 import { US_PER_MINUTE, type Micros } from '../domain/time.ts';
-import { inPlace } from '../hycloud/points.ts';
-import type { PickPlaces } from './fetch.ts';
 
 /** The last point of each window, by boundary; the window that is not over yet included. */
 export type Samples = ReadonlyMap<Micros, Reading>;
@@ -16,26 +14,6 @@ export function sample(samples: Samples, points: readonly Reading[], intervalUs:
     if (!last || point.timeUs > last.timeUs) next.set(boundaryUs, point);
   }
   return next;
-}
-
-/** Picks, of places of points in order of time, those that sample() would keep. */
-export function pickSamples(intervalUs: number): PickPlaces {
-  // Not in the function returned, which is made for each range: V8 would compile it again and again.
-  return (places, times) => lastOfWindows(places, times, intervalUs);
-}
-
-function lastOfWindows(places: readonly number[], times: readonly Micros[], intervalUs: number): number[] {
-  const kept: number[] = [];
-  let [lastUs, lastBoundaryUs] = [NaN, NaN];
-  for (const place of places) {
-    const timeUs = inPlace(times, place);
-    if (timeUs === lastUs) continue;
-    const boundaryUs = boundaryOf(timeUs, intervalUs);
-    if (boundaryUs === lastBoundaryUs) kept.pop();
-    kept.push(place);
-    [lastUs, lastBoundaryUs] = [timeUs, boundaryUs];
-  }
-  return kept;
 }
 
 /**

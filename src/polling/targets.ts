@@ -5,6 +5,7 @@ import { printable } from '../domain/text.ts';
 import { isNamed, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
+import { forEachAtOnce } from './batches.ts';
 
 /** What earlier runs know: the project that a name meant when it was first polled. */
 export type KnownProjects = ReadonlyMap<string, { id: string; /** the name it bore at the last run */ name: string }>;
@@ -64,7 +65,7 @@ export async function resolveTargets(
   const unseen = (reason: string) => problems.push({ reason, remedy: LOOK, error: null });
   // First, not amid the others: it asks for as many at once by itself.
   if (targets.some(({ projectId, projectName }) => projectId === null && projectName === null)) await lookup.all();
-  const resolved = await limited(targets, atOnce, async (target) => ({ target, ...(await lookup.resolve(target)) }));
+  const resolved = await mapAtOnce(targets, atOnce, async (target) => ({ target, ...(await lookup.resolve(target)) }));
   const named = new Map<string, string>();
   for (const { target, projects, failures } of resolved) {
     const [wanted] = namesOf([target]);
@@ -135,7 +136,7 @@ function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
   const all = () => (everything ??= list().then(allOf, failed));
 
   async function allOf(visible: readonly ProjectSummary[]): Promise<Resolution> {
-    const resolutions = await limited(visible, atOnce, ({ id }) => resolution(byId(id)));
+    const resolutions = await mapAtOnce(visible, atOnce, ({ id }) => resolution(byId(id)));
     return {
       projects: resolutions.flatMap(({ projects }) => projects),
       failures: resolutions.flatMap(({ failures }) => failures),
@@ -233,24 +234,11 @@ function failed(error: unknown): Resolution {
   return { projects: [], failures: [error] };
 }
 
-/**
- * The work on every item, so many at a time; what comes of it, or the first failure, in the order of the items. After a
- * failure no more work begins; what stands before it in the order has begun by then.
- */
-async function limited<T, R>(items: readonly T[], atOnce: number, work: (item: T) => Promise<R>): Promise<R[]> {
-  const begun: Promise<R>[] = [];
-  const queue = items.values();
-  let isFailed = false;
-  async function worker(): Promise<void> {
-    for (const item of queue) {
-      if (isFailed) return;
-      const result = work(item);
-      begun.push(result);
-      await result.catch(() => (isFailed = true));
-    }
-  }
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  return Promise.all(begun);
+/** The result of the work on every item, in the order of the items. @throws the first failure */
+async function mapAtOnce<T, R>(items: readonly T[], atOnce: number, work: (item: T) => Promise<R>): Promise<R[]> {
+  const results = new Map<number, R>();
+  await forEachAtOnce(items.entries(), atOnce, async ([index, item]) => results.set(index, await work(item)));
+  return [...results].sort(([a], [b]) => a - b).map(([, result]) => result);
 }
 
 /** The same letters, however the accents are encoded. */

@@ -1,13 +1,13 @@
 import type { KnownError } from '../domain/errors.ts';
 import { boundaryOf, floorToGrid } from '../domain/grid.ts';
 import type { PropertyName, Reading } from '../domain/reading.ts';
-import { US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros } from '../domain/time.ts';
+import { US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
 import type { Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { fetchLatest, fetchRange, type Slice, type Window } from './fetch.ts';
 import { planFetch, type Plan, type PlanSettings, type ValveState } from './plan.ts';
-import { pickSamples, readingsToStore, sample, type Samples } from './sample.ts';
+import { readingsToStore, sample, type Samples } from './sample.ts';
 
 export interface ValveContext {
   hycloud: HyCloud;
@@ -26,8 +26,8 @@ export interface ValveOutcome {
   newest: Reading | null;
   /** everything before it is stored once `readings` are; null: unchanged */
   syncedUntilUs: Micros | null;
-  /** since it was last synced, but longer ago than a run reaches back: HyCloud was not asked for it */
-  unreached: { fromUs: Micros; toUs: Micros } | null;
+  /** not fetched, because it is older than catch_up_days; null: nothing was skipped */
+  skipped: Span | null;
   /** HyCloud has no point of the last interval */
   silent: boolean;
   failure: Failure | null;
@@ -52,22 +52,23 @@ export const MALFORMED_REMEDY =
  */
 export async function pollValve(valve: Valve, state: ValveState, context: ValveContext): Promise<ValveOutcome> {
   const plan = planFetch(state, context.nowUs, context.settings);
-  const harvest = createHarvest(valve, state, plan, context);
+  const fetched = nothingFetched(plan, context);
   try {
-    for await (const slice of slices(valve, plan, context)) harvest.add(slice);
-    return harvest.outcome(null);
+    for await (const slice of slices(valve, plan, context)) addSlice(fetched, slice, plan, context.settings.intervalUs);
+    return outcomeOf(valve, state, plan, fetched, null, context);
   } catch (error) {
     if (!(error instanceof HyCloudError) || error.failure === 'unauthorized') throw error;
-    return harvest.outcome({ reason: error.message, remedy: error.remedy, error });
+    const failure = { reason: error.message, remedy: error.remedy, error };
+    return outcomeOf(valve, state, plan, fetched, failure, context);
   }
 }
 
 async function* slices(valve: Valve, plan: Plan, context: ValveContext): AsyncGenerator<Slice> {
-  const { hycloud, nowUs, properties, settings } = context;
+  const { hycloud, nowUs, properties } = context;
   // HyCloud's Date is rounded down to the second.
   const endUs = nowUs + US_PER_SECOND;
   const window = (fromUs: Micros, toUs: Micros): Window => ({ valve, fromUs, toUs, properties });
-  const range = (fromUs: Micros) => fetchRange(hycloud, window(fromUs, endUs), pickSamples(settings.intervalUs));
+  const range = (fromUs: Micros) => fetchRange(hycloud, window(fromUs, endUs));
   const boundary = plan.kind === 'boundary' ? await fetchLatest(hycloud, window(plan.fromUs, plan.boundaryUs)) : null;
   if (plan.kind === 'range' || (plan.kind === 'boundary' && !boundary)) {
     yield* range(plan.fromUs);
@@ -83,78 +84,111 @@ async function* slices(valve: Valve, plan: Plan, context: ValveContext): AsyncGe
   else yield* range(Math.max(fromUs, nowUs - US_PER_HOUR));
 }
 
-interface Harvest {
-  add: (slice: Slice) => void;
-  outcome: (failure: Failure | null) => ValveOutcome;
+/** What the answers of one valve add up to. */
+interface Fetched {
+  samples: Samples;
+  newest: Reading | null;
+  malformedCount: number;
+  /** of the first malformed point */
+  malformedReason: string;
+  /** no malformed point lies before it */
+  wholeUntilUs: Micros;
+  /** HyCloud was asked for everything before it */
+  coveredUntilUs: Micros;
+  /** the slowest of HyCloud's clocks: its servers differ, and nothing is synced past the clock of any that answered */
+  clockUs: Micros;
 }
 
-function createHarvest(valve: Valve, state: ValveState, plan: Plan, context: ValveContext): Harvest {
-  const { intervalUs } = context.settings;
-  const lastBoundaryUs = floorToGrid(context.nowUs, intervalUs);
-  let samples: Samples = new Map();
-  let newest: Reading | null = null;
-  let malformedCount = 0;
-  let malformedReason = '';
-  /** everything before it was seen whole */
-  let wholeUntilUs = Infinity;
-  /** of all clocks that answered, the one that is least ahead */
-  let clockUs = context.nowUs;
-  let coveredUntilUs = plan.fromUs;
-
-  function add(slice: Slice): void {
-    samples = sample(samples, slice.points, intervalUs);
-    const last = slice.points.at(-1);
-    if (last && (!newest || last.timeUs > newest.timeUs)) newest = last;
-    coveredUntilUs = slice.coveredUntilUs;
-    // Skewed clocks among HyCloud's servers: synced is only what was over by the clock of every one that answered.
-    clockUs = Math.min(clockUs, slice.serverTimeUs);
-    for (const { timeUs, reason } of slice.malformed) {
-      malformedCount += 1;
-      malformedReason ||= reason;
-      // A single point asked for, and that one makes no sense: nothing is known of its window.
-      const knownUntilUs = plan.kind === 'range' && timeUs !== null ? boundaryOf(timeUs, intervalUs) - intervalUs : 0;
-      wholeUntilUs = Math.min(wholeUntilUs, knownUntilUs);
-    }
-  }
-
-  function syncedUntil(failure: Failure | null): Micros | null {
-    // A first run that fails is where the valve's history here begins: the next one goes on from its window.
-    if (plan.sinceUs === null && failure && malformedCount === 0) return lastBoundaryUs - intervalUs;
-    const untilUs = Math.min(coveredUntilUs, wholeUntilUs, clockUs);
-    if (plan.sinceUs === null) return untilUs === context.nowUs ? floorToGrid(untilUs, intervalUs) : null;
-    // Nothing moves back; nor past the clock, where plan.sinceUs comes from one that is ahead of it.
-    const reachedUs = Math.max(floorToGrid(untilUs, intervalUs), plan.sinceUs);
-    return reachedUs <= Math.max(clockUs, state.syncedUntilUs ?? clockUs) ? reachedUs : null;
-  }
-
-  function unreached(): ValveOutcome['unreached'] {
-    const [fromUs, toUs] = [state.syncedUntilUs, plan.sinceUs];
-    return fromUs !== null && toUs !== null && fromUs < toUs ? { fromUs, toUs } : null;
-  }
-
+function nothingFetched(plan: Plan, { nowUs }: ValveContext): Fetched {
   return {
-    add,
-    outcome: (failure) => ({
-      valve,
-      readings: chosen(failure === null),
-      newest,
-      syncedUntilUs: syncedUntil(failure),
-      unreached: unreached(),
-      silent: failure === null && malformedCount === 0 && (newest?.timeUs ?? 0) <= context.nowUs - intervalUs,
-      failure: failure ?? malformedFailure(),
-    }),
+    samples: new Map(),
+    newest: null,
+    malformedCount: 0,
+    malformedReason: '',
+    wholeUntilUs: Infinity,
+    coveredUntilUs: plan.fromUs,
+    clockUs: nowUs,
   };
+}
 
-  function chosen(isComplete: boolean): readonly Reading[] {
-    if (plan.sinceUs === null) return isComplete && newest ? [newest] : [];
-    // Of a window that was read in part, the last point is not known.
-    const whole = [...samples].filter(([boundaryUs]) => isComplete || boundaryUs <= coveredUntilUs);
-    return readingsToStore(new Map(whole), lastBoundaryUs, state.boundaryReadingUs);
+function addSlice(fetched: Fetched, slice: Slice, plan: Plan, intervalUs: number): void {
+  fetched.samples = sample(fetched.samples, slice.points, intervalUs);
+  const last = slice.points.at(-1);
+  if (last && (!fetched.newest || last.timeUs > fetched.newest.timeUs)) fetched.newest = last;
+  fetched.coveredUntilUs = slice.coveredUntilUs;
+  fetched.clockUs = Math.min(fetched.clockUs, slice.serverTimeUs);
+  for (const { timeUs, reason } of slice.malformed) {
+    fetched.malformedCount += 1;
+    fetched.malformedReason ||= reason;
+    // Where one point was asked for and it is malformed, nothing is known of its window.
+    const wholeUntilUs = plan.kind === 'range' && timeUs !== null ? boundaryOf(timeUs, intervalUs) - intervalUs : 0;
+    fetched.wholeUntilUs = Math.min(fetched.wholeUntilUs, wholeUntilUs);
   }
+}
 
-  function malformedFailure(): Failure | null {
-    if (malformedCount === 0) return null;
-    const reason = `${malformedCount} of its points make no sense and were not stored: ${malformedReason}`;
-    return { reason, remedy: MALFORMED_REMEDY, error: null };
+function outcomeOf(
+  valve: Valve,
+  state: ValveState,
+  plan: Plan,
+  fetched: Fetched,
+  failure: Failure | null,
+  { nowUs, settings }: ValveContext,
+): ValveOutcome {
+  const { newest, malformedCount } = fetched;
+  const lastBoundaryUs = floorToGrid(nowUs, settings.intervalUs);
+  return {
+    valve,
+    readings: chooseReadings(state, plan, fetched, failure, lastBoundaryUs),
+    newest,
+    syncedUntilUs: syncedUntil(state, plan, fetched, failure, nowUs, settings.intervalUs),
+    skipped: skippedSpan(state, plan),
+    silent: failure === null && malformedCount === 0 && (newest?.timeUs ?? 0) <= nowUs - settings.intervalUs,
+    failure: failure ?? malformedFailure(fetched),
+  };
+}
+
+function chooseReadings(
+  state: ValveState,
+  plan: Plan,
+  { samples, newest, coveredUntilUs }: Fetched,
+  failure: Failure | null,
+  lastBoundaryUs: Micros,
+): readonly Reading[] {
+  if (plan.sinceUs === null) return failure === null && newest ? [newest] : [];
+  // An incomplete window is left out: its last point is unknown.
+  const complete = [...samples].filter(([boundaryUs]) => failure === null || boundaryUs <= coveredUntilUs);
+  return readingsToStore(new Map(complete), lastBoundaryUs, state.boundaryReadingUs);
+}
+
+/** The new synced_until; null: unchanged. It never moves backwards, and never past HyCloud's clock. */
+function syncedUntil(
+  state: ValveState,
+  plan: Plan,
+  { coveredUntilUs, wholeUntilUs, clockUs, malformedCount }: Fetched,
+  failure: Failure | null,
+  nowUs: Micros,
+  intervalUs: number,
+): Micros | null {
+  const lastBoundaryUs = floorToGrid(nowUs, intervalUs);
+  const untilUs = Math.min(coveredUntilUs, wholeUntilUs, clockUs);
+  if (plan.sinceUs === null) {
+    // A failed first run fixes where the valve's history begins: the next run continues from its window.
+    if (failure && malformedCount === 0) return lastBoundaryUs - intervalUs;
+    return untilUs === nowUs ? lastBoundaryUs : null;
   }
+  // An earlier run may have stored a synced_until ahead of HyCloud's clock: do not confirm it.
+  const reachedUs = Math.max(floorToGrid(untilUs, intervalUs), plan.sinceUs);
+  return reachedUs <= Math.max(clockUs, state.syncedUntilUs ?? clockUs) ? reachedUs : null;
+}
+
+function skippedSpan({ syncedUntilUs }: ValveState, { sinceUs }: Plan): Span | null {
+  return syncedUntilUs !== null && sinceUs !== null && syncedUntilUs < sinceUs
+    ? { fromUs: syncedUntilUs, toUs: sinceUs }
+    : null;
+}
+
+function malformedFailure({ malformedCount, malformedReason }: Fetched): Failure | null {
+  if (malformedCount === 0) return null;
+  const reason = `${malformedCount} of its points make no sense and were not stored: ${malformedReason}`;
+  return { reason, remedy: MALFORMED_REMEDY, error: null };
 }

@@ -1,11 +1,10 @@
 import { DateTime } from 'luxon';
-import { LosslessNumber } from 'lossless-json';
 import type { Bucket, Consumption, MeteredValve } from '../database/consumption.ts';
 import { printable } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { formatCsv } from './csv.ts';
-import { formatDecimal, parseDecimal, sumDecimals } from './decimal.ts';
+import { sumDecimals } from './decimal.ts';
 import { formatJson } from './json.ts';
 import { inCells, sparkline } from './sparkline.ts';
 import { formatTable } from './table.ts';
@@ -59,7 +58,7 @@ function csv({ timezone }: { timezone: string }): ConsumptionFormat {
   };
 }
 
-/** One array, an object per bucket; decimals keep every place. */
+/** One array, an object per bucket. */
 function json({ timezone }: { timezone: string }): ConsumptionFormat {
   let separator = '[';
   return {
@@ -78,8 +77,8 @@ function json({ timezone }: { timezone: string }): ConsumptionFormat {
   };
 }
 
-function number(text: string | number | null): LosslessNumber | null {
-  return text === null ? null : new LosslessNumber(String(text));
+function number(text: string | number | null): number | null {
+  return text === null ? null : Number(text);
 }
 
 function fields(valve: MeteredValve, bucket: Consumption, timezone: string): Fields {
@@ -140,10 +139,10 @@ function registerTable(
 ): string {
   const total = sumDecimals(buckets.map(({ kwh }) => kwh));
   if (total === null) return `  kWh ${regime}: no readings\n`;
-  if (total === 0n && regime === 2) return '  kWh 2: nothing\n';
+  if (total === 0 && regime === 2) return '  kWh 2: nothing\n';
   const rows = buckets.map(({ startUs, kwh, coverage, quality }) => [
     local(startUs, timezone).toFormat(START_FORMATS[bucket]),
-    kwh === null ? '–' : formatDecimal(parseDecimal(kwh), 3),
+    kwh === null ? '–' : Number(kwh).toFixed(3),
     `${Math.round(Number(coverage) * 100)} %`,
     quality === 'measured' ? '' : quality,
   ]);
@@ -154,7 +153,7 @@ function registerTable(
       { heading: 'covered', align: 'right' },
       { heading: '' },
     ],
-    [...rows.map(([start = '', ...rest]) => [`  ${start}`, ...rest]), ['  total', formatDecimal(total, 3), '', '']],
+    [...rows.map(([start = '', ...rest]) => [`  ${start}`, ...rest]), ['  total', total.toFixed(3), '', '']],
   );
 }
 

@@ -1,18 +1,26 @@
 import { stringify } from 'csv-stringify/sync';
 import { spelledOut } from '../domain/text.ts';
 
-export type CsvValue = string | number | bigint | boolean | null;
+export type CsvValue = string | number | boolean | null;
 
 /**
- * One line per row, RFC 4180; `columns` null: a continuation, without a heading. Text that a spreadsheet would run as a
- * formula is defused with a leading quote, what would act on a terminal is spelled out; numbers stay numbers. https://owasp.org/www-community/attacks/CSV_Injection
+ * One line per row, RFC 4180; `columns` null: a continuation, without a heading. Every text is quoted, numbers are not.
+ * Text that a spreadsheet would run as a formula is defused with a leading quote, also behind a semicolon, where an
+ * Italian one begins a new cell. What would act on a terminal is spelled out.
+ *
+ * @see https://owasp.org/www-community/attacks/CSV_Injection
  */
 export function formatCsv(columns: readonly string[] | null, rows: readonly (readonly CsvValue[])[]): string {
   const body = rows.map((row) => row.map((value) => (typeof value === 'string' ? defused(value) : value)));
-  return stringify([...(columns ? [[...columns]] : []), ...body], { cast: { boolean: String } });
+  const heading = columns ? stringify([[...columns]]) : '';
+  return heading + stringify(body, { cast: { boolean: String }, quoted_match: TEXT });
 }
 
+/** Neither a number nor true or false. */
+const TEXT = /^(?!true$|false$).*[^-.\d]/s;
+
+const FORMULA = /^(?=[=+\-@\t\r\n＝＋－＠])|(?<=;[\s"]*)(?=[=+\-@＝＋－＠])/g;
+
 function defused(text: string): string {
-  const shown = text.replace(/[^\t\r\n]+/g, spelledOut);
-  return /^[=+\-@\t\r\n＝＋－＠]/.test(shown) ? `'${shown}` : shown;
+  return text.replace(/[^\t\r\n]+/g, spelledOut).replace(FORMULA, "'");
 }

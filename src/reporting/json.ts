@@ -1,11 +1,9 @@
-import { stringify } from 'lossless-json';
-
 /** Of the characters that act on a terminal, those that JSON lets stand; all of them in texts. */
 const HOSTILE = /[\x7f-\x9f\p{Cf}\u2028\u2029]/gu;
 
-/** Indented JSON; whole numbers beyond 2^53 keep their digits. What would act on a terminal is escaped. */
+/** Indented JSON. What would act on a terminal is escaped. */
 export function formatJson(value: unknown): string {
-  return `${(stringify(value, null, 2) ?? '').replace(HOSTILE, escaped)}\n`;
+  return `${JSON.stringify(value, null, 2).replace(HOSTILE, escaped)}\n`;
 }
 
 function escaped(character: string): string {

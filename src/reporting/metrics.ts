@@ -1,4 +1,5 @@
 import type { PolledValve, PollReport } from '../polling/report.ts';
+import { spelledOut } from '../domain/text.ts';
 import { US_PER_SECOND, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 
@@ -139,16 +140,17 @@ function sample(family: Family, value: string, labels: Record<string, string> = 
   return { family, line: `${family}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}`, tasmartId: null };
 }
 
+/** What would act on a terminal is spelled out: people read this file too. */
 function escaped(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+  return spelledOut(text).replaceAll('\\', '\\\\').replaceAll('"', '\\"');
 }
 
 function scaled(value: number | null, divisor: number): string | null {
   return value === null ? null : String(value / divisor);
 }
 
-function joules(kwh: bigint | null): string | null {
-  return kwh === null ? null : String(kwh * 3_600_000n);
+function joules(kwh: number | null): string | null {
+  return kwh === null ? null : String(kwh * 3_600_000);
 }
 
 function seconds(timeUs: Micros): string {

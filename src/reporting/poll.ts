@@ -1,8 +1,8 @@
-import { storedOf, type PolledValve, type PollReport } from '../polling/report.ts';
+import type { PolledValve, PollReport } from '../polling/report.ts';
 import { PROPERTIES, type PropertyName, type Reading } from '../domain/reading.ts';
 import { count, printable } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
-import { valveLabel } from '../domain/valve.ts';
+import { valveLabel, type Valve } from '../domain/valve.ts';
 import { formatCsv, type CsvValue } from './csv.ts';
 import { formatJson } from './json.ts';
 import { createTable } from './table.ts';
@@ -63,7 +63,7 @@ function table({ timezone, dryRun }: PollView): PollFormat {
         const cells = [
           printable(polled.valve.shortSn ?? '–', 24),
           ...readingCells(polled.newest, timezone, nowUs),
-          fate(polled, dryRun),
+          describeResult(polled, dryRun),
         ];
         fit([printable(label, LABEL_LENGTH), ...cells]);
         rows.push({ label, cells: cells.join(CELL_END) });
@@ -93,20 +93,20 @@ function readingCells(reading: Reading | null, timezone: string, nowUs: Micros):
   ];
 }
 
-function fate(polled: PolledValve, dryRun: boolean): string {
-  const stored = storedOf(polled);
+function describeResult(polled: PolledValve, dryRun: boolean): string {
+  const stored = polled.stored.size;
   const done = dryRun ? 'would be stored' : 'stored';
   const what = stored > 1 ? `${stored} ${done}` : stored === 1 ? done : 'unchanged';
-  if (polled.failure !== null) return stored > 0 ? `failed, ${what}` : 'failed';
+  if (polled.failure) return stored > 0 ? `failed, ${what}` : 'failed';
   if (polled.silent) return stored > 0 ? `silent, ${what}` : 'silent';
   return what;
 }
 
 function summaryLine({ report, dryRun, requests, retries, seconds }: PollSummary): string {
   const readings = `${count(report.stored, 'reading')} ${dryRun ? '(dry run: nothing stored)' : 'stored'}`;
-  const fates = `${report.unchanged} unchanged, ${report.silent} silent, ${report.failures.length} failed`;
+  const counts = `${report.unchanged} unchanged, ${report.silent} silent, ${report.failures.length} failed`;
   const cost = `${count(requests, 'request')}, ${count(retries, 'retry', 'retries')}, ${seconds.toFixed(1)} s`;
-  return `${count(report.valves, 'valve')}: ${readings}; ${fates}. ${cost}.`;
+  return `${count(report.valves, 'valve')}: ${readings}; ${counts}. ${cost}.`;
 }
 
 /** One object: the run, its readings in HyCloud's own names and units, and its failures. */
@@ -168,10 +168,16 @@ function csvValue(value: Reading[keyof Reading]): CsvValue {
   return Array.isArray(value) ? value.join(' ') : (value as Exclude<typeof value, readonly string[]>);
 }
 
-type ReadingOfValve = Pick<PolledValve, 'valve'> & PolledValve['readings'][number];
+interface ReadingOfValve {
+  valve: Valve;
+  reading: Reading;
+  stored: boolean;
+}
 
 function readingsOf(valves: readonly PolledValve[]): ReadingOfValve[] {
-  return valves.flatMap(({ valve, readings }) => readings.map((reading) => ({ valve, ...reading })));
+  return valves.flatMap(({ valve, readings, stored }) =>
+    readings.map((reading) => ({ valve, reading, stored: stored.has(reading) })),
+  );
 }
 
 /** The counts of a run, as JSON, logs and the table of runs name them. */

@@ -11,7 +11,7 @@ export function powerKw({ measuredPowerDw }: Reading): string {
   return measuredPowerDw === null ? '–' : (measuredPowerDw / 10_000).toFixed(4);
 }
 
-export function counterKwh(value: bigint | null): string {
+export function counterKwh(value: number | null): string {
   return value === null ? '–' : value.toString();
 }
 

@@ -4,7 +4,6 @@ import { printable } from '../domain/text.ts';
 import { formatRfc3339 } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { formatCsv } from './csv.ts';
-import { formatDecimal, parseDecimal } from './decimal.ts';
 import { formatJson } from './json.ts';
 import { formatTable, type Column } from './table.ts';
 
@@ -39,9 +38,9 @@ export function verifications(valve: MeteredValve, { registers, power, coverage 
 }
 
 function agrees(account: RegisterAccount): boolean {
-  const sums = [account.quartersKwh, account.hoursKwh, account.daysKwh].map(parseDecimal);
-  const curve = parseDecimal(account.curveKwh);
-  const asCounted = parseDecimal((account.closingKwh - account.openingKwh).toString());
+  const sums = [account.quartersKwh, account.hoursKwh, account.daysKwh].map(Number);
+  const curve = Number(account.curveKwh);
+  const asCounted = account.closingKwh - account.openingKwh;
   return sums.every((sum) => sum === curve) && (account.resets > 0 || curve === asCounted);
 }
 
@@ -78,10 +77,10 @@ export function verifyTable(lines: readonly Verification[]): string {
       printable(valveLabel(valve), 32),
       printable(valve.shortSn ?? '–', 24),
       String(account.regime),
-      account.openingKwh.toString(),
-      account.closingKwh.toString(),
-      formatDecimal(parseDecimal(account.curveKwh), 3),
-      formatDecimal(parseDecimal(account.hoursKwh), 3),
+      String(account.openingKwh),
+      String(account.closingKwh),
+      Number(account.curveKwh).toFixed(3),
+      Number(account.hoursKwh).toFixed(3),
       account.regime === 1 ? powerKwh.toFixed(1) : '',
       `${Math.round(coverage * 100)} %`,
       String(account.resets),
@@ -115,7 +114,7 @@ const FIELDS = [
   'suspicion',
 ] as const;
 
-function fields(line: Verification): Record<(typeof FIELDS)[number], string | number | bigint | boolean | null> {
+function fields(line: Verification): Record<(typeof FIELDS)[number], string | number | boolean | null> {
   const { valve, account } = line;
   return {
     tasmart_id: valve.id,

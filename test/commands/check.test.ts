@@ -90,6 +90,7 @@ test('on a machine that is set up, everything is ticked', async () => {
     '✓ TLS',
     '✓ clock of the database',
     '✓ time zone',
+    '✓ rights of others',
     '✓ schema',
     '✓ rights to poll',
     '✓ rights to backfill',
@@ -119,7 +120,7 @@ test('five things wrong are five things told, each with what to do', async () =>
   for (const line of [
     /^! \.env permissions +644: other users of this machine can get at the credentials\n +→ chmod 600 \.env$/m,
     /^✗ configuration +interval_minute is not a key of config\.json: did you mean interval_minutes\?$/m,
-    /^✗ configuration +catch_up_days must be more than 0$/m,
+    /^✗ configuration +catch_up_days must be more than 0 \(it is -1\)$/m,
     /^✗ schema +the database's schema is older than this program \(1 migrations behind\)\n +→ run "tasmart migrate"$/m,
     /^✗ target +no project is called "Nowhere"\n +→ the key can see, nearest first: "Condominio Città Giardino – Milano"$/m,
     /^4 things wrong; 1 warning\.$/m,
@@ -161,6 +162,20 @@ describe('files', () => {
       state: 'failed',
       seen: '/nowhere cannot be written (ENOENT)',
     });
+  });
+});
+
+test('a schema in which everybody may create', async () => {
+  await sql('grant create on schema public to public');
+  const { code, item } = await check();
+  expect({ code, item: item('rights of others') }).toEqual({
+    code: 0,
+    item: {
+      name: 'rights of others',
+      state: 'warning',
+      seen: 'everybody may create in schema public: what they plant there could run with your rights',
+      remedy: 'revoke create on schema public from public',
+    },
   });
 });
 
@@ -381,7 +396,9 @@ describe('rights', () => {
   }
 
   test('that are missing are told as the statements that grant them, and these are enough', async () => {
-    await sql(`grant select on tasmart_migrations, tasmart_runs, tasmart_project_names, tasmart_projects to ${role}`);
+    await sql(
+      `grant select on tasmart_migrations, tasmart_definitions, tasmart_runs, tasmart_project_names, tasmart_projects to ${role}`,
+    );
     const before = await check(asRole());
     expect(before.code).toBe(1);
     expect(before.item('rights to poll')).toEqual({

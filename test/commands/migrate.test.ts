@@ -5,15 +5,18 @@ import { REPOSITORY } from '../support/build.ts';
 import { emptyDatabase } from '../support/database.ts';
 import { expectRepaired, setStage, untilNoSession, untilWaiting } from '../faults/support/database-stage.ts';
 
-const MIGRATIONS = (await readdir(join(REPOSITORY, 'sql'))).sort();
+const list = async (folder: string) =>
+  (await readdir(join(REPOSITORY, folder))).filter((name) => name.endsWith('.sql')).sort();
+const MIGRATIONS = await list('sql');
+const FILES = [...MIGRATIONS, ...(await list('sql/definitions')).map((name) => `definitions/${name}`)];
 
 test('creates the schema, says what it did, and nothing the second time', async () => {
   const stage = await setStage({}, emptyDatabase);
-  const applied = MIGRATIONS.map((name) => `applied ${name}\n`).join('');
+  const applied = FILES.map((name) => `applied ${name}\n`).join('');
   const first = await stage.run(['migrate']);
   expect({ code: first.code, stdout: first.stdout, stderr: first.stderr }).toEqual({
     code: 0,
-    stdout: `${applied}the schema is up to date: ${MIGRATIONS.length} migrations applied\n`,
+    stdout: `${applied}the schema is up to date: ${FILES.length} files applied\n`,
     stderr: '',
   });
   const second = await stage.run(['migrate']);
@@ -26,7 +29,7 @@ test('five at once: each migration is applied once, and all end well', async () 
   const results = await Promise.all(Array.from({ length: 5 }, () => stage.run(['migrate'])));
   expect(results.map(({ code, stderr }) => ({ code, stderr }))).toEqual(results.map(() => ({ code: 0, stderr: '' })));
   const applied = results.flatMap(({ stdout }) => [...stdout.matchAll(/^applied (.*)$/gm)].map(([, name]) => name));
-  expect(applied.sort()).toEqual(MIGRATIONS);
+  expect(applied.sort()).toEqual(FILES);
   await expectRepaired(stage);
 });
 

@@ -1,10 +1,12 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseRfc3339 } from '../../src/domain/time.ts';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
@@ -164,6 +166,19 @@ describe('metrics_file', () => {
     expect(stderr).toContain('"reason":"ENOENT","msg":"metrics_file could not be written"');
   });
 
+  test('in a folder of others overwrites nothing through links that they planted, and waits for no pipe', async () => {
+    const victim = join(folder, 'victim');
+    await writeFile(victim, 'kept', { mode: 0o600 });
+    const file = join(folder, 'metrics/tasmart.prom');
+    await promisify(execFile)('mkfifo', [file]);
+    const { child, result } = startCli(['poll'], cli());
+    await symlink(victim, `${file}.${child.pid ?? NaN}`);
+    expect(await result).toMatchObject({ code: 0 });
+    expect(await readFile(victim, 'utf8')).toBe('kept');
+    expect((await stat(victim)).mode & 0o777).toBe(0o600);
+    expect(await metrics()).toHaveProperty('tasmart_run_exit_status', 0);
+  });
+
   test('that cannot be replaced leaves no draft behind', async () => {
     await mkdir(join(folder, 'metrics/tasmart.prom'));
     const { code, stderr } = await tasmart(['poll']);
@@ -302,7 +317,7 @@ describe('the row of a run', () => {
     simulator.settings.latencyMs = 0;
     await expect.poll(async () => (await tasmart(['poll'])).code, { timeout: 20_000 }).toBe(0);
     expect(await rows()).toMatchObject([
-      { outcome: 'killed', error: expect.stringContaining('ended without a word') as string },
+      { outcome: 'killed', error: expect.stringContaining('no end was recorded') as string },
       { outcome: 'success', stored: 3, finished: true },
     ]);
   });

@@ -19,7 +19,7 @@ describe('HyCloud', () => {
 
   test.each([
     ['https://staging.cloud.imi-hydronic.com/api/v1', 'https://staging.cloud.imi-hydronic.com/api/v1/'],
-    ['https://hycloud.example.com', 'https://hycloud.example.com/'],
+    ['https://proxy.example.com/hycloud/api/v1', 'https://proxy.example.com/hycloud/api/v1/'],
     ['http://127.0.0.1:8080/api/v1/', 'http://127.0.0.1:8080/api/v1/'],
     ['http://localhost:8080/api/v1/', 'http://localhost:8080/api/v1/'],
     ['http://[::1]:8080/api/v1/', 'http://[::1]:8080/api/v1/'],
@@ -29,12 +29,15 @@ describe('HyCloud', () => {
   });
 
   const notPlain = 'must be https: plain http would send the key in clear (only loopback may use it)';
+  const needsPath = 'must end in /api/v1, as https://cloud.imi-hydronic.com/api/v1/ does (its path is';
   test.each([
     ['http://cloud.imi-hydronic.com/api/v1/', notPlain],
     ['http://127.0.0.1.example.com/', notPlain],
     ['http://localhost.example.com/', notPlain],
     ['http://10.0.0.1/', notPlain],
     ['https://user:pass@example.com/', 'must not hold a user or password'],
+    ['https://hycloud.example.com', `${needsPath} "/")`],
+    ['https://hycloud.example.com/api/v2/', `${needsPath} "/api/v2/")`],
     ['ftp://example.com/', 'is not a URL such as https://cloud.imi-hydronic.com/api/v1/'],
     ['cloud.imi-hydronic.com', 'is not a URL such as https://cloud.imi-hydronic.com/api/v1/'],
   ])('may not be %s', (text, message) => {
@@ -105,6 +108,9 @@ describe('a database named by its parts', () => {
       database: 'readings',
       sslMode: 'verify-full',
       sslCaFile: null,
+      passwordCommand: null,
+      sslCertFile: null,
+      sslKeyFile: null,
     });
   });
 
@@ -118,13 +124,47 @@ describe('a database named by its parts', () => {
     });
   });
 
-  test.each(['0', '65536', '-1', '5432.5', '0x10', 'postgres'])('has no port %s', (port) => {
-    expect(envProblems({ ...PARTS, DB_PORT: port })).toEqual(['DB_PORT has a port that is not between 1 and 65535']);
+  test.each(['0', '65536', '-1', '5432.5', '0x10'])('has no port %s', (port) => {
+    expect(envProblems({ ...PARTS, DB_PORT: port })).toEqual([
+      `DB_PORT has a port that is not between 1 and 65535 (it is "${port}")`,
+    ]);
   });
 
   test.each(['prefer', 'allow', 'REQUIRE', 'no-verify'])('has no sslmode %s', (mode) => {
     expect(envProblems({ ...PARTS, DB_SSLMODE: mode })).toEqual([
-      'DB_SSLMODE has an sslmode other than disable, require, verify-ca, verify-full',
+      `DB_SSLMODE has an sslmode other than disable, require, verify-ca, verify-full (it is "${mode}")`,
+    ]);
+  });
+
+  test('is not quoted where it may be a secret in the wrong place', () => {
+    expect(envProblems({ ...PARTS, DB_PORT: 's3cret', DB_SSLMODE: 's3cret' }).join()).not.toContain('s3cret');
+  });
+
+  test('has its password from one place', () => {
+    expect(databaseOf({ ...PARTS, DB_PASS_COMMAND: 'pass show db' })).toMatchObject({
+      password: null,
+      passwordCommand: 'pass show db',
+    });
+    expect(envProblems({ ...PARTS, DB_PASS: 'secret', DB_PASS_COMMAND: 'pass show db' })).toEqual([
+      'DB_PASS_COMMAND and DB_PASS are both set: keep one',
+    ]);
+    expect(envProblems({ DATABASE_URL: 'postgres://u:secret@h/d', DB_PASS_COMMAND: 'pass show db' })).toEqual([
+      'DB_PASS_COMMAND and a password in DATABASE_URL are both set: keep one',
+    ]);
+  });
+
+  test('shows a certificate with its key', () => {
+    const files = { DB_SSL_CERT: '/client.crt', DB_SSL_KEY: '/client.key' };
+    expect(databaseOf({ ...PARTS, ...files })).toMatchObject({ sslCertFile: '/client.crt', sslKeyFile: '/client.key' });
+    expect(databaseOf({ DATABASE_URL: 'postgres://u:p@h/d?sslcert=/c&sslkey=/k' })).toMatchObject({
+      sslCertFile: '/c',
+      sslKeyFile: '/k',
+    });
+    expect(envProblems({ ...PARTS, DB_SSL_CERT: '/c' })).toEqual([
+      'DB_SSL_KEY is not set, but DB_SSL_CERT is: name both',
+    ]);
+    expect(envProblems({ ...PARTS, DB_SSL_KEY: '/k' })).toEqual([
+      'DB_SSL_CERT is not set, but DB_SSL_KEY is: name both',
     ]);
   });
 });
@@ -184,8 +224,14 @@ describe('a database named by a URL', () => {
     ['postgres://u:p@h/', ['names no database']],
     ['postgres://u:p@/db', ['names no host']],
     ['postgres:///', ['names no host', 'names no user', 'names no database']],
-    ['postgres://u:p@h/db?connect_timeout=5', ['has parameters other than host, sslmode and sslrootcert']],
-    ['postgres://u:p@h/db?sslmode=prefer', ['has an sslmode other than disable, require, verify-ca, verify-full']],
+    [
+      'postgres://u:p@h/db?connect_timeout=5',
+      ['has parameters other than host, sslmode, sslrootcert, sslcert, sslkey'],
+    ],
+    [
+      'postgres://u:p@h/db?sslmode=prefer',
+      ['has an sslmode other than disable, require, verify-ca, verify-full (it is "prefer")'],
+    ],
     ['embedded:', ['names no folder: write embedded:./data']],
   ])('refuses %s', (url, messages) => {
     expect(envProblems({ DATABASE_URL: url })).toEqual(messages.map((message) => `DATABASE_URL ${message}`));

@@ -58,7 +58,9 @@ describe('interval_minutes', () => {
   });
 
   test.each([7, 8, 9, 25, 45, 59, 120])('%i does not', (minutes) => {
-    expect(fileProblems({ ...FILE, interval_minutes: minutes })).toEqual(['interval_minutes must divide 60']);
+    expect(fileProblems({ ...FILE, interval_minutes: minutes })).toEqual([
+      `interval_minutes must divide 60 (it is ${minutes})`,
+    ]);
   });
 });
 
@@ -104,7 +106,8 @@ describe('a value of the wrong type or beyond its range is named by its key', ()
     ['properties', 'position', 'must be "all" or a list of properties'],
     ['properties', 3, 'must be "all" or a list of properties'],
   ])('%s: %j', (key, value, message) => {
-    expect(fileProblems({ ...FILE, [key]: value })).toEqual([`${key} ${message}`]);
+    const found = typeof value === 'object' ? '' : ` (it is ${JSON.stringify(value)})`;
+    expect(fileProblems({ ...FILE, [key]: value })).toEqual([`${key} ${message}${found}`]);
   });
 
   test.each([[[]], ['text'], [7], [null]])('the whole file: %j', (json) => {
@@ -132,11 +135,17 @@ describe('properties', () => {
   });
 
   test('an unknown one is answered with the nearest', () => {
-    expect(fileProblems({ ...FILE, properties: ['measured_flow', 'locale_temp', 'All'] })).toEqual([
-      'properties.1 is not a property of HyCloud: did you mean local_temp?',
-      expect.stringMatching(/^properties\.2 is not a property of HyCloud: did you mean \w+\?$/),
+    expect(fileProblems({ ...FILE, properties: ['measured_flow', 'locale_temp', 'flow', 'Temp'] })).toEqual([
+      'properties.1 is not a property of HyCloud: did you mean local_temp? (it is "locale_temp")',
+      'properties.2 is not a property of HyCloud: did you mean measured_flow? (it is "flow")',
+      'properties.3 is not a property of HyCloud: did you mean local_temp? (it is "Temp")',
     ]);
   });
+});
+
+test('a long value, which may be anything, is not quoted', () => {
+  const key = 'x'.repeat(64);
+  expect(fileProblems({ ...FILE, timezone: key, interval_minutes: key }).join()).not.toContain(key);
 });
 
 describe('unknown keys are answered with the nearest known one', () => {
@@ -185,10 +194,10 @@ describe('targets', () => {
   test('a valve that is neither uuid nor serial is named by its place', () => {
     const message = 'is neither a uuid nor a serial number (24 or 8 hex digits)';
     expect(fileProblems({ target_valves: ['89abcdef', '89abcde', '89abcdeg'] })).toEqual([
-      `target_valves.1 ${message}`,
-      `target_valves.2 ${message}`,
+      `target_valves.1 ${message} (it is "89abcde")`,
+      `target_valves.2 ${message} (it is "89abcdeg")`,
     ]);
-    expect(fileProblems({ targets: [{ valves: ['x'] }] })).toEqual([`targets.0.valves.0 ${message}`]);
+    expect(fileProblems({ targets: [{ valves: ['x'] }] })).toEqual([`targets.0.valves.0 ${message} (it is "x")`]);
   });
 
   test.each([[{}], [{ targets: [] }], [{ targets: [{}] }]])('%j is no target', (json) => {

@@ -25,7 +25,8 @@ describe('the part of the valves that the environment gives', () => {
     expect(configOf({}, env).shard).toEqual(shard);
   });
 
-  const range = (count: string) => `must be a number below ${count}, which must be at most 1000`;
+  const range = (index: string, count: string) =>
+    `must be a number below TASMART_SHARDS, which must be at most 1000 (they are "${index}" and "${count}")`;
   test.each([
     [
       { TASMART_SHARDS: '4' },
@@ -35,10 +36,10 @@ describe('the part of the valves that the environment gives', () => {
       { JOB_COMPLETION_INDEX: '0' },
       'TASMART_SHARDS is not set, but JOB_COMPLETION_INDEX is: how many jobs share the valves?',
     ],
-    [{ JOB_COMPLETION_INDEX: '4', TASMART_SHARDS: '4' }, `JOB_COMPLETION_INDEX ${range('TASMART_SHARDS')}`],
-    [{ JOB_COMPLETION_INDEX: '-1', TASMART_SHARDS: '4' }, `JOB_COMPLETION_INDEX ${range('TASMART_SHARDS')}`],
-    [{ JOB_COMPLETION_INDEX: '0', TASMART_SHARDS: 'four' }, `JOB_COMPLETION_INDEX ${range('TASMART_SHARDS')}`],
-    [{ JOB_COMPLETION_INDEX: '0', TASMART_SHARDS: '1001' }, `JOB_COMPLETION_INDEX ${range('TASMART_SHARDS')}`],
+    [{ JOB_COMPLETION_INDEX: '4', TASMART_SHARDS: '4' }, `JOB_COMPLETION_INDEX ${range('4', '4')}`],
+    [{ JOB_COMPLETION_INDEX: '-1', TASMART_SHARDS: '4' }, `JOB_COMPLETION_INDEX ${range('-1', '4')}`],
+    [{ JOB_COMPLETION_INDEX: '0', TASMART_SHARDS: 'four' }, `JOB_COMPLETION_INDEX ${range('0', 'four')}`],
+    [{ JOB_COMPLETION_INDEX: '0', TASMART_SHARDS: '1001' }, `JOB_COMPLETION_INDEX ${range('0', '1001')}`],
     [
       { AWS_BATCH_JOB_ARRAY_INDEX: '2' },
       'AWS_BATCH_JOB_ARRAY_SIZE is not set, but AWS_BATCH_JOB_ARRAY_INDEX is: how many jobs share the valves?',

@@ -2,9 +2,8 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type pg from 'pg';
 import pino from 'pino';
 import type { SimulatedRequest } from '../../scripts/simulator/faults.ts';
-import { withRecordedRun } from '../../src/commands/recorded-run.ts';
 import { withConnection, type Database } from '../../src/database/connection.ts';
-import { withRunLock, type RunEnd, type RunMode } from '../../src/database/runs.ts';
+import { withRun, type RunEnd, type RunMode } from '../../src/database/runs.ts';
 import { KnownError } from '../../src/domain/errors.ts';
 import { US_PER_HOUR } from '../../src/domain/time.ts';
 import { createHyCloud, type HyCloud } from '../../src/hycloud/client.ts';
@@ -97,7 +96,7 @@ async function inProcess(
     return await withConnection(stage.settings, limits, async (database) => {
       database.lost.addEventListener('abort', () => stop.abort());
       await perils.watch(database.client);
-      return withRunLock(database, { mode, shard: null }, () => record(world, database, hycloud, run, mode));
+      return record(world, database, hycloud, run, mode);
     });
   } catch (error) {
     if (!(error instanceof KnownError)) throw error;
@@ -111,18 +110,17 @@ async function inProcess(
 
 async function record(world: World, database: Database, hycloud: HyCloud, run: Run, mode: RunMode): Promise<RunResult> {
   const { history, properties } = world;
+  const start = { mode, shard: null, host: 'convergence', version: 'test' };
   const wanted = 'valve' in run && run.valve !== null ? world.valves[run.valve] : undefined;
   const common = { ...history, targets: targetsOf(world), only: wanted ? [wanted.id] : [], properties };
   if (mode === 'backfill') {
     const span = spanOf(world, run);
     const nothing = { onPlan: () => undefined, onProgress: () => undefined };
     const work = () => backfill({ hycloud, database, log, ...nothing }, { ...common, span });
-    const report = await withRecordedRun(
-      database,
-      { mode, shard: null },
-      hycloud.stats,
-      work,
-      ({ stored, unchanged, failures }) => ended(failures.size > 0 ? 'partial' : 'success', { stored, unchanged }),
+    const report = await withRun(database, start, work, (result) =>
+      'report' in result
+        ? ended(result.report.failures.size > 0 ? 'partial' : 'success', result.report)
+        : ended('failed'),
     );
     return { mode, ending: report.failures.size > 0 ? 'partial' : 'success' };
   }
@@ -130,14 +128,15 @@ async function record(world: World, database: Database, hycloud: HyCloud, run: R
   const reach = { intervalUs, catchUpUs, initialHistoryUs: history.initialHistoryHours * US_PER_HOUR };
   const work = () =>
     poll({ hycloud, database, log }, { ...common, ...reach, shard: null, runDeadlineSeconds: history.deadlineSeconds });
-  const report = await withRecordedRun(database, { mode, shard: null }, hycloud.stats, work, (done) =>
-    ended(done.outcome, done),
+  const report = await withRun(database, start, work, (result) =>
+    'report' in result ? ended(result.report.outcome, result.report) : ended('failed'),
   );
   return { mode, ending: report.outcome };
 }
 
-function ended(outcome: RunEnd['outcome'], { stored, unchanged }: Pick<RunEnd, 'stored' | 'unchanged'>) {
-  return { outcome, valves: 0, stored, unchanged, silent: 0, failed: 0, error: null };
+function ended(outcome: RunEnd['outcome'], counts = { stored: 0, unchanged: 0 }): RunEnd {
+  const { stored, unchanged } = counts;
+  return { outcome, valves: 0, stored, unchanged, silent: 0, failed: 0, requests: 0, retries: 0, error: null };
 }
 
 /** A backfill's span is in hours before now. */

@@ -90,7 +90,7 @@ function valveOf(spec: ValveHistory, seed: number, index: number, intervalUs: nu
     fromUs: at(atMin),
     toUs: at(atMin + minutes),
   });
-  const counter = { new: 0n, old: 123_456n, huge: 2n ** 53n + 12_345n }[spec.counter];
+  const counter = { new: 0, old: 123_456, huge: 2 ** 53 - 2_000_000 }[spec.counter];
   const extraPoints = spec.extras.flatMap(({ boundary, offsetUs, copies, apartUs }) =>
     Array.from({ length: copies }, (_, copy): CraftedPoint => ({
       timeUs: START + boundary * intervalUs + offsetUs + copy * apartUs,
@@ -100,14 +100,14 @@ function valveOf(spec: ValveHistory, seed: number, index: number, intervalUs: nu
   const plain: Valve = {
     ...createValve(seed, index),
     installedUs: INSTALLED,
-    installedKwh: { 1: counter, 2: counter === 0n ? 0n : counter + 1n },
+    installedKwh: { 1: counter, 2: counter === 0 ? 0 : counter + 1 },
     phaseUs: spec.phaseMs * 1000,
     jitterUs: spec.jitterMs * 1000,
     outages: spec.outages.map(stretch),
     counterJumps: spec.resets.map(({ atMin, kwh, minutes }) => ({
       register: 1,
       fromUs: at(atMin),
-      kwh: BigInt(kwh),
+      kwh,
       ...(minutes === null ? {} : { toUs: at(atMin + minutes) }),
     })),
     absences: spec.absences.map(({ property, as, ...during }) => ({ property, as, during: stretch(during) })),

@@ -1,27 +1,33 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
   appendFile,
   chmod,
   chown,
   cp,
+  lchown,
+  lstat,
   mkdir,
   mkdtemp,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   symlink,
   utimes,
   writeFile,
 } from 'node:fs/promises';
-import { tmpdir, userInfo } from 'node:os';
+import { createServer, type AddressInfo } from 'node:net';
+import { platform, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openEmbedded, type EmbeddedServer } from '../../src/database/embedded.ts';
+import { exists } from '../../src/database/embedded/files.ts';
 import { findBinaries } from '../../src/database/embedded/binaries.ts';
 import { runningServer } from '../../src/database/embedded/postmaster-pid.ts';
 import { REPOSITORY } from '../support/build.ts';
@@ -295,20 +301,158 @@ describe('root', () => {
     expect(await readdir(cacheFolder)).toEqual([expect.stringMatching(/^postgresql-18\./)]);
   });
 
-  test('shares a folder with the ordinary user who owns it', async ({ skip }) => {
-    skip(!isRoot, 'only root can try');
-    const look = `require('fs').accessSync('${REPOSITORY}package.json')`;
-    const { status } = spawnSync(process.execPath, ['--eval', look], { cwd: '/', ...NOBODY });
-    skip(status !== 0, `other users may not enter ${REPOSITORY}`);
-    const owned = join(root, 'owned');
-    await mkdir(owned);
-    await chown(owned, NOBODY.uid, NOBODY.gid);
-    const child = openInChild(owned, { account: NOBODY });
-    const theirs = await coordinates(child);
-    const ours = await open(owned);
-    expect(ours.port).toBe(theirs.port);
-    await closeChild(child);
-    await ours.close();
-    await expectNoServer(owned);
+  test('gives the data that it makes to an account that owns nothing else', async ({ skip }) => {
+    skip(!isRoot || platform() !== 'linux', 'only root can try');
+    const made = join(root, 'made');
+    const server = await open(made);
+    expect(await query(server, 'select 1')).toEqual([[1]]);
+    await server.close();
+    for (const name of ['', 'base', 'pg_hba.conf', 'global/pg_control']) {
+      expect(await stat(join(dataFolderOf(made), name))).toMatchObject({ uid: 65527, gid: 65527 });
+    }
+    expect(await stat(join(made, 'postgresql', 'password'))).toMatchObject({ uid: 0, mode: 0o100600 });
   });
+
+  test('still uses data that an earlier version gave to nobody', async ({ skip }) => {
+    skip(!isRoot, 'only root can try');
+    const made = join(root, 'made');
+    spawnSync('chown', ['-R', '65534:65534', dataFolderOf(made)]);
+    const server = await open(made);
+    expect(await query(server, 'select 1')).toEqual([[1]]);
+    await server.close();
+  });
+
+  test('works in the folder of another user as that user, and leaves nothing behind that locks the owner out', async ({
+    skip,
+  }) => {
+    skip(!isRoot, 'only root can try');
+    const owned = await ownedFolder('owned');
+    const ours = await open(owned);
+    expect(await query(ours, 'select 1')).toEqual([[1]]);
+    const child = openInChild(owned, { account: NOBODY });
+    const isReachable = canRead(NOBODY, `${REPOSITORY}package.json`);
+    if (isReachable) expect((await coordinates(child)).port).toBe(ours.port);
+    await ours.close();
+    if (isReachable) await closeChild(child);
+    await expectNoServer(owned);
+    const names = await readdir(owned, { recursive: true });
+    for (const name of names) {
+      const { uid, gid } = await lstat(join(owned, name));
+      expect({ name, uid, gid }).toEqual({ name, ...NOBODY });
+    }
+    expect(names).toContain('postgresql/server.log');
+  });
+
+  test('works in the folder of a user who has no name here, as in a container', async ({ skip }) => {
+    skip(!isRoot, 'only root can try');
+    const account = { uid: 54321, gid: 54321 };
+    const server = await open(await ownedFolder('nameless', account));
+    expect(await query(server, 'select 1')).toEqual([[1]]);
+    await server.close();
+    expect(await stat(dataFolderOf(join(root, 'nameless')))).toMatchObject(account);
+  });
+
+  test('is told of trouble in the folder of another user', async ({ skip }) => {
+    skip(!isRoot, 'only root can try');
+    const owned = join(root, 'owned');
+    await chown(join(owned, 'postgresql', 'password'), 0, 0);
+    await expect(open(owned)).rejects.toMatchObject({
+      kind: 'config',
+      message: `the embedded PostgreSQL in ${owned} belongs to another user, at least in part`,
+      remedy: expect.stringContaining(`sudo chown -R "$(id -u):$(id -g)" ${owned}`) as string,
+    });
+    await chown(join(owned, 'postgresql', 'password'), NOBODY.uid, NOBODY.gid);
+    await chown(join(owned, 'postgresql', 'server.log'), 0, 0);
+    await expect(open(owned)).rejects.toMatchObject({ kind: 'config' });
+    const aborted = new AbortController();
+    aborted.abort(new Error('stopped'));
+    await expect(open(owned, aborted.signal)).rejects.toThrow('stopped');
+  });
+
+  test.each([
+    ['password', (link: string, secret: string) => symlink(secret, link)],
+    ['server.log', (link: string, secret: string) => symlink(secret, link)],
+    ['data/PG_VERSION', (link: string, secret: string) => symlink(secret, link)],
+    ['data/postmaster.pid', (link: string, secret: string) => symlink(secret, link)],
+    ['data/PG_VERSION', (file: string) => writeFile(file, 'anything\u001b[2J')],
+    ['password', (file: string) => writeFile(file, 'anything')],
+    ['password', (file: string) => promisify(execFile)('mkfifo', [file])],
+  ] as const)('reads and writes nothing through a planted %s', async (name, plant) => {
+    if (!isRoot) return;
+    const owned = join(root, 'planted');
+    if (!(await exists(owned))) await (await open(await ownedFolder('planted'))).close();
+    const secret = join(root, 'secret');
+    await writeFile(secret, `only root may read this\n${'x'.repeat(2_000_000)}`, { mode: 0o600 });
+    const place = join(owned, 'postgresql', name);
+    const aside = join(root, 'aside');
+    if (await exists(place)) await rename(place, aside);
+    await plant(place, secret);
+    await lchown(place, NOBODY.uid, NOBODY.gid);
+    const error: unknown = await open(owned).then(
+      (server) => server.close(),
+      (reason: unknown) => reason,
+    );
+    if (name !== 'data/postmaster.pid') expect(error).toMatchObject({ name: 'EmbeddedPostgresError' });
+    expect(String(error)).not.toMatch(/only root|anything|xxx/);
+    expect((await stat(secret)).size).toBe(2_000_024);
+    await rm(place, { force: true });
+    if (await exists(aside)) await rename(aside, place);
+  });
+
+  test('follows no link of another user to a folder of its own', async ({ skip }) => {
+    skip(!isRoot, 'only root can try');
+    const home = await ownedFolder('home');
+    const target = join(root, 'target');
+    await mkdir(target, { mode: 0o755 });
+    await symlink(target, join(home, 'data'));
+    await expect(open(join(home, 'data'))).rejects.toMatchObject({
+      kind: 'config',
+      message: expect.stringContaining('EACCES') as string,
+    });
+    expect(await readdir(target)).toEqual([]);
+  });
+});
+
+async function ownedFolder(name: string, { uid, gid } = NOBODY): Promise<string> {
+  const owned = join(root, name);
+  await mkdir(owned);
+  await chown(owned, uid, gid);
+  return owned;
+}
+
+function canRead(account: { uid: number; gid: number }, file: string): boolean {
+  const look = `require('fs').accessSync(${JSON.stringify(file)})`;
+  return spawnSync(process.execPath, ['--eval', look], { cwd: '/', ...account }).status === 0;
+}
+
+/** A program that stands where the server was: it works in the data folder, and its port takes connections. */
+test.each([
+  ['asks for the password in clear', [82, 0, 0, 0, 8, 0, 0, 0, 3]],
+  ['wants no password at all', [82, 0, 0, 0, 8, 0, 0, 0, 0, 90, 0, 0, 0, 5, 73]],
+])('a stranger that listens on the port of a server and %s gets no password', async (_what, answer) => {
+  const heard: Buffer[] = [];
+  const stranger = createServer((socket) => {
+    socket.on('error', () => undefined).on('data', (chunk) => heard.push(chunk));
+    socket.once('data', () => socket.write(Uint8Array.from(answer)));
+  });
+  await once(stranger.listen(0, '127.0.0.1'), 'listening');
+  const { port } = stranger.address() as AddressInfo;
+  const dataFolder = dataFolderOf(folder);
+  const { uid, gid } = await stat(dataFolder);
+  const program = spawn('sleep', ['60'], { cwd: dataFolder, ...(isRoot && { uid, gid }) });
+  await once(program, 'spawn');
+  const lines = [program.pid ?? NaN, dataFolder, 1_700_000_000, port, '', '127.0.0.1', '', 'ready'];
+  await writeFile(join(dataFolder, 'postmaster.pid'), `${lines.join('\n')}\n`);
+  try {
+    await expect(open()).rejects.toMatchObject({
+      kind: 'database',
+      message: expect.stringContaining('another program listens on its port') as string,
+    });
+    const password = await readFile(join(folder, 'postgresql', 'password'), 'utf8');
+    expect(Buffer.concat(heard).toString()).not.toContain(password);
+  } finally {
+    program.kill();
+    stranger.close();
+    await rm(join(dataFolder, 'postmaster.pid'));
+  }
 });

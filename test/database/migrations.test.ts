@@ -3,8 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { planMigrations, type Migration } from '../../src/database/migrations-plan.ts';
-import { loadMigrations, migrate, MigrationError, schemaState } from '../../src/database/migrations.ts';
+import {
+  planMigrations,
+  type Definition,
+  type Migration,
+  type SchemaFiles,
+} from '../../src/database/migrations-plan.ts';
+import {
+  loadMigrations,
+  loadSchemaFiles,
+  migrate,
+  MigrationError,
+  schemaState,
+} from '../../src/database/migrations.ts';
 import { REPOSITORY } from '../support/build.ts';
 import { emptyDatabase, freshDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -18,9 +29,13 @@ function migration(number: number, sql: string): Migration {
   return { number, name: `000${number}_file.sql`, sql, sha256: `hash of ${sql}` };
 }
 
-function stateOf(client: pg.Client, migrations: readonly Migration[]) {
+function only(...migrations: Migration[]): SchemaFiles {
+  return { migrations, definitions: [] };
+}
+
+function stateOf(client: pg.Client, files: SchemaFiles) {
   const query = async <Row extends pg.QueryResultRow>(text: string) => (await client.query<Row>(text)).rows;
-  return schemaState({ query }, migrations);
+  return schemaState({ query }, files);
 }
 
 describe('planMigrations', () => {
@@ -30,36 +45,58 @@ describe('planMigrations', () => {
     ['current', [ONE, TWO, THREE]],
   ])('%s: what was not applied is pending, in order', (state, applied) => {
     const pending = [ONE, TWO, THREE].slice(applied.length);
-    expect(planMigrations([ONE, TWO, THREE], applied)).toEqual({ state, pending });
+    expect(planMigrations(only(ONE, TWO, THREE), applied, [])).toEqual({ state, pending, outdated: [] });
   });
 
   test('a database with migrations beyond the last file is newer', () => {
-    expect(planMigrations([ONE], [ONE, TWO, THREE])).toEqual({
+    expect(planMigrations(only(ONE), [ONE, TWO, THREE], [])).toEqual({
       state: 'newer',
       problem: 'the database is newer than this program: it has 0002_file.sql, 0003_file.sql',
     });
   });
 
   test('an applied migration whose content changed is found, whatever else is the matter', () => {
-    expect(planMigrations([ONE], [{ ...ONE, name: '0001_old.sql', sha256: 'other' }, TWO])).toEqual({
+    expect(planMigrations(only(ONE), [{ ...ONE, name: '0001_old.sql', sha256: 'other' }, TWO], [])).toEqual({
       state: 'altered',
       problem: '0001_file.sql has changed since it was applied to the database (then named 0001_old.sql)',
     });
   });
 
   test('a renamed file with the same content is still the same migration', () => {
-    expect(planMigrations([{ ...ONE, name: '0001_renamed.sql' }], [ONE])).toEqual({ state: 'current', pending: [] });
+    expect(planMigrations(only({ ...ONE, name: '0001_renamed.sql' }), [ONE], [])).toEqual({
+      state: 'current',
+      pending: [],
+      outdated: [],
+    });
+  });
+
+  test('a definition is outdated where its hash differs or is not recorded', () => {
+    const a = { name: 'definitions/a.sql', sql: '', sha256: 'a' };
+    const b = { name: 'definitions/b.sql', sql: '', sha256: 'b' };
+    const c = { name: 'definitions/c.sql', sql: '', sha256: 'c' };
+    const files = { migrations: [ONE], definitions: [a, b, c] };
+    expect(planMigrations(files, [ONE], [a, { ...b, sha256: 'other' }])).toEqual({
+      state: 'older',
+      pending: [],
+      outdated: [b, c],
+    });
+    expect(planMigrations(files, [ONE], [a, b, c]).state).toBe('current');
+  });
+
+  test('a retired migration needs no file, whatever its content was', () => {
+    const retired = { number: 2, name: '0010_consumption.sql', sha256: 'any' };
+    expect(planMigrations(only(ONE, THREE), [ONE, retired, THREE], [])).toMatchObject({ state: 'current' });
   });
 
   test('an applied migration whose file is missing is found', () => {
-    expect(planMigrations([ONE, THREE], [ONE, TWO])).toEqual({
+    expect(planMigrations(only(ONE, THREE), [ONE, TWO], [])).toEqual({
       state: 'altered',
       problem: '0002_file.sql was applied to the database, but the file is missing',
     });
   });
 
   test('a migration that was passed over is found', () => {
-    expect(planMigrations([ONE, TWO, THREE], [ONE, THREE])).toEqual({
+    expect(planMigrations(only(ONE, TWO, THREE), [ONE, THREE], [])).toEqual({
       state: 'altered',
       problem: '0002_file.sql was never applied, though later migrations were',
     });
@@ -122,17 +159,21 @@ describe('migrate', () => {
   afterEach(() => database.drop());
 
   test('an empty database gets all of the schema, without a word; a second time changes nothing', async () => {
-    const migrations = await loadMigrations(SQL_DIR);
+    const files = await loadSchemaFiles(SQL_DIR);
     const notices: string[] = [];
-    expect((await stateOf(client, migrations)).state).toBe('missing');
-    expect(await migrate(client, migrations, (notice) => notices.push(notice))).toEqual(migrations);
-    expect((await stateOf(client, migrations)).state).toBe('current');
-    expect(await migrate(client, migrations, (notice) => notices.push(notice))).toEqual([]);
+    expect((await stateOf(client, files)).state).toBe('missing');
+    expect(await migrate(client, files, (notice) => notices.push(notice))).toEqual([
+      ...files.migrations,
+      ...files.definitions,
+    ]);
+    expect((await stateOf(client, files)).state).toBe('current');
+    expect(await migrate(client, files, (notice) => notices.push(notice))).toEqual([]);
     expect(notices).toEqual([]);
     expect(await relations(client)).toEqual([
       'tasmart_backfills',
       'tasmart_data_set_aside',
       'tasmart_data_table',
+      'tasmart_definitions',
       'tasmart_migrations',
       'tasmart_project_names',
       'tasmart_projects',
@@ -144,25 +185,27 @@ describe('migrate', () => {
   });
 
   test('twenty at once all succeed, and one does the work', async () => {
-    const migrations = await loadMigrations(SQL_DIR);
-    const applied = await Promise.all(
-      Array.from({ length: 20 }, async () => migrate(await database.client(), migrations)),
-    );
-    expect(applied.filter((done) => done.length > 0)).toEqual([migrations]);
-    expect((await stateOf(client, migrations)).state).toBe('current');
+    const files = await loadSchemaFiles(SQL_DIR);
+    const applied = await Promise.all(Array.from({ length: 20 }, async () => migrate(await database.client(), files)));
+    expect(applied.filter((done) => done.length > 0)).toEqual([[...files.migrations, ...files.definitions]]);
+    expect((await stateOf(client, files)).state).toBe('current');
   });
 
   test('goes on from where an older program stopped', async () => {
-    await migrate(client, [ONE]);
-    expect(await stateOf(client, [ONE, TWO, THREE])).toEqual({ state: 'older', pending: [TWO, THREE] });
-    expect(await migrate(client, [ONE, TWO, THREE])).toEqual([TWO, THREE]);
+    await migrate(client, only(ONE));
+    expect(await stateOf(client, only(ONE, TWO, THREE))).toEqual({
+      state: 'older',
+      pending: [TWO, THREE],
+      outdated: [],
+    });
+    expect(await migrate(client, only(ONE, TWO, THREE))).toEqual([TWO, THREE]);
     expect(await relations(client)).toEqual(['one', 'tasmart_migrations', 'three', 'two']);
   });
 
   test('touches nothing where an applied migration has changed', async () => {
-    await migrate(client, [ONE]);
+    await migrate(client, only(ONE));
     const changed = migration(1, 'create table uno ()');
-    await expect(migrate(client, [changed, TWO])).rejects.toThrow(
+    await expect(migrate(client, only(changed, TWO))).rejects.toThrow(
       new MigrationError(
         '0001_file.sql has changed since it was applied to the database (then named 0001_file.sql). ' +
           'Nothing was touched; restore the files as they were released.',
@@ -172,8 +215,8 @@ describe('migrate', () => {
   });
 
   test('touches nothing where the database is newer', async () => {
-    await migrate(client, [ONE, TWO]);
-    await expect(migrate(client, [ONE])).rejects.toThrow(
+    await migrate(client, only(ONE, TWO));
+    await expect(migrate(client, only(ONE))).rejects.toThrow(
       new MigrationError(
         'the database is newer than this program: it has 0002_file.sql. Nothing was touched; update tasmart.',
       ),
@@ -182,28 +225,28 @@ describe('migrate', () => {
 
   test('a failing migration is rolled back whole and named with its line; those before it stay', async () => {
     const broken = migration(2, "create table half ();\n-- °\ninsert into half select 'm³' from nowhere;");
-    const failure = await rejection(migrate(client, [ONE, broken, THREE]));
+    const failure = await rejection(migrate(client, only(ONE, broken, THREE)));
     expect(failure.message).toBe(
       '0002_file.sql, line 3: relation "nowhere" does not exist. Nothing of this migration was kept.',
     );
     expect(failure.cause).toMatchObject({ code: '42P01' });
     expect(await relations(client)).toEqual(['one', 'tasmart_migrations']);
-    expect(await stateOf(client, [ONE, TWO])).toEqual({ state: 'older', pending: [TWO] });
+    expect(await stateOf(client, only(ONE, TWO))).toEqual({ state: 'older', pending: [TWO], outdated: [] });
   });
 
   test('the first of all migrations leaves nothing behind when it fails', async () => {
-    await rejection(migrate(client, [migration(1, 'create table half (); select 1/0')]));
+    await rejection(migrate(client, only(migration(1, 'create table half (); select 1/0'))));
     expect(await relations(client)).toEqual([]);
   });
 
   test('a failing migration lets the next one in', async () => {
-    await rejection(migrate(client, [migration(1, 'select 1/0')]));
-    expect(await migrate(await database.client(), [ONE])).toEqual([ONE]);
+    await rejection(migrate(client, only(migration(1, 'select 1/0'))));
+    expect(await migrate(await database.client(), only(ONE))).toEqual([ONE]);
   });
 
   test('a connection that breaks is told as such, not as a failing rollback', async () => {
     const fatal = migration(2, 'create table half (); select pg_terminate_backend(pg_backend_pid())');
-    const failure = await rejection(migrate(client, [ONE, fatal]));
+    const failure = await rejection(migrate(client, only(ONE, fatal)));
     expect(failure.message).toBe(
       '0002_file.sql: terminating connection due to administrator command. Nothing of this migration was kept.',
     );
@@ -212,7 +255,7 @@ describe('migrate', () => {
   });
 
   test('a table in use is not waited for without end', async () => {
-    await migrate(client, [ONE]);
+    await migrate(client, only(ONE));
     const reader = await database.client();
     await reader.query('begin; select * from one');
     const limit: string[] = [];
@@ -222,7 +265,7 @@ describe('migrate', () => {
        set local lock_timeout = '10ms';
        drop table one`,
     );
-    const failure = await rejection(migrate(client, [ONE, blocked], (notice) => limit.push(notice)));
+    const failure = await rejection(migrate(client, only(ONE, blocked), (notice) => limit.push(notice)));
     expect(failure.message).toBe(
       '0002_file.sql: canceling statement due to lock timeout. Another session uses the table (pg_stat_activity ' +
         'shows it): let it finish, then run tasmart migrate again. Nothing of this migration was kept.',
@@ -232,8 +275,8 @@ describe('migrate', () => {
 
   test('a role without rights is told what it lacks', async () => {
     await withRole(client, async (role) => {
-      await client.query(`set role ${role}`);
-      const failure = await rejection(migrate(client, [ONE]));
+      await client.query(`revoke create on schema public from public; set role ${role}`);
+      const failure = await rejection(migrate(client, only(ONE)));
       expect(failure.message).toBe(
         '0001_file.sql: permission denied for schema public. ' +
           'Run it as the owner of the tables, with the right to create in the schema. ' +
@@ -245,11 +288,11 @@ describe('migrate', () => {
   test('says that it waits for another process, and then finds nothing to do', async () => {
     const other = await database.client();
     const notices: string[] = [];
-    let waiting: Promise<readonly Migration[]> | undefined;
+    let waiting: Promise<readonly Definition[]> | undefined;
     await new Promise<void>((resolve, reject) => {
       const slow = migration(1, `do $$ begin raise notice 'at work'; perform pg_sleep(0.2); end $$`);
-      migrate(client, [slow], () => {
-        waiting = migrate(other, [slow], (notice) => notices.push(notice));
+      migrate(client, only(slow), () => {
+        waiting = migrate(other, only(slow), (notice) => notices.push(notice));
       }).then(() => resolve(), reject);
     });
     expect(await waiting).toEqual([]);
@@ -257,15 +300,115 @@ describe('migrate', () => {
   });
 });
 
-test('the state of the schema can be seen by a role that may only read tasmart_migrations', async () => {
+test('the state of the schema can be seen by a role that may only read the books of migrate', async () => {
   const database = await freshDatabase();
   const client = await database.client();
   await withRole(client, async (role) => {
-    await client.query(`grant select on tasmart_migrations to ${role}; set role ${role}`);
-    expect((await stateOf(client, await loadMigrations(SQL_DIR))).state).toBe('current');
+    await client.query(`grant select on tasmart_migrations, tasmart_definitions to ${role}; set role ${role}`);
+    expect((await stateOf(client, await loadSchemaFiles(SQL_DIR))).state).toBe('current');
   });
   await database.drop();
 });
+
+describe('definitions', () => {
+  let database: TestDatabase;
+  let client: pg.Client;
+  beforeEach(async () => {
+    database = await emptyDatabase();
+    client = await database.client();
+  });
+  afterEach(() => database.drop());
+
+  const BOOKS: Migration = migration(
+    1,
+    'create table tasmart_definitions (name text primary key, sha256 text, applied_at timestamptz default now())',
+  );
+
+  function answer(sql: string): Definition {
+    return { name: 'definitions/answer.sql', sql, sha256: `hash of ${sql}` };
+  }
+
+  const FIRST = answer('create or replace view answer as select 41 as number');
+  const SECOND = answer('create or replace view answer as select 42 as number');
+
+  test('that changed are outdated, and applied again; grants on them stay', async () => {
+    await migrate(client, { migrations: [BOOKS], definitions: [FIRST] });
+    await withRole(client, async (role) => {
+      await client.query(`grant select on answer to ${role}`);
+      const files = { migrations: [BOOKS], definitions: [SECOND] };
+      expect(await stateOf(client, files)).toEqual({ state: 'older', pending: [], outdated: [SECOND] });
+      expect(await migrate(client, files)).toEqual([SECOND]);
+      expect((await stateOf(client, files)).state).toBe('current');
+      await client.query(`set role ${role}`);
+      expect((await client.query('select number from answer')).rows).toEqual([{ number: 42 }]);
+    });
+  });
+
+  test('are applied all or none, and the failing one is named with its line', async () => {
+    const broken = { name: 'definitions/broken.sql', sql: '-- °\nselect * from nowhere', sha256: 'x' };
+    const failure = await rejection(migrate(client, { migrations: [BOOKS], definitions: [FIRST, broken] }));
+    expect(failure.message).toContain('definitions/broken.sql, line 2: relation "nowhere" does not exist.');
+    expect(await relations(client)).toEqual(['tasmart_definitions', 'tasmart_migrations']);
+  });
+
+  test('a role that may not read their books is told the grant', async () => {
+    const files = { migrations: [BOOKS], definitions: [FIRST] };
+    await migrate(client, files);
+    await withRole(client, async (role) => {
+      await client.query(`grant select on tasmart_migrations to ${role}; set role ${role}`);
+      await expect(stateOf(client, files)).rejects.toMatchObject({
+        kind: 'credentials',
+        message: 'the role may not read tasmart_definitions',
+        remedy: `grant select on tasmart_definitions to ${role}`,
+      });
+    });
+  });
+
+  test('a database with the retired migrations upgrades to what a fresh one has, and keeps its readings', async () => {
+    const files = await loadSchemaFiles(SQL_DIR);
+    const retired = await loadMigrations(`${REPOSITORY}test/database/fixtures`);
+    expect(retired.map(({ number }) => number)).toEqual([5, 10, 11, 12]);
+    const landed = [...files.migrations.filter(({ number }) => number < 14), ...retired];
+    await migrate(client, only(...landed.sort((a, b) => a.number - b.number)));
+    await client.query(`
+      insert into tasmart_data_table ("timestamp", tasmart_id, "time", energy_counter_regime_1)
+      select extract(epoch from at), 'a', at, 100 + row_number() over (order by at)
+      from generate_series('2026-01-01 00:00Z'::timestamptz, '2026-01-03 00:00Z', interval '15 minutes') as at`);
+    const seen = async () => [
+      (await client.query(`select * from tasmart_readings order by "timestamp"`)).rows,
+      (await client.query(`select * from tasmart_consumption('hour', '2026-01-01Z', '2026-01-03Z', 'UTC')`)).rows,
+    ];
+    const before = await seen();
+    expect(before.map(({ length }) => length)).toEqual([193, 96]);
+
+    const notices: string[] = [];
+    const applied = await migrate(client, files, (notice) => notices.push(notice));
+
+    expect(applied.map(({ name }) => name)).toEqual([
+      '0014_definitions.sql',
+      ...files.definitions.map(({ name }) => name),
+    ]);
+    expect(notices).toEqual([]);
+    expect((await stateOf(client, files)).state).toBe('current');
+    expect(await seen()).toEqual(before);
+    const fresh = await freshDatabase();
+    expect(await routines(client)).toEqual(await routines(await fresh.client()));
+    await fresh.drop();
+  });
+});
+
+/** Functions, the view and the indexes, with all that defines them. */
+async function routines(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ line: string }>(`
+    select concat_ws(' -- ', pg_get_functiondef(oid), obj_description(oid, 'pg_proc')) as line
+    from pg_proc where pronamespace = 'public'::regnamespace
+    union all
+    select pg_get_viewdef('tasmart_readings'::regclass)
+    union all
+    select indexdef from pg_indexes where schemaname = 'public'
+    order by line`);
+  return rows.map(({ line }) => line);
+}
 
 async function rejection(promise: Promise<unknown>): Promise<MigrationError> {
   const error: unknown = await promise.then(

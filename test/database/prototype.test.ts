@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Migration } from '../../src/database/migrations-plan.ts';
-import { loadMigrations, migrate } from '../../src/database/migrations.ts';
+import type { SchemaFiles } from '../../src/database/migrations-plan.ts';
+import { loadSchemaFiles, migrate } from '../../src/database/migrations.ts';
 import { REPOSITORY } from '../support/build.ts';
 import { emptyDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -24,12 +24,12 @@ const T = 1_700_000_000;
 
 let database: TestDatabase;
 let client: pg.Client;
-let migrations: Migration[];
+let files: SchemaFiles;
 
 beforeEach(async () => {
   database = await emptyDatabase();
   client = await database.client();
-  migrations = await loadMigrations(`${REPOSITORY}sql`);
+  files = await loadSchemaFiles(`${REPOSITORY}sql`);
 });
 afterEach(() => database.drop());
 
@@ -159,7 +159,7 @@ describe('the rows of the prototype', () => {
     for (const row of before) {
       await client.query('insert into tasmart_data_table values ($1, $2, $3, $4, $5, $6, $7)', row);
     }
-    await migrate(client, migrations);
+    await migrate(client, files);
     expect(await rowsOf('tasmart_data_table')).toEqual(kept);
     expect(await rowsOf('tasmart_data_set_aside')).toEqual(
       before.filter(([id]) => setAside.some(([gone]) => gone === id)),
@@ -185,7 +185,7 @@ describe('the rows of the prototype', () => {
     await client.query('update tasmart_data_table set measured_flow = null where id between 201 and 300');
 
     const notices: string[] = [];
-    await migrate(client, migrations, (notice) => notices.push(notice));
+    await migrate(client, files, (notice) => notices.push(notice));
     expect(notices).toEqual([
       'upgrading the 10000 rows of tasmart_data_table; it is locked until done',
       '10000 rows before',
@@ -209,7 +209,7 @@ describe('the rows of the prototype', () => {
     await client.query(`insert into tasmart_data_table values
       (1, 2147483647, 'a', 1, 2, 2147483647, null),
       (2, -1, 'a', 1, 2, 3, 4)`);
-    await migrate(client, migrations);
+    await migrate(client, files);
     await client.query(`update tasmart_data_table set energy_counter_regime_1 = 9223372036854775807 where id = 1`);
     const { rows } = await client.query(`
       select time at time zone 'UTC' || '' as time, timestamp, energy_counter_regime_1 as counter
@@ -227,7 +227,7 @@ describe('the rows of the prototype', () => {
   ])('new ids go on after %s', async (_, insert, next) => {
     await client.query(PROTOTYPE);
     await client.query(`insert into tasmart_data_table (id, timestamp, tasmart_id) ${insert}`);
-    await migrate(client, migrations);
+    await migrate(client, files);
     const { rows } = await client.query(`
       insert into tasmart_data_table (timestamp, tasmart_id, time) values (5, 'a', to_timestamp(5.999999)) returning id`);
     expect(rows).toEqual([{ id: next }]);
@@ -250,10 +250,10 @@ describe('the table of the prototype', () => {
   test('comes to have the very schema of a fresh database', async () => {
     const other = await emptyDatabase();
     const fresh = await other.client();
-    await migrate(fresh, migrations);
+    await migrate(fresh, files);
     await client.query(PROTOTYPE);
     await client.query(`insert into tasmart_data_table (timestamp, tasmart_id) values (1, 'a'), (1, 'a'), (null, 'a')`);
-    await migrate(client, migrations);
+    await migrate(client, files);
     const schema = await describeSchema(client);
     expect(schema).toEqual(await describeSchema(fresh));
     expect(schema).toContain("tasmart_data_table.time timestamp with time zone not null -- the point's own time");
@@ -267,7 +267,7 @@ describe('the table of the prototype', () => {
         $$ begin raise notice 'rewrite of %', pg_event_trigger_table_rewrite_oid()::regclass; end $$;
       create event trigger tell on table_rewrite execute function tell()`);
     const notices: string[] = [];
-    await migrate(client, migrations, (notice) => notices.push(notice));
+    await migrate(client, files, (notice) => notices.push(notice));
     expect(notices).toEqual(['rewrite of tasmart_data_table']);
   });
 
@@ -280,7 +280,7 @@ describe('the table of the prototype', () => {
       comment on column tasmart_data_table.measured_flow is 'ours too';
       create index by_time on tasmart_data_table (timestamp) where measured_flow > 0;
       alter table tasmart_data_table owner to ${role}`);
-    await migrate(client, migrations);
+    await migrate(client, files);
     const { rows } = await client.query(`
       select
         pg_get_userbyid(relowner) = '${role}' as owned,
@@ -307,7 +307,7 @@ describe('the table of the prototype', () => {
       alter table tasmart_data_table alter column id drop default;
       drop sequence tasmart_data_table_id_seq;
       insert into tasmart_data_table values (3, 1, 'a')`);
-    await migrate(client, migrations);
+    await migrate(client, files);
     const { rows } = await client.query(
       `insert into tasmart_data_table (timestamp, tasmart_id, time) values (2, 'a', to_timestamp(2)) returning id`,
     );
@@ -330,7 +330,7 @@ describe('the table of the prototype', () => {
     await client.query(`${PROTOTYPE}; insert into tasmart_data_table (timestamp) values (1), (1)`);
     await client.query(change);
     const before = await describeSchema(client);
-    await expect(migrate(client, migrations)).rejects.toThrow(
+    await expect(migrate(client, files)).rejects.toThrow(
       `0001_prototype_readings.sql: tasmart_data_table is not the prototype's table: ${difference}. ` +
         'Rename that table, or let tasmart use another database or schema. Nothing of this migration was kept.',
     );
@@ -343,19 +343,19 @@ describe('the table of the prototype', () => {
       create view kw as select tasmart_id, timestamp, measured_power / 10000.0 as kw from tasmart_data_table;
       create materialized view newest as select max(timestamp) from tasmart_data_table;
       create table remarks (reading integer references tasmart_data_table)`);
-    await expect(migrate(client, migrations)).rejects.toThrow(
+    await expect(migrate(client, files)).rejects.toThrow(
       '0002_readings.sql: tasmart_data_table cannot be upgraded while these depend on it: ' +
         'foreign key remarks_reading_fkey of remarks, view kw, view newest. ' +
         'Save their definitions (pg_get_viewdef, pg_get_constraintdef), drop them, run tasmart migrate, ' +
         'and create them again. Nothing of this migration was kept.',
     );
     await client.query('drop view kw; drop materialized view newest; drop table remarks');
-    expect((await migrate(client, migrations))[0]?.name).toBe('0002_readings.sql');
+    expect((await migrate(client, files))[0]?.name).toBe('0002_readings.sql');
   });
 });
 
 describe('the upgraded table', () => {
-  beforeEach(() => migrate(client, migrations));
+  beforeEach(() => migrate(client, files));
 
   test('keeps one row a second and valve', async () => {
     await client.query(`insert into tasmart_data_table (timestamp, tasmart_id, time) values
@@ -383,7 +383,7 @@ describe('the upgraded table', () => {
 });
 
 describe('tasmart_readings', () => {
-  beforeEach(() => migrate(client, migrations));
+  beforeEach(() => migrate(client, files));
 
   test('shows a reading exactly, in human units, with the names of valve and project', async () => {
     await client.query(`

@@ -110,6 +110,14 @@ describe('a role with the least rights', () => {
       });
       await annotate(`${table}: ${cost(refused)}`);
     }
+    await stage.client.query(`drop owned by ${role}; grant connect on database ${stage.database.database} to ${role}`);
+    await grant(LEAST_RIGHTS.replace(/grant select on tasmart_definitions.*\n/, ''));
+    const unread = await stage.run(['poll'], asRole());
+    const { remedy } = logLines(unread.stderr).at(-1) ?? {};
+    expect({ code: unread.code, remedy }).toEqual({
+      code: 77,
+      remedy: `grant select on tasmart_definitions to ${role}`,
+    });
     await expectNothingStored(stage);
     await grant();
     expect((await stage.run(['poll'], asRole())).code).toBe(0);

@@ -108,6 +108,23 @@ describe('as libpq means it', () => {
     await expectLetIn(await tasmart('poll', { DATABASE_URL: url(otherCaFile) }), wrong, context);
   });
 
+  for (const mode of ['verify-full', 'verify-ca', 'require']) {
+    test(`${mode} is verified whatever NODE_TLS_REJECT_UNAUTHORIZED says`, async (context) => {
+      const entry: Case = { mode, server: 'named', ca: 'other', refused: UNKNOWN_CA };
+      const env = { ...environment(entry), NODE_TLS_REJECT_UNAUTHORIZED: '0' };
+      const result = await tasmart('poll', env);
+      await expectLetIn(result, entry, context);
+      expect(result.stderr).toContain('NODE_TLS_REJECT_UNAUTHORIZED=0 is set');
+      expect((await tasmart('check', env)).stdout).toContain('NODE_TLS_REJECT_UNAUTHORIZED=0 is set');
+    });
+  }
+
+  test('a name that does not match is no reason to check less', async () => {
+    const result = await tasmart('poll', environment({ mode: 'verify-full', server: 'misnamed', ca: 'right' }));
+    expect(result.stderr).toContain('the certificate is for another name');
+    expect(result.stderr).not.toContain('verify-ca');
+  });
+
   test('a CA file that is not there: 78', async ({ annotate }) => {
     const env = environment({ mode: 'verify-full', server: 'named', ca: 'right' });
     const result = await tasmart('poll', { ...env, DB_SSL_CA: '/no/such/ca.pem' });
@@ -116,6 +133,41 @@ describe('as libpq means it', () => {
       stderr: expect.stringContaining('DB_SSL_CA: /no/such/ca.pem cannot be read') as string,
     });
     await annotate(cost(result));
+  });
+
+  test.for([
+    ['a web page', '<!DOCTYPE html>\n<html><body>Not Found</body></html>', 'holds a web page: the download failed'],
+    ['nothing', '\n', 'is empty'],
+    ['a key', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n', 'holds no certificate'],
+  ] as const)('a CA file that holds %s is named: 78', async ([, content, said]) => {
+    const file = join(folder, 'ca.pem');
+    await writeFile(file, content);
+    const env = environment({ mode: 'verify-full', server: 'named', ca: 'right' });
+    const result = await tasmart('poll', { ...env, DB_SSL_CA: file });
+    expect({ code: result.code, stderr: result.stderr }).toEqual({
+      code: 78,
+      stderr: expect.stringContaining(`DB_SSL_CA: ${file} ${said}`) as string,
+    });
+  });
+
+  test('a client certificate logs in where the server wants one', async () => {
+    const env = environment({ mode: 'verify-full', server: 'named', ca: 'right' });
+    const client = new pg.Client({ ...named, database: 'postgres' });
+    await client.connect();
+    await client.query(`create role by_certificate login`);
+    const { certFile, keyFile } = await named.clientCertificate('by_certificate');
+    const role = { ...env, DB_USER: 'by_certificate', DB_PASS: '' };
+    expect((await tasmart('poll', role)).code).not.toBe(78);
+    const own = { ...role, DB_SSL_CERT: certFile, DB_SSL_KEY: keyFile };
+    expect(await tasmart('poll', own)).toMatchObject({
+      code: 78,
+      stderr: expect.stringContaining('has no tasmart schema yet') as string,
+    });
+    const swapped = await tasmart('poll', { ...own, DB_SSL_KEY: certFile });
+    expect(swapped.code).toBe(78);
+    expect(swapped.stderr).toContain('DB_SSL_CERT and DB_SSL_KEY cannot be used');
+    await client.query('drop role by_certificate');
+    await client.end();
   });
 
   test('a run over TLS stores, and one that waits for a lock ends at its deadline', async ({ annotate }) => {

@@ -315,7 +315,7 @@ describe('a schema that is not ours', () => {
 
   test('older, or a migration was stopped half-way: 78, run migrate; and then it works', async ({ annotate }) => {
     const stage = await setStage({}, emptyDatabase);
-    // The sixth migration fails, those before it are committed.
+    // The fifth migration fails, those before it are committed.
     await stage.client.query('create table tasmart_backfills ()');
     const migrated = await stage.run(['migrate']);
     expect({ code: migrated.code, stderr: migrated.stderr }).toEqual({

@@ -102,7 +102,8 @@ describe('TLS', () => {
     const proxy = await openProxy('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
     const { code, log } = await site.run({ env: { ...trustsCa, HTTPS_PROXY: proxy.url } });
     expect(code).toBe(69);
-    expect(log.find(({ level }) => level === 'error')?.msg).toMatch(/the proxy refuses to connect \(HTTP 407\)/);
+    expect(log.find(({ level }) => level === 'error')?.msg).toMatch(/the proxy refuses to connect \(HTTP 407\)$/);
+    expect(proxy.asked).toHaveLength(1);
     await Promise.all([site.close(), proxy.close()]);
   });
 

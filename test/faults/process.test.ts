@@ -193,7 +193,7 @@ describe('SIGKILL', () => {
     stage.simulator.faults.clear();
     await expectRepaired(stage);
     expect(await runsOf(stage.client)).toMatchObject([
-      { outcome: 'killed', error: 'it ended without a word: killed, or its database connection was lost' },
+      { outcome: 'killed', error: 'no end was recorded: the process was killed or lost its database connection' },
       { outcome: 'success' },
     ]);
   }

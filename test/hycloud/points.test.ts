@@ -1,30 +1,25 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PROPERTIES, PROPERTY_NAMES, type PropertyName, type Reading } from '../../src/domain/reading.ts';
 import { parseRfc3339 } from '../../src/domain/time.ts';
-import {
-  decodePoint as decodePointOf,
-  mayHoldMore,
-  parseJson,
-  pointShape,
-  storable,
-} from '../../src/hycloud/points.ts';
+import { decodePoint as decodePointOf, storable } from '../../src/hycloud/points.ts';
 
 const NOW = parseRfc3339('2026-03-01T10:15:03Z') ?? 0;
 const TIME = '2026-03-01T10:14:58.535091Z';
 
 function decodePoint(raw: unknown, properties: readonly PropertyName[]) {
-  return decodePointOf(pointShape(properties, NOW), raw);
+  return decodePointOf(raw, properties, NOW);
 }
 
 /** The point of this JSON text, the time apart. */
 function decode(json: string, properties: readonly PropertyName[] = PROPERTY_NAMES) {
   const members = json === '' ? '' : `, ${json}`;
-  return decodePoint(parseJson(`{"time": "${TIME}"${members}}`), properties);
+  return decodePoint(JSON.parse(`{"time": "${TIME}"${members}}`), properties);
 }
 
 test('a point of the vendor’s document is read with its microseconds', () => {
-  const raw = parseJson('{"time": "2026-03-01T10:14:58.535091Z", "measured_flow": 15340, "measured_power": 151814}');
+  const raw: unknown = JSON.parse(
+    '{"time": "2026-03-01T10:14:58.535091Z", "measured_flow": 15340, "measured_power": 151814}',
+  );
   expect(decodePoint(raw, ['measured_flow', 'measured_power'])).toEqual({
     timeUs: 1_772_360_098_535_091,
     measuredFlowDlh: 15_340,
@@ -50,15 +45,15 @@ test('every property has its field', () => {
   expect(decode(json.join(','))).toMatchObject({
     measuredFlowDlh: 1,
     measuredPowerDw: 2,
-    energyCounter1Kwh: 3n,
-    energyCounter2Kwh: 4n,
+    energyCounter1Kwh: 3,
+    energyCounter2Kwh: 4,
     relativeFlowBp: 5,
     relativePowerBp: 6,
     positionBp: 7,
     inputSignalDv: 8,
     localTempDc: 9,
     remoteTempDc: 10,
-    valveTimestampS: 11n,
+    valveTimestampS: 11,
     valveDst: 12,
     errorStatus: ['Other'],
   });
@@ -72,7 +67,7 @@ describe('an absent or null property is null, never 0', () => {
   test('and a 0 is 0', () => {
     expect(decode('"measured_flow": 0, "energy_counter_regime_1": 0, "error_status": []')).toMatchObject({
       measuredFlowDlh: 0,
-      energyCounter1Kwh: 0n,
+      energyCounter1Kwh: 0,
       errorStatus: [],
     });
   });
@@ -85,10 +80,9 @@ describe('numbers are taken to the edge of their type', () => {
     ['position', '32767', 'positionBp', 32_767],
     ['local_temp', '-32768', 'localTempDc', -32_768],
     ['measured_power', '15340.0', 'measuredPowerDw', 15_340],
-    ['energy_counter_regime_1', '9007199254740993', 'energyCounter1Kwh', 9_007_199_254_740_993n],
-    ['energy_counter_regime_1', '9223372036854775807', 'energyCounter1Kwh', 9_223_372_036_854_775_807n],
-    ['energy_counter_regime_2', '-9223372036854775808', 'energyCounter2Kwh', -9_223_372_036_854_775_808n],
-    ['valve_timestamp', '825675298', 'valveTimestampS', 825_675_298n],
+    ['energy_counter_regime_1', '9007199254740991', 'energyCounter1Kwh', 9_007_199_254_740_991],
+    ['energy_counter_regime_2', '-9007199254740991', 'energyCounter2Kwh', -9_007_199_254_740_991],
+    ['valve_timestamp', '825675298', 'valveTimestampS', 825_675_298],
   ] as const)('%s: %s', (name, json, field, value) => {
     expect(decode(`"${name}": ${json}`)).toMatchObject({ [field]: value });
   });
@@ -104,11 +98,11 @@ describe('numbers are taken to the edge of their type', () => {
     ['measured_flow', '{}', 'an int32'],
     ['position', '32768', 'an int16'],
     ['remote_temp', '-32769', 'an int16'],
-    ['energy_counter_regime_1', '9223372036854775808', 'an int64'],
-    ['energy_counter_regime_1', '-9223372036854775809', 'an int64'],
-    ['energy_counter_regime_1', '1e30', 'an int64'],
-    ['energy_counter_regime_1', '0.5', 'an int64'],
-    ['energy_counter_regime_1', '"12"', 'an int64'],
+    ['energy_counter_regime_1', '9007199254740992', 'an integer below 2^53'],
+    ['energy_counter_regime_1', '-9007199254740992', 'an integer below 2^53'],
+    ['energy_counter_regime_1', '1e30', 'an integer below 2^53'],
+    ['energy_counter_regime_1', '0.5', 'an integer below 2^53'],
+    ['energy_counter_regime_1', '"12"', 'an integer below 2^53'],
     ['error_status', '"Other"', 'a list of texts'],
     ['error_status', '[1]', 'a list of texts'],
     ['error_status', '[null]', 'a list of texts'],
@@ -118,29 +112,6 @@ describe('numbers are taken to the edge of their type', () => {
       reason: `${name} is not ${type}`,
     });
   });
-});
-
-test('a long number keeps all its digits, wherever in the text it stands', () => {
-  fc.assert(
-    fc.property(
-      fc.nat(40),
-      fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
-      fc.nat(40),
-      (before, value, after) => {
-        const json = `{"${'a'.repeat(before)}": 12345678, "value": ${value}, "b": "${'7'.repeat(after % 16)}${' '.repeat(after)}"}`;
-        const parsed = parseJson(json) as { value: number | bigint };
-        expect(BigInt(parsed.value)).toBe(value);
-      },
-    ),
-  );
-});
-
-test.each([
-  ['{"points": []}', 3],
-  ['{"points": [{"time": "x", "measured_flow": 1}, {"a": {}}]}', 8],
-  ['[[[[', 5],
-])('%j may hold that many values, and no more: %d', (json, values) => {
-  expect([mayHoldMore(json, values - 1), mayHoldMore(json, values)]).toEqual([true, false]);
 });
 
 describe('what is not asked for is not looked at', () => {
@@ -180,7 +151,7 @@ describe('position is read under both names of the vendor’s document', () => {
 });
 
 describe('the time of a point', () => {
-  const timed = (time: string) => decodePoint(parseJson(`{"time": ${time}, "measured_flow": 1}`), ['measured_flow']);
+  const timed = (time: string) => decodePoint(JSON.parse(`{"time": ${time}, "measured_flow": 1}`), ['measured_flow']);
 
   test.each([
     ['whole seconds', '"2026-03-01T10:14:58Z"', 1_772_360_098_000_000],

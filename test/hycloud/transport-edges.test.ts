@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { gzipSync } from 'node:zlib';
 import { generate } from 'selfsigned';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createTransport } from '../../src/hycloud/transport.ts';
 import { clientOf, connect, failureOf, opened, serve } from './server.ts';
 
@@ -100,7 +100,9 @@ describe('nobody there', () => {
     const https = createHttpsServer({ key: pair.private, cert: pair.cert }) as unknown as Server;
     const server = await serve((_request, response) => response.end('[]'), https);
     const hycloud = clientOf(server.baseUrl.replace('http:', 'https:'));
-    opened.push(server.close, hycloud.close);
+    opened.push(server.close, hycloud.close, () => void vi.unstubAllEnvs());
+    // Node's switch for all of a process must not reach HyCloud.
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
     expect(await failureOf(hycloud.listProjects())).toMatchObject({
       failure: 'tls',
       message: `HyCloud, GET projects: TLS refused (${code})`,

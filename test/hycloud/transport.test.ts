@@ -22,7 +22,7 @@ describe('a request', () => {
     const [hycloud, server] = await connect((_request, response) => response.end('{"points": []}'));
     const properties = ['measured_flow', 'error_status'] as const;
     const query = { fromUs: 0, toUs: 1, limit: 1, direction: 'ascending', properties } as const;
-    await hycloud.getPoints({ id: 'x', pointsPath: null }, query, () => null);
+    await hycloud.getPoints({ id: 'x', pointsPath: null }, query);
     const url = server.requests[0]?.url ?? '';
     expect(url).not.toMatch(/[[\] ]/);
     expect([...new URL(url, server.baseUrl).searchParams]).toEqual([
@@ -74,15 +74,49 @@ describe('an answer', () => {
     expect([server.requests.length, elsewhere.requests.length]).toEqual([1, 0]);
   });
 
-  test.each(['<html>hello</html>', '[{"id": "p", "name"', '', '{}', 'null'])(
-    'that is not what was promised: %j',
-    async (body) => {
-      const [hycloud, server] = await connect((_request, response) => response.end(body));
-      const error = await failureOf(hycloud.listProjects());
-      expect(error.message).toBe('HyCloud, GET projects: the answer has not the shape that the API promises');
-      expect(server.requests).toHaveLength(1);
-    },
-  );
+  test.each(['{}', 'null'])('that does not match the API is not tried again: %j', async (body) => {
+    const [hycloud, server] = await connect((_request, response) => response.end(body));
+    const error = await failureOf(hycloud.listProjects());
+    expect(error.message).toBe('HyCloud, GET projects: the answer has not the shape that the API promises');
+    expect(server.requests).toHaveLength(1);
+  });
+
+  test.each([
+    ['<html>hello</html>', 'the answer is HTML, not JSON'],
+    ['[{"id": "p", "name"', 'the answer is JSON that was cut off or damaged'],
+    ['', 'the answer is empty'],
+    ['hello', 'the answer is not JSON'],
+  ])('that is broken once is tried again, and named: %j', async (body, detail) => {
+    const [broken] = await connect((_request, response) => response.end(body));
+    expect((await failureOf(broken.listProjects())).message).toBe(`HyCloud, GET projects: ${detail} (5 attempts)`);
+    const answers = [body];
+    const [hycloud, server] = await connect((_request, response) => response.end(answers.shift() ?? '[]'));
+    expect(await hycloud.listProjects()).toEqual([]);
+    expect(server.requests).toHaveLength(2);
+  });
+
+  test('that begins with a byte-order mark is read', async () => {
+    const [hycloud] = await connect((_request, response) => response.end('\uFEFF[]'));
+    expect(await hycloud.listProjects()).toEqual([]);
+  });
+
+  test.each(['', 'identity', 'GZIP', 'x-gzip'])('with the content encoding %j is read', async (encoding) => {
+    const body = /gzip/i.test(encoding) ? gzipSync('[]') : '[]';
+    const [hycloud] = await connect((_request, response) =>
+      response.writeHead(200, { 'content-encoding': encoding }).end(body),
+    );
+    expect(await hycloud.listProjects()).toEqual([]);
+  });
+
+  test.each(['br', 'zstd', 'deflate', 'other'])('packed as %j is refused and named', async (encoding) => {
+    const [hycloud, server] = await connect((_request, response) =>
+      response.writeHead(200, { 'content-encoding': encoding }).end('\x01\x02'),
+    );
+    expect((await failureOf(hycloud.listProjects())).message).toBe(
+      `HyCloud, GET projects: the answer is packed as "${encoding}", only gzip was asked for`,
+    );
+    expect(server.requests).toHaveLength(1);
+  });
 
   test('that ends before its length is tried again', async () => {
     const [hycloud, server] = await connect((_request, response) => {
@@ -111,8 +145,8 @@ describe('the size limit', () => {
     const body = megabyte.repeat(9);
     const [hycloud, server] = await connect((_request, response) => response.writeHead(200, headers(body)).end(body));
     const query = { fromUs: 0, toUs: 1, limit: 1, direction: 'ascending', properties: [] } as const;
-    const error = await failureOf(hycloud.getPoints({ id: 'x', pointsPath: 'x' }, query, () => null));
-    expect(error).toMatchObject({ failure: 'too-large', message: 'HyCloud, GET x: the answer is larger than 2.5 MB' });
+    const error = await failureOf(hycloud.getPoints({ id: 'x', pointsPath: 'x' }, query));
+    expect(error).toMatchObject({ failure: 'too-large', message: 'HyCloud, GET x: the answer is larger than 1.5 MB' });
     expect(server.requests).toHaveLength(1);
   });
 

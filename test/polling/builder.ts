@@ -3,7 +3,6 @@ import { parseRfc3339, type Micros } from '../../src/domain/time.ts';
 import type { Project, Valve } from '../../src/domain/valve.ts';
 import type { HyCloud, PointsPage, PointsQuery } from '../../src/hycloud/client.ts';
 import { HyCloudError } from '../../src/hycloud/errors.ts';
-import { pointsOf } from '../../src/hycloud/points.ts';
 
 /** An instant of 2026-03-01, as `10:15` or `10:14:58.535091`. */
 export function at(time: string): Micros {
@@ -69,12 +68,12 @@ export function fakeHyCloud(points: readonly Reading[], quirks: Partial<Quirks> 
     getProject: (id) => Promise.reject(new HyCloudError('not-found', `projects/${id}`, 'HTTP 404', { status: 404 })),
     latestFirmware: () => Promise.resolve('1.0.0'),
     close: () => undefined,
-    async getPoints(_valve, query, use) {
+    async getPoints(_valve, query) {
       asked.push(query);
       const failure = failing[asked.length];
       const arrived = quirks.arriving?.(asked.length) ?? [];
       if (failure) throw failure;
-      return Promise.resolve(use(answer([...points, ...arrived], query, clockUs(), quirks)));
+      return Promise.resolve(answer([...points, ...arrived], query, clockUs(), quirks));
     },
   };
 }
@@ -102,7 +101,7 @@ function answer(
     .slice(0, limit);
   const said = { honest: { sort: direction, limit }, lying: { sort: query.direction, limit: query.limit } };
   return {
-    points: pointsOf(page.filter((point) => 'measuredFlowDlh' in point)),
+    points: page.filter((point) => 'measuredFlowDlh' in point),
     malformed: page
       .filter((point) => 'dated' in point)
       .map(({ timeUs, dated }) => ({ timeUs: dated ? timeUs : null, reason: 'nonsense' })),

@@ -13,11 +13,9 @@ function windowOf(fromUs: Micros, toUs: Micros): Window {
   return { valve: VALVE, fromUs, toUs, properties: ['measured_flow'] };
 }
 
-const everyOne = (places: readonly number[]) => places;
-
 async function fetchAll(hycloud: FakeHyCloud, fromUs: Micros, toUs: Micros): Promise<Slice[]> {
   const slices: Slice[] = [];
-  for await (const slice of fetchRange(hycloud, windowOf(fromUs, toUs), everyOne)) slices.push(slice);
+  for await (const slice of fetchRange(hycloud, windowOf(fromUs, toUs))) slices.push(slice);
   return slices;
 }
 
@@ -81,19 +79,6 @@ describe('fetchRange', () => {
     const late = reading(at('10:20'), 77);
     const hycloud = fakeHyCloud(series(30), { cap: 20, arriving: (request) => (request > 1 ? [late] : []) });
     expect(pointsOf(await fetchAll(hycloud, START, at('11:00')))).toEqual([...series(30), late]);
-  });
-
-  test('keeps of each page what is wanted of its points inside the window', async () => {
-    const seen: number[] = [];
-    const pick = (places: readonly number[]) => {
-      seen.push(places.length);
-      return places.slice(-1);
-    };
-    const slices: Slice[] = [];
-    const hycloud = fakeHyCloud(series(30), { cap: 20 });
-    for await (const slice of fetchRange(hycloud, windowOf(START, at('10:06')), pick)) slices.push(slice);
-    expect(seen).toEqual([19, 5]);
-    expect(pointsOf(slices).map(({ measuredFlowDlh }) => measuredFlowDlh)).toEqual([18, 23]);
   });
 
   test('loses none of the points of one instant, where the page ends amid them', async () => {
@@ -244,8 +229,10 @@ describe('fetchLatest', () => {
 
   test('is not sure where HyCloud says that it went the other way', async () => {
     const hycloud = fakeHyCloud(readings('10:07'));
-    const ascending: HyCloud['getPoints'] = (valve, query, use) =>
-      hycloud.getPoints(valve, query, (page) => use({ ...page, sort: 'ascending' }));
+    const ascending: HyCloud['getPoints'] = async (valve, query) => ({
+      ...(await hycloud.getPoints(valve, query)),
+      sort: 'ascending',
+    });
     expect(await fetchLatest({ ...hycloud, getPoints: ascending }, windowOf(at('10:00'), at('10:15')))).toBeNull();
   });
 

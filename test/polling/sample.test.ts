@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Reading } from '../../src/domain/reading.ts';
 import { US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
-import { pickSamples, readingsToStore, sample } from '../../src/polling/sample.ts';
+import { readingsToStore, sample } from '../../src/polling/sample.ts';
 import { at, reading, readings } from './builder.ts';
 
 const INTERVAL = 15 * US_PER_MINUTE;
@@ -54,19 +54,6 @@ describe('sample keeps, of each window (b − interval, b],', () => {
         const all = times.map((timeUs) => reading(timeUs));
         const paged = sample(sample(new Map<Micros, Reading>(), all.slice(0, cut), INTERVAL), all.slice(cut), INTERVAL);
         expect(new Map(paged)).toEqual(new Map(samplesOf(...all)));
-      }),
-    );
-  });
-
-  test('the same, by the places of points in order', () => {
-    const spread = fc.array(fc.integer({ min: at('09:00'), max: at('12:00') }), { maxLength: 40 });
-    const crowded = fc.array(fc.constantFrom(at('09:59:59'), at('10:00'), at('10:00:01'), at('10:15')));
-    fc.assert(
-      fc.property(fc.oneof(spread, crowded), (unsorted) => {
-        const times = unsorted.toSorted((a, b) => a - b);
-        const points = times.map((timeUs, place) => reading(timeUs, place));
-        const kept = pickSamples(INTERVAL)([...times.keys()], times);
-        expect(kept.map((place) => points[place])).toEqual([...samplesOf(...points).values()]);
       }),
     );
   });

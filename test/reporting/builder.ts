@@ -16,8 +16,8 @@ export function readingOf(more: Partial<Reading> = {}): Reading {
     timeUs: us('2026-03-01T10:14:58.535091Z'),
     measuredFlowDlh: 15_340,
     measuredPowerDw: 151_814,
-    energyCounter1Kwh: 12_345n,
-    energyCounter2Kwh: 0n,
+    energyCounter1Kwh: 12_345,
+    energyCounter2Kwh: 0,
     ...more,
   };
 }
@@ -39,13 +39,20 @@ export function polled({
   const nothing = { kind: null, fullSn: null, cloudIdentifier: null, firmware: null };
   return {
     valve: { id, shortSn, userId, ...nothing, pointsPath: null },
-    readings: [{ reading, stored: true }],
+    readings: [reading],
     newest: reading,
+    syncedUntilUs: null,
+    skipped: null,
     silent: false,
     failure: null,
-    remedy: null,
+    stored: new Set(more.readings ?? [reading]),
     ...more,
   };
+}
+
+/** A failed call, as a valve's outcome has it. */
+export function failure(reason: string): PolledValve['failure'] {
+  return { reason, remedy: null, error: null };
 }
 
 /** A run of one valve that was read and stored. */
@@ -60,6 +67,7 @@ export function summaryOf(more: Partial<PollReport & PollSummary> = {}): PollSum
       stored: 1,
       unchanged: 0,
       silent: 0,
+      skipped: null,
       error: null,
       ...report,
     },

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { spelledOut } from '../../src/domain/text.ts';
 import { formatMetrics, type RunMetrics } from '../../src/reporting/metrics.ts';
 import { parseMetrics } from '../support/prometheus.ts';
-import { polled, readingOf, summaryOf, us } from './builder.ts';
+import { failure, polled, readingOf, summaryOf, us } from './builder.ts';
 
 function run(more: Partial<RunMetrics> = {}): RunMetrics {
   return {
@@ -80,7 +81,7 @@ test('what a reading lacks has no sample', () => {
   expect(valueOf(text, 'tasmart_valve_power_watts')).toBe(15_181.4);
 });
 
-describe('names that mean harm stay names', () => {
+describe('names that mean harm stay names, and what would act on a terminal is spelled out', () => {
   const NAMES = [
     'a "quoted" \\ name',
     'two\nlines',
@@ -88,6 +89,7 @@ describe('names that mean harm stay names', () => {
     '"} 1\ntasmart_run_exit_status 0',
     '{}=,# HELP',
     'Città 東京 🔥\u2028\r\t',
+    '\u001b[2J\u202egpj.exe',
     '',
   ];
 
@@ -98,11 +100,12 @@ describe('names that mean harm stay names', () => {
       parseMetrics(text)
         .filter(({ labels }) => 'tasmart_id' in labels)
         .map(({ labels }) => labels['tasmart_id']),
-    ).toEqual(Array.from({ length: 6 }, () => name));
+    ).toEqual(Array.from({ length: 6 }, () => spelledOut(name)));
+    expect(text).not.toMatch(/[^\P{C}\n]/u);
     expect(valueOf(text, 'tasmart_run_exit_status')).toBe(0);
     // Read back from the file, it is the same valve, and none is there twice.
     const failedText = formatMetrics(run({ report: null, valves: [], exitStatus: 69 }), text);
-    expect(valueOf(failedText, 'tasmart_valve_power_watts', { tasmart_id: name })).toBe(15_181.4);
+    expect(valueOf(failedText, 'tasmart_valve_power_watts', { tasmart_id: spelledOut(name) })).toBe(15_181.4);
     expect(formatMetrics(run({ valves }), failedText)).toBe(text);
   });
 });
@@ -128,7 +131,7 @@ describe('what a run cannot know is taken over', () => {
   });
 
   test('a valve that could not be read keeps its last reading, under the name of now', () => {
-    const unread = polled({ userId: 'New name', newest: null, failure: 'HTTP 503' });
+    const unread = polled({ userId: 'New name', newest: null, failure: failure('HTTP 503') });
     const failures = [{ valve: unread.valve, reason: 'HTTP 503', remedy: null }];
     const { report } = summaryOf({ failures });
     const text = formatMetrics(run({ report, valves: [unread], exitStatus: 2 }), before);

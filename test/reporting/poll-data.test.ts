@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { MEASURED_PROPERTIES } from '../../src/domain/reading.ts';
-import { polled, pollText, readingOf, summaryOf } from './builder.ts';
+import { failure, polled, pollText, readingOf, summaryOf } from './builder.ts';
 
 const VIEW = { timezone: 'Europe/Rome', properties: MEASURED_PROPERTIES };
 
 describe('JSON', () => {
   test('is one object: the run, its readings in the units of the API, its failures', () => {
-    const valves = [polled(), polled({ id: 'valve-2', readings: [], failure: 'HTTP 503' })];
+    const valves = [polled(), polled({ id: 'valve-2', readings: [], failure: failure('HTTP 503') })];
     const failures = [
       { valve: null, reason: 'valve x is missing', remedy: null },
       { valve: valves[1]?.valve ?? null, reason: 'HTTP 503', remedy: null },
@@ -47,9 +47,9 @@ describe('JSON', () => {
   });
 
   test('keeps every digit of a counter, and null apart from 0', () => {
-    const reading = readingOf({ energyCounter1Kwh: 9_007_199_254_740_993n, energyCounter2Kwh: null });
-    const text = pollText('json', [polled({ readings: [{ reading, stored: false }] })], VIEW);
-    expect(text).toContain('"energy_counter_regime_1": 9007199254740993,');
+    const reading = readingOf({ energyCounter1Kwh: 9_007_199_254_740_991, energyCounter2Kwh: null });
+    const text = pollText('json', [polled({ readings: [reading], stored: new Set() })], VIEW);
+    expect(text).toContain('"energy_counter_regime_1": 9007199254740991,');
     expect(text).toContain('"energy_counter_regime_2": null,');
     expect(text).toContain('"stored": false');
   });
@@ -72,13 +72,13 @@ describe('JSON', () => {
 });
 
 describe('JSON of several batches', () => {
-  const reading = { reading: readingOf(), stored: true };
+  const [first, second] = [readingOf(), readingOf()];
 
   test.each([
     ['none', []],
     ['nothing read', [polled({ readings: [] })]],
     ['one reading', [polled()]],
-    ['several, some of them empty', [polled({ readings: [] }), polled({ readings: [reading, reading] }), polled()]],
+    ['several, some of them empty', [polled({ readings: [] }), polled({ readings: [first, second] }), polled()]],
   ])('is laid out as one: %s', (_what, valves) => {
     const text = pollText('json', valves, VIEW);
     expect(text).toBe(`${JSON.stringify(JSON.parse(text), null, 2)}\n`);
@@ -90,16 +90,14 @@ describe('JSON of several batches', () => {
 
 describe('CSV', () => {
   test('is a line per reading, with the names and units of the API', () => {
-    const second = readingOf({ measuredFlowDlh: null, energyCounter1Kwh: 9_223_372_036_854_775_807n });
-    const readings = [
-      { reading: readingOf(), stored: true },
-      { reading: second, stored: false },
-    ];
-    expect(pollText('csv', [polled({ readings })], VIEW)).toBe(
+    const second = readingOf({ measuredFlowDlh: null, energyCounter1Kwh: 9_007_199_254_740_991 });
+    const first = readingOf();
+    const valve = polled({ readings: [first, second], stored: new Set([first]) });
+    expect(pollText('csv', [valve], VIEW)).toBe(
       [
         'tasmart_id,short_sn,full_sn,user_id,time,measured_flow,measured_power,energy_counter_regime_1,energy_counter_regime_2,stored',
-        'valve-1,89abcdef,,Boiler room,2026-03-01T10:14:58.535091Z,15340,151814,12345,0,true',
-        'valve-1,89abcdef,,Boiler room,2026-03-01T10:14:58.535091Z,,151814,9223372036854775807,0,false',
+        '"valve-1","89abcdef",,"Boiler room","2026-03-01T10:14:58.535091Z",15340,151814,12345,0,true',
+        '"valve-1","89abcdef",,"Boiler room","2026-03-01T10:14:58.535091Z",,151814,9007199254740991,0,false',
         '',
       ].join('\n'),
     );
@@ -110,26 +108,29 @@ describe('CSV', () => {
   });
 
   test.each([
-    ['=HYPERLINK("https://evil.example.com")', `"'=HYPERLINK(""https://evil.example.com"")"`],
+    ['=HYPERLINK("https://evil.example.com")', `'=HYPERLINK(""https://evil.example.com"")`],
     ['+1', "'+1"],
     ['-1', "'-1"],
     ['@SUM(A1)', "'@SUM(A1)"],
     ['\t=1', "'\t=1"],
-    ['\r=1', '"\'\r=1"'],
-    ['\n=1', '"\'\n=1"'],
+    ['\r=1', "'\r=1"],
+    ['\n=1', "'\n=1"],
     ['＝1', "'＝1"],
     ['a=1', 'a=1'],
-    ['a,"b"', '"a,""b"""'],
-    ['two\nlines', '"two\nlines"'],
+    ['a,"b"', 'a,""b""'],
+    ['two\nlines', 'two\nlines'],
+    // A new cell begins behind a semicolon where the comma is for decimals.
+    ['a;=1;b', "a;'=1;b"],
+    ['a; +1', "a; '+1"],
+    ['a;"@SUM(A1)', `a;""'@SUM(A1)`],
+    ['a;b', 'a;b'],
   ])('defuses what a spreadsheet would run: %j', (userId, cell) => {
-    expect(pollText('csv', [polled({ userId })], VIEW)).toContain(`\nvalve-1,89abcdef,,${cell},2026-`);
+    expect(pollText('csv', [polled({ userId })], VIEW)).toContain(`\n"valve-1","89abcdef",,"${cell}","2026-`);
   });
 
   test('leaves negative numbers numbers, and joins error statuses', () => {
     const reading = readingOf({ measuredFlowDlh: -5, errorStatus: ['Other', 'ErrorReverseFlow'] });
     const view = { ...VIEW, properties: ['measured_flow', 'error_status'] as const };
-    expect(pollText('csv', [polled({ readings: [{ reading, stored: true }] })], view)).toContain(
-      ',-5,Other ErrorReverseFlow,true\n',
-    );
+    expect(pollText('csv', [polled({ readings: [reading] })], view)).toContain(',-5,"Other ErrorReverseFlow",true\n');
   });
 });

@@ -182,6 +182,34 @@ describe('node', () => {
     expect(await readFile(join(stage.folder, 'asked'), 'utf8')).toContain('cli.js --log-format json poll');
   });
 
+  const oldNode = async (stage: Stage) => {
+    const before = join(stage.folder, 'before.cjs');
+    const version = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.8' } });`;
+    await writeFile(before, version);
+    const node = join(stage.folder, 'old node');
+    await writeFile(node, `#!/bin/sh\nexec '${process.execPath}' --require '${before}' "$@"\n`, { mode: 0o755 });
+    return node;
+  };
+
+  test('that is too old is skipped, though it is named', async () => {
+    const { stage, script } = await makeClone();
+    const env = { NODE: await oldNode(stage), PATH: `${dirname(process.execPath)}:/usr/bin:/bin` };
+    expect(await run(script, [], { env })).toEqual(QUIET);
+    await expectWhole(stage);
+  });
+
+  test.skipIf(!mayHideNode)('that is too old and the only one: 78, and cron is told', async () => {
+    const { stage, script } = await makeClone();
+    const copy = join(stage.folder, 'copy of node');
+    await copyFile(process.execPath, copy);
+    const node = await oldNode(stage);
+    await writeFile(node, (await readFile(node, 'utf8')).replace(process.execPath, copy), { mode: 0o755 });
+    const { status, stdout, stderr } = await withoutNode(script, { NODE: node });
+    expect({ status, stdout }).toEqual({ status: 78, stdout: '' });
+    expect(stderr).toMatch(/^tasmart: Node\.js 18\.20\.8 is too old, 20\.19 or newer is needed → .+\n$/);
+    await expectNothingStored(stage);
+  });
+
   test.skipIf(!mayHideNode)('is nowhere: 127, and cron is told', async () => {
     const { stage, script } = await makeClone();
     expect(await withoutNode(script)).toEqual({

@@ -126,6 +126,30 @@ test('other commands reach a database that only Lambda can reach', async () => {
   }
 });
 
+test('an event that is made wrong, or names files of the function, is refused', async () => {
+  const events = [
+    { args: 'migrate' },
+    { args: ['poll', 7] },
+    ...[
+      ['--config', '/proc/self/environ', 'check'],
+      ['--env-file=/etc/passwd', 'check'],
+      ['report', '--out', '/tmp/x'],
+      ['init', '--api-key-file', '/etc/passwd'],
+      ['link', '--from', '/etc/passwd'],
+    ].map((args) => ({ args })),
+  ];
+  const { answers, log } = await invoke(events);
+  const isNoList = 'the event\'s "args" must be a list of texts, such as {"args": ["migrate"]}';
+  const refused = (option: string) =>
+    `an event must not name files: ${option} is refused (TASMART_CONFIG holds the configuration)`;
+  expect(answers.map(({ error }) => error)).toEqual([
+    isNoList,
+    isNoList,
+    ...['--config', '--env-file', '--out', '--api-key-file', '--from'].map(refused),
+  ]);
+  expect(log).toBe('');
+});
+
 test('a time limit that comes first is said, and leaves no lock behind', async () => {
   simulator.settings.latencyMs = 20_000;
   const { answers } = await invoke([{}], { limitMs: 4000 });

@@ -153,6 +153,8 @@ test('polls store into the months; old months are split off and detached', async
   ]);
   await tasmart('poll');
   expect(await tasmart('migrate')).toContain('nothing to do');
+  await client.query('delete from tasmart_definitions');
+  expect(await tasmart('migrate')).toContain('applied definitions/readings.sql');
 });
 
 test('months whose partition was forgotten get it later, with their rows', async () => {

@@ -359,8 +359,8 @@ describe('a blemished history', () => {
 
   test('a counter that is reset, and one that falls to zero for a while', async () => {
     valve.counterJumps = [
-      { register: 1, fromUs: at('09:30:00'), toUs: at('09:31:00'), kwh: 0n },
-      { register: 1, fromUs: at('10:00:00'), kwh: 5n },
+      { register: 1, fromUs: at('09:30:00'), toUs: at('09:31:00'), kwh: 0 },
+      { register: 1, fromUs: at('10:00:00'), kwh: 5 },
     ];
     expect(await counters({ from: '2026-03-01T09:29:30Z', limit: 8 })).toEqual([
       80_287, 80_287, 0, 0, 0, 0, 80_287, 80_287,
@@ -368,13 +368,13 @@ describe('a blemished history', () => {
     expect(await counters({ from: '2026-03-01T09:59:30Z', limit: 4 })).toEqual([80_289, 80_289, 5, 5]);
   });
 
-  test('a counter near the end of int64 keeps its digits', async () => {
-    valve.installedKwh = { 1: 2n ** 63n - 1_000_000n, 2: 0n };
+  test('a counter near 2^53 keeps its digits', async () => {
+    valve.installedKwh = { 1: 2 ** 53 - 1_000_000, 2: 0 };
     const url = `${sim.baseUrl}ta-smart/${valve.id}/data/points?limit=1&properties[]=energy_counter_regime_1`;
     const text = await (await fetch(url, { headers: credentials() })).text();
-    expect(text).toContain('"energy_counter_regime_1":9223372036853856098}');
+    expect(text).toContain('"energy_counter_regime_1":9007199253821282}');
     expect(sim.truth.points(valve.id, us(NOW) - 15 * US_PER_SECOND, us(NOW))[0]?.energyCounter1Kwh).toBe(
-      9223372036853856098n,
+      9007199253821282,
     );
   });
 
@@ -452,7 +452,7 @@ describe('the truth', () => {
     const whole = Number(sim.truth.points(valve.id, to - 15 * US_PER_SECOND, to)[0]?.energyCounter1Kwh);
     const start = Number(sim.truth.points(valve.id, from - 15 * US_PER_SECOND, from)[0]?.energyCounter1Kwh);
     expect(Math.abs(before - (whole - start))).toBeLessThan(1.1);
-    valve.counterJumps = [{ register: 1, fromUs: from + US_PER_HOUR, kwh: 0n }];
+    valve.counterJumps = [{ register: 1, fromUs: from + US_PER_HOUR, kwh: 0 }];
     expect(sim.truth.energyKwh(valve.id, from, to)).toBe(before);
     expect(sim.truth.energyKwh(valve.id, 0, valve.installedUs)).toBe(0);
   });

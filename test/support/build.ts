@@ -8,20 +8,15 @@ export const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 
 export const CLI = join(REPOSITORY, 'dist', 'cli.js');
 
-/**
- * Builds dist/ where a source is newer, so that tests of the program run what was just written. Else it stays: building
- * begins by emptying the folder, and another test run in this clone may be starting programs from it.
- */
+/** Builds dist/ if a source is newer, so that tests run the program as it is written now. */
 export async function buildCli(): Promise<void> {
   if ((await modifiedMs(CLI)) > (await newestSourceMs())) return;
-  const script = join(REPOSITORY, 'scripts', 'build.ts');
-  await promisify(execFile)(process.execPath, ['--import', 'tsx', script], { cwd: REPOSITORY });
+  await promisify(execFile)(process.execPath, [join(REPOSITORY, 'scripts', 'build.mjs')]);
 }
 
 async function newestSourceMs(): Promise<number> {
   const sources = (await readdir(join(REPOSITORY, 'src'), { recursive: true })).map((name) => join('src', name));
-  const scripts = ['build', 'lambda', 'load', 'nothing', 'start'].map((name) => `scripts/${name}.ts`);
-  const paths = [...sources, ...scripts, 'package-lock.json'];
+  const paths = [...sources, 'scripts/build.mjs', 'scripts/lambda.ts', 'package-lock.json'];
   return Math.max(...(await Promise.all(paths.map((path) => modifiedMs(join(REPOSITORY, path))))));
 }
 

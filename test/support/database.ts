@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
-import { loadMigrations, migrate } from '../../src/database/migrations.ts';
+import { loadSchemaFiles, migrate } from '../../src/database/migrations.ts';
 import { REPOSITORY } from './build.ts';
 import type { Coordinates } from './postgres.ts';
 
@@ -28,9 +28,14 @@ export async function emptyDatabase(options = ''): Promise<TestDatabase> {
 
 async function createDatabase(template: string, options = ''): Promise<TestDatabase> {
   const database = `test_${randomBytes(6).toString('hex')}`;
-  await withSession('postgres', (admin) =>
-    admin.query(`create database ${database} template ${template} strategy file_copy ${options}`),
-  );
+  await withSession('postgres', async (admin) => {
+    const { rows } = await admin.query<{ version: number }>(
+      `select current_setting('server_version_num')::integer as version`,
+    );
+    // Before 15 there was no other.
+    const strategy = (rows[0]?.version ?? 0) < 150_000 ? '' : 'strategy file_copy';
+    await admin.query(`create database ${database} template ${template} ${strategy} ${options}`);
+  });
   const clients: pg.Client[] = [];
   return {
     ...inject('postgres'),
@@ -58,8 +63,8 @@ async function makeTemplate(admin: pg.Client): Promise<void> {
   if (rowCount === 1) return;
   await admin.query(`drop database if exists ${TEMPLATE} with (force)`);
   await admin.query(`create database ${TEMPLATE}`);
-  const migrations = await loadMigrations(`${REPOSITORY}sql`);
-  await withSession(TEMPLATE, (client) => migrate(client, migrations));
+  const files = await loadSchemaFiles(`${REPOSITORY}sql`);
+  await withSession(TEMPLATE, (client) => migrate(client, files));
   await admin.query(`alter database ${TEMPLATE} with is_template true allow_connections false`);
 }
 

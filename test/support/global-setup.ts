@@ -16,10 +16,18 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const temporary = await useTemporaryFolder('tasmart-test-');
   await buildCli();
-  const { host, port, user, password, stop } = await startPostgres({ max_connections: '200' });
+  const { host, port, user, password, stop } = givenServer() ?? (await startPostgres({ max_connections: '200' }));
   project.provide('postgres', { host, port, user, password });
   return async () => {
     await stop();
     await temporary.remove();
   };
+}
+
+/** Of another version than ours, which `npm run test:matrix` has started. */
+function givenServer(): (Coordinates & { stop: () => Promise<void> }) | null {
+  const given = process.env['TASMART_TEST_SERVER'];
+  if (given === undefined) return null;
+  const { hostname: host, port, username: user, password } = new URL(given);
+  return { host, port: Number(port), user, password, stop: () => Promise.resolve() };
 }

@@ -1,4 +1,4 @@
-import { chmod, chown, writeFile } from 'node:fs/promises';
+import { chmod, chown, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
 import type { Cluster } from '../../src/database/embedded/cluster.ts';
@@ -9,6 +9,8 @@ export interface TlsServer extends TestServer {
   caFile: string;
   /** a CA that signed nothing here */
   otherCaFile: string;
+  /** of a role that logs in by it alone; its name begins with "by_" */
+  clientCertificate: (role: string) => Promise<{ certFile: string; keyFile: string }>;
 }
 
 /**
@@ -24,10 +26,23 @@ export async function startTlsPostgres({ certificateFor }: { certificateFor?: st
     'ca.crt': ca.cert,
     'other-ca.crt': otherCa.cert,
   };
-  const settings = { ssl: 'on', ssl_cert_file: 'server.crt', ssl_key_file: 'server.key' };
-  const server = await startPostgres(settings, (cluster) => writeAll(cluster, files));
+  const settings = { ssl: 'on', ssl_cert_file: 'server.crt', ssl_key_file: 'server.key', ssl_ca_file: 'ca.crt' };
+  const server = await startPostgres(settings, async (cluster) => {
+    await writeAll(cluster, files);
+    const rules = join(cluster.dataFolder, 'pg_hba.conf');
+    await writeFile(rules, `hostssl all /^by_ 127.0.0.1/32 cert\n${await readFile(rules, 'utf8')}`);
+  });
   const { dataFolder } = server.cluster;
-  return { ...server, caFile: join(dataFolder, 'ca.crt'), otherCaFile: join(dataFolder, 'other-ca.crt') };
+  return {
+    ...server,
+    caFile: join(dataFolder, 'ca.crt'),
+    otherCaFile: join(dataFolder, 'other-ca.crt'),
+    async clientCertificate(role) {
+      const { cert, private: key } = await makeCertificate(ca, role);
+      await writeAll(server.cluster, { [`${role}.crt`]: cert, [`${role}.key`]: key });
+      return { certFile: join(dataFolder, `${role}.crt`), keyFile: join(dataFolder, `${role}.key`) };
+    },
+  };
 }
 
 interface Pair {

@@ -105,8 +105,8 @@ function reading(valve: number, timeUs: number): Reading {
     timeUs,
     measuredFlowDlh: 1000 + (valve % 900),
     measuredPowerDw: 30_000 + valve,
-    energyCounter1Kwh: BigInt(80_000 + valve),
-    energyCounter2Kwh: 0n,
+    energyCounter1Kwh: 80_000 + valve,
+    energyCounter2Kwh: 0,
   };
 }
 

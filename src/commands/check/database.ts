@@ -9,9 +9,11 @@ import {
   loadServerFacts,
   missingGrants,
   RIGHTS,
+  schemaOpenToAll,
   type ServerFacts,
 } from '../../database/inspect.ts';
-import { loadMigrations, NEW_DATABASE, schemaState } from '../../database/migrations.ts';
+import { describeBehind } from '../../database/migrations-plan.ts';
+import { loadSchemaFiles, NEW_DATABASE, schemaState } from '../../database/migrations.ts';
 import { SchemaError, withAnyDatabase } from '../../database/open.ts';
 import { loadKnownProjects } from '../../database/registry.ts';
 import { loadLastPolls } from '../../database/runs.ts';
@@ -53,7 +55,7 @@ async function inspect(database: Database, config: Config, check: DatabaseCheck)
   const facts = await loadServerFacts(database);
   const localUs = Date.now() * 1000;
   check.items.push(serverItem(facts), tlsItem(facts, config), clockItem(facts, localUs));
-  check.items.push(await timezoneItem(database, config.timezone));
+  check.items.push(await timezoneItem(database, config.timezone), await othersItem(database));
   const schema = await schemaItem(database);
   check.items.push(schema);
   if (schema.state !== 'ok') {
@@ -101,12 +103,20 @@ async function timezoneItem(database: Database, timezone: string): Promise<Check
 }
 
 async function schemaItem(database: Database): Promise<CheckItem> {
-  const migrations = await loadMigrations(SQL_DIR);
-  const schema = await schemaState(database, migrations);
-  if (schema.state === 'current') return ok('schema', `up to date: ${migrations.at(-1)?.name ?? 'empty'}`);
-  const detail = 'problem' in schema ? schema.problem : `${schema.pending.length} migrations behind`;
+  const files = await loadSchemaFiles(SQL_DIR);
+  const schema = await schemaState(database, files);
+  if (schema.state === 'current') return ok('schema', `up to date: ${files.migrations.at(-1)?.name ?? 'empty'}`);
+  const detail = 'problem' in schema ? schema.problem : describeBehind(schema);
   const { message, remedy } = new SchemaError(schema.state, detail);
   return failed('schema', message, remedy);
+}
+
+async function othersItem(database: Database): Promise<CheckItem> {
+  const name = 'rights of others';
+  const schema = await schemaOpenToAll(database);
+  if (schema === null) return ok(name, "nobody else's code can stand beside tasmart's tables");
+  const seen = `everybody may create in schema ${schema}: what they plant there could run with your rights`;
+  return warning(name, seen, `revoke create on schema ${schema} from public`);
 }
 
 /** Without the rights to poll nothing works; a role may well be meant for less than the other commands. */

@@ -142,7 +142,7 @@ async function probe(hycloud: HyCloud, valve: Valve): Promise<Probe> {
     const [point] = latest.points;
     if (!point) return { valve, clockAheadUs: null, outcome: 'silent' };
     const clockS = point.valveTimestampS;
-    const clockAheadUs = clockS === null ? null : (Number(clockS) + VALVE_EPOCH_S) * US_PER_SECOND - point.timeUs;
+    const clockAheadUs = clockS === null ? null : (clockS + VALVE_EPOCH_S) * US_PER_SECOND - point.timeUs;
     return { valve, clockAheadUs, outcome: 'recent' };
   } catch (error) {
     if (!(error instanceof KnownError)) throw error;

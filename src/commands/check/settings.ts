@@ -3,9 +3,9 @@ import { dirname, resolve } from 'node:path';
 import type { Config, Problem } from '../../config/config.ts';
 import { KnownError } from '../../domain/errors.ts';
 import { count } from '../../domain/text.ts';
-import { failed, ok, warning, type CheckItem } from '../../reporting/check.ts';
+import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
 import type { GlobalOptions } from '../context.ts';
-import { isOpenToOthers, parseSettings, readOptional } from '../settings.ts';
+import { isOpenToOthers, parseSettings, readOptional, UNVERIFIED } from '../settings.ts';
 
 /** The two files, and what they say; a key that is wrong has its default in `config`. */
 export async function checkSettings(
@@ -13,7 +13,7 @@ export async function checkSettings(
 ): Promise<{ items: CheckItem[]; config: Config; problems: readonly Problem[] }> {
   const file = await readFileItem('config.json', globals.config, '--config');
   const env = await readFileItem('.env', globals.envFile, '--env-file');
-  const parsed = parseSettings({ name: globals.config ?? 'config.json', text: file.text }, env.text);
+  const parsed = await parseSettings({ name: globals.config ?? 'config.json', text: file.text }, env.text);
   // What is wrong with the file as a whole, its own item has said.
   const problems = parsed.problems.filter(({ key }) => file.text !== null || key !== 'config.json');
   const items = [
@@ -21,9 +21,25 @@ export async function checkSettings(
     env.item ?? missingEnv(),
     ...(env.item?.state === 'ok' ? await permissions(globals.envFile ?? '.env') : []),
     ...(problems.length === 0 ? [ok('configuration', describe(parsed.config))] : problems.map(problemItem)),
+    ...(process.env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0'
+      ? [warning('TLS', UNVERIFIED, 'unset it: it leaves other programs open')]
+      : []),
+    ...ignoredVariables(parsed.config),
     ...(parsed.config.metricsFile === null ? [] : [await metricsFolder(parsed.config.metricsFile)]),
   ];
   return { items, ...parsed };
+}
+
+/** libpq's own; https://www.postgresql.org/docs/current/libpq-envars.html */
+const OF_LIBPQ =
+  /^PG(HOST|HOSTADDR|PORT|DATABASE|USER|PASSWORD|PASSFILE|SERVICE|SERVICEFILE|REQUIRE[A-Z]+|SSL[A-Z_]+|TARGETSESSIONATTRS)$/;
+
+/** What psql would use and tasmart does not. */
+function ignoredVariables({ database }: Config): CheckItem[] {
+  const found = Object.keys(process.env).filter((name) => OF_LIBPQ.test(name));
+  if (database.embeddedFolder !== undefined || found.length === 0) return [];
+  const seen = `${found.sort().join(', ')}: set for psql, and not used by tasmart, as ~/.pgpass is not either`;
+  return [skipped('variables of libpq', seen)];
 }
 
 /** No item: there is no such file, and none was named. */

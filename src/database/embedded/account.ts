@@ -1,29 +1,61 @@
-import { stat } from 'node:fs/promises';
+/** As whom the embedded server runs when tasmart runs as root. */
+import { lstat, readlink } from 'node:fs/promises';
 import { platform, userInfo } from 'node:os';
+import { isAbsolute, join } from 'node:path';
 
-/** Whom the server runs as, where that is not ourselves. PostgreSQL refuses to run as root. */
+/** A user of this machine, by number. */
 export interface Account {
   uid: number;
   gid: number;
 }
 
-/** "nobody": initdb wants an account that has a name. macOS numbers it -2. */
-const NOBODY: Account = platform() === 'darwin' ? { uid: -2, gid: -2 } : { uid: 65534, gid: 65534 };
+/** "nobody": initdb needs an account that has a name. macOS numbers it -2. */
+export const NOBODY: Account = platform() === 'darwin' ? { uid: -2, gid: -2 } : { uid: 65534, gid: 65534 };
 
 /**
- * Root hands the server to whoever owns the data, so that a folder made by an ordinary user stays usable for
- * that user after a run with sudo; new data belong to nobody. null: the server runs as ourselves.
+ * Owns the data of clusters that root makes, and nothing else: distributions leave 65520 to 65533 unused.
+ *
+ * @see https://systemd.io/UIDS-GIDS/
  */
-export async function serverAccount(dataFolder: string): Promise<Account | null> {
-  if (!isRoot()) return null;
-  const owner = await stat(dataFolder).catch(() => null);
-  return owner && owner.uid !== 0 ? { uid: owner.uid, gid: owner.gid } : NOBODY;
-}
+export const DEDICATED: Account = platform() === 'darwin' ? NOBODY : { uid: 65527, gid: 65527 };
 
-function isRoot(): boolean {
+const MAX_LINKS = 40;
+
+export function isRoot(): boolean {
   try {
     return userInfo().uid === 0;
   } catch {
-    return false; // a uid without a name, as `docker run --user 12345` gives: certainly not root
+    return false; // a uid without a name, as in `docker run --user 12345`
   }
+}
+
+/**
+ * Who decides where `path` leads: the owner of the first folder or link on the way that is not root's.
+ * null: root alone does, or nothing is there yet.
+ */
+export async function ownerOnTheWay(path: string): Promise<Account | null> {
+  const names = path.split('/');
+  let at = '/';
+  for (let links = 0; names.length > 0 && links < MAX_LINKS;) {
+    const next = join(at, names.shift() ?? '');
+    const entry = await lstat(next).catch(() => null);
+    if (!entry) return null;
+    if (entry.uid !== 0) return { uid: entry.uid, gid: entry.gid };
+    if (!entry.isSymbolicLink()) {
+      at = next;
+      continue;
+    }
+    links++;
+    const target = await readlink(next);
+    if (isAbsolute(target)) at = '/';
+    names.unshift(...target.split('/'));
+  }
+  return null;
+}
+
+/** The owner of a data folder in a folder of root's. null: the server runs as ourselves. */
+export async function serverAccount(dataFolder: string): Promise<Account | null> {
+  if (!isRoot()) return null;
+  const owner = await lstat(dataFolder).catch(() => null);
+  return owner && owner.uid !== 0 ? { uid: owner.uid, gid: owner.gid } : DEDICATED;
 }

@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, chown, cp, lstat, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Account, serverAccount } from './account.ts';
+import { promisify } from 'node:util';
+import { type Account, DEDICATED, isRoot, NOBODY, serverAccount } from './account.ts';
 import { type Binaries, findBinaries } from './binaries.ts';
 import { codeOf, EmbeddedPostgresError } from './error.ts';
-import { exists, renameUnlessThere } from './files.ts';
+import { exists, readPlainFile, renameUnlessThere } from './files.ts';
+import { openLog } from './log.ts';
 import { runTool, type Workplace } from './tool.ts';
 
 /** A PostgreSQL data folder and what is needed to run it. */
@@ -20,6 +23,10 @@ export interface ClusterOptions {
   settings?: Record<string, string>;
   /** for the copy of the binaries that root may need */
   cacheFolder?: string;
+  /** where they have been found already */
+  binaries?: Binaries;
+  /** a new cluster to copy, where the folder has none: initdb needs an account with a name, and ours may have none */
+  template?: string;
   /** gives up, and leaves no server behind that nobody uses */
   signal?: AbortSignal;
 }
@@ -32,6 +39,8 @@ const SETTINGS = {
   log_timezone: 'UTC',
   // Stretching is for passwords that people make up; ours has 192 random bits.
   scram_iterations: '1',
+  // Any user of this machine may connect: one who never logs in holds a place for a moment only.
+  authentication_timeout: '5s',
 };
 
 const ABANDONED_AFTER_MS = 60 * 60 * 1000;
@@ -47,54 +56,105 @@ export async function openCluster(folder: string, options: ClusterOptions = {}):
   const { settings, cacheFolder, signal } = options;
   const home = join(resolve(folder), 'postgresql');
   const dataFolder = join(home, 'data');
-  const account = await serverAccount(dataFolder);
-  const binaries = await findBinaries(account, { cacheFolder });
-  if (!(await exists(home))) {
-    await initialise(home, account, binaries, { ...SETTINGS, ...settings }, signal);
-  }
+  const binaries = options.binaries ?? (await findBinaries(await serverAccount(dataFolder), { cacheFolder }));
   try {
+    if (!(await exists(home))) {
+      await make(home, (staging) =>
+        options.template === undefined
+          ? initialise(staging, binaries, { ...SETTINGS, ...settings }, signal)
+          : copyCluster(options.template, staging, binaries),
+      );
+    }
     await verifyMajor(dataFolder, binaries.major);
-    const password = await readFile(join(home, 'password'), 'utf8');
-    return { dataFolder, account, binaries, password, logFile: join(home, 'server.log') };
+    const password = await readPassword(join(home, 'password'));
+    const account = await serverAccount(dataFolder);
+    const logFile = join(home, 'server.log');
+    await (await openLog(logFile)).close();
+    return { dataFolder, account, binaries, password, logFile };
   } catch (cause) {
     if (codeOf(cause) !== 'EACCES') throw cause;
-    throw new EmbeddedPostgresError('config', `in ${folder} belongs to another user`, {
-      remedy: 'run as that user, or choose another folder',
+    const remedy = `make it yours: sudo chown -R "$(id -u):$(id -g)" ${folder}; or run as its owner, or choose another folder`;
+    throw new EmbeddedPostgresError('config', `in ${folder} belongs to another user, at least in part`, {
+      remedy,
       cause,
     });
   }
 }
 
-/** initdb in a folder beside, then one rename: a folder is initialised or absent, whenever we are killed. */
-async function initialise(
-  home: string,
-  account: Account | null,
-  binaries: Binaries,
-  settings: Record<string, string>,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+async function readPassword(file: string): Promise<string> {
+  const password = await readPlainFile(file);
+  if (/^[\w-]{32}$/.test(password)) return password;
+  throw new EmbeddedPostgresError('config', `cannot be used: ${file} does not hold a password of tasmart's`, {
+    remedy: 'restore the file from a backup, or choose another folder',
+  });
+}
+
+/**
+ * A new cluster of root's in a folder of its own, given to `owner`. Use it as `template` with the owner's rights.
+ *
+ * @throws EmbeddedPostgresError
+ */
+export async function makeTemplate(
+  folder: string,
+  owner: Account,
+  { binaries, settings, signal }: { binaries: Binaries; settings: Record<string, string>; signal?: AbortSignal },
+): Promise<string> {
+  const home = join(folder, 'postgresql');
+  await make(home, (staging) => initialise(staging, binaries, { ...SETTINGS, ...settings }, signal));
+  await promisify(execFile)('chown', ['-R', '-h', `${owner.uid}:${owner.gid}`, home]);
+  return home;
+}
+
+/** In a folder beside, then one rename: a cluster is whole or absent, whenever we are killed. */
+async function make(home: string, fill: (staging: string) => Promise<void>): Promise<void> {
   const staging = await makeStaging(home);
   try {
     await chmod(staging, 0o711);
-    const dataFolder = join(staging, 'data');
-    const passwordFile = join(staging, 'password');
-    await mkdir(dataFolder, { mode: 0o700 });
-    await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600, flush: true });
-    if (account) for (const path of [dataFolder, passwordFile]) await chown(path, account.uid, account.gid);
-    const args = [
-      ...['--no-locale', '--encoding=UTF8', '--no-instructions', `--username=${SUPERUSER}`],
-      ...['--auth=scram-sha-256', '--pwfile=../password'],
-      ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-    ];
-    await runTool({ dataFolder, account, binaries }, binaries.initdb, args, signal);
-    // Back to root: whoever else runs as that account has no business with it.
-    if (account) await chown(passwordFile, 0, 0);
+    await fill(staging);
     await renameUnlessThere(staging, home);
   } catch (error) {
     // An initdb that was stopped may be writing still; what is left goes when it has been abandoned long enough.
     await rm(staging, { recursive: true, force: true, maxRetries: 5 }).catch(() => undefined);
     throw error;
   }
+}
+
+async function initialise(
+  staging: string,
+  binaries: Binaries,
+  settings: Record<string, string>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const dataFolder = join(staging, 'data');
+  const passwordFile = join(staging, 'password');
+  await mkdir(dataFolder, { mode: 0o700 });
+  await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600, flush: true });
+  const account = isRoot() ? NOBODY : null;
+  if (account) for (const path of [dataFolder, passwordFile]) await chown(path, account.uid, account.gid);
+  const args = [
+    ...['--no-locale', '--encoding=UTF8', '--no-instructions', `--username=${SUPERUSER}`],
+    ...['--auth=scram-sha-256', '--pwfile=../password'],
+    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ];
+  await runTool({ dataFolder, account, binaries }, binaries.initdb, args, signal);
+  if (account) {
+    await chown(passwordFile, 0, 0);
+    await hand(dataFolder);
+  }
+}
+
+async function copyCluster(template: string, staging: string, binaries: Binaries): Promise<void> {
+  await cp(template, staging, { recursive: true });
+  await runTool({ dataFolder: join(staging, 'data'), account: null, binaries }, binaries.initdb, ['--sync-only']);
+}
+
+/**
+ * From "nobody", whose processes are many, to an account of its own. The tool follows no link, whatever is planted
+ * meanwhile. Where a container maps no such number, the data stay with "nobody".
+ */
+async function hand(dataFolder: string): Promise<void> {
+  const { uid, gid } = DEDICATED;
+  await promisify(execFile)('chown', ['-R', '-h', `${uid}:${gid}`, dataFolder]).catch(() => undefined);
 }
 
 async function makeStaging(home: string): Promise<string> {
@@ -114,14 +174,18 @@ async function removeAbandoned(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.startsWith('postgresql.new-')) continue;
     const path = join(folder, name);
-    const { mtimeMs } = await stat(path);
+    const { mtimeMs } = await lstat(path);
     if (mtimeMs < Date.now() - ABANDONED_AFTER_MS) await rm(path, { recursive: true, force: true });
   }
 }
 
 async function verifyMajor(dataFolder: string, ours: string): Promise<void> {
-  const theirs = (await readFile(join(dataFolder, 'PG_VERSION'), 'utf8')).trim();
+  const theirs = (await readPlainFile(join(dataFolder, 'PG_VERSION'))).trim();
   if (theirs === ours) return;
+  if (!/^\d{1,3}$/.test(theirs)) {
+    const remedy = 'restore it from a backup, or choose another folder';
+    throw new EmbeddedPostgresError('config', `cannot be used: ${dataFolder} does not hold its data`, { remedy });
+  }
   const message = `in ${dataFolder} has data of PostgreSQL ${theirs}, and this tasmart brings PostgreSQL ${ours}`;
   throw new EmbeddedPostgresError('config', message, {
     remedy: `choose another folder, or carry the data over: pg_dump with a tasmart that brings ${theirs}, then restore`,

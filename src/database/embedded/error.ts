@@ -7,6 +7,12 @@ export class EmbeddedPostgresError extends KnownError {
   constructor(kind: 'config' | 'database', message: string, options: { remedy?: string; cause?: unknown } = {}) {
     super(kind, `the embedded PostgreSQL ${message}`, options);
   }
+
+  /** What another process of ours reported, its message as it is. */
+  static fromReply({ kind, message, remedy }: { kind: 'config' | 'database'; message: string; remedy: string | null }) {
+    const text = message.replace(/^the embedded PostgreSQL /, '');
+    return new EmbeddedPostgresError(kind, text, remedy === null ? {} : { remedy });
+  }
 }
 
 /** The code of a failed system call (`ENOENT`) or of a PostgreSQL error (`57P03`), if the error has one. */

@@ -13,17 +13,25 @@ export type Lease = pg.Client;
 
 export const DATABASE = 'tasmart';
 
+const NOT_OURS = 'another program listens on its port';
+
 const LOCK = 1;
 /** For each step. Another client that somebody left open outlasts this; the server then ends after it. */
 const STOP_LIMIT_MS = 5_000;
 
 /** null: the server is starting or stopping; try again. */
 export async function takeLease(cluster: Cluster, port: number): Promise<Lease | null> {
+  // How the server wants us to log in. Only one that knows the password's verifier ends SCRAM; any other program on that
+  // port must not get the password.
+  const login = new Set<string>();
   const lease = new pg.Client({
     host: '127.0.0.1',
     port,
     user: SUPERUSER,
-    password: cluster.password,
+    password: () => {
+      if (!login.has('authenticationSASL')) throw new Error(NOT_OURS);
+      return cluster.password;
+    },
     database: 'postgres',
     ssl: false,
     application_name: 'tasmart lease',
@@ -31,8 +39,13 @@ export async function takeLease(cluster: Cluster, port: number): Promise<Lease |
   });
   // A lost lease needs no word of its own: the server is gone, and every query says so.
   lease.on('error', () => undefined);
+  // Only a server that knows the password's verifier ends SCRAM; any other on that port must not get the password.
+  for (const step of ['authenticationSASL', 'authenticationSASLFinal']) {
+    lease.connection.once(step, () => login.add(step));
+  }
   try {
     await lease.connect();
+    if (!login.has('authenticationSASLFinal')) throw new Error(NOT_OURS);
     const { rows } = await lease.query<{ admitted: boolean; created: boolean }>(
       `select pg_try_advisory_lock_shared(${LOCK}) as admitted,
               exists (select from pg_database where datname = '${DATABASE}') as created`,
@@ -88,8 +101,12 @@ async function endLease(lease: Lease): Promise<void> {
   await lease.end().catch(() => undefined);
 }
 
-/** 57P03, 57P01: starting up, shutting down. Without a PostgreSQL code, the connection failed. */
+/**
+ * 57P03, 57P01: starting up, shutting down. 53300: others hold every place, for a moment if they do not log in.
+ * Without a PostgreSQL code, the connection failed.
+ */
 function isPassing(error: unknown): boolean {
+  if (error instanceof Error && error.message === NOT_OURS) return false;
   const code = codeOf(error) ?? '';
-  return code.startsWith('57P') || !/^[0-9A-Z]{5}$/.test(code);
+  return code.startsWith('57P') || code === '53300' || !/^[0-9A-Z]{5}$/.test(code);
 }

@@ -1,8 +1,9 @@
-import { readFile, rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { platform } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readPlainFile } from './files.ts';
 
 export interface RunningServer {
   pid: number;
@@ -27,13 +28,13 @@ const SETTLE_MS = 100;
  */
 export async function runningServer(dataFolder: string): Promise<RunningServer | null> {
   const file = join(dataFolder, 'postmaster.pid');
-  const content = await readFile(file, 'utf8').catch(() => null);
+  const content = await readPlainFile(file).catch(() => null);
   if (content === null) return null;
   const server = parsePidFile(content);
   if (server ? await isServerOf(dataFolder, file, server) : await isFresh(file)) return server ?? STARTING;
   // A server that ends takes its file along, and the next one may have come meanwhile, whose file must stay where it is.
   await sleep(SETTLE_MS);
-  if ((await readFile(file, 'utf8').catch(() => null)) !== content) return runningServer(dataFolder);
+  if ((await readPlainFile(file).catch(() => null)) !== content) return runningServer(dataFolder);
   await removeStale(file, content);
   return null;
 }
@@ -43,9 +44,13 @@ const STARTING: RunningServer = { pid: 0, port: 0, state: 'starting' };
 
 function parsePidFile(content: string): RunningServer | null {
   const [pid, , , port, , , , state] = content.split('\n');
-  if (!Number(pid) || !Number(port)) return null;
+  if (!isPositive(pid) || !isPositive(port)) return null;
   const word = state?.trim();
   return { pid: Number(pid), port: Number(port), state: word === 'ready' || word === 'stopping' ? word : 'starting' };
+}
+
+function isPositive(text = ''): boolean {
+  return /^[1-9]\d{0,8}$/.test(text.trim());
 }
 
 async function isServerOf(dataFolder: string, file: string, { pid, port }: RunningServer): Promise<boolean> {
@@ -72,7 +77,7 @@ async function removeStale(file: string, content: string): Promise<void> {
   const aside = `${file}.stale`;
   try {
     await rename(file, aside);
-    if ((await readFile(aside, 'utf8')) === content) await rm(aside);
+    if ((await readPlainFile(aside)) === content) await rm(aside);
     else await rename(aside, file);
   } catch {
     // Another process was first. If nobody was, the start fails, and the server's log says why.

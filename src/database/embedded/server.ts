@@ -1,16 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { platform } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from './cluster.ts';
 import { EmbeddedPostgresError } from './error.ts';
+import { logTail, openLog } from './log.ts';
 import { POLL_MS, runningServer } from './postmaster-pid.ts';
 import { dataArgument, runTool, spawnOptions, toolError } from './tool.ts';
 
-const LOG_LIMIT_BYTES = 1_000_000;
-const LOG_TAIL_BYTES = 2_000;
 const START_ATTEMPTS = 4;
 
 /**
@@ -37,7 +36,7 @@ async function tryStart(cluster: Cluster, limit: AbortSignal): Promise<EmbeddedP
     for (;;) {
       if (exit.error) throw toolError(executable, exit.error);
       if (exit.status === 0 || limit.aborted) return null;
-      if (exit.status !== undefined) return startError(cluster, exit.status, await tail(log, logStartBytes));
+      if (exit.status !== undefined) return startError(cluster, exit.status, await logTail(log, logStartBytes));
       const server = await runningServer(cluster.dataFolder);
       if (server?.port === port && server.state === 'ready') return null;
       await sleep(POLL_MS);
@@ -110,18 +109,4 @@ async function freePort(): Promise<number> {
   probe.close();
   await once(probe, 'close');
   return typeof address === 'object' && address ? address.port : 0;
-}
-
-async function openLog(path: string): Promise<FileHandle> {
-  const log = await open(path, 'a+', 0o600);
-  const { size } = await log.stat();
-  if (size > LOG_LIMIT_BYTES) await log.truncate();
-  return log;
-}
-
-async function tail(log: FileHandle, startBytes: number): Promise<string> {
-  const { size } = await log.stat();
-  const from = Math.max(startBytes, size - LOG_TAIL_BYTES);
-  const { buffer, bytesRead } = await log.read(Buffer.alloc(LOG_TAIL_BYTES), 0, LOG_TAIL_BYTES, from);
-  return buffer.toString('utf8', 0, bytesRead);
 }

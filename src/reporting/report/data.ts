@@ -36,9 +36,9 @@ export interface ValveReport {
   state: 'ok' | 'silent' | 'behind' | 'left' | null;
   newestUs: Micros | null;
   ageUs: number | null;
-  /** counters of the newest reading, kWh, exact */
-  counter1Kwh: string | null;
-  counter2Kwh: string | null;
+  /** counters of the newest reading, kWh */
+  counter1Kwh: number | null;
+  counter2Kwh: number | null;
   /** error_status of the newest reading; null: not configured */
   errorStatus: readonly string[] | null;
   /** boundaries of the interval grid per local day: those the valve should have, and those it has a reading for */
@@ -74,10 +74,10 @@ export interface Series {
 
 export interface RegisterEnergy {
   regime: 1 | 2;
-  /** sum of the buckets that have a curve, kWh, exact; null: none has */
-  totalKwh: string | null;
+  /** sum of the buckets that have a curve, kWh; null: none has */
+  totalKwh: number | null;
   /** the same of the previous span; null: some of it has no curve, so that it cannot be compared */
-  previousKwh: string | null;
+  previousKwh: number | null;
   /** the buckets, packed as the page gets them: a thousand valves' hours are held at once */
   bars: BarsPayload;
 }

@@ -1,10 +1,9 @@
-import type { Consumption } from '../../database/consumption.ts';
 import { printable } from '../../domain/text.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
 import type { ReportData, Series, ValveReport } from './data.ts';
 import { trusted, type Markup } from './markup.ts';
 import type { ZoneOffsets } from './page/local-time.ts';
-import { QUALITIES } from './page/quality.ts';
+import { QUALITIES, type Quality } from './page/quality.ts';
 import type { BarsPayload, LinePayload, LinesPayload, ReportPayload, ValvePayload } from './payload.ts';
 
 /** Data for the script, in a block that the browser does not run; nothing in it can end the block. */
@@ -64,7 +63,17 @@ export function decimalsOf({ values, unit }: Series): number {
   return Math.min(PLACES[unit] ?? 3, Math.max(0, 5 - wholeDigits));
 }
 
-export function barsPayload(buckets: readonly Consumption[], fromUs: Micros): BarsPayload {
+/** Energy of one register in one bucket, as tasmart_consumption returns it. */
+export interface Bucket {
+  regime: number;
+  startUs: Micros;
+  endUs: Micros;
+  kwh: string | null;
+  coverage: string;
+  quality: Quality;
+}
+
+export function barsPayload(buckets: readonly Bucket[], fromUs: Micros): BarsPayload {
   const edges = [...buckets.map(({ startUs }) => startUs), buckets.at(-1)?.endUs ?? fromUs].map(epochSeconds);
   const steps: [number, number][] = [];
   for (const step of differences(edges).slice(1)) {
@@ -86,7 +95,7 @@ export function barsPayload(buckets: readonly Consumption[], fromUs: Micros): Ba
 }
 
 /** Rounded so that any number of them add up to the rounded sum: what a bucket loses, the next one gains. */
-function wattHours(buckets: readonly Consumption[]): (number | null)[] {
+function wattHours(buckets: readonly Bucket[]): (number | null)[] {
   let [sum, given] = [0, 0];
   return buckets.map(({ kwh }) => {
     if (kwh === null) return null;

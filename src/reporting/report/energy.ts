@@ -1,4 +1,3 @@
-import { exactDecimal, formatDecimal, parseDecimal, sumDecimals } from '../decimal.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
 import type { RegisterEnergy, ValveReport } from './data.ts';
 import { barsOf, type Bar } from './page/decode.ts';
@@ -10,7 +9,7 @@ export function totalText(register: RegisterEnergy): string {
   return boundText(register.totalKwh, isBound(register));
 }
 
-function boundText(totalKwh: string | null, isAtLeast: boolean): string {
+function boundText(totalKwh: number | null, isAtLeast: boolean): string {
   if (totalKwh === null) return '–';
   return `${isAtLeast ? '≥\u00a0' : ''}${kwhText(totalKwh)}`;
 }
@@ -27,42 +26,47 @@ function isBound({ bars }: RegisterEnergy): boolean {
 }
 
 /** Whole kWh from a thousand on, a tenth below. */
-export function kwhText(kwh: string): string {
-  const value = parseDecimal(kwh);
-  return grouped(formatDecimal(value, Number(kwh) >= 1000 ? 0 : 1));
+export function kwhText(kwh: number): string {
+  return grouped(kwh.toFixed(kwh >= 1000 ? 0 : 1));
 }
 
 /** The second register of a valve that only heats holds nothing, ever: not worth a chart. */
 export function isWorthShowing(register: RegisterEnergy): boolean {
   const { regime, totalKwh, bars } = register;
   if (regime === 1) return bars.steps.length > 0;
-  return totalKwh !== null && (parseDecimal(totalKwh) !== 0n || isBound(register));
+  return totalKwh !== null && (totalKwh !== 0 || isBound(register));
 }
 
-/** Sum over all valves of one register, exact; null: there is no curve anywhere. */
+/** Sum over all valves of one register; null: there is no curve anywhere. */
 export function fleetTotal(
   valves: readonly ValveReport[],
   regime: 1 | 2,
-): { totalKwh: string | null; text: string; isWorthShowing: boolean } {
+): { totalKwh: number | null; text: string; isWorthShowing: boolean } {
   const own = valves.flatMap(({ energy }) => energy.filter((each) => each.regime === regime));
-  const sum = sumDecimals(own.map(({ totalKwh }) => totalKwh));
-  const totalKwh = sum === null ? null : exactDecimal(sum);
+  const totals = own.flatMap(({ totalKwh }) => totalKwh ?? []);
+  const totalKwh = totals.length === 0 ? null : sum(totals);
   return { totalKwh, text: boundText(totalKwh, own.some(isBound)), isWorthShowing: own.some(isWorthShowing) };
 }
 
-/** Change in percent, of the valves that have both spans; null: none has. */
+/** Change against the previous span, of the valves that have both; null: no valve has both. */
 export function change(
   valves: readonly ValveReport[],
   regime: 1 | 2,
 ): { percent: number | null; differenceKwh: number; previousKwh: number; compared: number } | null {
-  const own = valves.flatMap(({ energy }) => energy.filter((each) => each.regime === regime));
-  const both = own.filter(({ totalKwh, previousKwh }) => totalKwh !== null && previousKwh !== null);
+  const both = valves
+    .flatMap(({ energy }) => energy.filter((each) => each.regime === regime))
+    .flatMap(({ totalKwh, previousKwh }) =>
+      totalKwh === null || previousKwh === null ? [] : { totalKwh, previousKwh },
+    );
   if (both.length === 0) return null;
-  const now = Number(exactDecimal(sumDecimals(both.map(({ totalKwh }) => totalKwh)) ?? 0n));
-  const previousKwh = Number(exactDecimal(sumDecimals(both.map((each) => each.previousKwh)) ?? 0n));
-  const differenceKwh = now - previousKwh;
+  const previousKwh = sum(both.map((each) => each.previousKwh));
+  const differenceKwh = sum(both.map(({ totalKwh }) => totalKwh)) - previousKwh;
   const percent = previousKwh > 0 ? (differenceKwh / previousKwh) * 100 : null;
   return { percent, differenceKwh, previousKwh, compared: both.length };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
 }
 
 /** `+12.3 %`, `−4.0 %` */

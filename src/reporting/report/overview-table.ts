@@ -18,7 +18,7 @@ export function overviewTable(
   const { valves } = data;
   const projects = [...new Set(valves.map(projectOf))].sort();
   const hasSecond = fleetTotal(valves, 2).isWorthShowing;
-  const totals = [Number(fleetTotal(valves, 1).totalKwh ?? 0), Number(fleetTotal(valves, 2).totalKwh ?? 0)];
+  const totals = [fleetTotal(valves, 1).totalKwh ?? 0, fleetTotal(valves, 2).totalKwh ?? 0];
   const labels = new Map<string, number>();
   for (const { label } of valves) labels.set(label, (labels.get(label) ?? 0) + 1);
   const days = dayRange(valves[0]?.days ?? [], messages);
@@ -99,9 +99,9 @@ interface RowContext {
 function row(valve: ValveReport, index: number, context: RowContext): Markup {
   const { problems, own, messages, totals, hasSecond, hasProjects, isNamesake } = context;
   const [first, second] = ([1, 2] as const).map((regime) => valve.energy.find((each) => each.regime === regime));
-  const kwh = numberOf(first?.totalKwh);
+  const kwh = first?.totalKwh ?? null;
   const share = kwh === null || !totals[0] ? null : (kwh / totals[0]) * 100;
-  const previous = numberOf(first?.previousKwh) ?? 0;
+  const previous = first?.previousKwh ?? 0;
   const change = kwh === null || previous === 0 ? null : (kwh / previous - 1) * 100;
   const complete = completeness(valve.days, 1);
   const state = stateText(valve.state);
@@ -123,10 +123,6 @@ function row(valve: ValveReport, index: number, context: RowContext): Markup {
 
 function projectOf({ projectName }: ValveReport): string {
   return printable(projectName ?? '');
-}
-
-function numberOf(kwh: string | null | undefined): number | null {
-  return kwh === null || kwh === undefined ? null : Number(kwh);
 }
 
 function dayRange(days: readonly DayCompleteness[], { offsets }: Messages): string {

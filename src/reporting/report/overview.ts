@@ -42,7 +42,7 @@ function comparison(regime: 1 | 2, data: ReportData, { date }: Messages): string
   const { percent, differenceKwh, previousKwh, compared } = found;
   const some = compared < data.valves.length ? `, of the ${count(compared, 'valve')} that have both` : '';
   const share = percent === null ? '' : ` (${percentText(percent)})`;
-  return `${signed(differenceKwh)} kWh${share} against ${kwhText(previousKwh.toFixed(3))} kWh in ${span}${some}`;
+  return `${signed(differenceKwh)} kWh${share} against ${kwhText(previousKwh)} kWh in ${span}${some}`;
 }
 
 /** Labels stand under their bars; where days are many, under some of them. */
@@ -72,11 +72,11 @@ function days(regime: 1 | 2, { valves, toUs, timezone, fromUs }: ReportData, { o
   const bars = sums.map(({ kwh, isWhole }, index) => {
     const [weekday = '', day = '', month = ''] = dayText(wallOf(offsets, epochSeconds(starts[index] ?? 0))).split(' ');
     const note = isCut(index) ? ', part of the day' : isWhole ? '' : ', some kWh are missing or provisional';
-    const text = `${weekday} ${day} ${month}: ${kwhText(kwh.toFixed(3))} kWh${note}`;
+    const text = `${weekday} ${day} ${month}: ${kwhText(kwh)} kWh${note}`;
     const height = Math.max((kwh / most) * 100, 0.5).toFixed(1);
     const label = (sums.length - 1 - index) % step === 0;
     return markup`<li title="${text}">
-      ${sums.length <= RANKED && markup`<b aria-hidden="true">${kwhText(kwh.toFixed(3))}</b>`}
+      ${sums.length <= RANKED && markup`<b aria-hidden="true">${kwhText(kwh)}</b>`}
       <svg viewBox="0 0 10 100" preserveAspectRatio="none" aria-hidden="true" class="${(isCut(index) || !isWhole) && 'part'}"><rect y="${(100 - Number(height)).toFixed(1)}" width="10" height="${height}"/></svg>
       <span class="hidden">${text}</span>
       <span aria-hidden="true">${label && [sums.length <= LABELS && markup`${weekday}<br>`, day, markup`<br><small>${(index === 0 || day === '1' || index < step) && month}</small>`]}</span>
@@ -89,11 +89,11 @@ function days(regime: 1 | 2, { valves, toUs, timezone, fromUs }: ReportData, { o
 }
 
 function ranking(regime: 1 | 2, { valves }: ReportData): Markup {
-  const total = Number(fleetTotal(valves, regime).totalKwh ?? 0);
+  const total = fleetTotal(valves, regime).totalKwh ?? 0;
   const ranked = valves
     .flatMap((valve, index) => {
       const register = valve.energy.find((each) => each.regime === regime);
-      const kwh = Number(register?.totalKwh ?? 0);
+      const kwh = register?.totalKwh ?? 0;
       return register && kwh > 0 ? [{ valve, index, register, kwh }] : [];
     })
     .sort((a, b) => b.kwh - a.kwh)

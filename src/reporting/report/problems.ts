@@ -103,7 +103,7 @@ function energyProblems(
     if (!first) return [];
     const when = spanS(first.startS, first.endS);
     const more = others.length === 0 ? '' : `, and ${count(others.length, 'bucket')} more like it`;
-    const detail = `register ${regime}, ${when}: at least ${kwhText((first.kwh ?? 0).toFixed(3))} kWh${more}`;
+    const detail = `register ${regime}, ${when}: at least ${kwhText(first.kwh ?? 0)} kWh${more}`;
     return [{ title, detail, rank: RANKS[quality] }];
   };
   return [

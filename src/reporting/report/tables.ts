@@ -22,7 +22,7 @@ export function tables(valve: ValveReport, data: ReportData, messages: Messages)
 /** At which moment a counter cannot be read as it stands, and what is counted then. */
 function eventTable({ events }: ValveReport, { span }: Messages): Markup | null {
   if (events.length === 0) return null;
-  const kwh = (text: string | null): string => (text === null ? '–' : kwhText(text));
+  const kwh = (value: number | null): string => (value === null ? '–' : kwhText(value));
   return details(
     count(events.length, 'event'),
     'Events of the counters',

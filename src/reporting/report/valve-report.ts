@@ -1,11 +1,11 @@
-import type { Consumption, MeteredValve } from '../../database/consumption.ts';
+import type { MeteredValve } from '../../database/consumption.ts';
 import type { Charted, CounterEvent, ReportReading, ValveFacts } from '../../database/report.ts';
 import { US_PER_MINUTE, type Micros } from '../../domain/time.ts';
 import { valveLabel } from '../../domain/valve.ts';
-import { exactDecimal, sumDecimals } from '../decimal.ts';
+import { sumDecimals } from '../decimal.ts';
 import { completeness } from './completeness.ts';
 import type { RegisterEnergy, Series, ValveReport } from './data.ts';
-import { barsPayload } from './embedded.ts';
+import { barsPayload, type Bucket } from './embedded.ts';
 import { errors, gaps } from './gaps.ts';
 import { thin } from './thin.ts';
 
@@ -25,8 +25,8 @@ export interface ValveRecord {
   state: ValveReport['state'];
   /** in order of time, with the neighbours of the span */
   readings: readonly ReportReading[];
-  buckets: readonly Consumption[];
-  previousBuckets: readonly Consumption[];
+  buckets: readonly Bucket[];
+  previousBuckets: readonly Bucket[];
   events: readonly CounterEvent[];
 }
 
@@ -108,9 +108,9 @@ function temperatureDifference(readings: readonly ReportReading[]): Series {
 /** null: the valve has no such counter. */
 function energy(
   regime: 1 | 2,
-  all: readonly Consumption[],
-  allPrevious: readonly Consumption[],
-  counterKwh: string | null,
+  all: readonly Bucket[],
+  allPrevious: readonly Bucket[],
+  counterKwh: number | null,
   { fromUs }: ReportSpan,
 ): RegisterEnergy | null {
   const buckets = all.filter((bucket) => bucket.regime === regime);
@@ -120,8 +120,8 @@ function energy(
   if (total === null && counterKwh === null) return null;
   return {
     regime,
-    totalKwh: total === null ? null : exactDecimal(total),
-    previousKwh: previous === null ? null : exactDecimal(previous),
+    totalKwh: total,
+    previousKwh: previous,
     bars: barsPayload(buckets, fromUs),
   };
 }

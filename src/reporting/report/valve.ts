@@ -77,7 +77,7 @@ function facts(valve: ValveReport, { time }: Messages): Markup {
 }
 
 function counters({ counter1Kwh, counter2Kwh }: ValveReport): string | null {
-  const shown = [counter1Kwh, counter2Kwh].map((kwh) => (kwh === null ? '–' : grouped(kwh)));
+  const shown = [counter1Kwh, counter2Kwh].map((kwh) => (kwh === null ? '–' : grouped(String(kwh))));
   return counter1Kwh === null && counter2Kwh === null ? null : `${shown.join(' / ')} kWh`;
 }
 

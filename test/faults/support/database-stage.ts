@@ -93,8 +93,8 @@ interface Row {
   us: number;
   flow: number;
   power: number;
-  counter1: bigint;
-  counter2: bigint;
+  counter1: number;
+  counter2: number;
 }
 
 export async function storedRows(client: pg.Client): Promise<Row[]> {
@@ -108,8 +108,8 @@ export async function storedRows(client: pg.Client): Promise<Row[]> {
     us: Number(row.us),
     flow: Number(row.flow),
     power: Number(row.power),
-    counter1: BigInt(row.counter1),
-    counter2: BigInt(row.counter2),
+    counter1: Number(row.counter1),
+    counter2: Number(row.counter2),
   }));
 }
 
@@ -123,8 +123,8 @@ export function boundaryPoints(simulator: Simulator, valveId: string, fromUs: Mi
       us: point.timeUs,
       flow: point.measuredFlowDlh ?? NaN,
       power: point.measuredPowerDw ?? NaN,
-      counter1: point.energyCounter1Kwh ?? -1n,
-      counter2: point.energyCounter2Kwh ?? -1n,
+      counter1: point.energyCounter1Kwh ?? -1,
+      counter2: point.energyCounter2Kwh ?? -1,
     });
   }
   return [...last.values()];

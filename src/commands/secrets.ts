@@ -1,0 +1,59 @@
+/** Secrets that the environment names a file for, as Docker and Kubernetes hand them out. */
+import { readFile } from 'node:fs/promises';
+import type { Problem, Section } from '../config/config.ts';
+import type { Environment } from '../config/environment.ts';
+import { decodeText } from './text-file.ts';
+
+/** `API_KEY_FILE`, `API_KEY_<ACCOUNT>_FILE` and so on: the variable that each stands for is in the group. */
+const FILE_VARIABLE = /^((?:API_KEY|REQUESTER_ID)(?:_\w+)?|DB_PASS|DATABASE_URL|HEALTHCHECK_URL)_FILE$/;
+
+const MAX_BYTES = 65_536;
+
+/**
+ * The process's own environment over that of the env file, with every secret read from its file. A secret is named in one
+ * way: where the process's environment names it, in whichever way, the env file's is not looked at.
+ */
+export async function readSecrets(
+  fromFile: Environment,
+  own: Environment,
+): Promise<{ env: Environment; problems: Problem[] }> {
+  const env: Record<string, string | undefined> = { ...fromFile, ...own };
+  const problems: Problem[] = [];
+  for (const fileVariable of Object.keys(env)) {
+    const name = FILE_VARIABLE.exec(fileVariable)?.[1];
+    if (name === undefined) continue;
+    const isOwn = (variable: string) => own[variable] !== undefined;
+    if (isOwn(name) && !isOwn(fileVariable)) continue;
+    if (isOwn(fileVariable) && !isOwn(name)) env[name] = undefined;
+    const path = env[fileVariable]?.trim();
+    if (!path) continue;
+    const report = (message: string) => problems.push({ key: fileVariable, message, section: sectionOf(name) });
+    if (env[name]) {
+      report(`and ${name} are both set: keep one`);
+      continue;
+    }
+    const secret = await readSecret(path);
+    if ('problem' in secret) report(secret.problem);
+    else env[name] = secret.text;
+  }
+  return { env, problems };
+}
+
+async function readSecret(path: string): Promise<{ text: string } | { problem: string }> {
+  try {
+    const bytes = await readFile(path);
+    if (bytes.length > MAX_BYTES) return { problem: `names a file that is too large for a secret: ${path}` };
+    const text = decodeText(bytes);
+    if (text === null) return { problem: `names a file in UTF-16: save ${path} as UTF-8` };
+    // Editors and echo end the last line; blanks may be part of the secret.
+    const secret = text.replace(/\r?\n$/, '');
+    return secret === '' ? { problem: `names an empty file: ${path}` } : { text: secret };
+  } catch (error) {
+    return { problem: `names a file that cannot be read (${(error as NodeJS.ErrnoException).code ?? '?'}): ${path}` };
+  }
+}
+
+function sectionOf(name: string): Section | null {
+  if (name === 'HEALTHCHECK_URL') return null;
+  return name.startsWith('D') ? 'database' : 'hycloud';
+}

@@ -1,0 +1,62 @@
+/** A program of its own: as root it becomes the owner of an embedded folder, then opens the folder until it is disconnected. */
+import { once } from 'node:events';
+import { userInfo } from 'node:os';
+import { KnownError } from '../../domain/errors.ts';
+import { openEmbedded } from '../embedded.ts';
+import type { Account } from './account.ts';
+import type { Order, Reply } from './owner.ts';
+
+const over = new AbortController();
+process.once('disconnect', () => over.abort());
+// Whoever started us is signalled too, and needs the server until it disconnects.
+process.on('SIGINT', () => undefined).on('SIGTERM', () => undefined);
+process.once('message', (order: Order) => void serve(order).finally(() => process.exit()));
+
+async function serve({ folder, owner, binaries, template }: Order): Promise<void> {
+  try {
+    become(owner);
+    process.chdir('/');
+    const server = await openEmbedded(folder, {
+      binaries,
+      ...(template !== undefined && { template }),
+      signal: over.signal,
+    });
+    answer({ port: server.port, password: server.password });
+    if (process.connected) await once(process, 'disconnect');
+    await server.close();
+  } catch (error) {
+    answer(describe(error));
+  }
+}
+
+function describe(error: unknown): Reply {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof KnownError)) return { kind: 'database', message, remedy: null };
+  return { kind: error.kind === 'config' ? 'config' : 'database', message, remedy: error.remedy };
+}
+
+/** For good: the real, effective and saved ids, and no group but the owner's own. */
+function become({ uid, gid }: Account): void {
+  const { setgroups, setgid, setuid } = process;
+  if (!setgroups || !setgid || !setuid) throw new Error('this system has no users');
+  const group = primaryGroup(uid) ?? (gid === 0 ? uid : gid);
+  setgroups([group]);
+  setgid(group);
+  setuid(uid);
+}
+
+/** null: the user has no name here, as in a container */
+function primaryGroup(uid: number): number | null {
+  process.seteuid?.(uid);
+  try {
+    return userInfo().gid;
+  } catch {
+    return null;
+  } finally {
+    process.seteuid?.(0);
+  }
+}
+
+function answer(reply: Reply): void {
+  if (process.connected) process.send?.(reply);
+}

@@ -1,0 +1,100 @@
+/** Opens an embedded folder that belongs to another user: root starts a process that becomes that user first. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { extname, join, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
+import type { Account } from './account.ts';
+import { findBinaries, type Binaries } from './binaries.ts';
+import { makeTemplate, type ClusterOptions } from './cluster.ts';
+import { EmbeddedPostgresError } from './error.ts';
+import { exists } from './files.ts';
+
+/** What the process is sent once. It closes the folder when its channel is disconnected. */
+export interface Order {
+  folder: string;
+  owner: Account;
+  binaries: Binaries;
+  /** a new cluster, where the folder has none */
+  template: string | undefined;
+}
+
+/** What the process answers once. */
+export type Reply =
+  { port: number; password: string } | { kind: 'config' | 'database'; message: string; remedy: string | null };
+
+const EXTENSION = extname(import.meta.filename);
+
+interface Opened {
+  port: number;
+  password: string;
+  close: () => Promise<void>;
+}
+
+/** @throws EmbeddedPostgresError */
+export async function openAsOwner(folder: string, owner: Account, options: ClusterOptions): Promise<Opened> {
+  const { settings = {}, cacheFolder, signal } = options;
+  // What needs root's rights is done in folders of root's.
+  const binaries = await findBinaries(owner, { cacheFolder });
+  if (await exists(join(folder, 'postgresql'))) return open({ folder, owner, binaries, template: undefined }, signal);
+  const ours = await mkdtemp(join(tmpdir(), 'tasmart-new-'));
+  try {
+    await chmod(ours, 0o711);
+    const template = await makeTemplate(ours, owner, { binaries, settings, ...(signal && { signal }) });
+    return await open({ folder, owner, binaries, template }, signal);
+  } finally {
+    await rm(ours, { recursive: true, force: true });
+  }
+}
+
+async function open(order: Order, signal: AbortSignal | undefined): Promise<Opened> {
+  // The process loads its code as root, and inherits no secret. In a session of its own: Ctrl-C is not meant for it.
+  const child = fork(join(import.meta.dirname, `as-owner${EXTENSION}`), {
+    execArgv: EXTENSION === '.ts' ? ['--import', 'tsx'] : [],
+    cwd: import.meta.dirname,
+    env: { PATH: '/usr/bin:/bin' },
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    detached: true,
+  });
+  const exit = once(child, 'exit');
+  const stderr = child.stderr ? text(child.stderr) : Promise.resolve('');
+  const close = async () => {
+    if (child.connected) child.disconnect();
+    await exit;
+  };
+  const stop = () => void close();
+  signal?.addEventListener('abort', stop);
+  try {
+    signal?.throwIfAborted();
+    child.send({ ...order, folder: resolve(order.folder) } satisfies Order);
+    const answer = once(child, 'message') as Promise<unknown[]>;
+    const [message] = await Promise.race([answer, exit.then(() => [])]);
+    signal?.throwIfAborted();
+    const reply = checkedReply(message);
+    if (reply && 'port' in reply) return { ...reply, close };
+    if (reply) throw EmbeddedPostgresError.fromReply(reply);
+    const reason = (await stderr).trim() || 'the process ended';
+    throw new EmbeddedPostgresError(
+      'database',
+      `in ${order.folder} cannot be opened as uid ${order.owner.uid}: ${reason}`,
+      {
+        remedy: 'run tasmart as the owner of that folder',
+      },
+    );
+  } catch (error) {
+    await close();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+/** The process has no more rights than the owner, so its answer is checked. */
+function checkedReply(answer: unknown): Reply | null {
+  if (typeof answer !== 'object' || answer === null) return null;
+  const { port, password, kind, message, remedy } = answer as Partial<Record<string, unknown>>;
+  if (Number.isInteger(port) && typeof password === 'string') return { port: Number(port), password };
+  if (typeof message !== 'string') return null;
+  return { kind: kind === 'config' ? kind : 'database', message, remedy: typeof remedy === 'string' ? remedy : null };
+}

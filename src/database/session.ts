@@ -1,0 +1,120 @@
+/** What a session must be before a statement of ours runs in it: our own, and free of other people's code. */
+import type pg from 'pg';
+import { KnownError } from '../domain/errors.ts';
+import { DatabaseError } from './errors.ts';
+
+/** What is needed of a session to examine it. */
+interface Session {
+  query: <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
+  transaction: <T>(work: () => Promise<T>) => Promise<T>;
+  /** the server process as the login named it */
+  loginPid: number;
+}
+
+/** Where the tables are; found with functions and casts of PostgreSQL's own alone, before anything else runs. */
+const SCHEMA = `
+  select coalesce(
+    (select relnamespace from pg_catalog.pg_class where oid operator(pg_catalog.=) pg_catalog.to_regclass('tasmart_migrations')),
+    pg_catalog.to_regnamespace(pg_catalog.current_schema()::pg_catalog.text)
+  )::pg_catalog.oid::pg_catalog.text as oid`;
+
+/**
+ * Operators and functions that PostgreSQL might take for its own: theirs fit our types better. Those of a superuser, of
+ * the database's or the schema's owner, of an extension and of ourselves are meant to be there.
+ */
+const PLANTED = `
+  select object.what, pg_get_userbyid(object.owner) as owner from (
+    select 'operator ' || operator.oid::regoperator as what, oprowner as owner, 'pg_operator'::regclass as class, operator.oid
+    from pg_operator as operator
+    where oprnamespace = $1
+      and exists (select from pg_operator as ours where ours.oprnamespace = 'pg_catalog'::regnamespace and ours.oprname = operator.oprname)
+    union all
+    select 'function ' || function.oid::regprocedure, proowner, 'pg_proc'::regclass, function.oid
+    from pg_proc as function
+    where pronamespace = $1
+      and exists (select from pg_proc as ours where ours.pronamespace = 'pg_catalog'::regnamespace and ours.proname = function.proname)
+  ) as object
+  where not exists (select from pg_roles where oid = object.owner and (rolsuper or rolname = current_user))
+    and object.owner not in (
+      select datdba from pg_database where datname = current_database()
+      union all select nspowner from pg_namespace where oid = $1
+    )
+    and not exists (select from pg_depend where classid = object.class and objid = object.oid and deptype = 'e')
+  order by 1 limit 3`;
+
+/**
+ * From here on, names are looked up in the schema of tasmart's tables and in PostgreSQL's own alone. Where others may
+ * create there too (PostgreSQL before 15 lets everybody create in "public"), nothing runs beside an object of theirs.
+ *
+ * @throws KnownError exit 78; DatabaseError
+ */
+export async function pinSearchPath(database: Session): Promise<void> {
+  const [found] = await database.query<{ oid: string | null }>(SCHEMA);
+  await database.query('set search_path = pg_catalog, pg_temp');
+  const [schema] = await database.query<{ name: string; path: string }>(
+    `select nspname as name, set_config('search_path', format('%I, pg_temp', nspname), false) as path
+     from pg_namespace where oid = $1`,
+    [found?.oid ?? null],
+  );
+  if (!schema) return;
+  await database.query('set search_path = pg_catalog, pg_temp');
+  const planted = await database.query<{ what: string; owner: string }>(PLANTED, [found?.oid]);
+  if (planted.length > 0) {
+    const objects = planted.map(({ what, owner }) => `${what} of role ${owner}`).join(', ');
+    throw new KnownError('config', `schema ${schema.name} holds what would run with your rights: ${objects}`, {
+      remedy: `drop it, and let nobody else create there: revoke create on schema ${schema.name} from public`,
+    });
+  }
+  await database.query(`select set_config('search_path', $1, false)`, [schema.path]);
+}
+
+/**
+ * A pooler that hands every transaction to another session of the server loses our lock and our settings, and leaves
+ * them to other clients. Behind a pooler, the number that the login gives is not the server process's. Then a second
+ * connection shows whether it is given the session that the first one has just used.
+ *
+ * @throws KnownError exit 78
+ */
+export async function requireOwnSession(
+  database: Session,
+  openSecond: <T>(use: (second: Session) => Promise<T>) => Promise<T>,
+): Promise<void> {
+  const first = await backendPid(database);
+  if (first === database.loginPid) return;
+  // A setting that pgbouncer keeps apart by itself, and that makes RDS Proxy keep the session for us.
+  await database.query(`set timezone = 'UTC'`);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const isShared = await isSharedWithSecond(database, openSecond);
+    if (isShared === null) return;
+    if (!isShared) continue;
+    throw new KnownError('config', 'a connection pooler in transaction mode shares the database session with others', {
+      remedy: 'connect to the server itself, or to a pool in session mode (pgbouncer: pool_mode = session)',
+    });
+  }
+}
+
+const ATTEMPTS = 3;
+
+/** null: there was no session for a second connection, as happens in a small pool in session mode */
+async function isSharedWithSecond(
+  database: Session,
+  openSecond: <T>(use: (second: Session) => Promise<T>) => Promise<T>,
+): Promise<boolean | null> {
+  const before = await backendPid(database);
+  try {
+    return await openSecond((other) =>
+      other.transaction(async () => {
+        if ((await backendPid(other)) === before) return true;
+        return (await backendPid(database)) !== before;
+      }),
+    );
+  } catch (error) {
+    if (error instanceof DatabaseError) return null;
+    throw error;
+  }
+}
+
+async function backendPid(database: Session): Promise<number> {
+  const [row] = await database.query<{ pid: number }>('select pg_catalog.pg_backend_pid() as pid');
+  return row?.pid ?? NaN;
+}

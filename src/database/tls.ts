@@ -1,0 +1,64 @@
+/** TLS to the database, as libpq means its modes. */
+import { readFile } from 'node:fs/promises';
+import { createSecureContext, type ConnectionOptions as TlsOptions } from 'node:tls';
+import { KnownError } from '../domain/errors.ts';
+
+interface TlsSettings {
+  readonly host: string;
+  readonly sslMode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
+  readonly sslCaFile: string | null;
+  readonly sslCertFile?: string | null;
+  readonly sslKeyFile?: string | null;
+}
+
+/**
+ * A socket of this machine has no TLS. `require` encrypts and checks nothing, unless there is a CA to check against;
+ * `verify-ca` checks the chain, `verify-full` the name too.
+ *
+ * @see https://www.postgresql.org/docs/current/libpq-ssl.html
+ * @throws KnownError exit 78
+ */
+export async function tlsOptions(settings: TlsSettings): Promise<TlsOptions | false> {
+  const { host, sslMode, sslCaFile } = settings;
+  if (sslMode === 'disable' || host.startsWith('/')) return false;
+  const own = await clientCertificate(settings);
+  if (sslMode === 'require' && sslCaFile === null) return { ...own, rejectUnauthorized: false };
+  // Said outright, or NODE_TLS_REJECT_UNAUTHORIZED=0 would switch it off.
+  const verified = { ...own, rejectUnauthorized: true, ...(sslCaFile !== null && { ca: await readCa(sslCaFile) }) };
+  return sslMode === 'verify-full' ? verified : { ...verified, checkServerIdentity: () => undefined };
+}
+
+async function readCa(file: string): Promise<string> {
+  const remedy = 'name the file with the CA certificates (for RDS: its CA bundle), in PEM';
+  const text = await read('DB_SSL_CA', file, remedy);
+  if (/^-----BEGIN (TRUSTED )?CERTIFICATE-----/m.test(text)) return text;
+  throw new KnownError('config', `DB_SSL_CA: ${file} ${contentOf(text)}`, { remedy });
+}
+
+function contentOf(text: string): string {
+  if (text.trim() === '') return 'is empty';
+  if (/^\s*(<!doctype|<html|<\?xml|<error)/i.test(text)) return 'holds a web page: the download failed';
+  return 'holds no certificate';
+}
+
+async function clientCertificate({ sslCertFile, sslKeyFile }: TlsSettings): Promise<{ cert?: string; key?: string }> {
+  if (!sslCertFile || !sslKeyFile) return {};
+  const remedy = 'name the files with the client certificate and its private key without a passphrase, in PEM';
+  const cert = await read('DB_SSL_CERT', sslCertFile, remedy);
+  const key = await read('DB_SSL_KEY', sslKeyFile, remedy);
+  try {
+    createSecureContext({ cert, key });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new KnownError('config', `DB_SSL_CERT and DB_SSL_KEY cannot be used: ${reason}`, { remedy, cause });
+  }
+  return { cert, key };
+}
+
+async function read(key: string, file: string, remedy: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new KnownError('config', `${key}: ${file} cannot be read`, { remedy, cause });
+  }
+}

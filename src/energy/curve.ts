@@ -1,0 +1,162 @@
+/** The curve: the accepted readings' kWh, spread over time and summed by quarters of an hour. */
+import type { Micros } from '../domain/time.ts';
+import { US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND } from '../domain/time.ts';
+import { lastAtOrBefore, MICRO } from './budget.ts';
+import { isOutage } from './envelope.ts';
+import type { Sighted } from './envelope.ts';
+import { QUALITIES } from './types.ts';
+import type { Limits, Quality, QuarterHour, QuarterPart, TimeSpan } from './types.ts';
+import type { Accepted } from './verdicts.ts';
+
+const QUARTER_US = 15 * US_PER_MINUTE;
+export const NOTHING_YET: QuarterPart = { microKwh: 0, coveredUs: 0, quality: 'measured' };
+
+/** A span over which the curve adds an amount. A `rise` goes from one rise of the counter to the next. */
+export interface Stretch extends TimeSpan {
+  kind: 'rise' | 'still' | 'reset' | 'jump';
+  microKwh: number;
+}
+
+export interface Curve {
+  quarters: QuarterHour[];
+  /** For each reading: its quarter of an hour up to it. */
+  partAt: (timeUs: Micros) => QuarterPart | undefined;
+}
+
+export function quarterOf(timeUs: Micros): Micros {
+  return Math.floor(timeUs / QUARTER_US) * QUARTER_US;
+}
+
+/** What the curve adds from `fromUs` to the newest reading. The first level given is the one that held at `fromUs`. */
+export function stretchesOf(accepted: readonly Accepted[], fromUs: Micros, newestUs: Micros): Stretch[] {
+  const stretches: Stretch[] = [];
+  let reachedUs = fromUs;
+  const reach = (toUs: Micros, kind: Stretch['kind'], microKwh: number) => {
+    if (toUs > reachedUs) stretches.push({ fromUs: reachedUs, toUs, kind, microKwh });
+    reachedUs = toUs;
+  };
+  for (const [i, { step, kwh, acceptedUs }] of accepted.entries()) {
+    const before = accepted[i - 1];
+    if (before === undefined) continue;
+    if ('fromKwh' in step) {
+      reach(before.acceptedUs, 'still', 0);
+      reach(acceptedUs, kwh < step.fromKwh ? 'reset' : 'jump', step.microKwh);
+    } else if (kwh > before.kwh) {
+      reach(acceptedUs, 'rise', (kwh - before.kwh) * MICRO);
+    }
+  }
+  reach(newestUs, 'still', 0);
+  return stretches;
+}
+
+/** Draws stretches that follow on each other. `start` is the first one's quarter of an hour up to its beginning. */
+export function drawCurve(
+  readings: readonly Sighted[],
+  stretches: readonly Stretch[],
+  start: QuarterPart,
+  glitches: readonly TimeSpan[],
+  decidedUntilUs: Micros,
+  limits: Limits,
+): Curve {
+  const parts = new Map<Micros, QuarterPart>();
+  const quarters: QuarterHour[] = [];
+  let part = { ...start };
+  let glitch = 0;
+
+  for (const stretch of stretches) {
+    const first = lastAtOrBefore(readings, stretch.fromUs);
+    if (parts.size === 0) parts.set(stretch.fromUs, start);
+    const pieces = piecesOf(readings, first, stretch);
+    let drawnMicroKwh = 0;
+    for (const piece of pieces) {
+      const { fromUs, toUs, share, i } = piece;
+      const totalMicroKwh = Math.floor(stretch.microKwh * share);
+      part.microKwh += totalMicroKwh - drawnMicroKwh;
+      drawnMicroKwh = totalMicroKwh;
+      const step = stepTo(i);
+      if (!step.isOutage) part.coveredUs += toUs - fromUs;
+      part.quality = worse(part.quality, qualityOf(stretch, step, fromUs));
+      if (toUs % QUARTER_US === 0) finish(toUs - QUARTER_US, toUs);
+      if (toUs === step.toUs) parts.set(toUs, { ...part });
+    }
+  }
+  const endUs = stretches.at(-1)?.toUs ?? 0;
+  if (endUs % QUARTER_US !== 0) finish(quarterOf(endUs), quarterOf(endUs) + QUARTER_US);
+  return { quarters, partAt: (timeUs) => parts.get(timeUs) };
+
+  function finish(startUs: Micros, endUs: Micros): void {
+    const quality = endUs > decidedUntilUs ? 'provisional' : part.quality;
+    const coveredSeconds = Math.floor(part.coveredUs / US_PER_SECOND);
+    quarters.push({ startUs, microKwh: part.microKwh, coveredSeconds, quality });
+    part = { ...NOTHING_YET };
+  }
+
+  function stepTo(i: number) {
+    const [from, to] = [readings[i - 1], readings[i]];
+    if (from === undefined || to === undefined) throw new RangeError(`no step to reading ${i}`);
+    return {
+      toUs: to.timeUs,
+      isOutage: isOutage(from.timeUs, to.timeUs, limits),
+      afterExcluded: to.afterExcluded,
+    };
+  }
+
+  function qualityOf(stretch: Stretch, step: ReturnType<typeof stepTo>, fromUs: Micros): Quality {
+    if (stretch.kind === 'reset' || stretch.kind === 'jump') return stretch.kind;
+    if (step.isOutage || step.afterExcluded) return 'estimated';
+    while ((glitches[glitch]?.toUs ?? Infinity) <= fromUs) glitch++;
+    return (glitches[glitch]?.fromUs ?? Infinity) <= fromUs ? 'estimated' : 'measured';
+  }
+}
+
+function worse(a: Quality, b: Quality): Quality {
+  return QUALITIES.indexOf(a) <= QUALITIES.indexOf(b) ? a : b;
+}
+
+/** A part of a stretch within one step and one quarter of an hour. */
+interface Piece extends TimeSpan {
+  /** The step ends at this reading. */
+  i: number;
+  /** The share of the stretch's energy up to this piece's end: 1 at the end of the stretch. */
+  share: number;
+}
+
+/** In proportion to measured power (trapezoid); evenly where power is unknown or too small to explain the rise. */
+function piecesOf(readings: readonly Sighted[], first: number, stretch: Stretch): Piece[] {
+  const spans = cut(readings, first, stretch);
+  const energies = spans.map((span) => energyKwUs(readings, span));
+  const kwh = energies.reduce((sum, energy) => sum + energy, 0) / US_PER_HOUR;
+  const explains = kwh > 0 && stretch.microKwh / MICRO <= 1.5 * kwh + 2;
+  const weights = stretch.kind === 'rise' && explains ? energies : spans.map(({ fromUs, toUs }) => toUs - fromUs);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let reached = 0;
+  return spans.map((span, k) => {
+    reached += weights[k] ?? 0;
+    return { ...span, share: reached / total };
+  });
+}
+
+/** Cuts a stretch at readings and at the edges of quarters. `first` is the reading that begins it. */
+function cut(readings: readonly Sighted[], first: number, stretch: Stretch): (TimeSpan & { i: number })[] {
+  const spans = [];
+  let fromUs = stretch.fromUs;
+  for (let i = first + 1; fromUs < stretch.toUs; i++) {
+    const stepToUs = readings[i]?.timeUs ?? stretch.toUs;
+    while (fromUs < stepToUs) {
+      const toUs = Math.min(stepToUs, quarterOf(fromUs) + QUARTER_US);
+      spans.push({ fromUs, toUs, i });
+      fromUs = toUs;
+    }
+  }
+  return spans;
+}
+
+/** NaN where power is unknown. */
+function energyKwUs(readings: readonly Sighted[], { fromUs, toUs, i }: TimeSpan & { i: number }): number {
+  const [from, to] = [readings[i - 1], readings[i]];
+  if (typeof from?.powerKw !== 'number' || typeof to?.powerKw !== 'number') return NaN;
+  const { timeUs: startUs, powerKw: startKw } = from;
+  const slope = (to.powerKw - from.powerKw) / (to.timeUs - from.timeUs);
+  const kwAt = (timeUs: Micros) => Math.max(0, startKw + slope * (timeUs - startUs));
+  return ((kwAt(fromUs) + kwAt(toUs)) / 2) * (toUs - fromUs);
+}

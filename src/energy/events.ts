@@ -1,0 +1,45 @@
+/** The events: everything that keeps a counter from being read as it stands. */
+import type { Micros } from '../domain/time.ts';
+import { lastAtOrBefore, MICRO } from './budget.ts';
+import { isOutage } from './envelope.ts';
+import type { Sighted } from './envelope.ts';
+import type { CounterEvent, Limits } from './types.ts';
+import type { Accepted } from './verdicts.ts';
+
+/** The events after the first accepted reading given, in order of time. */
+export function eventsOf(
+  readings: readonly Sighted[],
+  accepted: readonly Accepted[],
+  decidedUntilUs: Micros,
+  limits: Limits,
+): CounterEvent[] {
+  const events = accepted.flatMap((to, i) => {
+    const from = accepted[i - 1];
+    const event = from && eventOfStep(readings, from, to, limits);
+    return event ? [event] : [];
+  });
+  const [last, newest] = [accepted.at(-1), readings.at(-1)];
+  if (last && newest && newest.timeUs > decidedUntilUs) {
+    const strayKwh = readingAfter(readings, last.acceptedUs)?.kwh ?? null;
+    const span = { fromUs: last.acceptedUs, toUs: newest.timeUs, fromKwh: last.kwh, toKwh: newest.kwh };
+    events.push({ kind: 'undecided', ...span, strayKwh, countedMicroKwh: 0 });
+  }
+  return events;
+}
+
+function eventOfStep(readings: readonly Sighted[], from: Accepted, to: Accepted, limits: Limits): CounterEvent | null {
+  const span = { fromUs: from.acceptedUs, toUs: to.acceptedUs, fromKwh: from.kwh, toKwh: to.kwh };
+  if ('fromKwh' in to.step) {
+    return { kind: to.step.kind, ...span, strayKwh: null, countedMicroKwh: to.step.microKwh };
+  }
+  const counted = { ...span, countedMicroKwh: (to.kwh - from.kwh) * MICRO };
+  const next = readingAfter(readings, from.acceptedUs);
+  if (to.step.kind === 'glitch') return { kind: 'glitch', ...counted, strayKwh: next?.kwh ?? null };
+  if (next?.afterExcluded) return { kind: 'excluded', ...counted, strayKwh: null };
+  if (isOutage(from.acceptedUs, to.acceptedUs, limits)) return { kind: 'gap', ...counted, strayKwh: null };
+  return null;
+}
+
+function readingAfter(readings: readonly Sighted[], timeUs: Micros): Sighted | undefined {
+  return readings[lastAtOrBefore(readings, timeUs) + 1];
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env -S node --
+/**
+ * The entry, built as dist/cli.js: checks the version of Node.js, then loads the program.
+ *
+ * Every Node.js since version 10 must be able to read the built file, as a CommonJS or as an ES module. So this file has
+ * no static import that remains at run time, no `import.meta`, no top-level await and no syntax after ES2017.
+ */
+import type * as Program from './cli.ts';
+import { EXIT_STATUS } from './domain/errors.ts';
+
+/** Also in package.json, as `engines`. */
+const NEEDED = [20, 19] as const;
+
+function isTooOld(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1]);
+}
+
+/** Imports the built src/cli.ts. The constant keeps the bundler from resolving the path. */
+async function start(): Promise<void> {
+  const program = './main.js';
+  const { main } = (await import(program)) as typeof Program;
+  await main();
+}
+
+/** The first line of the stack of a syntax error names the file. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const [message = ''] = error.message.split('\n');
+  const [place = ''] = (error.stack ?? '').split('\n');
+  return place.startsWith('file:') ? `${place}: ${message}` : message;
+}
+
+function endWith(status: number, line: string): void {
+  process.stderr.write(`${line}\n`);
+  process.exitCode = status;
+}
+
+const found = process.versions.node;
+if (isTooOld(found)) {
+  const choice = 'install one (nvm install 24), then run /path/to/node dist/cli.js, or set NODE for scripts/cron.sh';
+  endWith(
+    EXIT_STATUS.config,
+    `tasmart: Node.js ${found} is too old, ${NEEDED.join('.')} or newer is needed → ${choice}`,
+  );
+} else {
+  start().catch((error: unknown) => {
+    const [, entry = ''] = process.argv;
+    endWith(
+      EXIT_STATUS.defect,
+      `tasmart: ${entry} cannot load the program: ${reasonOf(error)} → run npm ci in its folder`,
+    );
+  });
+}

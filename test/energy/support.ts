@@ -1,0 +1,185 @@
+/** Helpers for the judge's tests: counters with known truth, and a driver that judges step by step as a run does. */
+import fc from 'fast-check';
+import { US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
+import { checkpointBefore, judge } from '../../src/energy/judge.ts';
+import type { Checkpoint, Correction, CounterEvent, CounterReading, QuarterHour } from '../../src/energy/types.ts';
+
+export const LIMITS = { intervalUs: 15 * US_PER_MINUTE, maxPowerKw: 1500 };
+export const START_US = Date.UTC(2025, 2, 1) * 1000;
+export const RUNS = Number(process.env['TASMART_RUNS'] ?? 1);
+
+export interface Judged {
+  quarters: QuarterHour[];
+  events: CounterEvent[];
+}
+
+export function fromScratch(readings: readonly CounterReading[], corrections: readonly Correction[] = []): Judged {
+  const judgement = judge({ checkpoint: null, readings, suppliedFromUs: -Infinity, corrections, limits: LIMITS });
+  if (judgement.kind !== 'judged') throw new Error('a run from scratch needs no history');
+  return judgement;
+}
+
+export function totalKwh({ quarters }: Judged): number {
+  return quarters.reduce((sum, { microKwh }) => sum + (microKwh ?? 0), 0) / 1e6;
+}
+
+/** Stores what the judge says, run by run, as a database would. Keeps every checkpoint, for late readings. */
+export function driver() {
+  const known = new Map<Micros, CounterReading>();
+  let checkpoints: Checkpoint[] = [];
+  let quarters = new Map<Micros, QuarterHour>();
+  let events: CounterEvent[] = [];
+  let corrections: readonly Correction[] = [];
+  const loads: number[] = [];
+
+  return {
+    loads,
+    checkpoint: () => checkpoints.at(-1) ?? null,
+    judged: (): Judged => ({
+      quarters: [...quarters.values()].sort((a, b) => a.startUs - b.startUs),
+      events: [...events].sort((a, b) => a.fromUs - b.fromUs),
+    }),
+    add(readings: readonly CounterReading[]) {
+      const fresh = readings.filter(({ timeUs }) => !known.has(timeUs));
+      for (const reading of fresh) known.set(reading.timeUs, reading);
+      runFrom(Math.min(...fresh.map(({ timeUs }) => timeUs)));
+    },
+    /** From now on these corrections hold, and no others. */
+    correct(changed: readonly Correction[]) {
+      const all = [...corrections, ...changed];
+      corrections = changed;
+      runFrom(Math.min(...all.map((correction) => ('atUs' in correction ? correction.atUs : correction.fromUs))));
+    },
+  };
+
+  function runFrom(changeUs: Micros): void {
+    if (checkpoints.some(({ newestUs }) => newestUs >= changeUs)) {
+      const begin = checkpointBefore(checkpoints, changeUs);
+      checkpoints = checkpoints.slice(0, begin ? checkpoints.indexOf(begin) + 1 : 0);
+    }
+    // As JSON: a checkpoint comes from a database.
+    const checkpoint = JSON.parse(JSON.stringify(checkpoints.at(-1) ?? null)) as Checkpoint | null;
+    let suppliedFromUs = checkpoint?.readingsFromUs ?? -Infinity;
+    for (;;) {
+      const readings = [...known.values()].filter(({ timeUs }) => timeUs >= suppliedFromUs);
+      readings.sort((a, b) => a.timeUs - b.timeUs);
+      loads.push(readings.length);
+      const result = judge({ checkpoint, readings, suppliedFromUs, corrections, limits: LIMITS });
+      if (result.kind === 'needs-history') {
+        if (result.readingsFromUs >= suppliedFromUs) throw new Error('asked for what was supplied');
+        suppliedFromUs = result.readingsFromUs;
+        continue;
+      }
+      const fromUs = result.replacesQuartersFromUs ?? -Infinity;
+      const afterUs = result.replacesEventsAfterUs ?? -Infinity;
+      quarters = new Map([...quarters].filter(([startUs]) => startUs < fromUs));
+      for (const quarter of result.quarters) quarters.set(quarter.startUs, quarter);
+      events = [...events.filter(({ toUs }) => toUs <= afterUs), ...result.events];
+      checkpoints = result.checkpoint ? [...checkpoints, result.checkpoint] : [];
+      return;
+    }
+  }
+}
+
+/** A raw sequence of steps, faults of every kind among them. In half of them power is unknown at first. */
+export const anyReadings = fc
+  .array(
+    fc.record({
+      minutes: fc.oneof(
+        { weight: 60, arbitrary: fc.constant(15) },
+        { weight: 8, arbitrary: fc.integer({ min: 1, max: 40 }) },
+        { weight: 1, arbitrary: fc.constantFrom(30 * 1440, 65 * 1440, 410 * 1440) },
+        { weight: 5, arbitrary: fc.constantFrom(60, 600, 1440, 3 * 1440, 9 * 1440) },
+      ),
+      move: fc.oneof(
+        { weight: 6, arbitrary: fc.constantFrom(0, 2, 3) },
+        { weight: 4, arbitrary: fc.integer({ min: -3, max: 6 }) },
+        { weight: 1, arbitrary: fc.integer({ min: -300, max: 300 }) },
+        { weight: 1, arbitrary: fc.constantFrom('zero' as const, 'return' as const) },
+      ),
+      power: fc.option(fc.constantFrom(0, 0.3, 8, 10, 10, 50), { freq: 6 }),
+      again: fc.oneof(
+        { weight: 4, arbitrary: fc.constant(1) },
+        { weight: 1, arbitrary: fc.integer({ min: 2, max: 120 }) },
+      ),
+    }),
+    { minLength: 1, maxLength: 40 },
+  )
+  .chain((steps) => fc.tuple(fc.constant(steps), fc.oneof(fc.constant(0), fc.nat(steps.length))))
+  .map(([steps, unknownUntil]) => {
+    const readings: CounterReading[] = [];
+    let [timeUs, kwh, before] = [START_US, 500, 500];
+    for (const [i, { minutes, move, power, again }] of steps.entries()) {
+      for (let k = 0; k < again; k++) {
+        readings.push({ timeUs, counterKwh: kwh, powerKw: i < unknownUntil ? null : power });
+        timeUs += (k === 0 ? minutes : 15) * US_PER_MINUTE;
+        if (typeof move === 'number') kwh = Math.max(0, kwh + (k === 0 || Math.abs(move) < 4 ? move : 0));
+        else if (k === 0) [kwh, before] = move === 'zero' ? [0, kwh] : [before, kwh];
+      }
+    }
+    return readings;
+  });
+
+export const LOADS: Record<string, (hour: number) => number> = {
+  steady: () => 10,
+  'on and off': (hour) => (Math.floor(hour / 2) % 3 === 0 ? 20 : 0),
+  'weekends off': (hour) => ([0, 6].includes(Math.floor(hour / 24) % 7) ? 0 : 15),
+  seasonal: (hour) => Math.max(0, 12 * Math.cos(hour / 200)),
+  '50 W': () => 0.05,
+};
+
+export const SENSORS: Record<string, (kw: number) => number | null> = {
+  right: (kw) => kw,
+  missing: () => null,
+  'stuck at 0': () => 0,
+  'stuck at 7': () => 7,
+  clipped: (kw) => Math.min(kw, 4),
+  negative: (kw) => -kw,
+  quantised: (kw) => Math.round(kw / 5) * 5,
+};
+
+/** A counter without a fault. `outages` are pairs of hour and length in hours. */
+export function soundCounter(
+  load: string,
+  sensor: string,
+  days: number,
+  outages: [number, number][],
+): CounterReading[] {
+  const readings: CounterReading[] = [];
+  let energy = 1000.5;
+  for (let minute = 0; minute < days * 1440; minute += 15) {
+    const hour = minute / 60;
+    const kw = LOADS[load]?.(hour) ?? 0;
+    if (!outages.some(([from, length]) => hour > from && hour < from + length)) {
+      const timeUs = START_US + hour * US_PER_HOUR + 7 * US_PER_MINUTE;
+      readings.push({ timeUs, counterKwh: Math.floor(energy), powerKw: SENSORS[sensor]?.(kw) ?? null });
+    }
+    energy += kw / 4;
+  }
+  return readings;
+}
+
+export const FAULT_KINDS = ['zero', 'spike', 'dip', 'restored'] as const;
+
+/** From `atHour` on, the counter shows `kwh` more or less, or 0: for some hours, or for good once it is restored. */
+export interface Fault {
+  kind: (typeof FAULT_KINDS)[number];
+  atHour: number;
+  hours: number;
+  kwh: number;
+}
+
+export function withFaults(sound: readonly CounterReading[], faults: readonly Fault[]): CounterReading[] {
+  const startUs = sound[0]?.timeUs ?? 0;
+  return sound.map((reading) => {
+    const hour = (reading.timeUs - startUs) / US_PER_HOUR;
+    const present = faults.filter((fault) => hour >= fault.atHour && isPresent(fault, hour));
+    const moves = present.map(({ kind, kwh }) => (kind === 'spike' ? kwh : kind === 'zero' ? 0 : -kwh));
+    const shown = 10_000_000 + reading.counterKwh + moves.reduce((sum, move) => sum + move, 0);
+    return { ...reading, counterKwh: present.some(({ kind }) => kind === 'zero') ? 0 : shown };
+  });
+}
+
+function isPresent({ kind, atHour, hours }: Fault, hour: number): boolean {
+  return kind === 'restored' || hour < atHour + hours;
+}
