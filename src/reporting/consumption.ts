@@ -120,6 +120,11 @@ export function kwhText(kwh: number | null, bucket: Bucket): string {
   return kwh.toFixed(bucket === '15min' || bucket === 'hour' ? 2 : 1);
 }
 
+/** Rounded down: 100 % means that nothing is missing. */
+function coverageText(coverage: number): string {
+  return `${Math.floor(coverage * 100)} %`;
+}
+
 /** Marks a bucket that ends in the future. */
 export const RUNNING_MARK = '*';
 export const RUNNING_NOTE = `${RUNNING_MARK} not over yet`;
@@ -169,7 +174,7 @@ function regimeTable(
   const rows = buckets.map(({ startUs, endUs, kwh, coverage, quality }) => [
     `  ${local(startUs, timezone).toFormat(START_FORMATS[bucket])}${endUs > nowUs ? ` ${RUNNING_MARK}` : ''}`,
     kwhText(number(kwh), bucket),
-    `${Math.round(Number(coverage) * 100)} %`,
+    coverageText(Number(coverage)),
     quality === 'measured' ? '' : quality,
   ]);
   const totalRow = ['  total', kwhText(total, bucket), '', ''];
