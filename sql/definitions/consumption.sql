@@ -86,19 +86,31 @@ begin
     select
       counter,
       edge,
-      micro_kwh[quarters + 1] as micro_kwh,
-      covered_seconds[quarters + 1] as covered_seconds,
-      flaws_before[1] + tasmart_count(left(energy.quality, quarters), 'p') as provisional,
-      flaws_before[2] + tasmart_count(left(energy.quality, quarters), 'r') as reset,
-      flaws_before[3] + tasmart_count(left(energy.quality, quarters), 'j') as jump,
-      flaws_before[4] + tasmart_count(left(energy.quality, quarters), 'e') as estimated
-    from counter
-    cross join unnest(edges) as edge
-    cross join lateral (select least(greatest(edge, curve_starts), curve_ends) at time zone 'UTC') as within (instant)
-    cross join lateral (select least(instant::date, last_day)) as located (day)
-    cross join lateral (select (extract(epoch from instant - located.day) / 900)::integer) as counted (quarters)
-    left join tasmart_energy as energy
-      on energy.tasmart_id = counter.tasmart_id and energy.regime = counter.regime and energy.day = located.day
+      micro_kwh,
+      covered_seconds,
+      flaws_before[1] + tasmart_count(letters, 'p') as provisional,
+      flaws_before[2] + tasmart_count(letters, 'r') as reset,
+      flaws_before[3] + tasmart_count(letters, 'j') as jump,
+      flaws_before[4] + tasmart_count(letters, 'e') as estimated
+    from (
+      select
+        counter,
+        edge,
+        micro_kwh[quarters + 1] as micro_kwh,
+        covered_seconds[quarters + 1] as covered_seconds,
+        flaws_before,
+        left(energy.quality, quarters) as letters
+      from counter
+      cross join unnest(edges) as edge
+      cross join lateral (select least(greatest(edge, curve_starts), curve_ends) at time zone 'UTC') as within (instant)
+      cross join lateral (select least(instant::date, last_day)) as located (day)
+      cross join lateral (select (extract(epoch from instant - located.day) / 900)::integer) as counted (quarters)
+      left join tasmart_energy as energy
+        on energy.tasmart_id = counter.tasmart_id and energy.regime = counter.regime and energy.day = located.day
+      -- Each expression is computed once. And tasmart_count of a plain column is inlined: a call takes ten times as long.
+      offset 0
+    ) as stored
+    offset 0
   ), part as (
     select
       counter,

@@ -464,9 +464,27 @@ export async function replaceLimits(database: Database, limits: Limits): Promise
   });
 }
 
-/** Marks all readings of a valve (null: of all valves) as unjudged. A part of a transaction. */
+/** What each counter has counted in all, in 10⁻⁶ kWh, as text. @throws DatabaseError */
+export async function loadCurveTotals(database: Database): Promise<Map<string, string>> {
+  const rows = await database.query<{ counter: string; micro_kwh: string }>(
+    `select tasmart_id || ' ' || regime as counter, micro_kwh
+     from tasmart_judgements
+     cross join (values (1), (2)) as both_regimes (regime)
+     cross join lateral (
+       select micro_kwh[cardinality(micro_kwh)] as micro_kwh from tasmart_energy as energy
+       where energy.tasmart_id = tasmart_judgements.tasmart_id and energy.regime = both_regimes.regime
+       order by day desc limit 1
+     ) as newest`,
+  );
+  return new Map(rows.map((row) => [row.counter, row.micro_kwh]));
+}
+
+/**
+ * Marks all readings of a valve (null: of all valves) as unjudged. A part of a transaction.
+ *
+ * The update waits for whoever judges the valve at present. Checkpoints come second: that session may write them.
+ */
 export async function forgetJudgements(database: Database, tasmartId: string | null): Promise<void> {
-  await database.query('delete from tasmart_checkpoints where $1::text is null or tasmart_id = $1', [tasmartId]);
   await database.query(
     `with forgotten as (
        update tasmart_judgements set judged_until = null, state = '{}'
@@ -476,6 +494,7 @@ export async function forgetJudgements(database: Database, tasmartId: string | n
      insert into tasmart_unjudged (tasmart_id, since) select tasmart_id, 'epoch' from forgotten`,
     [tasmartId],
   );
+  await database.query('delete from tasmart_checkpoints where $1::text is null or tasmart_id = $1', [tasmartId]);
 }
 
 /** Whether the role may store what the judge says. A role for dashboards may not. @throws DatabaseError */
