@@ -19,18 +19,15 @@ create or replace function tasmart_bucket_edges(bucket text, from_time timestamp
 returns setof timestamptz
 language plpgsql stable parallel safe
 as $$
-declare
-  starts constant timestamptz := date_bin('15 minutes', from_time, 'epoch');
-  ends constant timestamptz := date_bin('15 minutes', to_time + interval '899.999999 seconds', 'epoch');
 begin
   if bucket = 'total' then
-    return query values (starts), (ends);
+    return query values (from_time), (to_time);
   elsif bucket = '15min' then
-    return query select generate_series(starts, ends, '15 minutes');
+    return query select generate_series(from_time, to_time, '15 minutes');
   elsif bucket = 'hour' then
     return query
       select quarter
-      from generate_series(starts - interval '2 hours', ends + interval '2 hours', '15 minutes') as quarter
+      from generate_series(from_time - interval '2 hours', to_time + interval '2 hours', '15 minutes') as quarter
       cross join lateral (
         select quarter at time zone timezone, (quarter - interval '15 minutes') at time zone timezone
       ) as local (now, before)
@@ -40,8 +37,8 @@ begin
     return query
       select distinct date_bin('15 minutes', tasmart_day_start(day, timezone), 'epoch') as edge
       from generate_series(
-        date_trunc(bucket, starts at time zone timezone - interval '1 day'),
-        ends at time zone timezone + ('1 ' || bucket)::interval + interval '1 day',
+        date_trunc(bucket, from_time at time zone timezone - interval '1 day'),
+        to_time at time zone timezone + ('1 ' || bucket)::interval + interval '1 day',
         ('1 ' || bucket)::interval
       ) as day
       order by edge;

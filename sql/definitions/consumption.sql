@@ -33,9 +33,16 @@ set work_mem = '64MB'
 as $$
 #variable_conflict use_column
 declare
-  starts constant timestamptz := date_bin('15 minutes', from_time, 'epoch');
-  ends constant timestamptz := date_bin('15 minutes', to_time + interval '899.999999 seconds', 'epoch');
-  edges constant timestamptz[] := array(
+  starts timestamptz;
+  ends timestamptz;
+  edges timestamptz[];
+begin
+  if not coalesce(isfinite(from_time) and isfinite(to_time), false) then
+    raise exception 'from_time and to_time must be given and finite' using errcode = 'invalid_parameter_value';
+  end if;
+  starts := date_bin('15 minutes', from_time, 'epoch');
+  ends := greatest(starts, date_bin('15 minutes', to_time + interval '899.999999 seconds', 'epoch'));
+  edges := array(
     select starts
     union
     select edge from tasmart_bucket_edges(bucket, starts, ends, timezone) as edge where edge > starts and edge < ends
@@ -43,7 +50,6 @@ declare
     select ends
     order by 1
   );
-begin
   return query
   with known as (
     select tasmart_id, min(since) as unjudged_since

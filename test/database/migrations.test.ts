@@ -171,14 +171,22 @@ describe('migrate', () => {
     expect(notices).toEqual([]);
     expect(await relations(client)).toEqual([
       'tasmart_backfills',
+      'tasmart_checkpoints',
+      'tasmart_corrections',
+      'tasmart_counter_events',
       'tasmart_data_set_aside',
       'tasmart_data_table',
       'tasmart_definitions',
+      'tasmart_energy',
+      'tasmart_judgements',
       'tasmart_migrations',
       'tasmart_project_names',
       'tasmart_projects',
+      'tasmart_quarter_hours',
       'tasmart_readings',
       'tasmart_runs',
+      'tasmart_settings',
+      'tasmart_unjudged',
       'tasmart_valve_history',
       'tasmart_valves',
     ]);
@@ -364,33 +372,49 @@ describe('definitions', () => {
     });
   });
 
-  test('a database with the retired migrations upgrades to what a fresh one has, and keeps its readings', async () => {
-    const files = await loadSchemaFiles(SQL_DIR);
-    const retired = await loadMigrations(`${REPOSITORY}test/database/fixtures`);
-    expect(retired.map(({ number }) => number)).toEqual([5, 10, 11, 12]);
-    const landed = [...files.migrations.filter(({ number }) => number < 14), ...retired];
-    await migrate(client, only(...landed.sort((a, b) => a.number - b.number)));
+  /** As released last before the stored kWh: migrations up to 0014, and functions that read kWh from the readings. */
+  async function atLastRelease(): Promise<void> {
+    const { migrations } = await loadSchemaFiles(SQL_DIR);
+    const { definitions } = await loadSchemaFiles(`${REPOSITORY}test/database/fixtures`);
+    await migrate(client, { migrations: migrations.filter(({ number }) => number < 15), definitions });
     await client.query(`
       insert into tasmart_data_table ("timestamp", tasmart_id, "time", energy_counter_regime_1)
       select extract(epoch from at), 'a', at, 100 + row_number() over (order by at)
-      from generate_series('2026-01-01 00:00Z'::timestamptz, '2026-01-03 00:00Z', interval '15 minutes') as at`);
-    const seen = async () => [
-      (await client.query(`select * from tasmart_readings order by "timestamp"`)).rows,
-      (await client.query(`select * from tasmart_consumption('hour', '2026-01-01Z', '2026-01-03Z', 'UTC')`)).rows,
-    ];
+      from generate_series('2026-01-01 00:00Z'::timestamptz, '2026-01-05 00:00Z', interval '15 minutes') as at`);
+  }
+
+  /** The same release before that: with the migrations that are retired now. */
+  async function withRetiredMigrations(): Promise<void> {
+    await client.query(`
+      delete from tasmart_migrations where number = 14;
+      drop table tasmart_definitions;
+      insert into tasmart_migrations (number, name, sha256) values
+        (5, '0005_readings_view.sql', ''), (10, '0010_consumption.sql', ''),
+        (11, '0011_consumption_speed.sql', ''), (12, '0012_shape_of_large_powers.sql', '')`);
+  }
+
+  test.each([
+    ['the last release', async () => Promise.resolve(), []],
+    ['the release before it', withRetiredMigrations, ['0014_definitions.sql']],
+  ])('a database of %s upgrades to what a fresh one has, and keeps its readings', async (_, age, first) => {
+    await atLastRelease();
+    await age();
+    const files = await loadSchemaFiles(SQL_DIR);
+    const seen = async () => (await client.query<object>(`select * from tasmart_readings order by "timestamp"`)).rows;
     const before = await seen();
-    expect(before.map(({ length }) => length)).toEqual([193, 96]);
+    expect(before).toHaveLength(385);
 
     const notices: string[] = [];
     const applied = await migrate(client, files, (notice) => notices.push(notice));
 
-    expect(applied.map(({ name }) => name)).toEqual([
-      '0014_definitions.sql',
-      ...files.definitions.map(({ name }) => name),
-    ]);
+    expect(applied.map(({ name }) => name)).toEqual(
+      expect.arrayContaining([...first, '0015_energy.sql', 'definitions/consumption.sql', 'definitions/energy.sql']),
+    );
     expect(notices).toEqual([]);
     expect((await stateOf(client, files)).state).toBe('current');
     expect(await seen()).toEqual(before);
+    const { rows } = await client.query('select tasmart_id, since::text from tasmart_unjudged');
+    expect(rows).toEqual([{ tasmart_id: 'a', since: '2026-01-01 00:00:00+00' }]);
     const fresh = await freshDatabase();
     expect(await routines(client)).toEqual(await routines(await fresh.client()));
     await fresh.drop();
@@ -403,7 +427,9 @@ async function routines(client: pg.Client): Promise<string[]> {
     select concat_ws(' -- ', pg_get_functiondef(oid), obj_description(oid, 'pg_proc')) as line
     from pg_proc where pronamespace = 'public'::regnamespace
     union all
-    select pg_get_viewdef('tasmart_readings'::regclass)
+    select pg_get_viewdef(view::regclass) from unnest('{tasmart_readings,tasmart_quarter_hours}'::text[]) as view
+    union all
+    select pg_get_triggerdef(oid) from pg_trigger where tgrelid = 'tasmart_data_table'::regclass
     union all
     select indexdef from pg_indexes where schemaname = 'public'
     order by line`);
