@@ -446,11 +446,17 @@ export async function loadLimits(database: Database, configured: Limits): Promis
     'insert into tasmart_settings (max_power_kw, interval_minutes) values ($1, $2) on conflict do nothing',
     [configured.maxPowerKw, configured.intervalUs / US_PER_MINUTE],
   );
+  const limits = await loadStoredLimits(database);
+  if (!limits) throw new RangeError('tasmart_settings is empty');
+  return limits;
+}
+
+/** The limits that judged what is stored. Null: nothing is judged yet. @throws DatabaseError */
+export async function loadStoredLimits(database: Database): Promise<Limits | null> {
   const [row] = await database.query<{ max_power_kw: number; interval_minutes: number }>(
     'select max_power_kw, interval_minutes from tasmart_settings',
   );
-  if (!row) throw new RangeError('tasmart_settings is empty');
-  return { maxPowerKw: row.max_power_kw, intervalUs: row.interval_minutes * US_PER_MINUTE };
+  return row ? { maxPowerKw: row.max_power_kw, intervalUs: row.interval_minutes * US_PER_MINUTE } : null;
 }
 
 /** From now on these limits judge. All valves are judged again. A transaction. @throws DatabaseError */
