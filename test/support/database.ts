@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { inject } from 'vitest';
 import { connect, TEMPLATE, urlOf, withSession } from './template.ts';
 import type { Coordinates } from './postgres.ts';
