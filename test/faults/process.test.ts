@@ -369,7 +369,7 @@ describe('an output that cannot be written', () => {
       {
         env: { PATH: process.env['PATH'], NODE: process.execPath, CLI, CONFIG: config, ...stage.env },
         stdio: ['ignore', 'pipe', 'pipe'],
-        timeout: 30_000,
+        timeout: 60_000,
       },
     );
     const [[status], stdout, stderr] = await Promise.all([

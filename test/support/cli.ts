@@ -57,7 +57,7 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
 
 /** Starts the built program, for tests that signal it or read along. */
 export function startCli(args: readonly string[], options: CliOptions = {}): RunningCli {
-  const { env = {}, cwd = REPOSITORY, stdin = '', timeoutMs = 30_000 } = options;
+  const { env = {}, cwd = REPOSITORY, stdin = '', timeoutMs = 60_000 } = options;
   const startedMs = performance.now();
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd,

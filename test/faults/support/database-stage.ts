@@ -181,9 +181,9 @@ export async function expectNothingStored({ client }: Stage): Promise<void> {
   expect((await syncedUntil(client)).filter((us) => us !== null)).toEqual([]);
 }
 
-/** Waits until it is so, for at most half a minute. */
+/** Waits until it is so, for at most a minute. */
 export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + 30_000;
+  const endMs = performance.now() + 60_000;
   while (!(await isSo())) {
     if (performance.now() > endMs) throw new Error(`waited in vain: ${what}`);
     await sleep(10);
