@@ -111,10 +111,7 @@ describe('what a bucket says', () => {
       ['2026-01-10T11:15Z', 5],
     ]);
     await insert(
-      Array.from({ length: 150 }, (_, n) => [
-        new Date(Date.UTC(2026, 0, 10, 11, 30 + n * 15)).toISOString(),
-        6 + n,
-      ]),
+      Array.from({ length: 150 }, (_, n) => [new Date(Date.UTC(2026, 0, 10, 11, 30 + n * 15)).toISOString(), 6 + n]),
     );
     await judge();
     expect(await ask('2026-01-10T10:00Z', '2026-01-10T12:00Z')).toEqual([

@@ -8,7 +8,8 @@ import { US_PER_MINUTE } from '../../src/domain/time.ts';
 import { judgeInStep, judgePending } from '../../src/energy/bookkeeping.ts';
 import type { CounterReading } from '../../src/energy/types.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
-import { anyReadings, fromScratch, LIMITS, RUNS, soundCounter } from './support.ts';
+import { cases } from '../support/random.ts';
+import { anyReadings, fromScratch, LIMITS, soundCounter } from './support.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -129,7 +130,7 @@ test('readings in any parts and order, some of them inserted by another program,
           expect(await db.query('select from tasmart_unjudged')).toEqual([]);
         },
       ),
-      { numRuns: 25 * RUNS },
+      { numRuns: cases(100) },
     ),
   );
 });
