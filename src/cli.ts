@@ -7,6 +7,7 @@ import {
   fromOption,
   needed,
   refuseUnknownCommand,
+  repeated,
   requireOptions,
   toOption,
   valveOption,
@@ -35,10 +36,27 @@ const program = new Command('tasmart')
   .configureHelp({ showGlobalOptions: true })
   .hook('preSubcommand', refuseUnknownCommand);
 withExamples(program, [
+  ['tasmart init', 'the first set-up: asks, tries, and writes config.json and .env'],
   ['tasmart', 'one poll, as cron runs it'],
   ['tasmart status', 'how old the readings are'],
   ['tasmart consumption --from 7d --to now', 'kWh per day of the last week'],
   ['tasmart poll --help', 'the options of a command'],
+]);
+
+const init = program
+  .command('init')
+  .description('the first set-up: asks for what a run needs, tries it, and writes config.json and .env')
+  .option('--api-key-file <file>', 'a file that holds the key of a HyCloud user (or variable API_KEY)')
+  .option('--requester-id <id>', "your company's id at IMI (or variable REQUESTER_ID)")
+  .addOption(repeated('--project <name or id>', 'the project to read; may be repeated (default: the only one)'))
+  .option('--database-url <url>', 'embedded:<folder> or postgresql://… (or variable DATABASE_URL, or DB_HOST …)')
+  .option('--migrate', 'create or upgrade the schema of a database server')
+  .option('--force', 'replace what config.json and .env say')
+  .action(action(() => import('./commands/init.ts')));
+withExamples(init, [
+  ['tasmart init', 'asks on a terminal, and only there'],
+  ['tasmart init --api-key-file key --requester-id 1234 --database-url embedded:./data', 'asks nothing'],
+  ['API_KEY=… REQUESTER_ID=… DATABASE_URL=… tasmart init --project "Lingotto"', 'likewise, for scripts'],
 ]);
 
 const poll = program

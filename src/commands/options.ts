@@ -13,10 +13,16 @@ export function toOption(more = ' (default: now)'): Option {
   return new Option('--to <time>', `likewise${more}`);
 }
 
+/** An option whose values add up to a list. */
+export function repeated(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string, previous: string[] | undefined) => [
+    ...(previous ?? []),
+    value,
+  ]);
+}
+
 export function valveOption(): Option {
-  return new Option('--valve <id or serial>', 'only this valve; may be repeated').argParser(
-    (value: string, previous: string[] | undefined) => [...(previous ?? []), value],
-  );
+  return repeated('--valve <id or serial>', 'only this valve; may be repeated');
 }
 
 export function zoneOption(): Option {
