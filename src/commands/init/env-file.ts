@@ -3,7 +3,7 @@ import { KnownError } from '../../domain/errors.ts';
 
 const LINE = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=/;
 
-const HEADING = '# Written by "tasmart init". Keep it to yourself: it holds the credentials.\n';
+const HEADING = '# Keep this file to yourself: it holds the credentials.\n';
 
 /** null: without the variable. @throws KnownError for a value that no quotes can hold */
 export function withVariables(text: string | null, values: ReadonlyMap<string, string | null>): string {
