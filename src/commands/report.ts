@@ -1,15 +1,22 @@
 import { access, constants, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { DateTime } from 'luxon';
 import type { Config } from '../config/config.ts';
-import { loadConsumption, loadMeteredValves, type MeteredValve } from '../database/consumption.ts';
+import {
+  loadConsumption,
+  loadMeteredValves,
+  type ConsumptionQuery,
+  type MeteredValve,
+} from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
 import { loadReadings, loadValveFacts } from '../database/report.ts';
 import { loadRegisteredValves } from '../database/status.ts';
 import { KnownError } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
-import { US_PER_DAY, US_PER_HOUR, type Micros } from '../domain/time.ts';
+import { US_PER_DAY, US_PER_HOUR, type Micros, type Span } from '../domain/time.ts';
 import type { ReportData, ValveReport } from '../reporting/report/data.ts';
+import type { Bucket } from '../reporting/report/embedded.ts';
 import { reportHtml } from '../reporting/report/html.ts';
 import { valveReport, type ReportSpan } from '../reporting/report/valve-report.ts';
 import { namedValves, zoneOf } from './consumption.ts';
@@ -55,20 +62,31 @@ export async function run(options: ReportOptions, { globals, signal, giveUp }: C
   return 0;
 }
 
-const DEFAULT_SPAN_US = 7 * US_PER_DAY;
+/** Whole local days, the last one of them up to `to`. */
+const DEFAULT_DAYS = 7;
 
-/** The last week of it where no beginning is named. */
 function reportSpan(options: ReportOptions, config: Config, nowUs: Micros): ReportSpan {
   const timezone = zoneOf(options, config);
   const { from, to } = options;
   const common = { nowUs, timezone, intervalMinutes: config.intervalMinutes };
   if (from !== undefined) return { ...common, ...parseSpan({ ...options, from }, timezone, nowUs) };
   const toUs = to === undefined ? nowUs : parseTime(to, '--to', timezone, nowUs);
-  return { ...common, fromUs: toUs - DEFAULT_SPAN_US, toUs };
+  const lastDay = DateTime.fromMillis(Math.floor((toUs - 1) / 1000), { zone: timezone }).startOf('day');
+  return { ...common, fromUs: lastDay.minus({ days: DEFAULT_DAYS - 1 }).toMillis() * 1000, toUs };
 }
 
-/** Up to here the bars of energy are hours. A day of it may have 25. */
-const MAX_HOURLY_US = 8 * US_PER_DAY + US_PER_HOUR;
+/** As long, and as many whole days earlier as the span has days or parts of them: the same hours of the day. */
+function previousSpan({ fromUs, toUs, timezone }: ReportSpan): Span {
+  const days = Math.ceil((toUs - fromUs) / US_PER_DAY - 1 / 12); // a day of 25 hours is one
+  const earlier = (timeUs: Micros): Micros =>
+    DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone })
+      .minus({ days })
+      .toMillis() * 1000;
+  return { fromUs: earlier(fromUs), toUs: earlier(toUs) };
+}
+
+/** Up to here energy is read by the hour: two months, whatever the clocks do. */
+const MAX_HOURLY_US = 62 * US_PER_DAY + US_PER_HOUR;
 
 /**
  * What the page shows: the valves that `tasmart status` does, and those with readings that the registry does not know;
@@ -101,20 +119,37 @@ export async function loadReport(
     shape: 'linear',
     maxPowerKw: config.maxPowerKw,
   } as const;
+  const previous = previousSpan(span);
+  // What SQL calls implausible today is a jump.
+  const loadBuckets = async (id: string, wanted: ConsumptionQuery): Promise<Bucket[]> =>
+    (await loadConsumption(database, id, wanted)).map((bucket) => ({
+      ...bucket,
+      quality: bucket.quality === 'implausible' ? 'jump' : bucket.quality,
+    }));
+  const load = async ({ id }: MeteredValve) => ({
+    readings: await loadReadings(database, id, span),
+    buckets: await loadBuckets(id, query),
+    previousBuckets: await loadBuckets(id, { ...query, ...previous, bucket: 'day' }),
+  });
   const reports: ValveReport[] = [];
+  let loading = valves[0] && load(valves[0]);
   for (const [index, valve] of valves.entries()) {
     signal.throwIfAborted();
+    const stored = await loading;
+    const next = valves[index + 1];
+    // The database reads the next valve while this one is packed.
+    loading = next && load(next);
+    loading?.catch(() => undefined); // thrown where it is awaited
     const own = facts[index];
-    if (!own) continue;
-    const readings = await loadReadings(database, valve.id, span);
-    const buckets = await loadConsumption(database, valve.id, query);
-    const state = states.get(valve.id) ?? null;
-    reports.push(valveReport({ valve, facts: own, state, readings, buckets }, span));
+    if (!own || !stored) continue;
+    const record = { valve, facts: own, state: states.get(valve.id) ?? null, events: [], ...stored };
+    reports.push(valveReport(record, span, valves.length));
   }
   return {
     generatedUs: nowUs,
     fromUs,
     toUs,
+    previous,
     timezone,
     intervalMinutes,
     version: VERSION,

@@ -1,11 +1,11 @@
-import type { Charted } from '../../database/report.ts';
 import { count } from '../../domain/text.ts';
+import type { Micros } from '../../domain/time.ts';
 import type { RegisterEnergy, ReportData, Series, ValveReport } from './data.ts';
-import { barsPayload, decimalsOf, linesPayload, type Line } from './embedded.ts';
-import { isWorthShowing, totalText } from './energy.ts';
+import { decimalsOf, linesPayload, type Line } from './embedded.ts';
+import { barsIn, isWorthShowing, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
 import type { ValvePayload } from './payload.ts';
-import { valveName } from './wording.ts';
+import { valveName } from './messages.ts';
 
 /** A chart to be: its frame, which is in the page from the start, and what the script draws into it. */
 export interface Chart {
@@ -17,7 +17,7 @@ interface Group {
   title: string;
   isFromZero: boolean;
   /** what each series is called, and its colour: a custom property of the style sheet */
-  names: Partial<Record<Charted, readonly [name: string, colour: string]>>;
+  names: Partial<Record<Series['property'], readonly [name: string, colour: string]>>;
 }
 
 const GROUPS: readonly Group[] = [
@@ -28,6 +28,7 @@ const GROUPS: readonly Group[] = [
     isFromZero: false,
     names: { local_temp: ['local', '--teal'], remote_temp: ['remote', '--pink'] },
   },
+  { title: 'ΔT', isFromZero: true, names: { delta_t: ['ΔT', '--teal'] } },
   {
     title: 'Opening and load',
     isFromZero: true,
@@ -41,15 +42,14 @@ const GROUPS: readonly Group[] = [
 ];
 
 /** The valve's charts, in the order in which they stand: energy first, across the page. */
-export function chartsOf(valve: ValveReport, { fromUs, bucket }: ReportData): Chart[] {
+export function chartsOf(valve: ValveReport, { fromUs }: ReportData): Chart[] {
   const energy = valve.energy.filter(isWorthShowing).map((register) => ({
-    figure: energyFigure(register, bucket, valve),
-    payload: barsPayload(register, fromUs),
+    figure: energyFigure(register, valve, fromUs),
+    payload: register.bars,
   }));
   const groups = groupsOf(valve.series);
   const lines = groups.map(({ title, isFromZero, unit, own }) => ({
-    // Five stand in two rows of three: the one with the most lines takes the place that is left.
-    figure: linesFigure({ title, unit, own, valve, width: groups.length === 5 && own.length > 2 ? 'double' : null }),
+    figure: linesFigure({ title, unit, own, valve }),
     payload: linesPayload(unit, isFromZero, own),
   }));
   return [...energy, ...lines];
@@ -67,12 +67,13 @@ export function groupsOf(
   }).filter(({ own }) => own.length > 0);
 }
 
-function energyFigure(register: RegisterEnergy, bucket: 'hour' | 'day', valve: ValveReport): Markup {
+function energyFigure(register: RegisterEnergy, valve: ValveReport, fromUs: Micros): Markup {
   const total = `${totalText(register)} kWh`;
-  const doubtful = register.buckets.filter(({ quality }) => quality !== 'measured').length;
-  const words = `Energy of register ${register.regime} per ${bucket}, ${valveName(valve)}: ${total} in ${count(register.buckets.length, 'bar')}, ${doubtful} of them not measured throughout.`;
+  const bars = barsIn(register, fromUs);
+  const doubtful = bars.filter(({ quality }) => quality !== 'measured').length;
+  const words = `Energy of register ${register.regime}, ${valveName(valve)}: ${total} in ${count(bars.length, 'bar')}, ${doubtful} of them not measured throughout.`;
   return figure({
-    title: `Energy per ${bucket}, register ${register.regime}`,
+    title: `Energy, register ${register.regime}`,
     unit: 'kWh',
     rest: `total ${total}`,
     words,
@@ -85,10 +86,9 @@ interface LinesFrame {
   unit: string;
   own: readonly Line[];
   valve: ValveReport;
-  width: Frame['width'];
 }
 
-function linesFigure({ title, unit, own: lines, valve, width }: LinesFrame): Markup {
+function linesFigure({ title, unit, own: lines, valve }: LinesFrame): Markup {
   const ranges = lines.map((line) => `${lines.length > 1 ? `${line.name} ` : ''}${rangeText(line.series)}`).join(', ');
   const faults = `${count(valve.gaps.length, 'gap')}, ${count(valve.errors.length, 'error period')}`;
   const keys =
@@ -100,7 +100,7 @@ function linesFigure({ title, unit, own: lines, valve, width }: LinesFrame): Mar
     rest: `${ranges} ${unit}`,
     words: `${title} of ${valveName(valve)} over time: ${ranges} ${unit}. ${faults}.`,
     keys,
-    width,
+    width: null,
   });
 }
 
@@ -112,8 +112,8 @@ interface Frame {
   /** the chart, for those who do not see it */
   words: string;
   keys?: readonly Markup[] | false;
-  /** across all columns, or two of three; null: one */
-  width: 'wide' | 'double' | null;
+  /** across all columns; null: one */
+  width: 'wide' | null;
 }
 
 function figure({ title, unit, rest, words, keys, width }: Frame): Markup {

@@ -1,17 +1,19 @@
-import type { Consumption } from '../../database/consumption.ts';
-import type { Charted } from '../../database/report.ts';
+import type { Charted, CounterEvent } from '../../database/report.ts';
 import type { RecordedRun } from '../../database/runs.ts';
 import type { Micros, Span } from '../../domain/time.ts';
+import type { BarsPayload } from './payload.ts';
 
 /** Everything the page shows. Times are microseconds since the epoch; measured values are in human units. */
 export interface ReportData {
   generatedUs: Micros;
   fromUs: Micros;
   toUs: Micros;
+  /** the span that the consumption is compared with: as long, whole days earlier */
+  previous: Span;
   timezone: string;
   intervalMinutes: number;
   version: string;
-  /** size of the energy bars */
+  /** size of the stored energy bars; the page adds hours up to days */
   bucket: 'hour' | 'day';
   newestRun: RecordedRun | null;
   lastSuccess: RecordedRun | null;
@@ -50,6 +52,8 @@ export interface ValveReport {
   /** a value per time; null: none was sent. Flow and power first, then what else is stored */
   series: readonly Series[];
   energy: readonly RegisterEnergy[];
+  /** what keeps a counter from being read as it stands, in order of time */
+  events: readonly CounterEvent[];
 }
 
 export interface DayCompleteness {
@@ -61,8 +65,9 @@ export interface DayCompleteness {
 }
 
 export interface Series {
-  property: Charted;
-  /** m³/h, kW, %, V, °C */
+  /** `delta_t`: the difference between the two temperatures */
+  property: Charted | 'delta_t';
+  /** m³/h, kW, %, V, °C, K */
   unit: string;
   values: readonly (number | null)[];
 }
@@ -71,5 +76,8 @@ export interface RegisterEnergy {
   regime: 1 | 2;
   /** sum of the buckets that have a curve, kWh; null: none has */
   totalKwh: number | null;
-  buckets: readonly Consumption[];
+  /** the same of the previous span; null: some of it has no curve, so that it cannot be compared */
+  previousKwh: number | null;
+  /** the buckets, packed as the page gets them: a thousand valves' hours are held at once */
+  bars: BarsPayload;
 }

@@ -1,9 +1,9 @@
 import { printable } from '../../domain/text.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
-import type { RegisterEnergy, ReportData, Series, ValveReport } from './data.ts';
+import type { ReportData, Series, ValveReport } from './data.ts';
 import { trusted, type Markup } from './markup.ts';
 import type { ZoneOffsets } from './page/local-time.ts';
-import { QUALITIES } from './page/quality.ts';
+import { QUALITIES, type Quality } from './page/quality.ts';
 import type { BarsPayload, LinePayload, LinesPayload, ReportPayload, ValvePayload } from './payload.ts';
 
 /** Data for the script, in a block that the browser does not run; nothing in it can end the block. */
@@ -20,7 +20,7 @@ export function reportPayload({ fromUs, toUs, intervalMinutes }: ReportData, off
 }
 
 export function valvePayload(
-  { timesUs, gaps, errors }: ValveReport,
+  { timesUs, gaps, errors, events }: ValveReport,
   fromUs: Micros,
   charts: ValvePayload['charts'],
 ): ValvePayload {
@@ -30,6 +30,9 @@ export function valvePayload(
     gaps: gaps.map((gap) => [since(gap.fromUs), since(gap.toUs)] as const),
     errors: errors.map(
       (error) => [since(error.fromUs), since(error.toUs), printable(error.names.join(', '), 120)] as const,
+    ),
+    events: events.map(
+      (event) => [since(event.fromUs), since(event.toUs), `register ${event.regime}: ${event.kind}`] as const,
     ),
     charts,
   };
@@ -46,7 +49,7 @@ export function linesPayload(unit: string, isFromZero: boolean, lines: readonly 
 }
 
 /** What HyCloud sends of each unit has so many places. */
-const PLACES: Record<string, number> = { 'm³/h': 4, kW: 4, '%': 2, V: 1, '°C': 1 };
+const PLACES: Record<string, number> = { 'm³/h': 4, kW: 4, '%': 2, V: 1, '°C': 1, K: 1 };
 
 function linePayload({ name, colour, series }: Line): LinePayload {
   const decimals = decimalsOf(series);
@@ -60,7 +63,17 @@ export function decimalsOf({ values, unit }: Series): number {
   return Math.min(PLACES[unit] ?? 3, Math.max(0, 5 - wholeDigits));
 }
 
-export function barsPayload({ buckets }: RegisterEnergy, fromUs: Micros): BarsPayload {
+/** Energy of one register in one bucket, as tasmart_consumption returns it. */
+export interface Bucket {
+  regime: number;
+  startUs: Micros;
+  endUs: Micros;
+  kwh: string | null;
+  coverage: string;
+  quality: Quality;
+}
+
+export function barsPayload(buckets: readonly Bucket[], fromUs: Micros): BarsPayload {
   const edges = [...buckets.map(({ startUs }) => startUs), buckets.at(-1)?.endUs ?? fromUs].map(epochSeconds);
   const steps: [number, number][] = [];
   for (const step of differences(edges).slice(1)) {
@@ -72,13 +85,36 @@ export function barsPayload({ buckets }: RegisterEnergy, fromUs: Micros): BarsPa
     kind: 'bars',
     startS: (edges[0] ?? 0) - epochSeconds(fromUs),
     steps,
-    wattHours: buckets.map(({ kwh }) => (kwh === null ? null : Math.round(Number(kwh) * 1000))),
-    qualities: buckets.map(({ quality }) => QUALITIES[quality].letter).join(''),
+    wattHours: wattHours(buckets),
+    qualities: runs(buckets.map(({ quality }) => QUALITIES[quality].letter)),
     covered: buckets.flatMap(({ coverage }, index) => {
       const percent = Math.floor(Number(coverage) * 100);
       return percent >= 100 ? [] : [[index, percent] as const];
     }),
   };
+}
+
+/** Rounded so that any number of them add up to the rounded sum: what a bucket loses, the next one gains. */
+function wattHours(buckets: readonly Bucket[]): (number | null)[] {
+  let [sum, given] = [0, 0];
+  return buckets.map(({ kwh }) => {
+    if (kwh === null) return null;
+    sum += Number(kwh) * 1000;
+    const rounded = Math.max(0, Math.round(sum - given));
+    given += rounded;
+    return rounded;
+  });
+}
+
+/** `m700e3m17` */
+function runs(letters: readonly string[]): string {
+  const found: [string, number][] = [];
+  for (const letter of letters) {
+    const last = found.at(-1);
+    if (last?.[0] === letter) last[1]++;
+    else found.push([letter, 1]);
+  }
+  return found.flat().join('');
 }
 
 function scaled(values: readonly (number | null)[], decimals: number): (number | null)[] {

@@ -1,11 +1,28 @@
+import { epochSeconds, type Micros } from '../../domain/time.ts';
 import type { RegisterEnergy, ValveReport } from './data.ts';
-import { grouped } from './wording.ts';
+import { barsOf, type Bar } from './page/decode.ts';
+import { grouped } from './page/numbers.ts';
+import { QUALITIES } from './page/quality.ts';
 
-/** `1 234.5`; with ≥ where a reset makes it a lower bound; `–` where there is no curve. */
-export function totalText({ totalKwh, buckets }: RegisterEnergy): string {
+/** `1 234.5`; with ≥ where a reset or a jump makes it a lower bound; `–` where there is no curve. */
+export function totalText(register: RegisterEnergy): string {
+  return boundText(register.totalKwh, isBound(register));
+}
+
+function boundText(totalKwh: number | null, isAtLeast: boolean): string {
   if (totalKwh === null) return '–';
-  const isBound = buckets.some(({ quality }) => quality === 'reset');
-  return `${isBound ? '≥\u00a0' : ''}${kwhText(totalKwh)}`;
+  return `${isAtLeast ? '≥\u00a0' : ''}${kwhText(totalKwh)}`;
+}
+
+/** Its buckets, unpacked. */
+export function barsIn({ bars }: RegisterEnergy, fromUs: Micros): Bar[] {
+  return barsOf(bars, epochSeconds(fromUs));
+}
+
+/** A reset or a jump lies in it: the kWh are at least these. */
+function isBound({ bars }: RegisterEnergy): boolean {
+  const broken = [QUALITIES.reset.letter, QUALITIES.jump.letter];
+  return broken.some((letter) => bars.qualities.includes(letter));
 }
 
 /** Whole kWh from a thousand on, a tenth below. */
@@ -14,18 +31,51 @@ export function kwhText(kwh: number): string {
 }
 
 /** The second register of a valve that only heats holds nothing, ever: not worth a chart. */
-export function isWorthShowing({ regime, totalKwh, buckets }: RegisterEnergy): boolean {
-  if (regime === 1) return buckets.length > 0;
-  return totalKwh !== null && (totalKwh !== 0 || buckets.some(({ quality }) => quality === 'reset'));
+export function isWorthShowing(register: RegisterEnergy): boolean {
+  const { regime, totalKwh, bars } = register;
+  if (regime === 1) return bars.steps.length > 0;
+  return totalKwh !== null && (totalKwh !== 0 || isBound(register));
 }
 
 /** Sum over all valves of one register; null: there is no curve anywhere. */
-export function fleetTotal(valves: readonly ValveReport[], regime: 1 | 2): RegisterEnergy {
+export function fleetTotal(
+  valves: readonly ValveReport[],
+  regime: 1 | 2,
+): { totalKwh: number | null; text: string; isWorthShowing: boolean } {
   const own = valves.flatMap(({ energy }) => energy.filter((each) => each.regime === regime));
   const totals = own.flatMap(({ totalKwh }) => totalKwh ?? []);
-  return {
-    regime,
-    totalKwh: totals.length === 0 ? null : totals.reduce((sum, kwh) => sum + kwh, 0),
-    buckets: own.flatMap(({ buckets }) => buckets.filter(({ quality }) => quality === 'reset')),
-  };
+  const totalKwh = totals.length === 0 ? null : sum(totals);
+  return { totalKwh, text: boundText(totalKwh, own.some(isBound)), isWorthShowing: own.some(isWorthShowing) };
+}
+
+/** Change against the previous span, of the valves that have both; null: no valve has both. */
+export function change(
+  valves: readonly ValveReport[],
+  regime: 1 | 2,
+): { percent: number | null; differenceKwh: number; previousKwh: number; compared: number } | null {
+  const both = valves
+    .flatMap(({ energy }) => energy.filter((each) => each.regime === regime))
+    .flatMap(({ totalKwh, previousKwh }) =>
+      totalKwh === null || previousKwh === null ? [] : { totalKwh, previousKwh },
+    );
+  if (both.length === 0) return null;
+  const previousKwh = sum(both.map((each) => each.previousKwh));
+  const differenceKwh = sum(both.map(({ totalKwh }) => totalKwh)) - previousKwh;
+  const percent = previousKwh > 0 ? (differenceKwh / previousKwh) * 100 : null;
+  return { percent, differenceKwh, previousKwh, compared: both.length };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}
+
+/** `+12.3 %`, `−4.0 %` */
+export function percentText(percent: number): string {
+  return `${signed(percent)} %`;
+}
+
+/** `+1 234.5`, `−0.4`, `±0.0` */
+export function signed(value: number): string {
+  const text = grouped(Math.abs(value).toFixed(1));
+  return `${text === '0.0' ? '±' : value > 0 ? '+' : '−'}${text}`;
 }

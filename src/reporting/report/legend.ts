@@ -1,7 +1,7 @@
 import type { ReportData } from './data.ts';
 import { markup, type Markup } from './markup.ts';
 import { QUALITIES, QUALITY_NAMES } from './page/quality.ts';
-import type { Wording } from './wording.ts';
+import type { Messages } from './messages.ts';
 
 const BUTTONS = [
   { action: 'left', text: '←', label: 'Earlier' },
@@ -12,10 +12,13 @@ const BUTTONS = [
 ] as const;
 
 /** Moves all charts at once; of use only to the script, which shows it. */
-export function toolbar(data: ReportData, { span }: Wording): Markup {
-  return markup`<div class="toolbar" role="group" aria-label="Time shown in all charts">
+export function toolbar(data: ReportData, { span }: Messages): Markup {
+  return markup`<div class="toolbar" id="toolbar" role="group" aria-label="Time shown in all charts">
+    <a href="#" class="back">← All valves</a>
     <p role="status" id="shown">${span(data)}</p>
+    <label>Compare with <select id="other"><option value="">no other valve</option></select></label>
     <div>
+      <button type="button" id="valve-csv">CSV</button>
       ${BUTTONS.map(({ action, text, label }) => markup`<button type="button" data-action="${action}" aria-label="${label}" title="${label}">${text}</button>`)}
     </div>
   </div>`;

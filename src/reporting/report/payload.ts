@@ -14,6 +14,8 @@ export interface ValvePayload {
   times: readonly number[];
   gaps: readonly (readonly [fromS: number, toS: number])[];
   errors: readonly (readonly [fromS: number, toS: number, names: string])[];
+  /** what keeps a counter from being read as it stands */
+  events: readonly (readonly [fromS: number, toS: number, kind: string])[];
   /** in the order of the figures */
   charts: readonly (LinesPayload | BarsPayload)[];
 }
@@ -41,7 +43,7 @@ export interface BarsPayload {
   startS: number;
   steps: readonly (readonly [stepS: number, times: number])[];
   wattHours: readonly (number | null)[];
-  /** a letter per bucket */
+  /** a letter and how many buckets have it, again and again */
   qualities: string;
   /** buckets that are not covered whole */
   covered: readonly (readonly [index: number, percent: number])[];

@@ -1,75 +1,82 @@
-import type { Consumption } from '../../database/consumption.ts';
 import type { RecordedRun } from '../../database/runs.ts';
 import { count, printable } from '../../domain/text.ts';
-import { US_PER_MINUTE, type Span } from '../../domain/time.ts';
+import { epochSeconds, US_PER_MINUTE, US_PER_SECOND, type Span } from '../../domain/time.ts';
 import { age } from '../units.ts';
 import type { RegisterEnergy, ReportData, ValveReport } from './data.ts';
-import { kwhText } from './energy.ts';
-import type { Wording } from './wording.ts';
+import { barsIn, kwhText } from './energy.ts';
+import type { Messages } from './messages.ts';
+import type { Bar } from './page/decode.ts';
 
 /** What is wrong, in words: of the fleet, and of each valve. */
 export interface Problems {
   fleet: readonly string[];
-  /** one per valve, in the report's order */
-  valves: readonly ValveProblems[];
+  /** one per valve, in the report's order; of each, the worst first */
+  valves: readonly (readonly ValveProblem[])[];
 }
 
-export interface ValveProblems {
-  /** as things stand */
-  now: readonly string[];
-  /** what happened within the report's span */
-  past: readonly string[];
+export interface ValveProblem {
+  /** the same of all valves with the same warning */
+  title: string;
+  detail: string;
+  /** 0 is the worst */
+  rank: number;
 }
 
 /** As long may no run have begun: as `tasmart check` has it. */
 const MAX_RUN_AGE_INTERVALS = 3;
 
-export function findProblems(data: ReportData, wording: Wording): Problems {
+/** From the worst: what falsifies a bill now, what falsified one, what is lost, what the valve complained of. */
+const RANKS = { failing: 0, silent: 1, reset: 2, jump: 3, error: 4, missing: 5, holes: 6, pastError: 7 } as const;
+
+export function findProblems(data: ReportData, messages: Messages): Problems {
   return {
-    fleet: [...data.unknown.map((text) => printable(text, 300)), ...runProblems(data, wording)],
-    valves: data.valves.map((valve) => ({
-      now: [...supplyProblems(valve, wording), ...currentErrors(valve, wording)],
-      past: [
-        ...holes(valve, data, wording),
-        ...pastErrors(valve, wording),
-        ...valve.energy.flatMap((register) => energyProblems(register, valve, wording)),
-      ],
-    })),
+    fleet: [...data.unknown.map((text) => printable(text, 300)), ...runProblems(data, messages)],
+    valves: data.valves.map((valve) =>
+      [
+        ...supplyProblems(valve, messages),
+        ...currentErrors(valve, messages),
+        ...holes(valve, data, messages),
+        ...pastErrors(valve, messages),
+        ...valve.energy.flatMap((register) => energyProblems(register, valve, data, messages)),
+      ].sort((a, b) => a.rank - b.rank),
+    ),
   };
 }
 
-/** A valve that left is watched no more: its section says so, and that is no problem. */
-function supplyProblems({ state, newestUs, ageUs }: ValveReport, { time }: Wording): string[] {
+/** A valve that left is watched no more: its section says so, and that is not a problem. */
+function supplyProblems({ state, newestUs, ageUs }: ValveReport, { time }: Messages): ValveProblem[] {
   if (state !== 'silent' && state !== 'behind') return [];
-  if (newestUs === null)
-    return [state === 'silent' ? 'silent: it never sent a reading' : 'failing: no reading is stored'];
-  const since = `${time(newestUs)}${ageUs === null ? '' : ` (${age(ageUs)})`}`;
+  const since =
+    newestUs === null
+      ? 'no reading is stored'
+      : `no reading since ${time(newestUs)}${ageUs === null ? '' : ` (${age(ageUs)})`}`;
   return [
     state === 'silent'
-      ? `silent: no reading since ${since}`
-      : `failing: no reading since ${since}; HyCloud was not asked since, or not with success`,
+      ? { title: 'silent: HyCloud has no newer reading', detail: since, rank: RANKS.silent }
+      : { title: 'failing: HyCloud was not asked, or not with success', detail: since, rank: RANKS.failing },
   ];
 }
 
-function currentErrors({ errorStatus, errors, newestUs, state }: ValveReport, { time }: Wording): string[] {
+function currentErrors({ errorStatus, errors, newestUs, state }: ValveReport, { time }: Messages): ValveProblem[] {
   if (errorStatus === null || errorStatus.length === 0 || state === 'left') return [];
   const running = errors.findLast(({ toUs }) => newestUs !== null && toUs >= newestUs);
   const verb = state === 'silent' || state === 'behind' ? 'last reported' : 'reports';
-  return [`${verb} ${namesOf(errorStatus)}${running ? `, since ${time(running.fromUs)} at least` : ''}`];
+  const detail = running ? `since ${time(running.fromUs)} at least` : '';
+  return [{ title: `${verb} ${namesOf(errorStatus)}`, detail, rank: RANKS.error }];
 }
 
-function holes({ gaps, state }: ValveReport, { toUs }: ReportData, { span }: Wording): string[] {
-  // The end of a valve that fell silent is told as that.
+function holes({ gaps, state }: ValveReport, { toUs }: ReportData, { span }: Messages): ValveProblem[] {
+  // The end of a silent valve is its own problem.
   const isOpen = (gap: Span): boolean => gap.toUs >= toUs && state !== 'ok' && state !== null;
   const own = gaps.filter((gap) => !isOpen(gap));
   const longest = longestOf(own);
   if (!longest) return [];
   const length = `${span(longest)} (${age(longest.toUs - longest.fromUs)})`;
-  if (own.length === 1) return [`a hole: no reading ${length}`];
-  return [`${own.length} holes, ${age(lengthOf(own))} in all; the longest ${length}`];
+  const detail = own.length === 1 ? length : `${own.length} gaps, ${age(lengthOf(own))} in all; the longest ${length}`;
+  return [{ title: 'gaps without a reading', detail, rank: RANKS.holes }];
 }
 
-function pastErrors({ errors, newestUs, errorStatus }: ValveReport, { span }: Wording): string[] {
+function pastErrors({ errors, newestUs, errorStatus }: ValveReport, { span }: Messages): ValveProblem[] {
   const isOver = ({ toUs }: Span): boolean => newestUs === null || toUs < newestUs || errorStatus?.length === 0;
   const past = errors.filter(isOver);
   return [...new Set(past.map(({ names }) => namesOf(names)))].flatMap((names) => {
@@ -77,41 +84,47 @@ function pastErrors({ errors, newestUs, errorStatus }: ValveReport, { span }: Wo
     const last = spans.at(-1);
     if (!last) return [];
     const length = age(lengthOf(spans));
-    return [
-      spans.length === 1
-        ? `reported ${names} ${span(last)} (${length})`
-        : `reported ${names} ${spans.length} times, ${length} in all; last ${span(last)}`,
-    ];
+    const detail =
+      spans.length === 1 ? `${span(last)} (${length})` : `${spans.length} times, ${length} in all; last ${span(last)}`;
+    return [{ title: `reported ${names}`, detail, rank: RANKS.pastError }];
   });
 }
 
-function energyProblems({ regime, buckets }: RegisterEnergy, valve: ValveReport, { span }: Wording): string[] {
-  const of = (quality: Consumption['quality']): Consumption[] => buckets.filter((bucket) => bucket.quality === quality);
-  const when = (bucket: Consumption): string => span({ fromUs: bucket.startUs, toUs: bucket.endUs });
-  const told = (quality: Consumption['quality'], words: (first: Consumption) => string): string[] => {
-    const [first, ...others] = of(quality);
+function energyProblems(
+  register: RegisterEnergy,
+  valve: ValveReport,
+  { fromUs }: ReportData,
+  { spanS }: Messages,
+): ValveProblem[] {
+  const { regime } = register;
+  const bars = barsIn(register, fromUs);
+  const broken = (quality: 'reset' | 'jump', title: string): ValveProblem[] => {
+    const [first, ...others] = bars.filter((bar) => bar.quality === quality);
     if (!first) return [];
+    const when = spanS(first.startS, first.endS);
     const more = others.length === 0 ? '' : `, and ${count(others.length, 'bucket')} more like it`;
-    return [`register ${regime}: ${words(first)}${more}`];
+    const detail = `register ${regime}, ${when}: at least ${kwhText(first.kwh ?? 0)} kWh${more}`;
+    return [{ title, detail, rank: RANKS[quality] }];
   };
-  const kwh = (bucket: Consumption): string => `${kwhText(Number(bucket.kwh ?? 0))} kWh`;
   return [
-    ...told('reset', (first) => `the counter was reset, ${when(first)}: at least ${kwh(first)}, a lower bound`),
-    ...told('implausible', (first) => `a rise that no valve could make, ${when(first)}: ${kwh(first)}`),
-    ...missing(buckets, regime, valve),
+    ...broken('reset', 'the counter fell: the kWh are a lower bound'),
+    ...broken('jump', 'the counter rose more than the valve can pass: the kWh are a lower bound'),
+    ...missing(bars, regime, valve),
   ];
 }
 
 /** Only where the valve was there: a register that never counted, or a valve to come, has nothing to miss. */
-function missing(buckets: readonly Consumption[], regime: number, { days, newestUs }: ValveReport): string[] {
+function missing(bars: readonly Bar[], regime: number, { days, newestUs }: ValveReport): ValveProblem[] {
   const firstUs = days.find(({ expected }) => expected > 0)?.startUs ?? Infinity;
-  const within = buckets.filter(({ startUs, endUs }) => startUs >= firstUs && endUs <= (newestUs ?? 0));
+  const firstS = epochSeconds(firstUs);
+  const within = bars.filter(({ startS, endS }) => startS >= firstS && endS <= epochSeconds(newestUs ?? 0));
   const lost = within.filter(({ quality }) => quality === 'missing');
   if (lost.length === 0 || lost.length === within.length) return [];
-  return [`register ${regime}: no kWh for ${age(lost.reduce((sum, each) => sum + each.endUs - each.startUs, 0))}`];
+  const length = age(lost.reduce((sum, each) => sum + each.endS - each.startS, 0) * US_PER_SECOND);
+  return [{ title: 'hours without kWh', detail: `register ${regime}: ${length}`, rank: RANKS.missing }];
 }
 
-function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportData, { time }: Wording): string[] {
+function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportData, { time }: Messages): string[] {
   if (!newestRun) return ['No poll has run yet'];
   const maxAgeUs = MAX_RUN_AGE_INTERVALS * intervalMinutes * US_PER_MINUTE;
   const isLate = newestRun.ageUs > maxAgeUs;
@@ -120,7 +133,7 @@ function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportData, { 
   return [...(isLate ? [late] : []), ...(isSound ? [] : [runText(newestRun, lastSuccess, time)])];
 }
 
-function runText(run: RecordedRun, lastSuccess: RecordedRun | null, time: Wording['time']): string {
+function runText(run: RecordedRun, lastSuccess: RecordedRun | null, time: Messages['time']): string {
   const { outcome, error, failed, valves, startedUs, ageUs } = run;
   const how = outcome === 'partial' ? `failed for ${failed} of ${count(valves, 'valve')}` : RUN_ENDS[outcome];
   const reason = error === null ? '' : `: ${printable(error, 300)}`;

@@ -17,9 +17,10 @@ export function thin(
   maxReadings: number,
 ): number[] {
   if (timesUs.length <= maxReadings) return timesUs.map((_, index) => index);
-  for (let slots = MAX_SLOTS; ; slots = Math.floor(slots * 0.75)) {
+  for (let slots = MAX_SLOTS; ;) {
     const kept = extremes(timesUs, series, slots);
     if (kept.length <= maxReadings || slots <= 1) return kept;
+    slots = Math.max(1, Math.floor(Math.min(0.95, maxReadings / kept.length) * slots));
   }
 }
 

@@ -1,37 +1,37 @@
-import { localTime } from '../units.ts';
-import { chartsOf, groupsOf } from './charts.ts';
+import { chartsOf } from './charts.ts';
 import type { ReportData, ValveReport } from './data.ts';
 import { embeddedJson, valvePayload } from './embedded.ts';
 import { isWorthShowing, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
-import type { ValveProblems } from './problems.ts';
+import type { ValveProblem } from './problems.ts';
 import { tables } from './tables.ts';
-import { completeness, grouped, name, sectionId, sentence, stateText, sumOf, type Wording } from './wording.ts';
+import { completeness, name, sectionId, sentence, stateText, sumOf, type Messages } from './messages.ts';
+import { grouped } from './page/numbers.ts';
 
 /** One valve: what is known of it, what is wrong with it, its charts and the numbers behind them. */
 export function valveSection(
   valve: ValveReport,
   index: number,
-  problems: ValveProblems,
+  problems: readonly ValveProblem[],
   data: ReportData,
-  wording: Wording,
+  messages: Messages,
 ): Markup {
   const id = sectionId(index);
   const charts = chartsOf(valve, data);
-  const texts = [...problems.now, ...problems.past];
+  const texts = problems.map(({ title, detail }) => (detail === '' ? title : `${title}: ${detail}`));
   return markup`<section class="valve" id="${id}" aria-labelledby="${id}-name">
-      <h3 id="${id}-name">
+      <h2 id="${id}-name" tabindex="-1">
         ${name(valve.label)} <span class="badge ${stateText(valve.state)}">${stateText(valve.state)}</span>
-      </h3>
-      ${facts(valve, data)}
+      </h2>
+      ${facts(valve, messages)}
       ${
         texts.length > 0 &&
         markup`<ul class="problems">
           ${texts.map((text) => markup`<li>${sentence(capitalised(text))}</li>`)}
         </ul>`
       }
-      ${charts.length > 0 && markup`<div class="charts ${columns(valve)}" data-valve="${id}-data">${charts.map(({ figure }) => figure)}</div>`}
-      ${tables(valve, data, wording)}
+      ${charts.length > 0 && markup`<div class="charts" data-valve="${id}-data">${charts.map(({ figure }) => figure)}</div>`}
+      ${tables(valve, data, messages)}
     </section>
     ${
       charts.length > 0 &&
@@ -46,17 +46,11 @@ export function valveSection(
     }`;
 }
 
-/** So that no row is left with a hole in it. */
-function columns({ series }: ValveReport): string {
-  const amount = groupsOf(series).length;
-  return amount === 1 ? 'one' : amount === 2 || amount === 4 ? 'two' : 'three';
-}
-
-function facts(valve: ValveReport, { timezone }: ReportData): Markup {
+function facts(valve: ValveReport, { time }: Messages): Markup {
   const { present, expected } = sumOf(valve.days);
   const percent = completeness(valve.days, 1);
   const known: [string, string | Markup | null][] = [
-    ['Newest reading', valve.newestUs === null ? 'none' : localTime(valve.newestUs, timezone).slice(0, 16)],
+    ['Newest reading', valve.newestUs === null ? 'none' : time(valve.newestUs)],
     ['Complete', percent === null ? null : `${percent} %, ${grouped(String(present))} of ${grouped(String(expected))}`],
     ...valve.energy.map((register): [string, string] => [
       `Energy, register ${register.regime}`,

@@ -1,5 +1,5 @@
 import { DateTime } from 'luxon';
-import type { Consumption } from '../../../src/database/consumption.ts';
+
 import type { RecordedRun } from '../../../src/database/runs.ts';
 import {
   US_PER_DAY,
@@ -9,6 +9,7 @@ import {
   type Micros,
   type Span,
 } from '../../../src/domain/time.ts';
+import { barsPayload, type Bucket } from '../../../src/reporting/report/embedded.ts';
 import type { ReportData, Series, ValveReport } from '../../../src/reporting/report/data.ts';
 
 export const TIMEZONE = 'Europe/Rome';
@@ -38,7 +39,7 @@ export interface ValvePlan extends Partial<ValveReport> {
   /** the last moment of a valve that fell silent */
   untilUs?: Micros;
   /** of single hours of register 1, by when they begin */
-  qualities?: ReadonlyMap<Micros, Consumption['quality']>;
+  qualities?: ReadonlyMap<Micros, Bucket['quality']>;
   peakKw?: number;
   coolingKw?: number;
   /** how far the kept readings are apart */
@@ -81,14 +82,19 @@ export function valveOf(
     unit,
     values: timesUs.map((timeUs) => Number(of(timeUs).toFixed(places))),
   });
-  const buckets = (regime: 1 | 2, kw: number): Consumption[] =>
+  const buckets = (regime: 1 | 2, kw: number): Bucket[] =>
     hoursOf(fromUs, toUs).map(({ startUs, endUs }) =>
       bucketOf(regime, startUs, endUs, kw, { index, gaps, untilUs, qualities, isThere }),
     );
   const energy = ([1, 2] as const).map((regime) => {
     const own = buckets(regime, regime === 1 ? peakKw : coolingKw);
     const total = own.reduce((sum, { kwh }) => sum + Math.round(Number(kwh ?? 0) * 1000), 0) / 1000;
-    return { regime, totalKwh: Number(total.toFixed(3)), buckets: own };
+    return {
+      regime,
+      totalKwh: Number(total.toFixed(3)),
+      previousKwh: Number((total * 0.8).toFixed(3)),
+      bars: barsPayload(own, fromUs),
+    };
   });
   const newestUs = timesUs.at(-1) ?? null;
   return {
@@ -128,6 +134,7 @@ export function valveOf(
         : []),
     ],
     energy,
+    events: [],
     ...more,
   };
 }
@@ -143,11 +150,11 @@ interface BucketWorld {
   index: number;
   gaps: readonly Span[];
   untilUs: Micros;
-  qualities: ReadonlyMap<Micros, Consumption['quality']> | undefined;
+  qualities: ReadonlyMap<Micros, Bucket['quality']> | undefined;
   isThere: (timeUs: Micros) => boolean;
 }
 
-function bucketOf(regime: 1 | 2, startUs: Micros, endUs: Micros, kw: number, world: BucketWorld): Consumption {
+function bucketOf(regime: 1 | 2, startUs: Micros, endUs: Micros, kw: number, world: BucketWorld): Bucket {
   const { gaps, untilUs, qualities, index } = world;
   const isOpen = endUs > untilUs;
   const inGap = gaps.some((gap) => gap.fromUs < endUs && startUs < gap.toUs);
@@ -198,6 +205,7 @@ export function reportOf(valves: readonly ValveReport[], more: Partial<ReportDat
     generatedUs: TO_US,
     fromUs: FROM_US,
     toUs: TO_US,
+    previous: { fromUs: FROM_US - 8 * US_PER_DAY, toUs: TO_US - 8 * US_PER_DAY },
     timezone: TIMEZONE,
     intervalMinutes: 15,
     version: '0.1.0',
@@ -239,7 +247,7 @@ export function sevenValves(more: Partial<ReportData> = {}): ReportData {
         coolingKw: 4,
         qualities: new Map([
           [local('2026-11-19T13:00'), 'reset'],
-          [local('2026-11-21T09:00'), 'implausible'],
+          [local('2026-11-21T09:00'), 'jump'],
         ]),
       }),
       valveOf(4, {

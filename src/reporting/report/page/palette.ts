@@ -63,7 +63,7 @@ function readPalette(): Palette {
       estimated: bar('--energy', SLANTED),
       provisional: bar('--energy', LEVEL),
       reset: loud('--warn', UPRIGHT),
-      implausible: loud('--bad', CROSSED),
+      jump: loud('--bad', CROSSED),
       missing: { fill: colour('--gap'), stroke: colour('--gap') },
     },
     gap: hatched(colour('--gap-line'), colour('--gap'), SLANTED, 7),

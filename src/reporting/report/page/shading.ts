@@ -8,13 +8,14 @@ export type TimeSpan = readonly [fromS: number, toS: number];
 const ERROR_HEIGHT = 5;
 
 /**
- * Behind the lines: gaps hatched over the whole height, error periods as a bar along the top. Behind bars, which are
+ * Behind the lines: gaps hatched over the whole height, error periods as a bar along the top, events of the counter tinted. Behind bars, which are
  * hatched themselves over a gap, it is a plain tint, and hatched where a bar is missing.
  */
 export function shading(
   gaps: readonly TimeSpan[],
   missing: readonly TimeSpan[] | null,
   errors: readonly TimeSpan[],
+  events: readonly TimeSpan[],
 ): (u: uPlot) => void {
   return (u) => {
     const { ctx, bbox } = u;
@@ -33,6 +34,8 @@ export function shading(
     fill(gaps, missing ? palette().colour('--gap') : palette().gap, bbox.height, 1);
     fill(missing ?? [], palette().gap, bbox.height, 1);
     fill(errors, palette().colour('--bad'), ERROR_HEIGHT * devicePixelRatio, 2 * devicePixelRatio);
+    ctx.globalAlpha = 0.25;
+    fill(events, palette().colour('--warn'), bbox.height, 2 * devicePixelRatio);
     ctx.restore();
   };
 }

@@ -1,7 +1,10 @@
+/** The charts of one valve: made when it is opened, following the zoom while it is. */
 import uPlot from 'uplot';
-import type { ReportPayload, ValvePayload } from '../payload.ts';
-import { drawBars, drawLines, follow, SYNC_KEY } from './chart.ts';
-import { barsOf, timesOf } from './decode.ts';
+import type { LinesPayload, ReportPayload, ValvePayload } from '../payload.ts';
+import { drawAnalysis, type Analysis, type NamedBars } from './analysis.ts';
+import { barsShown, drawBars, drawLines, follow, SYNC_KEY, type Surroundings } from './chart.ts';
+import { saveCsv } from './csv.ts';
+import { barsOf, timesOf, valuesOf, type Bar } from './decode.ts';
 import { barsReadout, linesReadout, spansOf } from './readout.ts';
 import type { View } from './view.ts';
 
@@ -10,52 +13,122 @@ const PAPER_PX = { narrow: 336, wide: 688 };
 
 /** The charts of one valve. */
 export interface ValveCharts {
-  /** in sight, they follow the view and the cursor of the others; out of it, they rest */
+  /** in sight, they follow the view and the cursor of each other; out of it, they rest */
   setInSight: (isInSight: boolean) => void;
-  /** the page's width or colours have changed; or it goes onto paper, which shows them all */
+  /** the page's width or colours have changed; or it goes onto paper */
   refit: (isOnPaper: boolean) => void;
+  /** draws another valve beside this one; null: none */
+  compare: (other: { id: string; name: string } | null) => void;
+  /** the energy bars that are shown, as CSV */
+  save: () => void;
 }
 
 export function createValveCharts(container: HTMLElement, report: ReportPayload, view: View): ValveCharts {
+  const name = container.closest('.valve')?.querySelector('h2 bdi')?.textContent ?? '';
+  const payload = payloadOf(container.dataset['valve'] ?? '');
   let plots: uPlot[] | null = null;
+  let analysis: Analysis | null = null;
+  let compared: string | null = null;
   let isInSight = false;
-  let isStale = false;
-  let isUnfit = false;
-  let isOnPaper = false;
 
-  /** Draws what was not drawn yet, and what changed meanwhile. */
+  const all = (): uPlot[] => [...(plots ?? []), ...(analysis ? [analysis.timed, ...analysis.plain] : [])];
+  const timed = (): uPlot[] => [...(plots ?? []), ...(analysis ? [analysis.timed] : [])];
+  const sync = (): void => {
+    const group = uPlot.sync(SYNC_KEY);
+    for (const plot of timed()) {
+      group.unsub(plot);
+      if (isInSight) group.sub(plot);
+    }
+  };
   const refresh = (): void => {
-    plots ??= drawAll(container, report, view);
-    if (isUnfit) fit(plots, isOnPaper);
-    if (isStale) for (const plot of plots) follow(plot, view);
-    isStale = isUnfit = false;
+    plots ??= drawAll(container, payload, report, view);
+    for (const plot of timed()) follow(plot, view);
   };
   view.onChange(() => {
-    isStale = true;
     if (isInSight) refresh();
   });
   return {
     setInSight: (now) => {
       isInSight = now;
-      if (now) refresh();
-      const sync = uPlot.sync(SYNC_KEY);
-      for (const plot of plots ?? []) {
-        sync.unsub(plot);
-        if (now) sync.sub(plot);
+      if (now) {
+        refresh();
+        fit(all(), false);
       }
+      sync();
     },
-    refit: (isNowOnPaper) => {
-      isUnfit = true;
-      isOnPaper = isNowOnPaper;
-      if (isInSight || isOnPaper) refresh();
+    refit: (isOnPaper) => {
+      if (isInSight) fit(all(), isOnPaper);
+    },
+    compare: (other) => {
+      const id = other?.id ?? '';
+      if (compared === id) return;
+      compared = id;
+      for (const plot of analysis ? [analysis.timed, ...analysis.plain] : []) {
+        uPlot.sync(SYNC_KEY).unsub(plot);
+        plot.destroy();
+      }
+      analysis?.root.remove();
+      analysis = null;
+      const own = firstBars(payload, name, report);
+      if (!own) return;
+      const theirs = other && firstBars(payloadOf(`${other.id}-data`), other.name, report);
+      const around = surroundings(payload, report, view);
+      const parent = container.parentElement;
+      const numbers = parent?.querySelector('.numbers');
+      if (!parent) return;
+      analysis = drawAnalysis(parent, own, theirs, flowAndPower(payload, report), around);
+      numbers?.before(analysis.root);
+      sync();
+    },
+    save: () => {
+      const rows = payload.charts.flatMap((chart, index) => {
+        if (chart.kind !== 'bars') return [];
+        const { fromS, toS } = view.span();
+        const bars = barsShown(barsOf(chart, report.fromS), view, report.offsets);
+        return bars
+          .filter(({ startS, endS }) => endS > fromS && startS < toS)
+          .map((bar) => [index + 1, ...[bar.startS, bar.endS].map(rfc3339), bar.kwh, bar.percent / 100, bar.quality]);
+      });
+      saveCsv(`${name.replace(/[^\p{L}\p{N}]+/gu, '-')}.csv`, [
+        ['regime', 'start', 'end', 'kwh', 'coverage', 'quality'],
+        ...rows,
+      ]);
     },
   };
+}
+
+function rfc3339(timeS: number): string {
+  return new Date(timeS * 1000).toISOString().replace('.000', '');
+}
+
+function payloadOf(id: string): ValvePayload {
+  const none: ValvePayload = { times: [], gaps: [], errors: [], events: [], charts: [] };
+  return JSON.parse(document.getElementById(id)?.textContent ?? JSON.stringify(none)) as ValvePayload;
+}
+
+function firstBars({ charts }: ValvePayload, name: string, { fromS }: ReportPayload): NamedBars | null {
+  const [first] = charts;
+  return first?.kind === 'bars' ? { name, bars: barsOf(first, fromS) } : null;
+}
+
+/** Of the readings that the charts show, those with both. */
+function flowAndPower(payload: ValvePayload, { fromS }: ReportPayload): [number, number][] {
+  const lines = payload.charts.filter((chart): chart is LinesPayload => chart.kind === 'lines');
+  const times = timesOf(payload, fromS);
+  const [flow, power] = ['m³/h', 'kW'].map((unit) => {
+    const chart = lines.find((each) => each.unit === unit);
+    return chart ? (valuesOf(chart, times)[0] ?? []) : [];
+  });
+  return (flow ?? []).flatMap((value, index) => {
+    const kw = power?.[index] ?? null;
+    return value === null || kw === null ? [] : [[value, kw] as [number, number]];
+  });
 }
 
 /** Widths are read before any is set: a layout of the page for each chart would take seconds. */
 function fit(plots: readonly uPlot[], isOnPaper: boolean): void {
   const widths = plots.map(({ root, width }) => {
-    if (isOnPaper) return root.closest('.wide, .double') ? PAPER_PX.wide : PAPER_PX.narrow;
+    if (isOnPaper) return root.closest('.wide') ? PAPER_PX.wide : PAPER_PX.narrow;
     return root.parentElement?.clientWidth ?? width;
   });
   for (const [index, plot] of plots.entries()) {
@@ -63,33 +136,40 @@ function fit(plots: readonly uPlot[], isOnPaper: boolean): void {
   }
 }
 
-function drawAll(container: HTMLElement, report: ReportPayload, view: View): uPlot[] {
+function surroundings(
+  payload: ValvePayload,
+  { fromS, offsets }: ReportPayload,
+  view: View,
+): Omit<Surroundings, 'onCursor'> {
+  const { gaps, errors, events } = spansOf(payload, fromS);
+  const plain = (spans: typeof errors) => spans.map(([startS, endS]) => [startS, endS] as const);
+  return { view, offsets, gaps, errors: plain(errors), events: plain(events) };
+}
+
+function drawAll(container: HTMLElement, payload: ValvePayload, report: ReportPayload, view: View): uPlot[] {
   const { fromS, offsets } = report;
-  const payload = JSON.parse(
-    document.getElementById(container.dataset['valve'] ?? '')?.textContent ?? '{}',
-  ) as ValvePayload;
   const times = timesOf(payload, fromS);
   const context = { offsets, ...spansOf(payload, fromS) };
-  const errors = context.errors.map(([startS, endS]) => [startS, endS] as const);
+  const common = surroundings(payload, report, view);
   return [...container.querySelectorAll('figure')].flatMap((figure, index) => {
     const chart = payload.charts[index];
     const plot = figure.querySelector<HTMLElement>('.plot');
     const output = figure.querySelector('output');
     if (!chart || !plot || !output) return [];
     const resting = output.textContent;
-    const bars = chart.kind === 'bars' ? barsOf(chart, fromS) : [];
+    const hours: Bar[] = chart.kind === 'bars' ? barsOf(chart, fromS) : [];
     const around = {
-      ...{ view, offsets, gaps: context.gaps, errors },
+      ...common,
       onCursor: (u: uPlot, timeS: number | null): void => {
         const text =
           timeS === null
             ? resting
             : chart.kind === 'bars'
-              ? barsReadout(bars, timeS, context)
+              ? barsReadout(barsShown(hours, view, offsets), timeS, context)
               : linesReadout(chart, u, timeS, context);
         if (output.textContent !== text) output.textContent = text;
       },
     };
-    return [chart.kind === 'bars' ? drawBars(plot, chart, fromS, around) : drawLines(plot, chart, times, around)];
+    return [chart.kind === 'bars' ? drawBars(plot, hours, around) : drawLines(plot, chart, times, around)];
   });
 }

@@ -6,7 +6,7 @@ import { clockText, dayText, spanText, timeText, wallOf, type ZoneOffsets } from
 import { zoneOffsets } from './zone.ts';
 
 /** What a piece of the page needs to speak of times: all in the report's zone. */
-export interface Wording {
+export interface Messages {
   offsets: ZoneOffsets;
   /** `Mon 16 Nov 13:45` */
   time: (timeUs: Micros) => string;
@@ -14,9 +14,11 @@ export interface Wording {
   date: (timeUs: Micros) => string;
   /** `Mon 16 Nov 03:00 – 06:15` */
   span: (span: Span) => string;
+  /** the same, of seconds */
+  spanS: (fromS: number, toS: number) => string;
 }
 
-export function createWording(data: ReportData): Wording {
+export function createMessages(data: ReportData): Messages {
   // A valve that was silent for months, or a last success long ago, is spoken of too.
   const times = [data.fromUs, data.toUs, data.generatedUs];
   for (const run of [data.newestRun, data.lastSuccess]) if (run) times.push(run.startedUs);
@@ -29,6 +31,7 @@ export function createWording(data: ReportData): Wording {
       const wallS = wallOf(offsets, epochSeconds(timeUs));
       return `${dayText(wallS)} ${new Date(wallS * 1000).getUTCFullYear()} ${clockText(wallS)}`;
     },
+    spanS: (fromS, toS) => spanText(offsets, fromS, toS),
     span: ({ fromUs, toUs }) => spanText(offsets, epochSeconds(fromUs), epochSeconds(toUs)),
   };
 }
@@ -50,13 +53,6 @@ export function sentence(text: string): string {
 
 export function valveName(valve: ValveReport): string {
   return printable(valve.label, NAME_LENGTH);
-}
-
-/** Thousands apart, by a space that takes no sides on commas: `12 345.6`. */
-export function grouped(decimal: string): string {
-  const [whole = '', fraction] = decimal.split('.');
-  const apart = whole.replace(/\B(?=(\d{3})+$)/g, '\u202f');
-  return fraction === undefined ? apart : `${apart}.${fraction}`;
 }
 
 /** Rounded down, so that 100 % means that nothing is missing; null: nothing was expected. */
