@@ -3,8 +3,9 @@
 --   psql -v ON_ERROR_STOP=1 -f scripts/partition.sql
 --
 -- All rows there are become the first partition, tasmart_data_table_history, up to the end of this month: nothing is
--- copied. The name, the columns, ids, primary key, indexes, grants, comments and all views stay; tasmart and everything
--- that reads the table notice nothing. It is one transaction, under a lock, as long as reading the table once takes.
+-- copied. The name, the columns, ids, primary key, indexes, grants, comments, tasmart's own trigger and all views stay;
+-- tasmart and everything that reads the table notice nothing. It is one transaction, under a lock, as long as reading the
+-- table once takes.
 --
 --   select tasmart_add_partitions();     every month: partitions for the next three; also those that were forgotten
 --   select tasmart_split_history();      at leisure, again and again: gives the oldest month of the history a partition
@@ -42,11 +43,21 @@ begin
   );
   execute format(
     'with moved as (delete from %s where "timestamp" >= $1 and "timestamp" < $2 returning *)
-     insert into %I select * from moved',
+     insert into %I select * from moved order by tasmart_id, "timestamp"', -- a valve's readings lie together then
     source, name
   )
   using tasmart_month_seconds(month), tasmart_month_seconds((month + interval '1 month')::date);
   return name;
+end
+$$;
+
+-- The settings of sql/0015_energy.sql. They belong to tables that hold rows, and "like" does not copy them.
+create function tasmart_set_autovacuum(partition text) returns void
+language plpgsql set search_path from current as $$
+begin
+  execute format(
+    'alter table %I set (autovacuum_vacuum_insert_scale_factor = 0.01, autovacuum_analyze_scale_factor = 0.02)', partition
+  );
 end
 $$;
 
@@ -58,6 +69,7 @@ begin
     'alter table tasmart_data_table attach partition %I for values from (%s) to (%s)',
     partition, coalesce(from_seconds::text, 'minvalue'), to_seconds
   );
+  perform tasmart_set_autovacuum(partition);
 end
 $$;
 
@@ -141,7 +153,8 @@ begin
     join pg_class on pg_class.oid = ev_class
     where classid = 'pg_rewrite'::regclass and refobjid = old and relkind = 'm'
     union all
-    select format('trigger %I', tgname) from pg_trigger where tgrelid = old and not tgisinternal
+    select format('trigger %I', tgname) from pg_trigger
+    where tgrelid = old and not tgisinternal and tgname <> 'tasmart_mark_unjudged'
     union all
     select format('row-level security policy %I', polname) from pg_policy where polrelid = old
     union all
@@ -177,6 +190,9 @@ begin
     join pg_class on pg_class.oid = ev_class
     where classid = 'pg_rewrite'::regclass and refobjid = old and relkind = 'v'
   ) || array(
+    -- Fires for rows that are inserted through the parent, into whichever partition.
+    select pg_get_triggerdef(oid) from pg_trigger where tgrelid = old and tgname = 'tasmart_mark_unjudged'
+  ) || array(
     select format('alter table tasmart_data_table owner to %I', pg_get_userbyid(relowner)) from pg_class where oid = old
     union all
     select format('comment on table tasmart_data_table is %L', obj_description(old, 'pg_class'))
@@ -201,6 +217,7 @@ begin
   loop
     execute statement;
   end loop;
+  drop trigger if exists tasmart_mark_unjudged on tasmart_data_table;
   alter table tasmart_data_table alter column id drop identity;
   alter table tasmart_data_table rename to tasmart_data_table_history;
   create table tasmart_data_table (
@@ -216,6 +233,7 @@ begin
 
   perform tasmart_attach('tasmart_data_table_history', null, history_end);
   create table tasmart_data_table_default partition of tasmart_data_table default;
+  perform tasmart_set_autovacuum('tasmart_data_table_default');
   perform tasmart_add_partitions();
 end
 $$;

@@ -105,9 +105,9 @@ program
 
 program
   .command('verify')
-  .description('whether the kWh of a span add up, per valve and register, and whether the counters look sound')
-  .requiredOption('--from <time>', 'RFC 3339, a local date or date-time, or 24h, 7d (ago)')
-  .requiredOption('--to <time>', 'likewise')
+  .description('whether the stored kWh are what the readings give, and the counters agree with measured power')
+  .option('--from <time>', 'RFC 3339, a local date or date-time, or 24h, 7d (ago)', '30d')
+  .option('--to <time>', 'likewise (default: now)')
   .addOption(valves)
   .addOption(format())
   .action(action(() => import('./commands/verify.ts')));

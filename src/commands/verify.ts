@@ -1,6 +1,109 @@
-import { KnownError } from '../domain/errors.ts';
+import { loadConsumption, type Consumption, type MeteredValve } from '../database/consumption.ts';
+import type { Database } from '../database/connection.ts';
+import { loadStoredLimits, loadUnjudged } from '../database/energy.ts';
+import { withDatabase } from '../database/open.ts';
+import { EXIT_STATUS } from '../domain/errors.ts';
+import { US_PER_DAY, type Span } from '../domain/time.ts';
+import { rejudge } from '../energy/bookkeeping.ts';
+import { sumBucket } from '../energy/buckets.ts';
+import { comparePower } from '../energy/plausibility.ts';
+import type { Limits, QuarterHour } from '../energy/types.ts';
+import { createValveProgress } from '../reporting/progress.ts';
+import { isSound, verdictOf, verifyFormat, type Difference, type Verification } from '../reporting/verify.ts';
+import { meteredValves } from './consumption.ts';
+import type { CommandContext, OutputFormat } from './context.ts';
+import { configuredLimits, judgeStored } from './judging.ts';
+import { createLog, isForPeople } from './log.ts';
+import { OPEN_OPTIONS } from './package.ts';
+import { loadConfig } from './settings.ts';
+import { parseSpan } from './time.ts';
 
-/** `tasmart verify`: being rewritten. */
-export function run(): Promise<number> {
-  return Promise.reject(new KnownError('usage', 'verify is being rewritten'));
+export interface VerifyOptions {
+  from: string;
+  to?: string;
+  valve?: string[];
+  format: OutputFormat;
+}
+
+interface VerifiedSpan extends Span {
+  timezone: string;
+}
+
+/**
+ * `tasmart verify`: whether the stored kWh are what the readings give, and whether the counters agree with measured
+ * power. Exit 1 where either disagrees, and where there is no reading to compare.
+ */
+export async function run(options: VerifyOptions, context: CommandContext): Promise<number> {
+  const { globals, signal, giveUp } = context;
+  const log = await createLog(globals);
+  const config = await loadConfig(globals, ['database'], log);
+  const { timezone } = config;
+  const span = { ...parseSpan(options, timezone, Date.now() * 1000), timezone };
+  const terminal = process.stderr.isTTY && isForPeople(globals) ? process.stderr : null;
+  const progress = createValveProgress(terminal, log, 'verifying');
+  const verified: Verification[] = [];
+  await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
+    await judgeStored(database, config, log, context);
+    const limits = (await loadStoredLimits(database)) ?? configuredLimits(config);
+    const valves = await meteredValves(database, options.valve ?? []);
+    try {
+      for (const valve of valves) {
+        signal.throwIfAborted();
+        verified.push(await verifyValve(database, valve, span, limits));
+        progress.update(verified.length, valves.length);
+      }
+    } finally {
+      progress.stop();
+    }
+  });
+  process.stdout.write(verifyFormat(options.format, verified, timezone));
+  if (isSound(verified)) return 0;
+  log.error(verdictOf(verified));
+  return EXIT_STATUS.check;
+}
+
+const BUCKETS = ['15min', 'hour', 'day'] as const;
+
+/** In one snapshot: a poll may store readings meanwhile. */
+async function verifyValve(
+  database: Database,
+  valve: MeteredValve,
+  span: VerifiedSpan,
+  limits: Limits,
+): Promise<Verification> {
+  return database.transaction(async () => {
+    await database.query('set transaction isolation level repeatable read, read only');
+    const isJudged = !(await loadUnjudged(database)).includes(valve.id);
+    // A day before, so that the quarter of an hour in which the span begins is drawn whole.
+    const judged = await rejudge(database, valve.id, span.fromUs - US_PER_DAY, limits);
+    const { readings, results } = judged ?? { readings: [], results: [] };
+    const differences: Difference[] = [];
+    let quarterHours = 0;
+    for (const bucket of isJudged ? BUCKETS : []) {
+      const stored = await loadConsumption(database, valve.id, { ...span, bucket });
+      if (bucket === '15min') quarterHours = stored.filter(({ kwh }) => kwh !== null).length;
+      for (const part of stored) {
+        const own = results.find(({ regime }) => regime === part.regime);
+        const difference = compareBucket(part, own?.quarters ?? []);
+        if (difference) differences.push({ bucket, ...difference });
+      }
+    }
+    const inSpan = readings.filter(({ timeUs }) => timeUs >= span.fromUs && timeUs < span.toUs);
+    const comparison = comparePower(readings, results, span, limits);
+    return { valve, isJudged, readings: inSpan.length, quarterHours, differences, comparison };
+  });
+}
+
+/** Null: they agree. */
+function compareBucket(stored: Consumption, quarters: readonly QuarterHour[]): Omit<Difference, 'bucket'> | null {
+  const { microKwh, coveredSeconds, quality } = sumBucket(quarters, { fromUs: stored.startUs, toUs: stored.endUs });
+  const seconds = (stored.endUs - stored.startUs) / 1e6;
+  const recomputed = { kwh: microKwh === null ? null : microKwh / 1e6, coverage: coveredSeconds / seconds, quality };
+  const kwh = stored.kwh === null ? null : Number(stored.kwh);
+  const coverage = Number(stored.coverage);
+  const agrees =
+    kwh === recomputed.kwh && Math.abs(coverage - recomputed.coverage) < 1e-6 && stored.quality === quality;
+  if (agrees) return null;
+  const { regime, startUs } = stored;
+  return { regime, startUs, stored: { kwh, coverage, quality: stored.quality }, recomputed };
 }

@@ -260,7 +260,7 @@ async function deleteFromScratch(database: Database, results: readonly CounterRe
 async function storeQuarters(database: Database, results: readonly CounterResult[]): Promise<void> {
   if (results.length === 0) return;
   const totals = await loadTotals(database, results);
-  const days = results.flatMap((result) => daysOf(result, totals.get(keyOf(result)) ?? NO_TOTALS));
+  const days = results.flatMap((result) => daysOf(result, totals.get(keyOf(result)) ?? null));
   await database.query(
     `insert into tasmart_energy (tasmart_id, regime, day, micro_kwh, covered_seconds, quality, flaws_before)
      select tasmart_id, regime, day,
@@ -305,7 +305,7 @@ function keyOf({ tasmartId, regime }: Pick<CounterResult, 'tasmartId' | 'regime'
   return `${tasmartId} ${regime}`;
 }
 
-/** The totals where each result's first quarter of an hour begins; of results from scratch there are none. */
+/** The totals where each result's first quarter of an hour begins, if its counter has a curve before. */
 async function loadTotals(database: Database, results: readonly CounterResult[]): Promise<Map<string, Totals>> {
   const joined = results.filter(({ replacesQuartersFromUs }) => replacesQuartersFromUs !== null);
   const rows = await database.query<{
@@ -360,8 +360,10 @@ interface DayPart {
   flaws_before: number[];
 }
 
-function daysOf({ tasmartId, regime, quarters, replacesQuartersFromUs }: CounterResult, totals: Totals): DayPart[] {
+/** @param stored the curve where the first quarter of an hour begins; null: it is the counter's first */
+function daysOf({ tasmartId, regime, quarters }: CounterResult, stored: Totals | null): DayPart[] {
   const days: DayPart[] = [];
+  const totals = stored ?? NO_TOTALS;
   let { microKwh, coveredSeconds } = totals;
   const flaws = [...totals.flaws];
   for (const { startUs, ...quarter } of quarters) {
@@ -380,7 +382,7 @@ function daysOf({ tasmartId, regime, quarters, replacesQuartersFromUs }: Counter
         quality: '',
         flaws_before: isFirst && number > 0 ? totals.flawsBeforeDay : [...flaws],
       };
-      if (isFirst && replacesQuartersFromUs === null) padBeforeFirst(day);
+      if (isFirst && stored === null) padBeforeFirst(day);
       days.push(day);
     }
     microKwh += quarter.microKwh ?? 0;
@@ -444,11 +446,17 @@ export async function loadLimits(database: Database, configured: Limits): Promis
     'insert into tasmart_settings (max_power_kw, interval_minutes) values ($1, $2) on conflict do nothing',
     [configured.maxPowerKw, configured.intervalUs / US_PER_MINUTE],
   );
+  const limits = await loadStoredLimits(database);
+  if (!limits) throw new RangeError('tasmart_settings is empty');
+  return limits;
+}
+
+/** The limits that judged what is stored. Null: nothing is judged yet. @throws DatabaseError */
+export async function loadStoredLimits(database: Database): Promise<Limits | null> {
   const [row] = await database.query<{ max_power_kw: number; interval_minutes: number }>(
     'select max_power_kw, interval_minutes from tasmart_settings',
   );
-  if (!row) throw new RangeError('tasmart_settings is empty');
-  return { maxPowerKw: row.max_power_kw, intervalUs: row.interval_minutes * US_PER_MINUTE };
+  return row ? { maxPowerKw: row.max_power_kw, intervalUs: row.interval_minutes * US_PER_MINUTE } : null;
 }
 
 /** From now on these limits judge. All valves are judged again. A transaction. @throws DatabaseError */

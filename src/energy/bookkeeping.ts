@@ -33,6 +33,8 @@ interface JudgedValve {
 interface Judgement {
   before: JudgedValve;
   after: JudgedValve & { judgedUntilUs: Micros };
+  /** those that the results were made of */
+  readings: readonly StoredReading[];
   results: CounterResult[];
 }
 
@@ -136,6 +138,25 @@ async function restart(database: Database, claimed: ClaimedValve): Promise<Judge
 }
 
 /**
+ * What the judge makes of a valve's stored readings from `fromUs` on. Begins at a checkpoint of a month that ends well
+ * before. Stores nothing. Null: there are no readings since that checkpoint.
+ *
+ * @throws DatabaseError, and what the judge throws
+ */
+export async function rejudge(
+  database: Database,
+  tasmartId: string,
+  fromUs: Micros,
+  limits: Limits,
+): Promise<Pick<Judgement, 'readings' | 'results'> | null> {
+  const state = restartBefore(await loadCheckpoints(database, tasmartId), fromUs);
+  const valve = { tasmartId, judgedUntilUs: newestOf(state), state };
+  const { judgements, failures } = await judgeReadings(database, [valve], Infinity, limits);
+  for (const { error } of failures) throw error;
+  return judgements[0] ?? null;
+}
+
+/**
  * The newest of the states from which a change at `changeUs` can be judged. Empty: from scratch.
  *
  * @param states at the ends of months, oldest first
@@ -228,7 +249,8 @@ async function judgeValveReadings(
     state[regime] = judgement.checkpoint;
     results.push({ tasmartId: before.tasmartId, regime, ...judgement });
   }
-  return { before, after: { tasmartId: before.tasmartId, judgedUntilUs: newest.timeUs, state }, results };
+  const after = { tasmartId: before.tasmartId, judgedUntilUs: newest.timeUs, state };
+  return { before, after, readings: history.readings(), results };
 }
 
 /** Null: the counter has never had a reading. */

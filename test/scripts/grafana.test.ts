@@ -2,6 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { withConnection } from '../../src/database/connection.ts';
+import { US_PER_MINUTE } from '../../src/domain/time.ts';
+import { judgePending } from '../../src/energy/bookkeeping.ts';
 import { REPOSITORY } from '../support/build.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -33,7 +36,12 @@ beforeAll(async () => {
     insert into tasmart_data_table
       (tasmart_id, "timestamp", "time", measured_flow, measured_power, energy_counter_regime_1, energy_counter_regime_2)
     select 'v', at, to_timestamp(at), 10000, 40000, (at - ${FROM}) / 900, 0
-    from generate_series(${FROM}, ${TO} - 900, 900) as at`);
+    from generate_series(${FROM}, ${TO} - 900, 900) as at
+    where at not between ${FROM} + 9000 and ${FROM} + 18000`);
+  const server = { ...database, sslMode: 'disable', sslCaFile: null } as const;
+  await withConnection(server, { applicationName: 'test', giveUp: new AbortController().signal }, async (session) => {
+    await judgePending(session, { intervalUs: 15 * US_PER_MINUTE, maxPowerKw: 1500 });
+  });
 });
 
 afterAll(() => database.drop());
@@ -68,14 +76,46 @@ describe('every query runs against the schema and finds something', () => {
 });
 
 test('the panels show what is stored', async () => {
-  expect(await rowsOf('Energy')).toEqual([{ kwh: '287' }]);
+  expect(await rowsOf('Energy')).toEqual([{ 'regime 1': '287', 'regime 2': '0' }]);
+  expect(await rowsOf('kWh by valve and day')).toMatchObject([
+    { metric: 'Boiler room', kwh: '88' },
+    { metric: 'Boiler room, regime 2', kwh: '0' },
+    { metric: 'Boiler room', kwh: '100' },
+    { metric: 'Boiler room, regime 2', kwh: '0' },
+    { metric: 'Boiler room', kwh: '96' },
+    { metric: 'Boiler room, regime 2', kwh: '0' },
+    { metric: 'Boiler room', kwh: '3' },
+    { metric: 'Boiler room, regime 2', kwh: '0' },
+  ]);
   expect((await rowsOf('kWh per hour')).slice(0, 2)).toMatchObject([
-    { metric: 'register 1', kwh: '4' },
-    { metric: 'register 2', kwh: '0' },
+    { metric: 'regime 1', kwh: '4' },
+    { metric: 'regime 2', kwh: '0' },
   ]);
   expect((await rowsOf('Power'))[0]).toMatchObject({ kW: '4.0000' });
-  expect((await rowsOf('Days that are not simply measured'))[0]).toMatchObject({
-    day: '2026-10-27',
+  expect((await rowsOf('Events: why a counter is not read as it stands'))[0]).toMatchObject({
     valve: 'Boiler room',
+    regime: 1,
+    kind: 'gap',
+    counted_kwh: '12',
   });
+  expect((await rowsOf('Coverage by valve, worst first'))[0]).toMatchObject({
+    valve: 'Boiler room',
+    'covered %': '95.5',
+  });
+});
+
+test('the newest readings are found by the primary key', async () => {
+  const { rawSql } = queries.find(({ title }) => title.startsWith('Valves with a reading')) ?? expect.fail('no panel');
+  await client.query('set enable_seqscan = off');
+  const { rows } = await client.query<{ 'QUERY PLAN': string }>(`explain ${rawSql}`);
+  await client.query('reset enable_seqscan');
+  const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+  expect(plan).toMatch(/Index Cond: .*"timestamp" > /);
+});
+
+test('no question about the whole fleet is asked by more than two panels', () => {
+  const asked = queries.flatMap(({ rawSql }) => /tasmart_consumption\('\w+', [^)]*\)[^)]*\)[^)]*\)/.exec(rawSql) ?? []);
+  expect(asked).toHaveLength(4);
+  const most = Math.max(...asked.map((call) => asked.filter((other) => other === call).length));
+  expect(most).toBeLessThanOrEqual(2);
 });

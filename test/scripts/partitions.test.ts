@@ -56,13 +56,13 @@ async function column<T>(sql: string): Promise<T[]> {
 }
 
 /** A reading a day of one valve, from `first` months after this one's begin for so many days. */
-async function addReadings(first: number, days: number): Promise<void> {
+async function addReadings(first: number, days: number, valve = 'old valve'): Promise<void> {
   await client.query(
     `insert into tasmart_data_table ("timestamp", tasmart_id, "time", energy_counter_regime_1)
-     select extract(epoch from day), 'old valve', day, extract(epoch from day) / 86400 * 50
+     select extract(epoch from day), $3, day, extract(epoch from day) / 86400 * 50
      from generate_series(0, $2 - 1) as n,
        lateral (select (date_trunc('month', now() at time zone 'UTC') + make_interval(months => $1, days => n)) at time zone 'UTC') as days (day)`,
-    [first, days],
+    [first, days, valve],
   );
 }
 
@@ -77,6 +77,11 @@ async function months(...offsets: number[]): Promise<string[]> {
     `select to_char(now() at time zone 'UTC' + make_interval(months => n), 'YYYY_MM') from unnest(array[${list}]) as n`,
   );
 }
+
+/** The settings of each table that holds rows. */
+const SETTINGS = `
+  select distinct reloptions::text from pg_class
+  where oid in (select relid from pg_partition_tree('tasmart_data_table') where isleaf)`;
 
 const CONSUMPTION = `
   select row_to_json(bucket)::text
@@ -103,11 +108,13 @@ test('the table becomes partitioned by month, and everything that uses it goes o
     return answers;
   };
   const before = await look();
+  const settings = await column(`select reloptions::text from pg_class where oid = 'tasmart_data_table'::regclass`);
 
   await partition();
 
   expect(await look()).toEqual(before);
   expect(await column(PARTITIONS)).toEqual([...(await months(1, 2, 3)), 'default', 'history']);
+  expect(await column(SETTINGS)).toEqual(settings);
   expect(await column(`select has_table_privilege('${role}', 'tasmart_data_table', 'select')`)).toEqual([true]);
   const update = `'${role}', 'tasmart_data_table', 'measured_flow', 'update with grant option'`;
   expect(await column(`select has_column_privilege(${update})`)).toEqual([true]);
@@ -129,6 +136,7 @@ test('the table becomes partitioned by month, and everything that uses it goes o
 
 test('polls store into the months; old months are split off and detached', async () => {
   await addReadings(-3, 80);
+  await addReadings(-3, 5, 'another valve');
   await partition();
   expect((await poll()).stored).toBe(VALVES);
   const before = await column(CONTENT);
@@ -141,13 +149,18 @@ test('polls store into the months; old months are split off and detached', async
   expect(await column(PARTITIONS)).toEqual([...(await months(-3, -2, -1, 0, 1, 2, 3)), 'default']);
   expect(await column(CONTENT)).toEqual(before);
   expect(await column(CONSUMPTION)).toEqual(consumption);
+  const oldest = `tasmart_data_table_${past[0] ?? ''}`;
+  expect(await column(`select tasmart_id from ${oldest} order by ctid limit 6`)).toEqual([
+    ...Array.from({ length: 5 }, () => 'another valve'),
+    'old valve',
+  ]);
 
   expect((await poll()).stored).toBeLessThanOrEqual(VALVES);
   expect(await column(`select count(*)::integer from tasmart_data_table_${past[3] ?? ''}`)).toEqual([
-    (await column<number>(`select count(*)::integer from tasmart_data_table where tasmart_id <> 'old valve'`))[0],
+    (await column<number>(`select count(*)::integer from tasmart_data_table where tasmart_id not like '% valve'`))[0],
   ]);
 
-  await client.query(`alter table tasmart_data_table detach partition tasmart_data_table_${past[0] ?? ''}`);
+  await client.query(`alter table tasmart_data_table detach partition ${oldest}`);
   expect(await column(`select min(id)::integer > 1 from tasmart_data_table where tasmart_id = 'old valve'`)).toEqual([
     true,
   ]);
@@ -169,9 +182,26 @@ test('months whose partition was forgotten get it later, with their rows', async
   expect(await column('select tasmart_add_partitions(5)')).toEqual([]);
 });
 
+test('readings that another program inserts are marked as unjudged, whatever partition they go to', async () => {
+  await addReadings(-3, 80);
+  await poll();
+  await partition();
+  expect(await column('select tasmart_id from tasmart_unjudged')).toEqual([]);
+  await addReadings(-2, 1, 'in the history');
+  await addReadings(1, 1, 'in a month');
+  await addReadings(20, 1, 'in the default');
+  expect(await column('select tasmart_id from tasmart_unjudged order by 1')).toEqual([
+    'in a month',
+    'in the default',
+    'in the history',
+  ]);
+});
+
 test('what could not be carried over is named, and nothing is touched', async () => {
   await client.query('create materialized view totals as select count(*) from tasmart_data_table');
-  await expect(partition()).rejects.toThrow('materialized view totals');
+  await client.query(`create function ours() returns trigger language plpgsql as 'begin return null; end'`);
+  await client.query('create trigger ours after insert on tasmart_data_table execute function ours()');
+  await expect(partition()).rejects.toThrow('materialized view totals, trigger ours');
   await client.query('rollback');
   expect(await column(`select relkind from pg_class where relname = 'tasmart_data_table'`)).toEqual(['r']);
   expect(await column(`select proname from pg_proc where proname = 'tasmart_add_partitions'`)).toEqual([]);

@@ -1,0 +1,228 @@
+/** Whether the counters of a valve agree with its measured power, and if not, what the cause looks like. Pure. */
+import { US_PER_HOUR, type Micros, type Span } from '../domain/time.ts';
+import { QUARTER_HOUR_US } from './buckets.ts';
+import { isOutage } from './envelope.ts';
+import { REGIMES, type CounterEvent, type Limits, type QuarterHour, type Regime } from './types.ts';
+
+export interface MeteredReading {
+  timeUs: Micros;
+  powerKw: number | null;
+  counters: Record<Regime, number | null>;
+}
+
+/** What the judge made of one counter of the valve. */
+export interface JudgedCounter {
+  regime: Regime;
+  quarters: readonly QuarterHour[];
+  events: readonly CounterEvent[];
+}
+
+export type Finding =
+  /** A reset or a jump to a value that the counter has not shown before. `more`: how many others there are. */
+  | { kind: 'swapped'; regime: Regime; event: CounterEvent; more: number }
+  /** The counter returns to earlier values. `event` null: by too little to be a reset, but again and again. */
+  | { kind: 'restored'; regime: Regime; event: CounterEvent; more: number }
+  | { kind: 'restored'; event: null }
+  /** The counter counts `factor` times the measured energy: 10, 100, 1000, or a fraction of 1. */
+  | { kind: 'unit'; factor: number }
+  | { kind: 'no-counter' | 'stands-still' | 'no-power' }
+  /** Measured power comes to this share of the counter. */
+  | { kind: 'power'; share: number };
+
+export interface Comparison {
+  /** What the curves of both regimes add. */
+  countedKwh: number;
+  /** What measured power comes to. Null: none is known. */
+  powerKwh: number | null;
+  /** By how much they may differ: whole kWh, the sensor's error, and what no sample of power has seen. */
+  toleranceKwh: number;
+  finding: Finding | null;
+}
+
+/** A counter's unfinished kWh at both ends. */
+const ROUNDING_KWH = 2;
+const SENSOR_SHARE = 0.1;
+const SIGMAS = 3;
+const FACTORS = [1000, 100, 10, 0.1, 0.01, 0.001];
+/** Below, a wrong unit cannot be told from a counter that stands still or flickers. */
+const LEAST_FOR_UNIT_KWH = ROUNDING_KWH + 1;
+/** One jump may happen to be a thousand times the energy measured. */
+const JUMPS_OF_A_WRONG_UNIT = 5;
+
+/** Compares within the part of the span that has readings and is decided. */
+export function comparePower(
+  readings: readonly MeteredReading[],
+  counters: readonly JudgedCounter[],
+  span: Span,
+  limits: Limits,
+): Comparison {
+  const within = decidedPart(readings, counters, span);
+  const countedKwh = counters.reduce((sum, { quarters }) => sum + countedIn(quarters, within), 0);
+  const power = integratePower(readings, within, limits);
+  if (power === null) {
+    return { countedKwh, powerKwh: null, toleranceKwh: 0, finding: breakOf(readings, counters, within) };
+  }
+  const unseenKwh = SIGMAS * power.sigmaKwh + power.unknownKwh;
+  const compared = { countedKwh, powerKwh: power.kwh, unseenKwh, greatestKw: power.greatestKw };
+  return {
+    countedKwh,
+    powerKwh: power.kwh,
+    toleranceKwh: tolerance(countedKwh, power.kwh, unseenKwh),
+    finding:
+      unitOf(counters, within, compared) ??
+      breakOf(readings, counters, within) ??
+      differenceOf(readings, counters, within, compared),
+  };
+}
+
+interface Compared {
+  countedKwh: number;
+  powerKwh: number;
+  /** What no sample of power has seen. */
+  unseenKwh: number;
+  greatestKw: number;
+}
+
+function tolerance(countedKwh: number, powerKwh: number, unseenKwh: number): number {
+  return ROUNDING_KWH + SENSOR_SHARE * Math.max(countedKwh, powerKwh) + unseenKwh;
+}
+
+function agree(countedKwh: number, powerKwh: number, unseenKwh: number): boolean {
+  return Math.abs(countedKwh - powerKwh) <= tolerance(countedKwh, powerKwh, unseenKwh);
+}
+
+/** On edges of quarters of an hour. Empty where nothing is decided. */
+function decidedPart(readings: readonly MeteredReading[], counters: readonly JudgedCounter[], span: Span): Span {
+  const undecided = counters.flatMap(({ events }) => events.filter(({ kind }) => kind === 'undecided'));
+  const oldestUs = readings[0]?.timeUs ?? Infinity;
+  const newestUs = readings.at(-1)?.timeUs ?? -Infinity;
+  const fromUs = Math.ceil(Math.max(span.fromUs, oldestUs) / QUARTER_HOUR_US) * QUARTER_HOUR_US;
+  const endUs = Math.min(span.toUs, newestUs, ...undecided.map((event) => event.fromUs));
+  return { fromUs, toUs: Math.max(fromUs, Math.floor(endUs / QUARTER_HOUR_US) * QUARTER_HOUR_US) };
+}
+
+function countedIn(quarters: readonly QuarterHour[], { fromUs, toUs }: Span): number {
+  const inside = quarters.filter(({ startUs }) => startUs >= fromUs && startUs < toUs);
+  return inside.reduce((sum, { microKwh }) => sum + (microKwh ?? 0), 0) / 1e6;
+}
+
+interface PowerIntegral {
+  kwh: number;
+  /** Standard deviation of what lies between two samples, judged by how much neighbours differ. */
+  sigmaKwh: number;
+  /** What may have passed in outages. */
+  unknownKwh: number;
+  greatestKw: number;
+}
+
+/** Straight lines between the samples, across outages too. Null: fewer than two samples. */
+function integratePower(readings: readonly MeteredReading[], within: Span, limits: Limits): PowerIntegral | null {
+  const samples = readings.flatMap(({ timeUs, powerKw }) =>
+    powerKw === null ? [] : [{ timeUs, kw: Math.min(Math.abs(powerKw), limits.maxPowerKw) }],
+  );
+  let [kwh, variance, unknownHours, greatestKw, steps] = [0, 0, 0, 0, 0];
+  for (const [i, to] of samples.entries()) {
+    const from = samples[i - 1];
+    if (from === undefined || to.timeUs <= within.fromUs || from.timeUs >= within.toUs) continue;
+    const slope = (to.kw - from.kw) / (to.timeUs - from.timeUs);
+    const [startUs, endUs] = [Math.max(from.timeUs, within.fromUs), Math.min(to.timeUs, within.toUs)];
+    const hours = (endUs - startUs) / US_PER_HOUR;
+    kwh += (from.kw + slope * ((startUs + endUs) / 2 - from.timeUs)) * hours;
+    if (isOutage(from.timeUs, to.timeUs, limits)) unknownHours += hours;
+    else variance += (((to.kw - from.kw) / 2) * hours) ** 2;
+    greatestKw = Math.max(greatestKw, from.kw, to.kw);
+    steps++;
+  }
+  if (steps === 0) return null;
+  return { kwh, sigmaKwh: Math.sqrt(variance), unknownKwh: unknownHours * greatestKw, greatestKw };
+}
+
+/** Resets and jumps that no operator has explained. */
+function breaksIn({ events }: JudgedCounter, { fromUs, toUs }: Span): CounterEvent[] {
+  return events.filter(
+    (event) => (event.kind === 'reset' || event.kind === 'jump') && event.toUs > fromUs && event.fromUs < toUs,
+  );
+}
+
+function unitOf(counters: readonly JudgedCounter[], within: Span, compared: Compared): Finding | null {
+  const { powerKwh, unseenKwh } = compared;
+  const breaks = counters.flatMap((counter) => breaksIn(counter, within));
+  const jumps = breaks.filter(({ kind }) => kind === 'jump');
+  if (breaks.length > 0 && jumps.length < JUMPS_OF_A_WRONG_UNIT) return null;
+  // A counter in Wh passes more than any valve could: the judge reads its steps as jumps, and counts power instead.
+  const jumpedKwh = jumps.reduce((sum, jump) => sum + riseOf(jump) - (jump.countedMicroKwh ?? 0) / 1e6, 0);
+  const shownKwh = compared.countedKwh + jumpedKwh;
+  if (agree(shownKwh, powerKwh, unseenKwh) || Math.min(shownKwh, powerKwh) < LEAST_FOR_UNIT_KWH) return null;
+  const fitting = FACTORS.filter((factor) => agree(shownKwh, powerKwh * factor, unseenKwh * factor));
+  return fitting.length === 1 ? { kind: 'unit', factor: fitting[0] ?? 1 } : null;
+}
+
+function riseOf({ fromKwh, toKwh }: CounterEvent): number {
+  return (toKwh ?? 0) - (fromKwh ?? 0);
+}
+
+/** The break that says most: a swapped meter before a restored one, then the first. */
+function breakOf(
+  readings: readonly MeteredReading[],
+  counters: readonly JudgedCounter[],
+  within: Span,
+): Finding | null {
+  const found = counters.flatMap((counter) => {
+    const hasShown = shownBefore(readings, counter.regime);
+    return breaksIn(counter, within).map((event) => {
+      const kind = hasShown(event) ? ('restored' as const) : ('swapped' as const);
+      return { kind, regime: counter.regime, event };
+    });
+  });
+  const worst = found.find(({ kind }) => kind === 'swapped') ?? found[0];
+  return worst ? { ...worst, more: found.length - 1 } : null;
+}
+
+/** Whether the value after a break lies among the values before it. Zeros are no sign of it. Breaks in order of time. */
+function shownBefore(readings: readonly MeteredReading[], regime: Regime) {
+  let [next, lowestKwh, highestKwh] = [0, Infinity, -Infinity];
+  return ({ fromUs, toKwh }: CounterEvent): boolean => {
+    for (let reading = readings[next]; reading && reading.timeUs <= fromUs; reading = readings[++next]) {
+      const kwh = reading.counters[regime];
+      if (kwh === null || kwh === 0) continue;
+      lowestKwh = Math.min(lowestKwh, kwh);
+      highestKwh = Math.max(highestKwh, kwh);
+    }
+    return toKwh !== null && lowestKwh <= toKwh && toKwh <= highestKwh;
+  };
+}
+
+function differenceOf(
+  readings: readonly MeteredReading[],
+  counters: readonly JudgedCounter[],
+  within: Span,
+  { countedKwh, powerKwh, unseenKwh, greatestKw }: Compared,
+): Finding | null {
+  if (agree(countedKwh, powerKwh, unseenKwh)) return null;
+  if (counters.length === 0) return { kind: 'no-counter' };
+  const lostKwh = powerKwh - countedKwh;
+  if (lostKwh > 0 && risenIn(readings, within, greatestKw) - countedKwh >= lostKwh / 2) {
+    return { kind: 'restored', event: null };
+  }
+  if (countedKwh <= ROUNDING_KWH) return { kind: 'stands-still' };
+  if (powerKwh <= ROUNDING_KWH) return { kind: 'no-power' };
+  return { kind: 'power', share: powerKwh / countedKwh };
+}
+
+/** What the counters rise from reading to reading, whatever they fall in between. A spike counts as what could pass. */
+function risenIn(readings: readonly MeteredReading[], { fromUs, toUs }: Span, greatestKw: number): number {
+  let risenKwh = 0;
+  for (const regime of REGIMES) {
+    let before: { timeUs: Micros; kwh: number } | null = null;
+    for (const { timeUs, counters } of readings) {
+      const kwh = counters[regime];
+      if (kwh === null) continue;
+      if (before !== null && before.timeUs >= fromUs && timeUs <= toUs) {
+        const most = ROUNDING_KWH + (greatestKw * (timeUs - before.timeUs)) / US_PER_HOUR;
+        risenKwh += Math.max(0, Math.min(kwh - before.kwh, most));
+      }
+      before = { timeUs, kwh };
+    }
+  }
+  return risenKwh;
+}

@@ -1,0 +1,219 @@
+/** What `tasmart verify` prints. */
+import type { MeteredValve } from '../database/consumption.ts';
+import { count, printable } from '../domain/text.ts';
+import { formatRfc3339, type Micros } from '../domain/time.ts';
+import { valveLabel } from '../domain/valve.ts';
+import type { Comparison, Finding } from '../energy/plausibility.ts';
+import type { Quality, Regime } from '../energy/types.ts';
+import { formatCsv } from './csv.ts';
+import { formatJson } from './json.ts';
+import { formatTable, type Column } from './table.ts';
+import { localTime } from './units.ts';
+
+interface BucketValue {
+  kwh: number | null;
+  coverage: number;
+  quality: Quality;
+}
+
+/** A bucket whose stored value is not what the readings give. */
+export interface Difference {
+  bucket: string;
+  regime: number;
+  startUs: Micros;
+  stored: BucketValue;
+  recomputed: BucketValue;
+}
+
+export interface Verification {
+  valve: MeteredValve;
+  /** false: it has readings that no program has judged, so what is stored cannot be compared */
+  isJudged: boolean;
+  /** in the span */
+  readings: number;
+  /** that were compared, of both regimes */
+  quarterHours: number;
+  differences: readonly Difference[];
+  comparison: Comparison;
+}
+
+function agrees({ isJudged, differences }: Verification): boolean {
+  return isJudged && differences.length === 0;
+}
+
+export function isSound(all: readonly Verification[]): boolean {
+  return all.some(({ readings }) => readings > 0) && all.every((one) => agrees(one) && one.comparison.finding === null);
+}
+
+/** One line. */
+export function verdictOf(all: readonly Verification[]): string {
+  const read = all.filter(({ readings }) => readings > 0);
+  if (read.length === 0) return 'no valve has a reading in this span';
+  const silent = all.length - read.length;
+  const without = silent === 0 ? '' : `; ${count(silent, 'valve')} without a reading`;
+  const wrong = all.filter((one) => !agrees(one)).length;
+  const doubtful = all.filter(({ comparison }) => comparison.finding !== null).length;
+  const quarterHours = all.reduce((sum, one) => sum + one.quarterHours, 0);
+  const what = `${count(quarterHours, 'quarter hour')} of ${count(read.length, 'valve')}`;
+  if (wrong === 0 && doubtful === 0) {
+    return `${what}: the stored kWh are what the readings give, and the counters agree with measured power${without}`;
+  }
+  const problems = [
+    wrong === 0 ? null : `the stored kWh of ${count(wrong, 'valve')} are not what the readings give`,
+    doubtful === 0 ? null : `${count(doubtful, 'counter')} ${doubtful === 1 ? 'disagrees' : 'disagree'} with power`,
+  ];
+  return `${what}: ${problems.filter((problem) => problem !== null).join('; ')}${without}`;
+}
+
+export function verifyFormat(format: 'table' | 'json' | 'csv', all: readonly Verification[], timezone: string): string {
+  if (format === 'table') return verifyTable(all, timezone);
+  const rows = all.map((one) => fields(one, timezone));
+  if (format === 'json') return formatJson(rows);
+  return formatCsv(
+    FIELDS,
+    rows.map((row) => FIELDS.map((name) => row[name])),
+  );
+}
+
+const COLUMNS: Column[] = [
+  { heading: '' },
+  { heading: 'valve' },
+  { heading: 'readings', align: 'right' },
+  { heading: 'kWh', align: 'right' },
+  { heading: 'by power', align: 'right' },
+  { heading: '±', align: 'right' },
+];
+
+function verifyTable(all: readonly Verification[], timezone: string): string {
+  const rows = all.map((one) => {
+    const { countedKwh, powerKwh, toleranceKwh } = one.comparison;
+    return [
+      isSound([one]) ? '✓' : one.readings === 0 && agrees(one) ? '–' : '✗',
+      printable(valveLabel(one.valve), 32),
+      String(one.readings),
+      countedKwh.toFixed(1),
+      powerKwh === null ? '–' : powerKwh.toFixed(1),
+      powerKwh === null ? '' : toleranceKwh.toFixed(1),
+    ];
+  });
+  const problems = all.flatMap((one) =>
+    messagesOf(one, timezone).map((message) => `${printable(valveLabel(one.valve), 32)}: ${message}\n`),
+  );
+  const mark = isSound(all) ? '✓' : '✗';
+  const parts = [all.length > 0 ? formatTable(COLUMNS, rows) : '', problems.join(''), `${mark} ${verdictOf(all)}\n`];
+  return parts.filter((part) => part !== '').join('\n');
+}
+
+function messagesOf(one: Verification, timezone: string): string[] {
+  const { finding } = one.comparison;
+  return [
+    one.isJudged ? null : 'has readings that are not judged yet; "tasmart poll" judges them',
+    differenceText(one.differences, timezone),
+    finding && findingText(finding, one, timezone),
+  ].filter((text) => text !== null);
+}
+
+function differenceText(differences: readonly Difference[], timezone: string): string | null {
+  const [first] = differences;
+  if (!first) return null;
+  const value = ({ kwh, coverage, quality }: BucketValue) =>
+    `${kwh ?? 'no'} kWh, coverage ${Number(coverage.toFixed(6))}, ${quality}`;
+  const { bucket, regime, startUs, stored, recomputed } = first;
+  const where = `regime ${regime}, ${bucket} of ${localTime(startUs, timezone)}`;
+  const others = differences.length > 1 ? ` (and ${count(differences.length - 1, 'other bucket')})` : '';
+  return `${where}: stored ${value(stored)}; the readings give ${value(recomputed)}${others}`;
+}
+
+const UNITS: Record<number, string> = {
+  1000: 'Wh instead of kWh',
+  100: '0.01 kWh instead of kWh',
+  10: '0.1 kWh instead of kWh',
+  0.1: '10 kWh instead of kWh',
+  0.01: '100 kWh instead of kWh',
+  0.001: 'MWh instead of kWh',
+};
+
+function findingText(finding: Finding, one: Verification, timezone: string): string {
+  const { countedKwh, powerKwh } = one.comparison;
+  switch (finding.kind) {
+    case 'swapped':
+    case 'restored':
+      return finding.event === null
+        ? `a restored counter? It falls back again and again, and loses energy: power shows ${kwhText(powerKwh)}, the counter ${kwhText(countedKwh)}`
+        : breakText(finding, finding.event, one, timezone);
+    case 'unit':
+      return `a counter in another unit? It shows ${finding.factor} times the measured energy: ${UNITS[finding.factor] ?? ''}`;
+    case 'no-counter':
+      return `no counter is read, though power shows ${kwhText(powerKwh)}`;
+    case 'stands-still':
+      return `the counter stands still though power is measured: ${kwhText(powerKwh)}`;
+    case 'no-power':
+      return `the counter counts though no power is measured: ${kwhText(countedKwh)}`;
+    case 'power':
+      return `measured power comes to ${Math.round(finding.share * 100)} % of the counter: a wrong counter or sensor?`;
+  }
+}
+
+function breakText(
+  { kind, regime, more }: { kind: 'swapped' | 'restored'; regime: Regime; more: number },
+  { kind: eventKind, fromUs, toUs, fromKwh, toKwh }: NonNullable<Extract<Finding, { kind: 'restored' }>['event']>,
+  { valve }: Verification,
+  timezone: string,
+): string {
+  const guess = kind === 'swapped' ? 'a swapped meter?' : 'a restored counter?';
+  const verb = eventKind === 'reset' ? 'fell' : 'jumped';
+  const value = kind === 'restored' ? ', a value that it had shown before' : '';
+  const when = `between ${localTime(fromUs, timezone)} and ${localTime(toUs, timezone)}`;
+  const others = more > 0 ? `, and broke ${count(more, 'more time', 'more times')}` : '';
+  const name = printable(valve.shortSn ?? valve.id);
+  const remedy = `tasmart correct ${name} --replaced --at ${formatRfc3339(toUs)} --note <text>`;
+  return `${guess} Regime ${regime} ${verb} from ${kwhText(fromKwh)} to ${kwhText(toKwh)}${value}, ${when}${others}; if it was replaced: ${remedy}`;
+}
+
+function kwhText(kwh: number | null): string {
+  return kwh === null ? 'nothing' : `${Math.round(kwh)} kWh`;
+}
+
+const FIELDS = [
+  'tasmart_id',
+  'short_sn',
+  'user_id',
+  'backend_ref',
+  'readings',
+  'quarter_hours',
+  'differences',
+  'counted_kwh',
+  'power_kwh',
+  'tolerance_kwh',
+  'agrees',
+  'finding',
+  'message',
+] as const;
+
+function fields(
+  one: Verification,
+  timezone: string,
+): Record<(typeof FIELDS)[number], string | number | boolean | null> {
+  const { valve, comparison } = one;
+  const messages = messagesOf(one, timezone);
+  return {
+    tasmart_id: valve.id,
+    short_sn: valve.shortSn,
+    user_id: valve.userId,
+    backend_ref: valve.backendRef,
+    readings: one.readings,
+    quarter_hours: one.quarterHours,
+    differences: one.differences.length,
+    counted_kwh: rounded(comparison.countedKwh),
+    power_kwh: comparison.powerKwh === null ? null : rounded(comparison.powerKwh),
+    tolerance_kwh: rounded(comparison.toleranceKwh),
+    agrees: agrees(one),
+    finding: comparison.finding?.kind ?? null,
+    message: messages.length > 0 ? messages.join('; ') : null,
+  };
+}
+
+/** Without the noise of adding doubles. */
+function rounded(kwh: number): number {
+  return Number(kwh.toFixed(6));
+}

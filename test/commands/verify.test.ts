@@ -1,0 +1,153 @@
+/** `tasmart verify`: the stored kWh against the readings, and the counters against measured power. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { runCli, type CliResult } from '../support/cli.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+
+const START_MS = Date.UTC(2026, 9, 19);
+const QUARTER_MS = 15 * 60_000;
+const DAY = 96;
+const SPAN = ['--from', '2026-10-19T00:00:00Z', '--to', '2026-10-24T00:00:00Z'];
+
+let database: TestDatabase;
+beforeEach(async () => {
+  database = await freshDatabase();
+});
+afterEach(() => database.drop());
+
+function verify(...args: string[]): Promise<CliResult> {
+  return runCli(['verify', ...SPAN, ...args], { env: { DATABASE_URL: database.url } });
+}
+
+type Shown = [kwh: number | null, kw: number | null] | null;
+
+/** A reading per quarter of an hour for six days. Null: none. */
+async function readings(valve: string, at: (quarter: number) => Shown): Promise<void> {
+  const client = await database.client();
+  const rows = Array.from({ length: 6 * DAY }, (_, quarter) => ({
+    time: new Date(START_MS + quarter * QUARTER_MS).toISOString(),
+    shown: at(quarter),
+  })).flatMap(({ time, shown }) =>
+    shown === null ? [] : [{ time, kwh: shown[0], dw: shown[1] && shown[1] * 10_000 }],
+  );
+  await client.query(
+    `insert into tasmart_data_table (tasmart_id, "timestamp", "time", energy_counter_regime_1, measured_power)
+     select $1, extract(epoch from time), time, kwh, dw
+     from json_to_recordset($2::json) as reading (time timestamptz, kwh bigint, dw integer)`,
+    [valve, JSON.stringify(rows)],
+  );
+}
+
+/** 4 kW: one kWh per quarter of an hour. */
+const counted = (quarter: number): number => 1000 + quarter;
+
+interface Line {
+  tasmart_id: string;
+  agrees: boolean;
+  differences: number;
+  finding: string | null;
+  message: string | null;
+}
+
+async function findings(): Promise<{ code: number | null; lines: Line[] }> {
+  const { code, stdout } = await verify('--format', 'json');
+  return { code, lines: JSON.parse(stdout) as Line[] };
+}
+
+test('sound valves agree, with outages and with glitches that were left out', async () => {
+  await readings('gaps', (quarter) => (quarter % 50 > 40 ? null : [counted(quarter), 4]));
+  await readings('glitches', (quarter) => [quarter % 100 === 7 ? 0 : counted(quarter), 4]);
+  await readings('sound', (quarter) => [counted(quarter), 4]);
+  await readings('spike', (quarter) => [quarter === 200 ? 900_000 : counted(quarter), 4]);
+  const { code, stdout, stderr } = await verify();
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toBe(
+    [
+      '   valve     readings    kWh  by power      ±',
+      '✓  gaps           399  480.0     480.0  140.0',
+      '✓  glitches       480  480.0     480.0   50.0',
+      '✓  sound          480  480.0     480.0   50.0',
+      '✓  spike          480  480.0     480.0   50.0',
+      '',
+      '✓ 1920 quarter hours of 4 valves: the stored kWh are what the readings give, and the counters agree with measured power',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('a stored quarter of an hour that was altered is found, and so is an altered day', async () => {
+  await readings('altered', (quarter) => [counted(quarter), 4]);
+  await readings('sound', (quarter) => [counted(quarter), 4]);
+  expect((await verify()).code).toBe(0);
+  const client = await database.client();
+  await client.query(
+    `update tasmart_energy set micro_kwh[50] = micro_kwh[50] + 5 where tasmart_id = 'altered' and day = '2026-10-20'`,
+  );
+  const { code, stdout, stderr } = await verify();
+  expect(code).toBe(1);
+  expect(stdout).toContain(
+    'altered: regime 1, 15min of 2026-10-20 14:00:00: stored 1.000005 kWh, coverage 1, measured; ' +
+      'the readings give 1 kWh, coverage 1, measured (and 1 other bucket)',
+  );
+  expect(stdout.trimEnd().split('\n').at(-1)).toBe(
+    '✗ 960 quarter hours of 2 valves: the stored kWh of 1 valve are not what the readings give',
+  );
+  expect(stderr).not.toBe('');
+
+  await client.query(
+    `update tasmart_energy set micro_kwh[50] = micro_kwh[50] - 5, flaws_before = '{0,0,0,1}'
+     where tasmart_id = 'altered' and day = '2026-10-20'`,
+  );
+  expect((await findings()).lines).toMatchObject([
+    { tasmart_id: 'altered', agrees: false, finding: null },
+    { tasmart_id: 'sound', agrees: true, finding: null },
+  ]);
+});
+
+test('what looks wrong with a counter is called by name', async () => {
+  await readings('1 sound', (quarter) => [counted(quarter), 4]);
+  await readings('2 stands still', () => [1000, 4]);
+  await readings('3 no power', (quarter) => [counted(quarter), 0]);
+  await readings('4 half the power', (quarter) => [counted(quarter), 2]);
+  await readings('5 swapped', (quarter) => [quarter < 200 ? counted(quarter) : quarter - 190, 4]);
+  await readings('6 restored after an outage', (quarter) => {
+    if (quarter >= 200 && quarter < 216) return null;
+    return [counted(quarter) - (quarter < 200 ? 0 : 28), 4];
+  });
+  await readings('7 restored again and again', (quarter) => [1000 + (quarter % 3), 4]);
+  await readings('8 Wh', (quarter) => [1_000_000 + 1000 * quarter, 4]);
+  await readings('9 Wh, little', (quarter) => [1_000_000 + 10 * quarter, 0.04]);
+  await readings('MWh', (quarter) => [1000 + Math.floor(quarter / 25), 160]);
+  await readings('null', () => [null, 4]);
+  const { code, lines } = await findings();
+  expect(code).toBe(1);
+  expect(lines.map(({ tasmart_id: valve, agrees, finding }) => [valve, agrees, finding])).toEqual([
+    ['1 sound', true, null],
+    ['2 stands still', true, 'stands-still'],
+    ['3 no power', true, 'no-power'],
+    ['4 half the power', true, 'power'],
+    ['5 swapped', true, 'swapped'],
+    ['6 restored after an outage', true, 'restored'],
+    ['7 restored again and again', true, 'restored'],
+    ['8 Wh', true, 'unit'],
+    ['9 Wh, little', true, 'unit'],
+    ['MWh', true, 'unit'],
+    ['null', true, 'no-counter'],
+  ]);
+  const messages = Object.fromEntries(lines.map(({ tasmart_id: valve, message }) => [valve, message]));
+  expect(messages['5 swapped']).toBe(
+    'a swapped meter? Regime 1 fell from 1199 kWh to 10 kWh, between 2026-10-21 03:45:00 and 2026-10-21 04:00:00; ' +
+      'if it was replaced: tasmart correct 5 swapped --replaced --at 2026-10-21T02:00:00.000000Z --note <text>',
+  );
+  expect(messages['8 Wh']).toBe(
+    'a counter in another unit? It shows 1000 times the measured energy: Wh instead of kWh',
+  );
+});
+
+test('a span without a reading is no proof of anything', async () => {
+  await readings('a valve', (quarter) => [counted(quarter), 4]);
+  const args = ['verify', '--from', '2026-09-01', '--to', '2026-09-02'];
+  const { code, stdout, stderr } = await runCli(args, { env: { DATABASE_URL: database.url } });
+  expect(code).toBe(1);
+  expect(stdout).toContain('✗ no valve has a reading in this span\n');
+  expect(stderr).toContain('no valve has a reading in this span');
+});
