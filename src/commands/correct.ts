@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import type { Config } from '../config/config.ts';
 import { loadConsumption, loadMeteredValves, type Consumption, type MeteredValve } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
-import { forgetJudgements, loadExtent, loadLimits } from '../database/energy.ts';
+import { forgetJudgements, loadExtent, loadLimits, lockJudgement } from '../database/energy.ts';
 import {
   hasReading,
   insertCorrection,
@@ -226,6 +226,7 @@ async function judgeAgain(
 ): Promise<string> {
   const limits = await loadLimits(database, configuredLimits(config));
   return database.transaction(async () => {
+    await lockJudgement(database, valve.id);
     const before = await loadDays(database, valve, config);
     await change();
     await forgetJudgements(database, valve.id);

@@ -485,6 +485,11 @@ export async function loadCurveTotals(database: Database): Promise<Map<string, s
   return new Map(rows.map((row) => [row.counter, row.micro_kwh]));
 }
 
+/** Waits for whoever judges the valve, and keeps others from it until the transaction ends. */
+export async function lockJudgement(database: Database, tasmartId: string): Promise<void> {
+  await database.query('select from tasmart_judgements where tasmart_id = $1 for no key update', [tasmartId]);
+}
+
 /**
  * Marks all readings of a valve (null: of all valves) as unjudged. A part of a transaction.
  *

@@ -111,10 +111,13 @@ function changeOf(before: readonly Consumption[], after: readonly Consumption[],
   });
   const [first, last] = [changed[0], changed.at(-1)];
   if (first === undefined || last === undefined) return ': nothing changed';
-  const kwhOf = (some: ReadonlyMap<Micros, Consumption>) => {
+  const [kwhBefore, kwhNow] = [known, left].map((some) => {
     const within = days.filter((startUs) => first <= startUs && startUs <= last);
     return kwhText(sumDecimals(within.map((startUs) => some.get(startUs)?.kwh ?? null)), 'day');
-  };
+  });
   const [from, to] = [first, last].map((startUs) => local(startUs, timezone).toFormat('yyyy-LL-dd'));
-  return `, ${from === to ? from : `${from} to ${to}`}: ${kwhOf(known)} kWh before, ${kwhOf(left)} kWh now`;
+  const span = from === to ? from : `${from} to ${to}`;
+  if (kwhBefore !== kwhNow) return `, ${span}: ${kwhBefore} kWh before, ${kwhNow} kWh now`;
+  const qualities = new Set(changed.map((startUs) => left.get(startUs)?.quality ?? 'missing'));
+  return `, ${span}: ${kwhNow} kWh as before, now ${[...qualities].join(', ')}`;
 }

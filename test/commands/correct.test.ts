@@ -120,6 +120,14 @@ test('excluded readings no longer count, at once; the exclusion is listed, and c
   ]);
 });
 
+test('an exclusion that changes no kWh says what it changes', async () => {
+  await insertReadings(database, 'v', 280, STEADY);
+  const args = ['--exclude', '--from', timeOf(110), '--to', timeOf(120), '--note', 'n', '--by', 'rossi'];
+  expect((await tasmart('correct', 'v', ...args)).stdout.split('\n')[1]).toBe(
+    '  regime 1, 2025-10-27: 96.0 kWh as before, now estimated',
+  );
+});
+
 test('a replaced counter adds only what power shows across the replacement', async () => {
   // The new counter begins 20 kWh higher: a rise that the valve could pass in the gap before.
   await insertReadings(database, 'v', 280, (slot) => (slot > 40 && slot < 60 ? null : [1000 + slot, 40_000, slot]));
