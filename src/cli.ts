@@ -55,16 +55,53 @@ program
   .command('consumption')
   .description('kWh per bucket, from the counters')
   .option('--from <time>', 'RFC 3339, a local date or date-time, or 24h, 7d (ago)', '7d')
-  .option('--to <time>', 'likewise', 'now')
+  .option('--to <time>', 'likewise (default: now); the span is widened to whole buckets')
   .addOption(
     new Option('--by <bucket>', 'size of the buckets')
       .choices(['15min', 'hour', 'day', 'week', 'month', 'year', 'total'])
       .default('day'),
   )
+  .option('--matrix', 'valves × buckets, with totals')
   .option('--tz <zone>', 'time zone of days, hours and local times (default: timezone of config.json)')
   .addOption(valves)
   .addOption(format())
   .action(action(() => import('./commands/consumption.ts')));
+
+program
+  .command('events')
+  .description(
+    'everything that keeps a counter from being read as it stands: gaps, glitches, resets, jumps, corrections',
+  )
+  .option('--from <time>', 'RFC 3339, a local date or date-time, or 24h, 7d (ago)', '30d')
+  .option('--to <time>', 'likewise (default: now)')
+  .option('--tz <zone>', 'time zone of local times (default: timezone of config.json)')
+  .addOption(valves)
+  .addOption(format())
+  .action(action(() => import('./commands/events.ts')));
+
+program
+  .command('correct')
+  .description("an operator's word on a counter: exclude readings, or say when the counter was replaced")
+  .usage(
+    '<valve> --exclude --from <t> --to <t> --note <text> | <valve> --replaced --at <t> --note <text> | --list | --undo <n>',
+  )
+  .argument('[valve]', 'uuid, full or short serial, or name')
+  .option('--exclude', 'the readings from --from until before --to do not count')
+  .option('--from <time>', 'RFC 3339, a local date or date-time, or 24h, 7d (ago)')
+  .option('--to <time>', 'likewise')
+  .option('--replaced', 'another counter begins at --at')
+  .option('--at <time>', 'likewise')
+  .option('--note <text>', 'why')
+  .option('--by <author>', 'whose word it is (default: the user of this session)')
+  .option('--list', 'all corrections, of one valve or of all')
+  .option('--undo <n>', 'take back the correction of this number')
+  .addOption(format())
+  .action(action(() => import('./commands/correct.ts')));
+
+program
+  .command('rejudge')
+  .description('compute all kWh again, with max_power_kw and interval_minutes as they are configured now')
+  .action(action(() => import('./commands/rejudge.ts')));
 
 program
   .command('verify')

@@ -1,17 +1,19 @@
+/** `tasmart consumption`: kWh per bucket. */
 import type { Config } from '../config/config.ts';
 import { isTimeZone } from '../config/timezone.ts';
 import {
   loadConsumption,
   loadMeteredValves,
+  widenToBuckets,
   type Bucket,
-  type ConsumptionQuery,
   type MeteredValve,
 } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
 import { KnownError } from '../domain/errors.ts';
-import { isNamed } from '../domain/valve.ts';
+import { isCalled } from '../domain/valve.ts';
 import { consumptionFormat } from '../reporting/consumption.ts';
+import { matrixFormat } from '../reporting/matrix.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
@@ -23,23 +25,33 @@ import { parseSpan } from './time.ts';
 
 export interface ConsumptionOptions {
   from: string;
-  to: string;
+  to?: string;
   by: Bucket;
+  matrix?: boolean;
   tz?: string;
   valve?: string[];
   format: OutputFormat;
 }
 
-/** `tasmart consumption`: kWh per bucket, a valve at a time, so that a year of a thousand valves needs no memory. */
+/** Reads a valve at a time, so that a year of a thousand valves needs no memory. */
 export async function run(options: ConsumptionOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
+  if (options.matrix && options.format === 'json') {
+    throw new KnownError('usage', '--matrix is for tables and CSV', { remedy: 'leave it out: JSON has every bucket' });
+  }
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
-  const query = consumptionQuery(options, config);
+  const nowUs = Date.now() * 1000;
+  const timezone = zoneOf(options, config);
+  const asked = { ...parseSpan(options, timezone, nowUs), timezone, bucket: options.by };
   const isDrawn = drawsBlocks(process.env, process.stdout.isTTY);
-  const format = consumptionFormat(options.format, { ...query, isDrawn });
   await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     await judgeStored(database, config, log, { globals, signal });
     const valves = await meteredValves(database, options.valve ?? []);
+    const query = await widenToBuckets(database, asked);
+    const view = { ...query, nowUs, isDrawn, columns: process.stdout.columns };
+    const format = options.matrix
+      ? matrixFormat(options.format === 'csv' ? 'csv' : 'table', view)
+      : consumptionFormat(options.format, view);
     await write(format.begin());
     for (const valve of valves) {
       if (signal.aborted || !process.stdout.writable) return;
@@ -48,12 +60,6 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
     await write(format.end());
   });
   return 0;
-}
-
-function consumptionQuery(options: ConsumptionOptions, config: Config): ConsumptionQuery {
-  const timezone = zoneOf(options, config);
-  const span = parseSpan(options, timezone, Date.now() * 1000);
-  return { ...span, timezone, bucket: options.by };
 }
 
 /** The zone asked for, or the configured one. @throws KnownError exit 64 */
@@ -71,11 +77,11 @@ export async function meteredValves(database: Database, wanted: readonly string[
 
 /** Those of the valves that are named. @throws KnownError for a name that none bears */
 export function namedValves<V extends MeteredValve>(all: readonly V[], wanted: readonly string[]): V[] {
-  const missing = wanted.filter((name) => !all.some((valve) => isNamed(valve, name)));
+  const missing = wanted.filter((name) => !all.some((valve) => isCalled(valve, name)));
   if (missing.length > 0) {
     throw new KnownError('config', `no valve with readings is called ${missing.join(', ')}`, {
-      remedy: '--valve takes a uuid, full or short serial; "tasmart valves" lists them',
+      remedy: '--valve takes a uuid, full or short serial, or name; "tasmart valves" lists them',
     });
   }
-  return all.filter((valve) => wanted.some((name) => isNamed(valve, name)));
+  return all.filter((valve) => wanted.some((name) => isCalled(valve, name)));
 }

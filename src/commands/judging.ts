@@ -5,7 +5,7 @@ import type { Database } from '../database/connection.ts';
 import { loadLimits, loadUnjudged, mayJudge } from '../database/energy.ts';
 import { count } from '../domain/text.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
-import { judgePending } from '../energy/bookkeeping.ts';
+import { judgePending, type JudgeFailure } from '../energy/bookkeeping.ts';
 import type { Limits } from '../energy/types.ts';
 import { createValveProgress } from '../reporting/progress.ts';
 import type { CommandContext } from './context.ts';
@@ -35,6 +35,16 @@ export async function judgeStored(
   }
   const limits = await loadLimits(database, configuredLimits(config));
   warnOfOtherLimits(limits, config, log);
+  await judgeWithProgress(database, limits, log, { globals, signal });
+}
+
+/** Judges all unjudged readings. Shows progress, and logs failures. @throws DatabaseError */
+export async function judgeWithProgress(
+  database: Database,
+  limits: Limits,
+  log: Logger,
+  { globals, signal }: Pick<CommandContext, 'globals' | 'signal'>,
+): Promise<JudgeFailure[]> {
   const terminal = process.stderr.isTTY && isForPeople(globals) ? process.stderr : null;
   const progress = createValveProgress(terminal, log, 'judging');
   try {
@@ -42,6 +52,7 @@ export async function judgeStored(
     for (const { tasmartId, error } of failures) {
       log.error({ tasmart_id: tasmartId, err: error }, 'the kWh of a valve could not be judged');
     }
+    return failures;
   } finally {
     progress.stop();
   }

@@ -4,7 +4,7 @@ import { withDatabase } from '../database/open.ts';
 import { loadRegisteredValves, type RegisteredValve } from '../database/status.ts';
 import { KnownError } from '../domain/errors.ts';
 import { printable } from '../domain/text.ts';
-import { isNamed, valveLabel } from '../domain/valve.ts';
+import { isCalled, valveLabel } from '../domain/valve.ts';
 import type { CommandContext } from './context.ts';
 import { createLog } from './log.ts';
 import { OPEN_OPTIONS } from './package.ts';
@@ -52,9 +52,11 @@ function checkedRegister(register: string | undefined, remove: boolean): string 
   return register ?? null;
 }
 
-/** @throws KnownError exit 78, as everywhere for a valve that is not known or ambiguous */
-function pickValve(valves: readonly RegisteredValve[], wanted: string): RegisteredValve {
-  const [valve, ...others] = valves.filter((candidate) => isNamed(candidate, wanted));
+type NamedValve = Pick<RegisteredValve, 'id' | 'shortSn' | 'fullSn' | 'userId'>;
+
+/** The one valve that `wanted` means. @throws KnownError exit 78: the valve is unknown or ambiguous */
+export function pickValve<V extends NamedValve>(valves: readonly V[], wanted: string): V {
+  const [valve, ...others] = valves.filter((candidate) => isCalled(candidate, wanted));
   if (!valve) {
     const near = nearest(valves, wanted);
     throw new KnownError('config', `no valve that was polled is called ${printable(wanted)}`, {
@@ -67,9 +69,9 @@ function pickValve(valves: readonly RegisteredValve[], wanted: string): Register
   });
 }
 
-function nearest(valves: readonly RegisteredValve[], wanted: string): RegisteredValve | null {
+function nearest(valves: readonly NamedValve[], wanted: string): NamedValve | null {
   const name = wanted.toLowerCase();
-  const far = ({ id, fullSn, shortSn, userId }: RegisteredValve) =>
+  const far = ({ id, fullSn, shortSn, userId }: NamedValve) =>
     Math.min(
       ...[id, fullSn, shortSn, userId].map((own) => (own === null ? Infinity : distance(name, own.toLowerCase()))),
     );
@@ -102,7 +104,7 @@ function describe(
   return `${name}: linked to register ${printable(register)}${before === null ? '' : `, no longer to ${printable(before)}`}`;
 }
 
-function describeValve(valve: RegisteredValve): string {
+export function describeValve(valve: NamedValve): string {
   const names = [valve.shortSn ?? valve.id, valve.userId].filter((name) => name !== null);
   return names.map((name) => printable(name)).join(' · ');
 }

@@ -22,7 +22,7 @@ export interface MeteredValve {
   backendRef: string | null;
 }
 
-/** Energy of one register in one bucket. Decimals are PostgreSQL's own texts: exact. */
+/** Energy of one regime in one bucket. Decimals are PostgreSQL's own texts: exact. */
 export interface Consumption {
   regime: number;
   startUs: Micros;
@@ -59,7 +59,18 @@ export async function loadMeteredValves(database: Database): Promise<MeteredValv
   }));
 }
 
-/** The buckets of one valve, by register and time: tasmart_consumption's answer. @throws DatabaseError */
+/** The same question, from the beginning of its first bucket to the end of its last. @throws DatabaseError */
+export async function widenToBuckets(database: Database, query: ConsumptionQuery): Promise<ConsumptionQuery> {
+  const [row] = await database.query<{ from_us: string; to_us: string }>(
+    `select ${micros('max(edge) filter (where edge <= $2::timestamptz)')} as from_us,
+       ${micros('min(edge) filter (where edge >= $3::timestamptz)')} as to_us
+     from tasmart_bucket_edges($1, $2::timestamptz, $3::timestamptz, $4) as edge`,
+    [query.bucket, formatRfc3339(query.fromUs), formatRfc3339(query.toUs), query.timezone],
+  );
+  return { ...query, fromUs: Number(row?.from_us), toUs: Number(row?.to_us) };
+}
+
+/** The buckets of one valve, by regime and time: tasmart_consumption's answer. @throws DatabaseError */
 export async function loadConsumption(
   database: Database,
   tasmartId: string,

@@ -260,7 +260,7 @@ async function deleteFromScratch(database: Database, results: readonly CounterRe
 async function storeQuarters(database: Database, results: readonly CounterResult[]): Promise<void> {
   if (results.length === 0) return;
   const totals = await loadTotals(database, results);
-  const days = results.flatMap((result) => daysOf(result, totals.get(keyOf(result)) ?? NO_TOTALS));
+  const days = results.flatMap((result) => daysOf(result, totals.get(keyOf(result)) ?? null));
   await database.query(
     `insert into tasmart_energy (tasmart_id, regime, day, micro_kwh, covered_seconds, quality, flaws_before)
      select tasmart_id, regime, day,
@@ -305,7 +305,7 @@ function keyOf({ tasmartId, regime }: Pick<CounterResult, 'tasmartId' | 'regime'
   return `${tasmartId} ${regime}`;
 }
 
-/** The totals where each result's first quarter of an hour begins; of results from scratch there are none. */
+/** The totals where each result's first quarter of an hour begins, if its counter has a curve before. */
 async function loadTotals(database: Database, results: readonly CounterResult[]): Promise<Map<string, Totals>> {
   const joined = results.filter(({ replacesQuartersFromUs }) => replacesQuartersFromUs !== null);
   const rows = await database.query<{
@@ -360,8 +360,10 @@ interface DayPart {
   flaws_before: number[];
 }
 
-function daysOf({ tasmartId, regime, quarters, replacesQuartersFromUs }: CounterResult, totals: Totals): DayPart[] {
+/** @param stored the curve where the first quarter of an hour begins; null: it is the counter's first */
+function daysOf({ tasmartId, regime, quarters }: CounterResult, stored: Totals | null): DayPart[] {
   const days: DayPart[] = [];
+  const totals = stored ?? NO_TOTALS;
   let { microKwh, coveredSeconds } = totals;
   const flaws = [...totals.flaws];
   for (const { startUs, ...quarter } of quarters) {
@@ -380,7 +382,7 @@ function daysOf({ tasmartId, regime, quarters, replacesQuartersFromUs }: Counter
         quality: '',
         flaws_before: isFirst && number > 0 ? totals.flawsBeforeDay : [...flaws],
       };
-      if (isFirst && replacesQuartersFromUs === null) padBeforeFirst(day);
+      if (isFirst && stored === null) padBeforeFirst(day);
       days.push(day);
     }
     microKwh += quarter.microKwh ?? 0;
@@ -468,9 +470,27 @@ export async function replaceLimits(database: Database, limits: Limits): Promise
   });
 }
 
-/** Marks all readings of a valve (null: of all valves) as unjudged. A part of a transaction. */
+/** What each counter has counted in all, in 10⁻⁶ kWh, as text. @throws DatabaseError */
+export async function loadCurveTotals(database: Database): Promise<Map<string, string>> {
+  const rows = await database.query<{ counter: string; micro_kwh: string }>(
+    `select tasmart_id || ' ' || regime as counter, micro_kwh
+     from tasmart_judgements
+     cross join (values (1), (2)) as both_regimes (regime)
+     cross join lateral (
+       select micro_kwh[cardinality(micro_kwh)] as micro_kwh from tasmart_energy as energy
+       where energy.tasmart_id = tasmart_judgements.tasmart_id and energy.regime = both_regimes.regime
+       order by day desc limit 1
+     ) as newest`,
+  );
+  return new Map(rows.map((row) => [row.counter, row.micro_kwh]));
+}
+
+/**
+ * Marks all readings of a valve (null: of all valves) as unjudged. A part of a transaction.
+ *
+ * The update waits for whoever judges the valve at present. Checkpoints come second: that session may write them.
+ */
 export async function forgetJudgements(database: Database, tasmartId: string | null): Promise<void> {
-  await database.query('delete from tasmart_checkpoints where $1::text is null or tasmart_id = $1', [tasmartId]);
   await database.query(
     `with forgotten as (
        update tasmart_judgements set judged_until = null, state = '{}'
@@ -480,6 +500,7 @@ export async function forgetJudgements(database: Database, tasmartId: string | n
      insert into tasmart_unjudged (tasmart_id, since) select tasmart_id, 'epoch' from forgotten`,
     [tasmartId],
   );
+  await database.query('delete from tasmart_checkpoints where $1::text is null or tasmart_id = $1', [tasmartId]);
 }
 
 /** Whether the role may store what the judge says. A role for dashboards may not. @throws DatabaseError */

@@ -43,6 +43,12 @@ export function isNamed(valve: Pick<Valve, 'id' | 'fullSn' | 'shortSn'>, wanted:
   return [valve.id, valve.fullSn, valve.shortSn].some((own) => own?.toLowerCase() === name);
 }
 
+/** The same, or the name the customer gave it. Several valves may bear one name. */
+export function isCalled(valve: Pick<Valve, 'id' | 'fullSn' | 'shortSn' | 'userId'>, wanted: string): boolean {
+  const folded = (name: string) => name.normalize('NFC').toLowerCase();
+  return isNamed(valve, wanted) || (valve.userId !== null && folded(valve.userId) === folded(wanted));
+}
+
 /** Path of its history below HyCloud's base URL. */
 export function pointsPathOf({ id, pointsPath }: Pick<Valve, 'id' | 'pointsPath'>): string {
   return pointsPath ?? `ta-smart/${encodeURIComponent(id)}/data/points`;

@@ -94,15 +94,18 @@ export async function judgePending(
   const failures: JudgeFailure[] = [];
   for (const [index, tasmartId] of tasmartIds.entries()) {
     if (signal?.aborted) break;
-    await database.transaction(async () => {
-      for (const valve of await claimValves(database, [tasmartId])) {
-        const failed = await judgeValve(database, valve, limits);
-        if (failed.length > 0) await markUnjudged(database, [valve]);
-        failures.push(...failed);
-      }
-    });
+    failures.push(...(await database.transaction(() => judgeOne(database, tasmartId, limits))));
     onJudged?.(index + 1, tasmartIds.length);
   }
+  return failures;
+}
+
+/** Judges the unjudged readings of a valve, unless another session does. A part of a transaction. @throws DatabaseError */
+export async function judgeOne(database: Database, tasmartId: string, limits: Limits): Promise<JudgeFailure[]> {
+  const [valve] = await claimValves(database, [tasmartId]);
+  if (!valve) return [];
+  const failures = await judgeValve(database, valve, limits);
+  if (failures.length > 0) await markUnjudged(database, [valve]);
   return failures;
 }
 

@@ -1,3 +1,4 @@
+/** Prints kWh per bucket: a table per valve, JSON or CSV. */
 import { DateTime } from 'luxon';
 import type { Bucket, Consumption, MeteredValve } from '../database/consumption.ts';
 import { printable } from '../domain/text.ts';
@@ -33,14 +34,15 @@ const FIELDS = [
 
 type Fields = Record<(typeof FIELDS)[number], string | number | null>;
 
-interface View {
+export interface ConsumptionView {
   timezone: string;
   bucket: Bucket;
+  nowUs: Micros;
   /** the terminal can show block characters */
   isDrawn: boolean;
 }
 
-export function consumptionFormat(format: 'table' | 'json' | 'csv', view: View): ConsumptionFormat {
+export function consumptionFormat(format: 'table' | 'json' | 'csv', view: ConsumptionView): ConsumptionFormat {
   return { table, json, csv }[format](view);
 }
 
@@ -77,7 +79,7 @@ function json({ timezone }: { timezone: string }): ConsumptionFormat {
   };
 }
 
-function number(text: string | number | null): number | null {
+export function number(text: string | number | null): number | null {
   return text === null ? null : Number(text);
 }
 
@@ -108,58 +110,85 @@ const START_FORMATS: Record<Bucket, string> = {
   total: 'yyyy-LL-dd HH:mm',
 };
 
-/** A table per valve, with its total; a register without any energy is one line. */
-function table({ timezone, bucket, isDrawn }: View): ConsumptionFormat {
+/**
+ * A counter of whole kWh leaves each edge of a bucket uncertain by up to a kWh. Within that, measured power spreads the
+ * kWh: for a valve of 2 kW, to some 0.1 kWh an hour. So two decimals show the shape of hours, and one that of days; more
+ * would be noise. JSON and CSV keep them all, so that sums stay exact.
+ */
+export function kwhText(kwh: number | null, bucket: Bucket): string {
+  if (kwh === null) return '–';
+  return kwh.toFixed(bucket === '15min' || bucket === 'hour' ? 2 : 1);
+}
+
+/** Rounded down: 100 % means that nothing is missing. */
+function coverageText(coverage: number): string {
+  return `${Math.floor(coverage * 100)} %`;
+}
+
+/** Marks a bucket that ends in the future. */
+export const RUNNING_MARK = '*';
+export const RUNNING_NOTE = `${RUNNING_MARK} not over yet`;
+
+/** A table per valve, with its totals. */
+function table(view: ConsumptionView): ConsumptionFormat {
   return {
     begin: () => '',
     valve: (valve, buckets) => {
       const names = [valve.shortSn, valve.backendRef === null ? null : `register ${valve.backendRef}`];
       const title = [valveLabel(valve), ...names].filter((name) => name !== null).map((name) => printable(name));
-      const registers = [...new Set(buckets.map(({ regime }) => regime))];
-      const parts = registers.map((regime) => {
-        const own = buckets.filter((each) => each.regime === regime);
-        return registerTable(regime, own, { timezone, bucket });
-      });
-      const curve = isDrawn ? shape(buckets.filter(({ regime }) => regime === 1)) : '';
-      return `${title.join(' · ')}${curve}\n${parts.join('')}\n`;
+      const parts = [...byRegime(buckets)].map(([regime, own]) => regimeTable(regime, own, view));
+      const curve = view.isDrawn ? shape(buckets.filter(({ regime }) => regime === 1)) : '';
+      const isRunning = buckets.some(({ endUs }) => endUs > view.nowUs);
+      return `${title.join(' · ')}${curve}\n${parts.join('')}${isRunning ? `  ${RUNNING_NOTE}\n` : ''}\n`;
     },
     end: () => '',
   };
 }
 
+export function byRegime(buckets: readonly Consumption[]): Map<number, Consumption[]> {
+  const regimes = new Map<number, Consumption[]>();
+  for (const bucket of buckets) {
+    const own = regimes.get(bucket.regime);
+    if (own) own.push(bucket);
+    else regimes.set(bucket.regime, [bucket]);
+  }
+  return regimes;
+}
+
 const MAX_CELLS = 32;
 
-/** What the buckets look like side by side; nothing, where there is nothing to compare. */
+/** The buckets as a sparkline. Empty if there is nothing to compare. */
 function shape(buckets: readonly Consumption[]): string {
-  const kwh = buckets.map((bucket) => (bucket.kwh === null ? null : Number(bucket.kwh)));
+  const kwh = buckets.map((bucket) => number(bucket.kwh));
   return kwh.filter((value) => value !== null).length < 2 ? '' : `  ${sparkline(inCells(kwh, MAX_CELLS))}`;
 }
 
-function registerTable(
+function regimeTable(
   regime: number,
   buckets: readonly Consumption[],
-  { timezone, bucket }: Pick<View, 'timezone' | 'bucket'>,
+  { timezone, bucket, nowUs }: ConsumptionView,
 ): string {
   const total = sumDecimals(buckets.map(({ kwh }) => kwh));
-  if (total === null) return `  kWh ${regime}: no readings\n`;
-  if (total === 0 && regime === 2) return '  kWh 2: nothing\n';
-  const rows = buckets.map(({ startUs, kwh, coverage, quality }) => [
-    local(startUs, timezone).toFormat(START_FORMATS[bucket]),
-    kwh === null ? '–' : Number(kwh).toFixed(3),
-    `${Math.round(Number(coverage) * 100)} %`,
+  if (total === null) return `  regime ${regime}: no readings\n`;
+  if (total === 0 && regime === 2) return '  regime 2: nothing\n';
+  const rows = buckets.map(({ startUs, endUs, kwh, coverage, quality }) => [
+    `  ${local(startUs, timezone).toFormat(START_FORMATS[bucket])}${endUs > nowUs ? ` ${RUNNING_MARK}` : ''}`,
+    kwhText(number(kwh), bucket),
+    coverageText(Number(coverage)),
     quality === 'measured' ? '' : quality,
   ]);
+  const totalRow = ['  total', kwhText(total, bucket), '', ''];
   return formatTable(
     [
-      { heading: `  from (${timezone})` },
-      { heading: `kWh ${regime}`, align: 'right' },
-      { heading: 'covered', align: 'right' },
+      { heading: `  regime ${regime} (${timezone})` },
+      { heading: 'kWh', align: 'right' },
+      { heading: 'coverage', align: 'right' },
       { heading: '' },
     ],
-    [...rows.map(([start = '', ...rest]) => [`  ${start}`, ...rest]), ['  total', total.toFixed(3), '', '']],
+    buckets.length === 1 ? rows : [...rows, totalRow],
   );
 }
 
-function local(timeUs: Micros, timezone: string): DateTime {
+export function local(timeUs: Micros, timezone: string): DateTime {
   return DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone });
 }

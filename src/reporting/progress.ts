@@ -63,7 +63,10 @@ function createLines(log: Logger): Progress {
   };
 }
 
-/** Progress through valves. Nothing is shown before the first update. */
+/** A bar that comes and goes within a moment only disturbs. */
+const SHOW_AFTER_MS = 1000;
+
+/** Progress through valves, if it takes longer than a moment. */
 export interface ValveProgress {
   update: (done: number, total: number) => void;
   stop: () => void;
@@ -71,25 +74,27 @@ export interface ValveProgress {
 
 /** @param action such as "judging" */
 export function createValveProgress(terminal: NodeJS.WriteStream | null, log: Logger, action: string): ValveProgress {
+  const startedMs = performance.now();
   if (terminal) {
     const format = `${action} {bar} {value} of {total} valves | {eta_formatted} left`;
     const bar = new SingleBar({
       stream: terminal,
       format,
       hideCursor: true,
+      clearOnComplete: true,
       barsize: 24,
       barCompleteChar: '█',
       barIncompleteChar: '░',
     });
     return {
       update: (done, total) => {
-        if (!bar.isActive) bar.start(total, done);
-        bar.update(done);
+        if (bar.isActive) bar.update(done);
+        else if (performance.now() - startedMs >= SHOW_AFTER_MS) bar.start(total, done);
       },
       stop: () => bar.stop(),
     };
   }
-  let loggedMs = performance.now();
+  let loggedMs = startedMs;
   return {
     update: (done, total) => {
       if (performance.now() - loggedMs < LINE_EVERY_MS) return;

@@ -22,3 +22,12 @@ export function inCells(values: readonly (number | null)[], maxCells: number): (
     return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
   });
 }
+
+/** Eighths of a cell. */
+const EIGHTHS = Array.from(' ▏▎▍▌▋▊▉');
+
+/** A bar for a share (0 to 1) of `maxCells` cells. */
+export function bar(share: number, maxCells: number): string {
+  const eighths = Math.round(Math.min(Math.max(share, 0), 1) * maxCells * 8);
+  return `${'█'.repeat(Math.floor(eighths / 8))}${EIGHTHS[eighths % 8] ?? ''}`.trimEnd();
+}

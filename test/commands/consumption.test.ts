@@ -2,10 +2,7 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runCli, startCli, type CliResult } from '../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
-
-/** The night summer time ends in Rome, 2026: the day has 25 hours. */
-const MIDNIGHT_MS = Date.UTC(2026, 9, 24, 22);
-const QUARTER_MS = 15 * 60_000;
+import { insertReadings, STEADY } from './counter-readings.ts';
 
 let database: TestDatabase;
 
@@ -19,95 +16,126 @@ function tasmart(...args: string[]): Promise<CliResult> {
   return runCli(args, { env: { DATABASE_URL: database.url } });
 }
 
-/** One reading a quarter from midnight on, both ends included: the counter and the power at that time. */
-async function readings(valve: string, quarters: number, at: (quarter: number) => [kwh: number | null, dW: number]) {
+async function nameValve(id: string, name: string): Promise<void> {
   const client = await database.client();
-  const rows = Array.from({ length: quarters + 1 }, (_, quarter) => [quarter, ...at(quarter)] as const);
-  await client.query(
-    `insert into tasmart_data_table (tasmart_id, "timestamp", "time", energy_counter_regime_1, measured_power)
-     select $1, extract(epoch from time), time, kwh, dw
-     from unnest($2::timestamptz[], $3::bigint[], $4::integer[]) as reading (time, kwh, dw)`,
-    [
-      valve,
-      rows.map(([quarter]) => new Date(MIDNIGHT_MS + quarter * QUARTER_MS).toISOString()),
-      rows.map(([, kwh]) => kwh),
-      rows.map(([, , dw]) => dw),
-    ],
-  );
+  await client.query('insert into tasmart_valves (tasmart_id, user_id) values ($1, $2)', [id, name]);
 }
 
-/** 4 kW: one kWh a quarter. */
-const STEADY = (quarter: number): [number, number] => [1000 + quarter, 40_000];
+const DAY = ['--from', '2025-10-26', '--to', '2025-10-27'];
 
 test('a day of 25 hours has 25 buckets, which add up to the day', async () => {
-  await readings('a valve', 100, STEADY);
-  const args = ['consumption', '--from', '2026-10-25', '--to', '2026-10-26'];
-  const day = await tasmart(...args, '--by', 'day');
+  await insertReadings(database, 'a valve', 100, STEADY);
+  const day = await tasmart('consumption', ...DAY);
   expect(day).toMatchObject({ code: 0, stderr: '' });
   expect(day.stdout).toBe(
+    ['a valve', '  regime 1 (Europe/Rome)    kWh  coverage', '  Sun 2025-10-26          100.0     100 %', '', ''].join(
+      '\n',
+    ),
+  );
+  const { stdout } = await tasmart('consumption', ...DAY, '--by', 'hour', '--format', 'csv');
+  const hours = stdout.trimEnd().split(/\r?\n/).slice(1);
+  expect(hours).toHaveLength(25);
+  expect(hours.slice(1, 5)).toEqual([
+    '"a valve",,,,,1,"2025-10-25T23:00:00.000000Z","2025-10-26T00:00:00.000000Z","2025-10-26T01:00:00+02:00",4,1,"measured"',
+    '"a valve",,,,,1,"2025-10-26T00:00:00.000000Z","2025-10-26T01:00:00.000000Z","2025-10-26T02:00:00+02:00",4,1,"measured"',
+    '"a valve",,,,,1,"2025-10-26T01:00:00.000000Z","2025-10-26T02:00:00.000000Z","2025-10-26T02:00:00+01:00",4,1,"measured"',
+    '"a valve",,,,,1,"2025-10-26T02:00:00.000000Z","2025-10-26T03:00:00.000000Z","2025-10-26T03:00:00+01:00",4,1,"measured"',
+  ]);
+});
+
+test('the span is widened to whole buckets of the zone; JSON is one array', async () => {
+  await insertReadings(database, 'a valve', 100, STEADY);
+  const ask = async (...args: string[]) => {
+    const { stdout } = await tasmart('consumption', '--format', 'json', ...args);
+    return JSON.parse(stdout) as { bucket_start_local: string; bucket_end: string; kwh: number }[];
+  };
+  const noon = ['--from', '2025-10-26T12:00', '--to', '2025-10-26T12:01'];
+  expect(await ask(...noon)).toMatchObject([
+    { bucket_start_local: '2025-10-26T00:00:00+02:00', bucket_end: '2025-10-26T23:00:00.000000Z', kwh: 100 },
+  ]);
+  expect(await ask(...noon, '--tz', 'UTC')).toMatchObject([
+    { bucket_start_local: '2025-10-26T00:00:00Z', bucket_end: '2025-10-27T00:00:00.000000Z', kwh: 92 },
+  ]);
+  expect(await ask(...noon, '--by', 'year')).toMatchObject([
+    { bucket_start_local: '2025-01-01T00:00:00+01:00', bucket_end: '2025-12-31T23:00:00.000000Z', kwh: 100 },
+  ]);
+  expect(await ask(...noon, '--by', 'week')).toMatchObject([
+    { bucket_start_local: '2025-10-20T00:00:00+02:00', bucket_end: '2025-10-26T23:00:00.000000Z', kwh: 100 },
+  ]);
+});
+
+test('by default the last seven days; today is marked, and what has no readings is a dash', async () => {
+  const client = await database.client();
+  await client.query(
+    `insert into tasmart_data_table (tasmart_id, "timestamp", "time", energy_counter_regime_1)
+     select 'v', at, to_timestamp(at), 50
+     from generate_series(extract(epoch from now())::bigint - 600, extract(epoch from now())::bigint, 300) as at`,
+  );
+  const lines = (await tasmart('consumption', '--tz', 'UTC')).stdout.split('\n');
+  // Just after midnight, the first of these readings belong to yesterday.
+  expect(lines.slice(2, 9).filter((line) => / {2,}– {2,}0 % {2}missing$/.test(line)).length).toBeGreaterThanOrEqual(6);
+  expect(lines[9]).toMatch(/^ {2}\w{3} \d{4}-\d\d-\d\d \* +(0\.0|–) +\d % {2}(provisional|missing)$/);
+  expect(lines[10]).toMatch(/^ {2}total +0\.0$/);
+  expect(lines.slice(11)).toEqual(['  * not over yet', '', '']);
+});
+
+test('hours of a small valve follow the measured power between two steps of the counter', async () => {
+  // 1 kWh in two hours by the counter; by the power, all of it in the second hour.
+  await insertReadings(database, 'v', 200, (slot) => [slot < 8 ? 1000 : 1001, slot > 4 && slot <= 8 ? 10_000 : 0]);
+  const args = ['--from', '2025-10-26', '--to', '2025-10-26T00:00:00Z', '--by', 'hour'];
+  const [, , first, second, total] = (await tasmart('consumption', ...args)).stdout.split('\n');
+  expect(first).toMatch(/ 0\.00 +100 %$/);
+  expect(second).toMatch(/ 1\.00 +100 %$/);
+  expect(total).toMatch(/total +1\.00$/);
+});
+
+test('--matrix: valves by buckets, with totals and shares, a matrix per regime, as wide as fits', async () => {
+  await nameValve('v', 'Boiler');
+  await insertReadings(database, 'v', 196, (slot) => [1000 + slot, 40_000, slot]);
+  await insertReadings(database, 'w', 196, (slot) => (slot < 80 || slot > 90 ? STEADY(slot) : null));
+  const args = ['--from', '2025-10-26', '--to', '2025-10-28', '--matrix'];
+  expect((await tasmart('consumption', ...args)).stdout).toBe(
     [
-      'a valve',
-      '  from (Europe/Rome)    kWh 1  covered',
-      '  Sun 2026-10-25      100.000    100 %',
-      '  total               100.000',
-      '  kWh 2: no readings',
+      'kWh of regime 1, 2025-10-26 00:00 – 2025-10-28 00:00 (Europe/Rome)',
+      'valve   10-26   10-27   total  share',
+      'Boiler  100.0    96.0   196.0   50 %',
+      'w       100.0~   96.0   196.0   50 %',
+      'total   200.0   192.0   392.0',
+      '~ part of it is estimated',
       '',
+      'kWh of regime 2, 2025-10-26 00:00 – 2025-10-28 00:00 (Europe/Rome)',
+      'valve   10-26   10-27   total',
+      'Boiler  100.0    96.0   196.0',
+      'total   100.0    96.0   196.0',
       '',
     ].join('\n'),
   );
-  const { stdout } = await tasmart(...args, '--by', 'hour', '--format', 'csv');
-  const hours = stdout
-    .trim()
-    .split('\r\n')
-    .join('\n')
-    .split('\n')
-    .slice(1)
-    .filter((line) => line.includes(',1,"2026'));
-  expect(hours).toHaveLength(25);
-  expect(hours.slice(1, 5)).toEqual([
-    '"a valve",,,,,1,"2026-10-24T23:00:00.000000Z","2026-10-25T00:00:00.000000Z","2026-10-25T01:00:00+02:00",4,1,"measured"',
-    '"a valve",,,,,1,"2026-10-25T00:00:00.000000Z","2026-10-25T01:00:00.000000Z","2026-10-25T02:00:00+02:00",4,1,"measured"',
-    '"a valve",,,,,1,"2026-10-25T01:00:00.000000Z","2026-10-25T02:00:00.000000Z","2026-10-25T02:00:00+01:00",4,1,"measured"',
-    '"a valve",,,,,1,"2026-10-25T02:00:00.000000Z","2026-10-25T03:00:00.000000Z","2026-10-25T03:00:00+01:00",4,1,"measured"',
+  const csv = (await tasmart('consumption', ...args, '--format', 'csv')).stdout.split(/\r?\n/);
+  expect(csv).toEqual([
+    'tasmart_id,short_sn,full_sn,user_id,backend_ref,regime,2025-10-26T00:00:00+02:00,2025-10-27T00:00:00+01:00,total',
+    '"v",,,"Boiler",,1,100,96,196',
+    '"w",,,,,1,100,96,196',
+    '"v",,,"Boiler",,2,100,96,196',
+    '',
   ]);
+  const hours = (await tasmart('consumption', ...args, '--by', 'hour')).stdout.split('\n');
+  expect(hours.filter((line) => line.startsWith('Boiler')).length).toBeGreaterThan(8);
+  expect(Math.max(...hours.map((line) => line.length))).toBeLessThanOrEqual(80);
 });
 
-test('another zone cuts other days; JSON is one array', async () => {
-  await readings('a valve', 100, STEADY);
-  const args = ['consumption', '--from', '2026-10-25', '--to', '2026-10-26', '--tz', 'UTC', '--format', 'json'];
-  const buckets = JSON.parse((await tasmart(...args)).stdout) as { regime: number; kwh: number; quality: string }[];
-  expect(buckets.filter(({ regime }) => regime === 1)).toMatchObject([
-    { bucket_start: '2026-10-25T00:00:00.000000Z', kwh: 92, quality: 'provisional' },
-  ]);
-});
-
-test('--shape power follows the power measured between two steps of the counter', async () => {
-  // One kWh in two hours, by what the counter says; all of it in the second, by what the power says.
-  await readings('a valve', 8, (quarter) => [quarter < 8 ? 1000 : 1001, quarter <= 4 ? 0 : 10_000]);
-  const args = [
-    'consumption',
-    '--from',
-    '2026-10-25',
-    '--to',
-    '2026-10-25T00:00:00Z',
-    '--by',
-    'hour',
-    '--format',
-    'json',
-  ];
-  const kwh = async (shape: string) =>
-    (JSON.parse((await tasmart(...args, '--shape', shape)).stdout) as { regime: number; kwh: number }[])
-      .filter(({ regime }) => regime === 1)
-      .map((bucket) => bucket.kwh);
-  const [first = 1, second = 0] = await kwh('power');
-  expect(first).toBeLessThan(0.01);
-  expect(second).toBeGreaterThan(0.99);
-  expect(await kwh('linear')).toEqual([0, 1]);
+test('a valve is named by what the customer calls it', async () => {
+  await nameValve('v', 'Caffè');
+  await insertReadings(database, 'v', 4, STEADY);
+  await insertReadings(database, 'w', 4, STEADY);
+  const { code, stdout } = await tasmart('consumption', ...DAY, '--valve', 'CAFFE\u0300');
+  expect(code).toBe(0);
+  expect(stdout.split('\n')[0]).toBe('Caffè');
+  expect(stdout).not.toContain('w\n');
 });
 
 test('a reader that leaves early ends it without a word', async () => {
-  for (const valve of ['a', 'b', 'c']) await readings(valve, 2000, STEADY);
-  const args = ['consumption', '--from', '2026-10-25', '--to', '2026-11-10', '--by', '15min', '--format', 'csv'];
+  for (const valve of ['a', 'b', 'c']) await insertReadings(database, valve, 2000, STEADY);
+  const args = ['consumption', '--from', '2025-10-26', '--to', '2025-11-11', '--by', '15min', '--format', 'csv'];
   const { child, result } = startCli(args, { env: { DATABASE_URL: database.url } });
   result.catch(() => undefined); // it waits for the end of an output that is closed here
   const exit = once(child, 'exit');
@@ -116,58 +144,14 @@ test('a reader that leaves early ends it without a word', async () => {
 });
 
 test.each([
-  [['--from', '2026-10-26', '--to', '2026-10-25'], 64, 'is not before'],
-  [['--from', 'yesterday', '--to', '2026-10-25'], 64, 'is no time'],
-  [['--from', '2026-10-25', '--to', '2026-10-26', '--by', 'week'], 64, 'Allowed choices'],
-  [['--from', '2026-10-25', '--to', '2026-10-26', '--tz', 'Rome'], 64, 'is no time zone'],
-  [['--from', '2026-10-25', '--to', '2026-10-26', '--valve', 'nobody'], 78, 'no valve with readings'],
+  [['--from', '2025-10-27', '--to', '2025-10-26'], 64, 'is not before'],
+  [['--from', 'soon', '--to', '2025-10-26'], 64, 'is no time'],
+  [[...DAY, '--by', 'decade'], 64, 'Allowed choices'],
+  [[...DAY, '--tz', 'Rome'], 64, 'is no time zone'],
+  [[...DAY, '--matrix', '--format', 'json'], 64, '--matrix is for tables and CSV'],
+  [[...DAY, '--valve', 'nobody'], 78, 'no valve with readings'],
 ])('consumption %s ends with %i', async (args, code, words) => {
   const result = await tasmart('consumption', ...args);
   expect(result.code).toBe(code);
   expect(result.stderr).toContain(words);
-});
-
-interface Line {
-  tasmart_id: string;
-  register: number;
-  agrees: boolean;
-  suspicion: string | null;
-}
-
-test('verify sets counter, buckets and power side by side, and says what looks wrong with an installation', async () => {
-  await readings('sound', 96, STEADY);
-  await readings('stuck', 96, () => [1000, 40_000]);
-  await readings('without power', 96, (quarter) => [1000 + quarter, 0]);
-  await readings('wrong', 96, (quarter) => [1000 + quarter, 80_000]);
-  const { code, stdout } = await tasmart('verify', '--from', '2026-10-25', '--to', '2026-10-26', '--format', 'json');
-  expect(code).toBe(0);
-  const lines = JSON.parse(stdout) as Line[];
-  expect(lines.map((line) => [line.tasmart_id, line.register, line.agrees, line.suspicion])).toEqual([
-    ['sound', 1, true, null],
-    ['stuck', 1, true, 'the counter stands still though power is measured'],
-    ['without power', 1, true, 'the counter counts though no power is measured'],
-    ['wrong', 1, true, 'power measured comes to 200 % of the counter: wrong register or sensor?'],
-  ]);
-  expect(lines[0]).toMatchObject({
-    opening_kwh: 1000,
-    closing_kwh: 1096,
-    difference_kwh: 96,
-    curve_kwh: '96',
-    hours_kwh: '96',
-    power_kwh: 96,
-    resets: 0,
-    glitches: 0,
-  });
-});
-
-test('verify counts resets and glitches, and the sums agree all the same', async () => {
-  await readings('a valve', 99, (quarter) => {
-    if (quarter === 10) return [0, 40_000];
-    return [quarter < 50 ? 1000 + quarter : quarter - 50, 40_000];
-  });
-  const { code, stdout } = await tasmart('verify', '--from', '2026-10-25', '--to', '2026-10-26', '--format', 'json');
-  expect(code).toBe(0);
-  expect(JSON.parse(stdout)).toMatchObject([
-    { resets: 1, glitches: 1, agrees: true, closing_kwh: 49, curve_kwh: '98' },
-  ]);
 });

@@ -9,6 +9,8 @@ import { withConnection } from '../../src/database/connection.ts';
 import { US_PER_DAY, US_PER_MINUTE, type Micros, type Span } from '../../src/domain/time.ts';
 import { barsIn } from '../../src/reporting/report/energy.ts';
 import type { ReportData, ValveReport } from '../../src/reporting/report/data.ts';
+import { judgePending } from '../../src/energy/bookkeeping.ts';
+import { LIMITS } from '../energy/support.ts';
 import type { ReportSpan } from '../../src/reporting/report/valve-report.ts';
 import { runCli, type CliResult } from '../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -81,9 +83,10 @@ async function report({ from = MIDNIGHT, to = NEXT_MIDNIGHT, only = [], config =
   const span = { fromUs: us(from), toUs: us(to), nowUs: us(to) + US_PER_DAY, timezone: 'Europe/Rome' };
   const giveUp = new AbortController().signal;
   const server = { ...database, sslMode: 'disable' as const, sslCaFile: null };
-  return withConnection(server, { applicationName: 'test', giveUp }, (session) =>
-    loadReport(session, parsed, { ...span, intervalMinutes: 15, ...more }, { only, signal: giveUp }),
-  );
+  return withConnection(server, { applicationName: 'test', giveUp }, async (session) => {
+    await judgePending(session, LIMITS);
+    return loadReport(session, parsed, { ...span, intervalMinutes: 15, ...more }, { only, signal: giveUp });
+  });
 }
 
 function only({ valves }: ReportData): ValveReport {

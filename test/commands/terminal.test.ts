@@ -89,12 +89,13 @@ describe.skipIf(process.platform !== 'linux' || !existsSync(SCRIPT))('on a termi
   });
 
   test('consumption shows the kWh of the buckets', async () => {
-    // The last whole hour with readings, two before it, and half of another: whatever the minute.
+    // The last whole hour with readings, and two before it: whatever the minute.
     const endMs = Math.floor((Date.now() - 660_000) / 3_600_000) * 3_600_000;
-    const [from, to] = [endMs - 3.5 * 3_600_000, endMs].map((ms) => new Date(ms).toISOString());
+    const [from, to] = [endMs - 2.5 * 3_600_000, endMs].map((ms) => new Date(ms).toISOString());
     const args = ['consumption', '--from', from ?? '', '--to', to ?? '', '--by', 'hour', '--tz', 'UTC'];
+    await piped(args, UTF8); // judges the readings: on a slow machine that would show a progress bar
     const [title] = (await onTerminal(args, UTF8)).split('\n');
-    expect(title).toMatch(/^Boiler room {2}[▄▅]███$/);
+    expect(title).toMatch(/^Boiler room {2}███$/);
     const month = ['consumption', '--from', '30d', '--to', '0h', '--by', 'hour'];
     const [cells = ''] = (await onTerminal(month, UTF8)).split('\n');
     expect(cells).toMatch(/^Boiler room {2}·+[▁▂▃▄▅▆▇█]{1,3}$/);

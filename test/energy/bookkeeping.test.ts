@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { withConnection, type Database } from '../../src/database/connection.ts';
 import { insertReadings } from '../../src/database/repository.ts';
 import { NO_MEASUREMENTS } from '../../src/domain/reading.ts';
+import { US_PER_MINUTE } from '../../src/domain/time.ts';
 import { judgeInStep, judgePending } from '../../src/energy/bookkeeping.ts';
 import type { CounterReading } from '../../src/energy/types.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -107,7 +108,9 @@ test('readings in any parts and order, some of them inserted by another program,
           },
         ),
         fc.uuid(),
-        async (readings, parts, valve) => {
+        fc.integer({ min: 0, max: 1439 }),
+        async (history, parts, valve, minute) => {
+          const readings = history.map((reading) => ({ ...reading, timeUs: reading.timeUs + minute * US_PER_MINUTE }));
           const batches = [];
           for (let i = 0, k = 0; i < readings.length; k++) {
             const part = parts[k % parts.length] ?? { size: 60, late: false, by: 'run' };

@@ -1,0 +1,242 @@
+/** `tasmart correct`: an operator's word on a counter. */
+import { userInfo } from 'node:os';
+import type { Config } from '../config/config.ts';
+import { loadConsumption, loadMeteredValves, type Consumption, type MeteredValve } from '../database/consumption.ts';
+import type { Database } from '../database/connection.ts';
+import { forgetJudgements, loadExtent, loadLimits } from '../database/energy.ts';
+import {
+  hasReading,
+  insertCorrection,
+  loadCorrection,
+  loadCorrections,
+  undoCorrection,
+  type StoredCorrection,
+} from '../database/events.ts';
+import { withDatabase } from '../database/open.ts';
+import { KnownError } from '../domain/errors.ts';
+import type { Micros } from '../domain/time.ts';
+import { judgeOne } from '../energy/bookkeeping.ts';
+import type { Correction } from '../energy/types.ts';
+import { changeText, correctionsText, correctionText } from '../reporting/corrections.ts';
+import type { CommandContext, OutputFormat } from './context.ts';
+import { configuredLimits, judgeStored } from './judging.ts';
+import { describeValve, pickValve } from './link.ts';
+import { createLog } from './log.ts';
+import { write } from './output.ts';
+import { OPEN_OPTIONS } from './package.ts';
+import { loadConfig } from './settings.ts';
+import { parseSpan, parseTime } from './time.ts';
+
+export interface CorrectOptions {
+  exclude?: true;
+  from?: string;
+  to?: string;
+  replaced?: true;
+  at?: string;
+  note?: string;
+  by?: string;
+  list?: true;
+  undo?: string;
+  format: OutputFormat;
+}
+
+/** What the command line asks for. Times are still to be read in the configured zone. */
+type Request =
+  | { kind: 'list'; valve: string | undefined }
+  | { kind: 'undo'; number: number; author: string }
+  | {
+      kind: 'add';
+      valve: string;
+      correction: { kind: 'exclude'; from: string; to: string } | { kind: 'replaced'; at: string };
+      note: string;
+      author: string;
+    };
+
+export async function run(
+  options: CorrectOptions,
+  { globals, signal, giveUp, args: [valve] }: CommandContext,
+): Promise<number> {
+  const request = requestOf(options, valve);
+  const log = await createLog(globals);
+  const config = await loadConfig(globals, ['database'], log);
+  const nowUs = Date.now() * 1000;
+  const correction = request.kind === 'add' ? parseCorrection(request.correction, config.timezone, nowUs) : null;
+  const said = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
+    const valves = await loadMeteredValves(database);
+    if (request.kind === 'list') return list(database, valves, request.valve, options.format, config);
+    await judgeStored(database, config, log, { globals, signal });
+    if (request.kind === 'undo') return undo(database, valves, request, config);
+    if (correction === null) throw new RangeError('no correction was read');
+    return add(database, pickValve(valves, request.valve), correction, request, config);
+  });
+  await write(said);
+  return 0;
+}
+
+const USAGE =
+  'write "tasmart correct <valve> --exclude --from <t> --to <t> --note <text>", ' +
+  '"tasmart correct <valve> --replaced --at <t> --note <text>", "tasmart correct --list" or "tasmart correct --undo <n>"';
+
+/** @throws KnownError exit 64 */
+function requestOf(options: CorrectOptions, valve: string | undefined): Request {
+  const { exclude, replaced, list, undo, from, to, at, note } = options;
+  if ([exclude, replaced, list, undo].filter((given) => given !== undefined).length !== 1) {
+    throw usage('say one of --exclude, --replaced, --list and --undo');
+  }
+  if (list) return { kind: 'list', valve };
+  if (undo !== undefined) {
+    if (valve !== undefined) throw usage('--undo takes no valve');
+    if (!/^[1-9]\d{0,14}$/.test(undo)) throw usage(`--undo ${undo} is not a number of a correction`);
+    return { kind: 'undo', number: Number(undo), author: authorOf(options) };
+  }
+  if (valve === undefined) throw usage('no valve is given');
+  const reason = checkedText('--note', note ?? '');
+  if (exclude) {
+    if (from === undefined || to === undefined || at !== undefined) throw usage('--exclude takes --from and --to');
+    return { kind: 'add', valve, correction: { kind: 'exclude', from, to }, note: reason, author: authorOf(options) };
+  }
+  if (at === undefined || from !== undefined || to !== undefined) throw usage('--replaced takes --at');
+  return { kind: 'add', valve, correction: { kind: 'replaced', at }, note: reason, author: authorOf(options) };
+}
+
+function usage(message: string): KnownError {
+  return new KnownError('usage', message, { remedy: USAGE });
+}
+
+const MAX_TEXT_LENGTH = 1000;
+
+function checkedText(option: string, text: string): string {
+  const trimmed = text.trim();
+  if (trimmed === '') throw usage(`${option} is missing or empty`);
+  if (trimmed.length > MAX_TEXT_LENGTH) throw usage(`${option} is longer than ${MAX_TEXT_LENGTH} characters`);
+  if (/\p{Cc}/u.test(trimmed)) throw usage(`${option} holds a control character`);
+  return trimmed;
+}
+
+function authorOf({ by }: CorrectOptions): string {
+  return checkedText('--by', by ?? osUser());
+}
+
+/** Empty: the system knows no name for the user, as in a container. */
+function osUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return '';
+  }
+}
+
+/** @throws KnownError exit 64 */
+function parseCorrection(
+  correction: (Request & { kind: 'add' })['correction'],
+  timezone: string,
+  nowUs: Micros,
+): Correction {
+  if (correction.kind === 'exclude') return { kind: 'exclude', ...parseSpan(correction, timezone, nowUs) };
+  const atUs = parseTime(correction.at, '--at', timezone, nowUs);
+  if (atUs > nowUs) throw new KnownError('usage', `--at ${correction.at} is in the future`);
+  return { kind: 'replaced', atUs };
+}
+
+async function list(
+  database: Database,
+  valves: readonly MeteredValve[],
+  wanted: string | undefined,
+  format: OutputFormat,
+  { timezone }: Config,
+): Promise<string> {
+  const valve = wanted === undefined ? null : pickValve(valves, wanted);
+  const corrections = await loadCorrections(database, valve?.id ?? null);
+  const listed = corrections.map((correction) => ({ ...correction, valve: valveOf(valves, correction) }));
+  return correctionsText(format, listed, timezone);
+}
+
+async function undo(
+  database: Database,
+  valves: readonly MeteredValve[],
+  { number, author }: { number: number; author: string },
+  config: Config,
+): Promise<string> {
+  const undone = await loadCorrection(database, number);
+  const remedy = '"tasmart correct --list" shows all of them';
+  if (!undone) throw new KnownError('config', `there is no correction ${number}`, { remedy });
+  const valve = valveOf(valves, undone);
+  const change = await judgeAgain(database, valve, config, async () => {
+    if (await undoCorrection(database, number, author)) return;
+    throw new KnownError('config', `correction ${number} is undone already`, { remedy });
+  });
+  const text = correctionText(undone.correction, config.timezone);
+  return `${describeValve(valve)}: correction ${number} undone (${text})\n${change}`;
+}
+
+async function add(
+  database: Database,
+  valve: MeteredValve,
+  correction: Correction,
+  said: { note: string; author: string },
+  config: Config,
+): Promise<string> {
+  await requireReading(database, valve, correction, config);
+  let number = 0;
+  const change = await judgeAgain(database, valve, config, async () => {
+    await refuseSecond(database, valve, correction);
+    number = await insertCorrection(database, valve.id, correction, said);
+  });
+  return `${describeValve(valve)}: correction ${number}: ${correctionText(correction, config.timezone)}\n${change}`;
+}
+
+function valveOf(valves: readonly MeteredValve[], { tasmartId }: StoredCorrection): MeteredValve {
+  const unknown = { id: tasmartId, shortSn: null, fullSn: null, userId: null, backendRef: null };
+  return valves.find(({ id }) => id === tasmartId) ?? unknown;
+}
+
+/** @throws KnownError exit 78 */
+async function requireReading(
+  database: Database,
+  valve: MeteredValve,
+  correction: Correction,
+  { timezone }: Config,
+): Promise<void> {
+  const span = correction.kind === 'exclude' ? correction : { fromUs: 0, toUs: correction.atUs };
+  if (await hasReading(database, valve.id, span)) return;
+  const what = correctionText(correction, timezone);
+  const lacking = correction.kind === 'exclude' ? 'no reading lies in that span' : 'no reading is older';
+  throw new KnownError('config', `${describeValve(valve)}, ${what}: ${lacking}`, {
+    remedy: `times without an offset are local (${timezone}); check the times`,
+  });
+}
+
+/** @throws KnownError exit 78 */
+async function refuseSecond(database: Database, valve: MeteredValve, correction: Correction): Promise<void> {
+  const inForce = (await loadCorrections(database, valve.id)).filter(({ undone }) => undone === null);
+  const same = inForce.find((known) => JSON.stringify(known.correction) === JSON.stringify(correction));
+  if (same) throw new KnownError('config', `correction ${same.number} says the same already`);
+}
+
+/**
+ * Changes the corrections of a valve and judges the valve again, in one transaction. Returns what that changed, in words.
+ *
+ * @throws what the judge throws; then nothing is changed
+ */
+async function judgeAgain(
+  database: Database,
+  valve: MeteredValve,
+  config: Config,
+  change: () => Promise<void>,
+): Promise<string> {
+  const limits = await loadLimits(database, configuredLimits(config));
+  return database.transaction(async () => {
+    const before = await loadDays(database, valve, config);
+    await change();
+    await forgetJudgements(database, valve.id);
+    const [failure] = await judgeOne(database, valve.id, limits);
+    if (failure) throw failure.error;
+    return changeText(before, await loadDays(database, valve, config), config.timezone);
+  });
+}
+
+/** All days of a valve. */
+async function loadDays(database: Database, valve: MeteredValve, { timezone }: Config): Promise<Consumption[]> {
+  const extent = await loadExtent(database, valve.id);
+  return extent ? loadConsumption(database, valve.id, { ...extent, bucket: 'day', timezone }) : [];
+}

@@ -1,0 +1,38 @@
+/** `tasmart events`: everything that keeps a counter from being read as it stands. */
+import { loadEvents } from '../database/events.ts';
+import { withDatabase } from '../database/open.ts';
+import { eventsFormat } from '../reporting/events.ts';
+import { meteredValves, zoneOf } from './consumption.ts';
+import type { CommandContext, OutputFormat } from './context.ts';
+import { judgeStored } from './judging.ts';
+import { createLog } from './log.ts';
+import { write } from './output.ts';
+import { OPEN_OPTIONS } from './package.ts';
+import { loadConfig } from './settings.ts';
+import { parseSpan } from './time.ts';
+
+export interface EventsOptions {
+  from: string;
+  to?: string;
+  tz?: string;
+  valve?: string[];
+  format: OutputFormat;
+}
+
+export async function run(options: EventsOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
+  const log = await createLog(globals);
+  const config = await loadConfig(globals, ['database'], log);
+  const timezone = zoneOf(options, config);
+  const span = parseSpan(options, timezone, Date.now() * 1000);
+  const format = eventsFormat(options.format, timezone);
+  await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
+    await judgeStored(database, config, log, { globals, signal });
+    await write(format.begin());
+    for (const valve of await meteredValves(database, options.valve ?? [])) {
+      if (signal.aborted || !process.stdout.writable) return;
+      await write(format.valve(valve, await loadEvents(database, valve.id, span)));
+    }
+    await write(format.end());
+  });
+  return 0;
+}

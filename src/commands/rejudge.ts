@@ -1,0 +1,37 @@
+/** `tasmart rejudge`: computes all kWh again, with the configured limits. */
+import { loadCurveTotals, loadLimits, replaceLimits } from '../database/energy.ts';
+import { withDatabase } from '../database/open.ts';
+import { EXIT_STATUS } from '../domain/errors.ts';
+import { count } from '../domain/text.ts';
+import { US_PER_MINUTE } from '../domain/time.ts';
+import type { Limits } from '../energy/types.ts';
+import type { CommandContext } from './context.ts';
+import { configuredLimits, judgeWithProgress } from './judging.ts';
+import { createLog } from './log.ts';
+import { write } from './output.ts';
+import { OPEN_OPTIONS } from './package.ts';
+import { loadConfig } from './settings.ts';
+
+export async function run(_options: object, { globals, signal, giveUp }: CommandContext): Promise<number> {
+  const log = await createLog(globals);
+  const config = await loadConfig(globals, ['database'], log);
+  const limits = configuredLimits(config);
+  return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
+    const old = await loadLimits(database, limits);
+    await write(`max_power_kw: ${changeOf(old, limits, ({ maxPowerKw }) => maxPowerKw)}\n`);
+    await write(`interval_minutes: ${changeOf(old, limits, ({ intervalUs }) => intervalUs / US_PER_MINUTE)}\n`);
+    const before = await loadCurveTotals(database);
+    await replaceLimits(database, limits);
+    const failures = await judgeWithProgress(database, limits, log, { globals, signal });
+    const after = await loadCurveTotals(database);
+    const changed = [...after].filter(([counter, microKwh]) => before.get(counter) !== microKwh).length;
+    await write(
+      `${count(after.size, 'counter')} judged again; the kWh of ${changed === 0 ? 'none' : changed} of them changed\n`,
+    );
+    return failures.length > 0 ? EXIT_STATUS.partial : 0;
+  });
+}
+
+function changeOf(old: Limits, now: Limits, value: (limits: Limits) => number): string {
+  return value(old) === value(now) ? `${value(now)}, as before` : `${value(now)}, before ${value(old)}`;
+}

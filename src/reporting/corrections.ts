@@ -1,0 +1,120 @@
+/** Corrections in words, as JSON and as CSV; and what a correction changed. */
+import type { Consumption, MeteredValve } from '../database/consumption.ts';
+import type { StoredCorrection } from '../database/events.ts';
+import { printable } from '../domain/text.ts';
+import { formatRfc3339, type Micros } from '../domain/time.ts';
+import { valveLabel } from '../domain/valve.ts';
+import type { Correction } from '../energy/types.ts';
+import { byRegime, kwhText, local } from './consumption.ts';
+import { formatCsv } from './csv.ts';
+import { sumDecimals } from './decimal.ts';
+import { formatJson } from './json.ts';
+import { localTime } from './units.ts';
+
+/** A correction, and its valve. */
+export interface ListedCorrection extends StoredCorrection {
+  valve: MeteredValve;
+}
+
+const NOTE_LENGTH = 200;
+
+export function correctionsText(
+  format: 'table' | 'json' | 'csv',
+  corrections: readonly ListedCorrection[],
+  timezone: string,
+): string {
+  if (format === 'json') return formatJson(corrections.map(fields));
+  if (format === 'csv') {
+    return formatCsv(
+      FIELDS,
+      corrections.map((correction) => FIELDS.map((name) => fields(correction)[name])),
+    );
+  }
+  if (corrections.length === 0) return 'no corrections\n';
+  return corrections.map((correction) => describe(correction, timezone)).join('');
+}
+
+function describe({ number, valve, correction, note, author, createdUs, undone }: ListedCorrection, timezone: string) {
+  const lines = [
+    `${number}  ${printable(valveLabel(valve))}: ${correctionText(correction, timezone)}`,
+    `   ${printable(author)}, ${localTime(createdUs, timezone)}: ${printable(note, NOTE_LENGTH)}`,
+  ];
+  if (undone) lines.push(`   undone by ${printable(undone.by)}, ${localTime(undone.atUs, timezone)}`);
+  return `${lines.join('\n')}\n`;
+}
+
+export function correctionText(correction: Correction, timezone: string): string {
+  if (correction.kind === 'replaced') return `counter replaced at ${localTime(correction.atUs, timezone)}`;
+  const [from, to] = [correction.fromUs, correction.toUs].map((timeUs) => localTime(timeUs, timezone));
+  return `readings excluded from ${from} until before ${to}`;
+}
+
+const FIELDS = [
+  'number',
+  'tasmart_id',
+  'short_sn',
+  'full_sn',
+  'user_id',
+  'backend_ref',
+  'kind',
+  'starts',
+  'ends',
+  'note',
+  'author',
+  'created_at',
+  'undone_at',
+  'undone_by',
+] as const;
+
+function fields({ number, valve, correction, note, author, createdUs, undone }: ListedCorrection) {
+  const [startUs, endUs] =
+    correction.kind === 'exclude' ? [correction.fromUs, correction.toUs] : [correction.atUs, null];
+  const time = (timeUs: Micros | null) => (timeUs === null ? null : formatRfc3339(timeUs));
+  return {
+    number,
+    tasmart_id: valve.id,
+    short_sn: valve.shortSn,
+    full_sn: valve.fullSn,
+    user_id: valve.userId,
+    backend_ref: valve.backendRef,
+    kind: correction.kind,
+    starts: time(startUs),
+    ends: time(endUs),
+    note,
+    author,
+    created_at: time(createdUs),
+    undone_at: time(undone?.atUs ?? null),
+    undone_by: undone?.by ?? null,
+  } satisfies Record<(typeof FIELDS)[number], string | number | null>;
+}
+
+/** What a correction changed of the days of a valve, a line per regime. */
+export function changeText(before: readonly Consumption[], after: readonly Consumption[], timezone: string): string {
+  const daysBefore = byRegime(before);
+  const daysAfter = byRegime(after);
+  const regimes = [...new Set([...daysBefore.keys(), ...daysAfter.keys()])].sort();
+  return regimes
+    .map((regime) => {
+      const change = changeOf(daysBefore.get(regime) ?? [], daysAfter.get(regime) ?? [], timezone);
+      return `  regime ${regime}${change}\n`;
+    })
+    .join('');
+}
+
+function changeOf(before: readonly Consumption[], after: readonly Consumption[], timezone: string): string {
+  const known = new Map(before.map((day) => [day.startUs, day]));
+  const left = new Map(after.map((day) => [day.startUs, day]));
+  const days = [...new Set([...known.keys(), ...left.keys()])].sort((a, b) => a - b);
+  const changed = days.filter((startUs) => {
+    const [old, now] = [known.get(startUs), left.get(startUs)];
+    return old?.kwh !== now?.kwh || old?.quality !== now?.quality;
+  });
+  const [first, last] = [changed[0], changed.at(-1)];
+  if (first === undefined || last === undefined) return ': nothing changed';
+  const kwhOf = (some: ReadonlyMap<Micros, Consumption>) => {
+    const within = days.filter((startUs) => first <= startUs && startUs <= last);
+    return kwhText(sumDecimals(within.map((startUs) => some.get(startUs)?.kwh ?? null)), 'day');
+  };
+  const [from, to] = [first, last].map((startUs) => local(startUs, timezone).toFormat('yyyy-LL-dd'));
+  return `, ${from === to ? from : `${from} to ${to}`}: ${kwhOf(known)} kWh before, ${kwhOf(left)} kWh now`;
+}
