@@ -7,6 +7,14 @@ import { headersOf, pointsQuery } from './request.ts';
 import type { FetchTask } from './workers/fetch.ts';
 import type { Inserted, InsertTask } from './workers/insert.ts';
 import { backfillOverPace } from './backfill.ts';
+import {
+  judgeSeconds,
+  judgingOverPoll,
+  judgingServerCpu,
+  questionOverLag,
+  verifySeconds,
+  wildOverSound,
+} from './energy.ts';
 
 export interface Row {
   name: string;
@@ -91,6 +99,62 @@ export const ROWS: readonly Row[] = [
     target: 0.15,
     digits: 3,
     measure: backfillOverPace,
+  },
+  {
+    name: 'days',
+    what: 'kWh by day of a month, 200 valves: over a plain `lag()`',
+    target: 0.2,
+    digits: 3,
+    measure: questionOverLag('day', 31),
+  },
+  {
+    name: 'hours',
+    what: 'kWh by hour of a month, 200 valves: over a plain `lag()`',
+    target: 0.5,
+    digits: 3,
+    measure: questionOverLag('hour', 31),
+  },
+  {
+    name: 'months',
+    what: 'kWh by month of a year, 200 valves: over a plain `lag()`',
+    target: 0.05,
+    digits: 3,
+    measure: questionOverLag('month', 365),
+  },
+  {
+    name: 'wild',
+    what: 'kWh by hour of a month: a valve that misbehaves all the time over a sound one',
+    target: 5,
+    digits: 2,
+    measure: wildOverSound,
+  },
+  {
+    name: 'judge-year',
+    what: 'judging a year of the worst valve from scratch: seconds',
+    target: 2,
+    digits: 2,
+    measure: judgeSeconds,
+  },
+  {
+    name: 'judging-wall',
+    what: '`poll` in step, 1 000 valves: wall that judging adds, as a share of the poll without',
+    target: 0.1,
+    digits: 3,
+    measure: judgingOverPoll,
+  },
+  {
+    name: 'judging-cpu',
+    what: "`poll` in step, 1 000 valves: the server's CPU, storing and judging over storing alone",
+    target: 1.1,
+    digits: 2,
+    measure: judgingServerCpu,
+  },
+  {
+    name: 'verify',
+    what: '`verify` of a month of 100 valves: seconds',
+    target: 15,
+    digits: 1,
+    measure: verifySeconds,
   },
   {
     name: 'memory-10000',

@@ -8,7 +8,20 @@ $$;
 
 comment on function tasmart_count(text, text) is 'how often a letter occurs';
 
--- tasmart_energy holds running totals. So a bucket is the difference between its two edges, however long it is.
+-- Which flaws lie between a quarter of an hour of a day and a later day.
+create or replace function tasmart_flaws_between(quality text, quarters integer, flaws_before integer[], flaws_later integer[])
+returns text
+language sql immutable parallel safe
+as $$
+  select string_agg(letter, '')
+  from unnest('{p,r,j,e}'::text[], flaws_before, flaws_later) as flaw (letter, before, later)
+  where later > before + tasmart_count(left(quality, quarters), letter)
+$$;
+
+comment on function tasmart_flaws_between(text, integer, integer[], integer[]) is
+  'the letters of the flaws after so many quarters of an hour of a day and before a later day';
+
+-- tasmart_energy holds running totals. So a bucket is the difference between its two ends, however long it is.
 create or replace function tasmart_consumption(
   bucket text,
   from_time timestamptz,
@@ -36,6 +49,7 @@ declare
   starts timestamptz;
   ends timestamptz;
   edges timestamptz[];
+  days date[]; -- in UTC, that buckets begin or end in
 begin
   if not coalesce(isfinite(from_time) and isfinite(to_time), false) then
     raise exception 'from_time and to_time must be given and finite' using errcode = 'invalid_parameter_value';
@@ -50,8 +64,27 @@ begin
     select ends
     order by 1
   );
+  days := array(
+    select distinct (edge at time zone 'UTC' - before)::date
+    from unnest(edges) as edge, unnest('{0 min,15 min}'::interval[]) as before
+  );
+
   return query
-  with known as (
+  with bucket as materialized (
+    -- Days and quarters of an hour in UTC. A bucket that ends at midnight ends with quarter 96 of the day before.
+    select
+      starts,
+      ends,
+      date_part('epoch', ends - starts)::integer as seconds,
+      start_day,
+      (date_part('epoch', starts_utc - start_day) / 900)::integer as start_quarter,
+      end_day,
+      (date_part('epoch', ends_utc - end_day) / 900)::integer as end_quarter
+    from generate_series(1, cardinality(edges) - 1) as number
+    cross join lateral (select edges[number], edges[number + 1]) as edge (starts, ends)
+    cross join lateral (select starts at time zone 'UTC', ends at time zone 'UTC') as utc (starts_utc, ends_utc)
+    cross join lateral (select starts_utc::date, (ends_utc - interval '15 minutes')::date) as days (start_day, end_day)
+  ), known as (
     select tasmart_id, min(since) as unjudged_since
     from (
       select tasmart_id, null::timestamptz as since from tasmart_judgements
@@ -63,10 +96,10 @@ begin
   ), counter as materialized (
     -- Where the curve begins and ends. A valve always has regime 1, even without a reading.
     select
-      row_number() over () as counter,
       tasmart_id,
       regime,
       unjudged_since,
+      first.day as first_day,
       last.day as last_day,
       (first.day + (length(first.quality) - length(ltrim(first.quality, '-'))) * interval '15 minutes') at time zone 'UTC'
         as curve_starts,
@@ -82,69 +115,70 @@ begin
       where energy.tasmart_id = known.tasmart_id and energy.regime = both_regimes.regime order by day desc limit 1
     ) as last on true
     where regime = 1 or first.day is not null
-  ), total as (
-    select
-      counter,
-      edge,
-      micro_kwh,
-      covered_seconds,
-      flaws_before[1] + tasmart_count(letters, 'p') as provisional,
-      flaws_before[2] + tasmart_count(letters, 'r') as reset,
-      flaws_before[3] + tasmart_count(letters, 'j') as jump,
-      flaws_before[4] + tasmart_count(letters, 'e') as estimated
-    from (
-      select
-        counter,
-        edge,
-        micro_kwh[quarters + 1] as micro_kwh,
-        covered_seconds[quarters + 1] as covered_seconds,
-        flaws_before,
-        left(energy.quality, quarters) as letters
-      from counter
-      cross join unnest(edges) as edge
-      cross join lateral (select least(greatest(edge, curve_starts), curve_ends) at time zone 'UTC') as within (instant)
-      cross join lateral (select least(instant::date, last_day)) as located (day)
-      cross join lateral (select (extract(epoch from instant - located.day) / 900)::integer) as counted (quarters)
-      left join tasmart_energy as energy
-        on energy.tasmart_id = counter.tasmart_id and energy.regime = counter.regime and energy.day = located.day
-      -- Each expression is computed once. And tasmart_count of a plain column is inlined: a call takes ten times as long.
-      offset 0
-    ) as stored
-    offset 0
   ), part as (
-    select
-      counter,
-      edge as starts,
-      lead(edge) over following as ends,
-      lead(micro_kwh) over following - micro_kwh as micro_kwh,
-      lead(covered_seconds) over following - covered_seconds as covered_seconds,
-      lead(provisional) over following - provisional as provisional,
-      lead(reset) over following - reset as reset,
-      lead(jump) over following - jump as jump,
-      lead(estimated) over following - estimated as estimated
-    from total
-    window following as (partition by counter order by edge)
+    -- Each day is read once for all buckets that begin in it.
+    select counter.*, bucket.*, micro_kwh, covered_seconds, quality, is_measured, flaws_before
+    from counter
+    cross join lateral (
+      select *, ltrim(quality, 'm') = '' as is_measured from tasmart_energy as energy
+      where energy.tasmart_id = counter.tasmart_id and energy.regime = counter.regime and day = any (days)
+      offset 0 -- keeps the planner from reading the whole table
+    ) as first_part
+    join bucket on start_day = day
+    union all
+    select counter.*, bucket.*, '{0}', '{0}', '', true, '{0,0,0,0}'
+    from counter
+    join bucket on first_day is null or start_day not between first_day and last_day
   )
   select
-    tasmart_id::text,
-    regime,
+    part.tasmart_id::text,
+    part.regime,
     starts,
     ends,
-    case when has_curve then trim_scale(micro_kwh * 0.000001) end,
-    case when has_curve then trim_scale(round(covered_seconds / extract(epoch from ends - starts), 6)) else 0 end,
+    case when has_curve then trim_scale(added_micro_kwh * 0.000001) end,
+    case
+      when not has_curve then 0
+      when added_seconds = seconds then 1
+      else trim_scale(round(added_seconds / seconds::numeric, 6))
+    end,
     case
       when ends > unjudged_since then 'provisional'
       when not has_curve then 'missing'
-      when provisional > 0 or ends > curve_ends then 'provisional'
-      when reset > 0 then 'reset'
-      when jump > 0 then 'jump'
-      when estimated > 0 or starts < curve_starts then 'estimated'
+      when strpos(letters, 'p') > 0 or ends > curve_ends then 'provisional'
+      when strpos(letters, 'r') > 0 then 'reset'
+      when strpos(letters, 'j') > 0 then 'jump'
+      when strpos(letters, 'e') > 0 or starts < curve_starts then 'estimated'
       else 'measured'
     end
   from part
-  join counter using (counter)
-  cross join lateral (select coalesce(ends > curve_starts and starts < curve_ends, false)) as presence (has_curve)
-  where ends is not null;
+  cross join lateral (
+    select
+      coalesce(ends > curve_starts and starts < curve_ends, false),
+      case when least(end_day, last_day) > start_day and ends > curve_starts then least(end_day, last_day) end,
+      least(start_quarter + 1, cardinality(micro_kwh)),
+      case when end_day > last_day then 96 else end_quarter end
+  ) as clipped (has_curve, later_day, first_number, last_quarter)
+  cross join lateral (
+    -- From the bucket's beginning to its end, on a later day or on the same.
+    select
+      later.micro_kwh[least(last_quarter + 1, cardinality(later.micro_kwh))] - part.micro_kwh[first_number],
+      later.covered_seconds[least(last_quarter + 1, cardinality(later.covered_seconds))] - part.covered_seconds[first_number],
+      case
+        when later.flaws_before = part.flaws_before then left(later.quality, last_quarter)
+        else concat(
+          left(later.quality, last_quarter),
+          tasmart_flaws_between(part.quality, start_quarter, part.flaws_before, later.flaws_before)
+        )
+      end
+    from tasmart_energy as later
+    where later.tasmart_id = part.tasmart_id and later.regime = part.regime and later.day = later_day
+    union all
+    select
+      part.micro_kwh[least(last_quarter + 1, cardinality(part.micro_kwh))] - part.micro_kwh[first_number],
+      part.covered_seconds[least(last_quarter + 1, cardinality(part.covered_seconds))] - part.covered_seconds[first_number],
+      case when is_measured then '' else substr(part.quality, start_quarter + 1, last_quarter - start_quarter) end
+    where later_day is null
+  ) as added (added_micro_kwh, added_seconds, letters);
 end
 $$;
 
