@@ -442,13 +442,13 @@ async function storeEvents(database: Database, results: readonly CounterResult[]
 
 /** The limits that judge, whatever the configuration says. The first ones to be stored stay. @throws DatabaseError */
 export async function loadLimits(database: Database, configured: Limits): Promise<Limits> {
+  const limits = await loadStoredLimits(database);
+  if (limits) return limits;
   await database.query(
     'insert into tasmart_settings (max_power_kw, interval_minutes) values ($1, $2) on conflict do nothing',
     [configured.maxPowerKw, configured.intervalUs / US_PER_MINUTE],
   );
-  const limits = await loadStoredLimits(database);
-  if (!limits) throw new RangeError('tasmart_settings is empty');
-  return limits;
+  return (await loadStoredLimits(database)) ?? configured;
 }
 
 /** The limits that judged what is stored. Null: nothing is judged yet. @throws DatabaseError */

@@ -65,14 +65,13 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
   const { hycloud, database, log, onPolled } = dependencies;
   const { resolved, valves, nowUs } = await findValves(dependencies, settings);
   if (database) await recordProjects(database, resolved.projects, resolved.named);
-  const limits = database && (await loadLimits(database, settings));
   const jobs = await planJobs(database, valves, nowUs, settings.intervalUs);
   const context: ValveContext = { hycloud, nowUs, settings, properties: settings.properties };
   // A run narrowed to some valves does not report what concerns the others.
   const report = createReport(nowUs, settings.only.length > 0 ? [] : resolved.problems);
   const batching = { concurrency: settings.maxConcurrency, maxBatch: MAX_BATCH, lingerMs: LINGER_MS, sizeOf };
   for await (const batch of inBatches(jobs, ({ valve, state }) => pollValve(valve, state, context), batching)) {
-    const polled = database && limits ? await store(database, batch, limits, log) : batch.map(unstored);
+    const polled = database ? await store(database, batch, settings, log) : batch.map(unstored);
     report.add(polled);
     onPolled?.(polled, nowUs);
   }
@@ -140,7 +139,7 @@ function unstored(outcome: ValveOutcome): PolledValve {
 async function store(
   database: Database,
   batch: readonly ValveOutcome[],
-  limits: Limits,
+  configured: Limits,
   log: Logger,
 ): Promise<PolledValve[]> {
   const tried = batch.filter(({ failure, readings }) => readings.length > 0 || !hadNoTurn(failure?.error ?? null));
@@ -153,6 +152,7 @@ async function store(
       ...outcome,
       stored: new Set(outcome.readings.filter((reading) => isNew(outcome.valve.id, reading))),
     }));
+    const limits = await loadLimits(database, configured);
     const oldest = polled.map(({ valve, stored }) => [valve.id, oldestOf(stored)] as const);
     for (const { tasmartId, error } of await judgeInStep(database, new Map(oldest), limits)) {
       log.error(

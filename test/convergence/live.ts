@@ -1,8 +1,15 @@
+import { deepStrictEqual } from 'node:assert';
+import { withConnection } from '../../src/database/connection.ts';
+import { loadMeteredValves } from '../../src/database/consumption.ts';
+import { loadLimits, loadReadings } from '../../src/database/energy.ts';
+import { judgePending } from '../../src/energy/bookkeeping.ts';
+import { REGIMES } from '../../src/energy/types.ts';
+import { kwhFromScratch, storedKwh } from '../energy/stored.ts';
 import { Broken, createChronicle } from './chronicle.ts';
 import type { History, Run, StepFault } from './history.ts';
 import type { Perform } from './runs.ts';
 import type { Stage } from './stage.ts';
-import { createWorld, enter, misbehave } from './world.ts';
+import { createWorld, enter, misbehave, type World } from './world.ts';
 
 /** How often what was met, in all histories of a test. */
 export interface Tally {
@@ -57,10 +64,34 @@ export async function live(stage: Stage, history: History, perform: Perform, tal
     if (last?.ending !== 'success') throw new Broken(`the healthy run ended in ${last?.ending ?? 'nothing'}`);
     await chronicle.afterStep(healthy, beganUs, []);
     await chronicle.atTheEnd(beganUs);
+    await compareKwh(stage, world);
     tally.add('histories');
     tally.add('steps', history.steps.length);
     tally.add('rows', chronicle.rows());
   } finally {
     await world.close();
   }
+}
+
+/** The stored kWh are those that the stored readings give from scratch, whatever happened on the way. */
+async function compareKwh(stage: Stage, { intervalUs }: World): Promise<void> {
+  const session = { applicationName: 'tasmart convergence', giveUp: new AbortController().signal };
+  await withConnection(stage.settings, session, async (database) => {
+    const limits = await loadLimits(database, { intervalUs, maxPowerKw: 1500 });
+    deepStrictEqual(await judgePending(database, limits), []);
+    const spans = (await loadMeteredValves(database)).map(({ id }) => ({
+      tasmartId: id,
+      fromUs: -Infinity,
+      beforeUs: Infinity,
+    }));
+    for (const [id, readings] of await loadReadings(database, spans)) {
+      for (const regime of REGIMES) {
+        const counted = readings.flatMap(({ timeUs, powerKw, counters }) => {
+          const counterKwh = counters[regime];
+          return counterKwh === null ? [] : [{ timeUs, powerKw, counterKwh }];
+        });
+        deepStrictEqual(await storedKwh(database, id, regime), kwhFromScratch(counted, limits));
+      }
+    }
+  });
 }

@@ -26,6 +26,8 @@ const FULL_DISK = `
   create trigger full_disk before update on tasmart_valves for each row execute function test_full_disk();`;
 
 const CLEAR = `
+  delete from tasmart_energy; delete from tasmart_counter_events; delete from tasmart_judgements;
+  delete from tasmart_checkpoints; delete from tasmart_unjudged; delete from tasmart_settings;
   delete from tasmart_data_table; delete from tasmart_backfills; delete from tasmart_valve_history;
   delete from tasmart_valves; delete from tasmart_project_names; delete from tasmart_projects; delete from tasmart_runs;`;
 

@@ -9,7 +9,8 @@ import { judgeInStep, judgePending } from '../../src/energy/bookkeeping.ts';
 import type { CounterReading } from '../../src/energy/types.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { cases } from '../support/random.ts';
-import { anyReadings, fromScratch, LIMITS, soundCounter } from './support.ts';
+import { kwhFromScratch, storedKwh } from './stored.ts';
+import { anyReadings, LIMITS, soundCounter } from './support.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -54,48 +55,6 @@ async function store(db: Database, batch: Batch): Promise<void> {
   expect(failures).toEqual([]);
 }
 
-/** What is stored of regime 1, in the judge's own terms. */
-async function stored(db: Database, valve: string) {
-  const quarters = await db.query<{ start_us: string; micro_kwh: string; covered: string; quality: string }>(
-    `select extract(epoch from starts) * 1000000 as start_us, kwh * 1000000 as micro_kwh, coverage * 900 as covered, quality
-     from tasmart_quarter_hours where tasmart_id = $1 and regime = 1 order by starts`,
-    [valve],
-  );
-  const events = await db.query<{ kind: string; from_us: string; to_us: string; kwh: string | null }>(
-    `select kind, extract(epoch from starts) * 1000000 as from_us, extract(epoch from ends) * 1000000 as to_us,
-       counted_kwh * 1000000 as kwh
-     from tasmart_counter_events where tasmart_id = $1 and regime = 1 order by starts`,
-    [valve],
-  );
-  return {
-    quarters: quarters.map((row) => [
-      Number(row.start_us),
-      Math.round(Number(row.micro_kwh)),
-      Math.round(Number(row.covered)),
-      row.quality,
-    ]),
-    events: events.map(({ kind, from_us: from, to_us: to, kwh }) => [
-      kind,
-      Number(from),
-      Number(to),
-      Math.round(Number(kwh)),
-    ]),
-  };
-}
-
-function expected(readings: readonly CounterReading[]) {
-  const { quarters, events } = fromScratch([...readings].sort((a, b) => a.timeUs - b.timeUs));
-  return {
-    quarters: quarters.map(({ startUs, microKwh, coveredSeconds, quality }) => [
-      startUs,
-      microKwh,
-      coveredSeconds,
-      quality,
-    ]),
-    events: events.map(({ kind, fromUs, toUs, countedMicroKwh }) => [kind, fromUs, toUs, countedMicroKwh]),
-  };
-}
-
 test('readings in any parts and order, some of them inserted by another program, are judged as from scratch', async () => {
   await session((db) =>
     fc.assert(
@@ -126,7 +85,7 @@ test('readings in any parts and order, some of them inserted by another program,
             else await insert(db, { valve, readings });
           }
           expect(await judgePending(db, LIMITS)).toEqual([]);
-          expect(await stored(db, valve)).toEqual(expected(readings));
+          expect(await storedKwh(db, valve, 1)).toEqual(kwhFromScratch(readings));
           expect(await db.query('select from tasmart_unjudged')).toEqual([]);
         },
       ),
@@ -150,7 +109,7 @@ test('a late reading is judged from the last month that it cannot change', async
 
     await store(db, { valve: 'v', readings: [late] });
     await judgePending(db, LIMITS);
-    expect(await stored(db, 'v')).toEqual(expected(readings));
+    expect(await storedKwh(db, 'v', 1)).toEqual(kwhFromScratch(readings));
     const again = await db.query<{ month: string }>('select month::text from tasmart_checkpoints order by month');
     expect(again.map(({ month }) => month)).toEqual(['2025-03-01', '2025-04-01', '2025-05-01', '2025-06-01']);
   });
