@@ -77,13 +77,22 @@ export async function schemaOpenToAll(database: Database): Promise<string | null
   return row?.name ?? null;
 }
 
-type Privilege = 'select' | 'insert' | 'update';
+type Privilege = 'select' | 'insert' | 'update' | 'delete';
 type Rights = Readonly<Record<string, readonly Privilege[]>>;
 
 /** Every command looks whether the schema is current. */
 const SCHEMA: Rights = { tasmart_definitions: ['select'], tasmart_migrations: ['select'] };
 
-const READING: Rights = { ...SCHEMA, tasmart_valves: ['select'], tasmart_data_table: ['select'] };
+/** To keep the stored kWh up to date. */
+export const JUDGING: Rights = {
+  tasmart_energy: ['select', 'insert', 'update', 'delete'],
+  tasmart_counter_events: ['select', 'insert', 'delete'],
+  tasmart_corrections: ['select'],
+  tasmart_judgements: ['select', 'insert', 'update'],
+  tasmart_checkpoints: ['select', 'insert', 'update', 'delete'],
+  tasmart_unjudged: ['select', 'insert', 'delete'],
+  tasmart_settings: ['select', 'insert'],
+};
 
 const POLL: Rights = {
   ...SCHEMA,
@@ -93,6 +102,7 @@ const POLL: Rights = {
   tasmart_valve_history: ['insert'],
   tasmart_data_table: ['select', 'insert'],
   tasmart_runs: ['select', 'insert', 'update'],
+  ...JUDGING,
 };
 
 /** What the role needs, by command. Identity columns need no right to their sequences. */
@@ -101,13 +111,21 @@ export const RIGHTS = {
   backfill: { ...POLL, tasmart_backfills: ['select', 'insert', 'update'] },
   link: { ...SCHEMA, tasmart_projects: ['select'], tasmart_valves: ['select', 'update'] },
   status: {
-    ...READING,
+    ...SCHEMA,
+    tasmart_valves: ['select'],
+    tasmart_data_table: ['select'],
     tasmart_projects: ['select'],
     tasmart_project_names: ['select'],
     tasmart_backfills: ['select'],
     tasmart_runs: ['select'],
   },
-  consumption: READING,
+  consumption: {
+    ...SCHEMA,
+    tasmart_valves: ['select'],
+    tasmart_energy: ['select'],
+    tasmart_judgements: ['select'],
+    tasmart_unjudged: ['select'],
+  },
 } as const satisfies Record<string, Rights>;
 
 /** The grants that the role lacks for a command, as SQL; none: it has every right. @throws DatabaseError */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { affordable } from '../../src/commands/check/hycloud.ts';
-import { RIGHTS } from '../../src/database/inspect.ts';
+import { JUDGING, RIGHTS } from '../../src/database/inspect.ts';
 import { US_PER_HOUR } from '../../src/domain/time.ts';
 import type { Valve } from '../../scripts/simulator/fleet.ts';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
@@ -406,10 +406,17 @@ describe('rights', () => {
       state: 'failed',
       seen: `${role} lacks some`,
       remedy: [
+        `grant select, insert, update, delete on tasmart_checkpoints to ${role}`,
+        `grant select on tasmart_corrections to ${role}`,
+        `grant select, insert, delete on tasmart_counter_events to ${role}`,
         `grant select, insert on tasmart_data_table to ${role}`,
+        `grant select, insert, update, delete on tasmart_energy to ${role}`,
+        `grant select, insert, update on tasmart_judgements to ${role}`,
         `grant insert on tasmart_project_names to ${role}`,
         `grant insert, update on tasmart_projects to ${role}`,
         `grant insert, update on tasmart_runs to ${role}`,
+        `grant select, insert on tasmart_settings to ${role}`,
+        `grant select, insert, delete on tasmart_unjudged to ${role}`,
         `grant insert on tasmart_valve_history to ${role}`,
         `grant select, insert, update on tasmart_valves to ${role}`,
       ].join('; '),
@@ -438,6 +445,8 @@ describe('rights', () => {
     await grant(command);
     expect(await run()).toMatchObject({ code });
     for (const [table, privileges] of Object.entries<readonly string[]>(RIGHTS[command])) {
+      // What judging needs depends on the readings.
+      if (command !== 'consumption' && table in JUDGING) continue;
       for (const privilege of privileges) {
         await sql(`revoke ${privilege} on ${table} from ${role}`);
         if (valve) valve.fwVersion = `${valve.fwVersion ?? ''}.1`;
