@@ -1,3 +1,4 @@
+/** Draws a chart of lines or bars. */
 import uPlot from 'uplot';
 import type { LinesPayload } from '../payload.ts';
 import { timeAxis } from './axis.ts';
