@@ -9,14 +9,14 @@ import type { Valve } from './simulator/fleet.ts';
 import { startSimulator } from './simulator/simulator.ts';
 
 /**
- * scripts/report.png, the README's picture of the report: a simulated week with something wrong in it, stored by the
- * program as it is built, drawn by Chromium.
+ * scripts/report.png, the README's picture of the report: a simulated week with some faults, stored by the built program,
+ * drawn by Chromium.
  */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'data', 'picture');
 const picture = join(root, 'scripts', 'report.png');
 const WIDTH_PX = 1280;
-/** besides the measured ones, which are always read */
+/** besides the measured values, which are always read */
 const PROPERTIES = ['local_temp', 'remote_temp'];
 const MOST_BYTES = 300_000;
 
@@ -42,7 +42,8 @@ try {
       timezone: 'Europe/Rome',
     }),
   );
-  await tasmart('backfill', '--from', '7d');
+  // Twice the span of the report: the page compares with the week before.
+  await tasmart('backfill', '--from', '15d');
   await tasmart('poll');
   if (first) await tasmart('link', first.id, 'IT-4711');
   await tasmart('report', '--from', '7d', '--out', report);
@@ -54,7 +55,7 @@ try {
   await simulator.close();
 }
 
-/** What an engineer looks for: holes, a valve that fell silent, a counter that began anew. */
+/** Outages, a silent valve, a counter that was reset. */
 function spoil([, holes, shortHole, reset, , silent]: readonly Valve[], nowUs: Micros): void {
   const span = (agoUs: Micros, lengthUs: Micros) => ({ fromUs: nowUs - agoUs, toUs: nowUs - agoUs + lengthUs });
   if (holes) holes.outages = [span(4.4 * US_PER_DAY, 9 * US_PER_HOUR), span(1.3 * US_PER_DAY, 50 * US_PER_MINUTE)];
@@ -68,9 +69,7 @@ async function shoot(executablePath: string): Promise<void> {
   try {
     const page = await browser.newPage({ viewport: { width: WIDTH_PX, height: 1800 }, reducedMotion: 'reduce' });
     await page.goto(pathToFileURL(report).href);
-    await page.locator('#valve-1 canvas').last().waitFor();
-    // Down to the end of the first valve: what there is to see has been seen by then.
-    const end = await page.locator('#valve-1 .numbers').boundingBox();
+    const end = await page.locator('#valves ~ .keys').boundingBox();
     const height = Math.ceil((end?.y ?? 1500) + (end?.height ?? 0)) + 16;
     await page.screenshot({ path: picture, clip: { x: 0, y: 0, width: WIDTH_PX, height }, fullPage: true });
   } finally {

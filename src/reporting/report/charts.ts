@@ -1,3 +1,4 @@
+/** The frames of a valve’s charts, and the data that the script draws into them. */
 import { count } from '../../domain/text.ts';
 import type { Micros } from '../../domain/time.ts';
 import type { RegimeEnergy, ReportData, Series, ValveReport } from './data.ts';

@@ -1,3 +1,4 @@
+/** How many readings each day should have, and how many it has. */
 import { DateTime } from 'luxon';
 import { boundaryOf, floorToGrid, nextBoundary } from '../../domain/grid.ts';
 import type { Micros } from '../../domain/time.ts';

@@ -1,3 +1,4 @@
+/** What the page shows, as plain data. */
 import type { Charted, CounterEvent } from '../../database/report.ts';
 import type { RecordedRun } from '../../database/runs.ts';
 import type { Micros, Span } from '../../domain/time.ts';

@@ -1,3 +1,4 @@
+/** Packs the data of the charts into the page. */
 import type { CounterEvent } from '../../database/report.ts';
 import { printable } from '../../domain/text.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';

@@ -1,3 +1,4 @@
+/** Sums of kWh, and their texts. */
 import { epochSeconds, type Micros } from '../../domain/time.ts';
 import type { RegimeEnergy, ValveReport } from './data.ts';
 import { barsOf, type Bar } from './page/decode.ts';

@@ -1,3 +1,4 @@
+/** Spans without readings, and spans of readings with the same names. */
 import type { Micros, Span } from '../../domain/time.ts';
 import type { NamedSpan } from './data.ts';
 

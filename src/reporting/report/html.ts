@@ -1,3 +1,4 @@
+/** The page as a whole. */
 import { createHash } from 'node:crypto';
 import type { ReportData } from './data.ts';
 import { embeddedJson, reportPayload } from './embedded.ts';

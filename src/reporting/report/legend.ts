@@ -1,3 +1,4 @@
+/** The controls of the charts, and how to read them. */
 import type { ReportData } from './data.ts';
 import { markup, type Markup } from './markup.ts';
 import { QUALITIES, QUALITY_NAMES } from './page/quality.ts';

@@ -1,3 +1,4 @@
+/** HTML templates that escape every value. */
 import { spelledOut } from '../../domain/text.ts';
 
 /** A piece of HTML that is safe as it stands. */

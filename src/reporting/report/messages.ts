@@ -1,3 +1,4 @@
+/** Texts for times, names and states. */
 import { printable } from '../../domain/text.ts';
 import { epochSeconds, type Micros, type Span } from '../../domain/time.ts';
 import type { DayCompleteness, ReportData, ValveReport } from './data.ts';

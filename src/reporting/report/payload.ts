@@ -1,3 +1,4 @@
+/** The packed data that the page’s script reads. */
 import type { ZoneOffsets } from './page/local-time.ts';
 
 /** What the page's script reads: seconds, and numbers packed tight, because reports are sent by mail. */

@@ -1,3 +1,4 @@
+/** Finds what is wrong with the polling and with each valve. */
 import type { RecordedRun } from '../../database/runs.ts';
 import { count, printable } from '../../domain/text.ts';
 import { epochSeconds, US_PER_MINUTE, US_PER_SECOND, type Span } from '../../domain/time.ts';

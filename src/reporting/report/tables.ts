@@ -1,3 +1,4 @@
+/** A valve’s days and events as tables. */
 import { count } from '../../domain/text.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
 import type { ReportData, ValveReport } from './data.ts';

@@ -1,3 +1,4 @@
+/** Leaves out readings that a chart cannot show. */
 import type { Micros } from '../../domain/time.ts';
 
 /** About the pixels that a chart is wide. */

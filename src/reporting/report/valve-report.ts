@@ -1,3 +1,4 @@
+/** Turns what is stored of a valve into what the page shows. */
 import type { MeteredValve } from '../../database/consumption.ts';
 import type { Charted, CounterEvent, ReportReading, ValveFacts } from '../../database/report.ts';
 import { US_PER_MINUTE, type Micros } from '../../domain/time.ts';

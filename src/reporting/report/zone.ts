@@ -1,3 +1,4 @@
+/** The offsets of a time zone over a span. */
 import { DateTime } from 'luxon';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
 import { DAY_S, type ZoneOffsets } from './page/local-time.ts';

@@ -205,9 +205,7 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
     await page.getByLabel('Compare with').selectOption({ label: 'Colonna montante – lato Nord' });
     await until(`document.querySelectorAll('#valve-2 .analysis .line-key').length === 4`);
     const caption = await page.locator('#valve-2 .analysis output').first().textContent();
-    expect(caption).toMatch(
-      /^Caffè dell’atrio – Scala B [\d\u202f.]+ kWh · Colonna montante – lato Nord [\d\u202f.]+ kWh$/,
-    );
+    expect(caption).toMatch(/^[\d\u202f.]+ kWh · [\d\u202f.]+ kWh$/);
     expect(page.url()).toContain('with=valve-4');
   });
 

@@ -49,13 +49,6 @@ function strokes(valves: readonly NamedBars[]): uPlot.Series[] {
   }));
 }
 
-/** A text for each valve. With two valves, each text carries the name. */
-function named(valves: readonly NamedBars[], text: (valve: NamedBars, index: number) => string): string {
-  return valves
-    .map((valve, index) => (valves.length > 1 ? `${valve.name} ${text(valve, index)}` : text(valve, index)))
-    .join(' · ');
-}
-
 function drawCumulative(
   root: HTMLElement,
   valves: readonly NamedBars[],
@@ -71,7 +64,7 @@ function drawCumulative(
   });
   const data = uPlot.join(tables);
   const total = ({ bars }: NamedBars): string => kwhText(bars.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0));
-  const resting = named(valves, total);
+  const resting = valves.map(total).join(' · ');
   const { plot, output } = figure(root, 'Cumulative energy', 'kWh', resting, valves);
   return draw(plot, data, strokes(valves), (_u, _least, most) => [0, most > 0 ? most * 1.08 : 1], {
     ...around,
@@ -95,7 +88,7 @@ function drawDuration(root: HTMLElement, valves: readonly NamedBars[]): uPlot {
     return [loads.map(({ hours }) => Math.round((sum += hours) * 100) / 100), loads.map(({ kw }) => kw)];
   });
   const data = uPlot.join(tables);
-  const resting = named(valves, (_, index) => `at most ${(tables[index]?.[1]?.[0] ?? 0).toFixed(2)} kW`);
+  const resting = valves.map((_, index) => `at most ${(tables[index]?.[1]?.[0] ?? 0).toFixed(2)} kW`).join(' · ');
   const { plot, output } = figure(root, 'Load duration', 'kW over hours', resting, valves);
   return drawPlain(plot, data, strokes(valves), (index) => {
     const hours = index === null ? undefined : data[0][index];
@@ -189,7 +182,8 @@ function figure(
   const plot = element('div', { className: 'plot' });
   plot.setAttribute('role', 'img');
   plot.setAttribute('aria-label', `${title}, ${unit}: ${resting}`);
-  root.append(element('figure', {}, caption, plot));
+  // The names of two valves need the width.
+  root.append(element('figure', { className: valves.length > 1 ? 'wide' : '' }, caption, plot));
   return { plot, output };
 }
 

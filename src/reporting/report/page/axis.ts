@@ -1,3 +1,4 @@
+/** The time axis. */
 import type uPlot from 'uplot';
 import { clockText, DAY_S, dayText, timeOf, wallOf, type ZoneOffsets } from './local-time.ts';
 

@@ -1,3 +1,4 @@
+/** Draws a chart of lines or bars. */
 import uPlot from 'uplot';
 import type { LinesPayload } from '../payload.ts';
 import { timeAxis } from './axis.ts';
@@ -162,7 +163,8 @@ export function draw(
 
 /** In the notation of the texts, with no more places than the ticks need. */
 function tickTexts(_u: uPlot, ticks: number[], _axis: number, _space: number, step: number): string[] {
-  const places = Math.max(0, Math.min(4, Math.ceil(-Math.log10(step) - 1e-9)));
+  const isWhole = (places: number): boolean => Math.abs(step * 10 ** places - Math.round(step * 10 ** places)) < 1e-6;
+  const places = [0, 1, 2, 3].find(isWhole) ?? 4;
   return ticks.map((tick) => grouped(tick.toFixed(places)));
 }
 

@@ -1,3 +1,4 @@
+/** Unpacks the data of the charts. */
 import type { BarsPayload, LinesPayload, ValvePayload } from '../payload.ts';
 import { DAY_S, wallOf, type ZoneOffsets } from './local-time.ts';
 import { qualityOf, type Quality } from './quality.ts';

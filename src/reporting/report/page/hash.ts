@@ -1,3 +1,4 @@
+/** The state of the page in its address. */
 /** The page's state in its address, for links and bookmarks: `#valve-3&from=…&to=…`, `#&q=atrio&sort=2-`. */
 export interface State {
   /** the element's id; null: the overview */

@@ -1,3 +1,4 @@
+/** Colours and patterns of the charts. */
 import type { Quality } from './quality.ts';
 
 /** Colours come from the style sheet, which knows dark, light and print. */

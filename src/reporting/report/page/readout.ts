@@ -1,3 +1,4 @@
+/** The values at the cursor, in words. */
 import type uPlot from 'uplot';
 import type { LinesPayload, ValvePayload } from '../payload.ts';
 import type { Bar } from './decode.ts';

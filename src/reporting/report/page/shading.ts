@@ -1,3 +1,4 @@
+/** Marks behind the lines and bars: gaps, errors, missing values, events. */
 import type uPlot from 'uplot';
 import { palette } from './palette.ts';
 
