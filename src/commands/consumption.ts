@@ -14,10 +14,9 @@ import { isNamed } from '../domain/valve.ts';
 import { consumptionFormat } from '../reporting/consumption.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { createLog } from './log.ts';
-import { write } from './output.ts';
+import { show, stdoutScreen, write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
-import { drawsBlocks } from './terminal.ts';
 import { parseSpan } from './time.ts';
 
 export interface ConsumptionOptions {
@@ -35,16 +34,17 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
   const query = consumptionQuery(options, config);
-  const isDrawn = drawsBlocks(process.env, process.stdout.isTTY);
-  const format = consumptionFormat(options.format, { ...query, isDrawn });
+  const screen = stdoutScreen();
+  const format = consumptionFormat(options.format, { ...query, isDrawn: screen.drawsBlocks });
   await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     const valves = await meteredValves(database, options.valve ?? []);
-    await write(format.begin());
+    const put = options.format === 'table' ? (text: string) => show(text, screen) : write;
+    await put(format.begin());
     for (const valve of valves) {
       if (signal.aborted || !process.stdout.writable) return;
-      await write(format.valve(valve, await loadConsumption(database, valve.id, query)));
+      await put(format.valve(valve, await loadConsumption(database, valve.id, query)));
     }
-    await write(format.end());
+    await put(format.end());
   });
   return 0;
 }

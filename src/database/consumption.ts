@@ -1,4 +1,5 @@
 import { formatRfc3339, type Micros } from '../domain/time.ts';
+import { compareValves } from '../domain/valve.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 
@@ -56,16 +57,16 @@ export async function loadMeteredValves(database: Database): Promise<MeteredValv
      )
      select metered.tasmart_id, short_sn, full_sn, user_id, backend_ref
      from metered left join tasmart_valves using (tasmart_id)
-     where metered.tasmart_id is not null
-     order by coalesce(user_id, short_sn, metered.tasmart_id), metered.tasmart_id`,
+     where metered.tasmart_id is not null`,
   );
-  return rows.map((row) => ({
+  const valves = rows.map((row) => ({
     id: row.tasmart_id,
     shortSn: row.short_sn,
     fullSn: row.full_sn,
     userId: row.user_id,
     backendRef: row.backend_ref,
   }));
+  return valves.sort(compareValves);
 }
 
 /** The buckets of one valve, by register and time: tasmart_consumption's answer. @throws DatabaseError */
