@@ -195,8 +195,12 @@ withExamples(check, [
 const migrate = program
   .command('migrate')
   .description('create or upgrade the database schema')
+  .option('--print-grants', 'change nothing; print what a role for polling and one for dashboards need, as SQL')
   .action(action(() => import('./commands/migrate.ts')));
-withExamples(migrate, [['tasmart migrate', 'as the owner of the tables; safe to run twice']]);
+withExamples(migrate, [
+  ['tasmart migrate', 'as the owner of the tables; safe to run twice'],
+  ['tasmart migrate --print-grants', 'SQL for psql, run by the owner of the tables'],
+]);
 
 const completion = program
   .command('completion')

@@ -77,13 +77,23 @@ export async function schemaOpenToAll(database: Database): Promise<string | null
   return row?.name ?? null;
 }
 
-type Privilege = 'select' | 'insert' | 'update';
+type Privilege = 'select' | 'insert' | 'update' | 'delete';
 type Rights = Readonly<Record<string, readonly Privilege[]>>;
 
 /** Every command looks whether the schema is current. */
 const SCHEMA: Rights = { tasmart_definitions: ['select'], tasmart_migrations: ['select'] };
 
 const READING: Rights = { ...SCHEMA, tasmart_valves: ['select'], tasmart_data_table: ['select'] };
+
+/** What the judge keeps. Whoever asks for kWh may have to judge new readings first. */
+const JUDGING: Rights = {
+  tasmart_energy: ['select', 'insert', 'update', 'delete'],
+  tasmart_counter_events: ['select', 'insert', 'update', 'delete'],
+  tasmart_judgements: ['select', 'insert', 'update', 'delete'],
+  tasmart_unjudged: ['select', 'insert', 'update', 'delete'],
+  tasmart_settings: ['select', 'insert', 'update'],
+  tasmart_corrections: ['select'],
+};
 
 const POLL: Rights = {
   ...SCHEMA,
@@ -93,6 +103,7 @@ const POLL: Rights = {
   tasmart_valve_history: ['insert'],
   tasmart_data_table: ['select', 'insert'],
   tasmart_runs: ['select', 'insert', 'update'],
+  ...JUDGING,
 };
 
 /** What the role needs, by command. Identity columns need no right to their sequences. */
@@ -107,8 +118,52 @@ export const RIGHTS = {
     tasmart_backfills: ['select'],
     tasmart_runs: ['select'],
   },
-  consumption: READING,
+  consumption: { ...READING, ...JUDGING },
 } as const satisfies Record<string, Rights>;
+
+/** A role for every command but `migrate`, and one for dashboards that reads everything. */
+export interface Grants {
+  polling: readonly string[];
+  reading: readonly string[];
+}
+
+/**
+ * The statements that give two roles what they need, for the tables that this database has. The readers' come from the
+ * catalog, so that a new table or view is in them.
+ *
+ * @throws DatabaseError
+ */
+export async function printableGrants(database: Database, roles: Record<keyof Grants, string>): Promise<Grants> {
+  const [here] = await database.query<{ connect: string; usage: string }>(
+    `select format('grant connect on database %I to', current_database()) as connect,
+       format('grant usage on schema %I to', current_schema()) as usage`,
+  );
+  const common = (role: string) => (here ? [`${here.connect} ${role};`, `${here.usage} ${role};`] : []);
+  const wanted = new Map<string, Set<Privilege>>();
+  for (const rights of Object.values<Rights>(RIGHTS)) {
+    for (const [table, privileges] of Object.entries(rights)) {
+      const known = wanted.get(table) ?? new Set();
+      wanted.set(table, new Set([...known, ...privileges]));
+    }
+  }
+  const tables = await database.query<{ name: string; quoted: string }>(
+    `select relname as name, quote_ident(relname) as quoted from pg_class
+     where relnamespace = current_schema()::regnamespace and relname like 'tasmart\\_%'
+       and relkind in ('r', 'p', 'v', 'm') and not relispartition
+     order by relname`,
+  );
+  const polling = tables.flatMap(({ name, quoted }) => {
+    const privileges = wanted.get(name);
+    return privileges ? [`grant ${[...privileges].join(', ')} on ${quoted} to ${roles.polling};`] : [];
+  });
+  return {
+    polling: [...common(roles.polling), ...polling],
+    reading: [
+      ...common(roles.reading),
+      `grant select on ${tables.map(({ quoted }) => quoted).join(', ')} to ${roles.reading};`,
+    ],
+  };
+}
 
 /** The grants that the role lacks for a command, as SQL; none: it has every right. @throws DatabaseError */
 export async function missingGrants(database: Database, command: keyof typeof RIGHTS): Promise<string[]> {
