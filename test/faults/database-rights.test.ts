@@ -63,7 +63,7 @@ test('the grants that migrate prints are enough for every command, and check nam
     const { stdout: said } = await stage.run(['check'], asRole());
     // Without these, the program does not know which schema it has before it.
     const needed = ['tasmart_migrations', 'tasmart_definitions'].includes(table)
-      ? new RegExp(`${table}`)
+      ? new RegExp(table)
       : new RegExp(`→ (.*; )?grant ${privilege} on ${table} to ${role}`);
     expect(said).toMatch(needed);
     await stage.client.query(`grant ${privilege} on ${table} to ${role}`);
@@ -145,7 +145,7 @@ describe('a role with the least rights', () => {
       expect({ code: refused.code, msg, remedy }).toEqual({
         code: 77,
         msg: expect.stringContaining(`permission denied for table ${table} (42501)`) as string,
-        remedy: 'grant the role what the README lists under "A least-rights role"',
+        remedy: 'grant the role what "tasmart migrate --print-grants" prints',
       });
       await annotate(`${table}: ${cost(refused)}`);
     }
