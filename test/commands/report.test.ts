@@ -42,7 +42,7 @@ async function sql(text: string, values: unknown[] = []): Promise<void> {
 }
 
 interface Stored {
-  flow?: number;
+  flow?: number | null;
   power?: number;
   kwh?: string | number | null;
   kwh2?: string | number | null;
@@ -213,6 +213,20 @@ test('a month is shown whole; more is thinned, and keeps its peak', async () => 
   expect(valve.timesUs[power.indexOf(99.9999)]).toBe(us('2026-06-01T00:00:00Z') + 1234 * QUARTER_US);
 });
 
+test('a reading without flow or power, and a counter that fell, are known with their times', async () => {
+  await readings('v', MIDNIGHT, 97, (n) => ({
+    flow: n === 4 ? null : 1,
+    power: 40_000,
+    kwh: n < 50 ? 5000 + n : n - 50,
+  }));
+  const valve = only(await report());
+  const at = (quarter: number) => us(MIDNIGHT) + quarter * QUARTER_US;
+  expect(valve.withoutValues).toEqual([{ fromUs: at(4), toUs: at(5), names: ['flow'] }]);
+  expect(valve.events).toMatchObject([{ regime: 1, kind: 'reset' }]);
+  expect(valve.events[0]?.startsUs).toBeLessThanOrEqual(at(50));
+  expect(valve.events[0]?.endsUs).toBeGreaterThanOrEqual(at(50));
+});
+
 test('where both temperatures are stored, so is their difference', async () => {
   await readings('v', MIDNIGHT, 3, (n) => ({ flow: 1, power: 1, local: 301, remote: n === 1 ? null : 552 }));
   const valve = only(await report());
@@ -246,6 +260,14 @@ describe('valves', () => {
       state: 'behind',
       counter1Kwh: 1009,
     });
+  });
+
+  test('of the same name are told apart by their serials', async () => {
+    await sql(`update tasmart_valves set user_id = 'Radiator' where tasmart_id in ('b', 'c')`);
+    const { valves } = await report();
+    expect(valves.map(({ label }) => label)).toEqual(
+      expect.arrayContaining(['Radiator (bbbbbbbb)', 'Radiator (cccccccc)', 'stranger']),
+    );
   });
 
   test('are those of the status, with those that the registry does not know', async () => {
@@ -333,8 +355,8 @@ describe('the command', () => {
     [['--out', 'page.html', '--valve', 'nobody'], 78, 'no valve with readings is called nobody'],
     [['--out', 'nowhere/page.html'], 78, '--out nowhere/page.html cannot be written (ENOENT)'],
     [['--out', '/proc/page.html'], 78, '--out /proc/page.html cannot be written'],
-    [['--out', 'a-folder'], 78, '--out a-folder is no file'],
-    [['--out', '/dev/null'], 78, '--out /dev/null is no file'],
+    [['--out', 'a-folder'], 78, '--out a-folder is not a file'],
+    [['--out', '/dev/null'], 78, '--out /dev/null is not a file'],
   ])('report %s ends with %i', async (args, code, words) => {
     await mkdir(join(folder, 'a-folder'));
     await writeFile(join(folder, 'page.html'), 'an older one');

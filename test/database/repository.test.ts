@@ -45,10 +45,16 @@ function reading(timeUs: number, more: Partial<Reading> = {}): Reading {
 }
 
 async function untilWaiting(db: Database, sessions: number): Promise<void> {
-  await vi.waitFor(async () => {
-    const waiting = await db.query('select distinct pid from pg_locks where not granted');
+  const isSo = async () => {
+    const waiting = await db.query(
+      // Not pg_stat_activity: within a transaction it shows the sessions of its first use.
+      `select distinct pid from pg_locks as wanted join pg_locks as held using (pid)
+       join pg_database on pg_database.oid = held.database
+       where not wanted.granted and datname = current_database()`,
+    );
     expect(waiting).toHaveLength(sessions);
-  });
+  };
+  await vi.waitFor(isSo, { timeout: 60_000 });
 }
 
 test('stores of the same valves in opposite order, and the registry, never wait for each other in a circle', async () => {

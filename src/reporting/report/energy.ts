@@ -1,12 +1,12 @@
 import { epochSeconds, type Micros } from '../../domain/time.ts';
-import type { RegisterEnergy, ValveReport } from './data.ts';
+import type { RegimeEnergy, ValveReport } from './data.ts';
 import { barsOf, type Bar } from './page/decode.ts';
 import { grouped } from './page/numbers.ts';
 import { QUALITIES } from './page/quality.ts';
 
 /** `1 234.5`; with ≥ where a reset or a jump makes it a lower bound; `–` where there is no curve. */
-export function totalText(register: RegisterEnergy): string {
-  return boundText(register.totalKwh, isBound(register));
+export function totalText(counter: RegimeEnergy): string {
+  return boundText(counter.totalKwh, isBound(counter));
 }
 
 function boundText(totalKwh: number | null, isAtLeast: boolean): string {
@@ -14,30 +14,30 @@ function boundText(totalKwh: number | null, isAtLeast: boolean): string {
   return `${isAtLeast ? '≥\u00a0' : ''}${kwhText(totalKwh)}`;
 }
 
-/** Its buckets, unpacked. */
-export function barsIn({ bars }: RegisterEnergy, fromUs: Micros): Bar[] {
+/** The counter's buckets, unpacked. */
+export function barsIn({ bars }: RegimeEnergy, fromUs: Micros): Bar[] {
   return barsOf(bars, epochSeconds(fromUs));
 }
 
-/** A reset or a jump lies in it: the kWh are at least these. */
-function isBound({ bars }: RegisterEnergy): boolean {
+/** Whether a reset or a jump makes the kWh a lower bound. */
+function isBound({ bars }: RegimeEnergy): boolean {
   const broken = [QUALITIES.reset.letter, QUALITIES.jump.letter];
   return broken.some((letter) => bars.qualities.includes(letter));
 }
 
-/** Whole kWh from a thousand on, a tenth below. */
+/** Whole kWh from 1 000 on, tenths below. */
 export function kwhText(kwh: number): string {
   return grouped(kwh.toFixed(kwh >= 1000 ? 0 : 1));
 }
 
-/** The second register of a valve that only heats holds nothing, ever: not worth a chart. */
-export function isWorthShowing(register: RegisterEnergy): boolean {
-  const { regime, totalKwh, bars } = register;
+/** The second counter of most valves is always 0 and needs no chart. */
+export function isWorthShowing(counter: RegimeEnergy): boolean {
+  const { regime, totalKwh, bars } = counter;
   if (regime === 1) return bars.steps.length > 0;
-  return totalKwh !== null && (totalKwh !== 0 || isBound(register));
+  return totalKwh !== null && (totalKwh !== 0 || isBound(counter));
 }
 
-/** Sum over all valves of one register; null: there is no curve anywhere. */
+/** Sum over all valves of one regime; null: there is no curve anywhere. */
 export function fleetTotal(
   valves: readonly ValveReport[],
   regime: 1 | 2,
@@ -67,6 +67,11 @@ export function change(
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, each) => total + each, 0);
+}
+
+/** Of one counter; null: it cannot be compared. */
+export function changePercent({ totalKwh, previousKwh }: RegimeEnergy): number | null {
+  return totalKwh === null || previousKwh === null || previousKwh === 0 ? null : (totalKwh / previousKwh - 1) * 100;
 }
 
 /** `+12.3 %`, `−4.0 %` */

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { ReportData } from './data.ts';
 import { embeddedJson, reportPayload } from './embedded.ts';
-import { consumption, groupProblems, problemList, tiles } from './overview.ts';
+import { consumption } from './consumption.ts';
 import { overviewTable } from './overview-table.ts';
 import { chartKeys, toolbar } from './legend.ts';
 import { markup, trusted, type Markup } from './markup.ts';
+import { groupProblems, problemList } from './problem-list.ts';
 import { findProblems } from './problems.ts';
+import { tiles } from './tiles.ts';
 import { valveSection } from './valve.ts';
 import { createMessages, type Messages } from './messages.ts';
 
@@ -18,8 +20,8 @@ export interface PageAssets {
 const NO_VALVES = markup`<p>No valve is known yet: run “tasmart poll”.</p>`;
 
 /**
- * One page that holds all it needs. It may neither load nor send anything, nor run a script but its own: whoever named a
- * valve gets no further than a text. What matters stands there without the script, too, as mail programs show it.
+ * One page that holds all it needs. Its policy forbids to load or send anything, and to run any script but its own, so a
+ * valve's name cannot do harm. What matters can be read without the script, as in mail programs.
  */
 export function reportHtml(data: ReportData, { script, style }: PageAssets): string {
   const messages = createMessages(data);
@@ -28,7 +30,7 @@ export function reportHtml(data: ReportData, { script, style }: PageAssets): str
   const sections = data.valves.map((valve, index) =>
     valveSection(valve, index, problems.valves[index] ?? [], data, messages),
   );
-  // Between the tags of script and style stands exactly what was hashed.
+  // The texts between the tags of script and style must be exactly those that the policy hashes.
   const page = markup`${trusted('<!doctype html>')}
 <html lang="en">
   <head>
@@ -47,11 +49,11 @@ export function reportHtml(data: ReportData, { script, style }: PageAssets): str
         ${data.valves.length === 0 ? NO_VALVES : consumption(data, messages)}
         ${problemList(data, problems, groups)}
         ${tiles(data, messages)}
-        ${data.valves.length > 0 && overviewTable(data, problems, groups, messages)}
+        ${data.valves.length > 1 && overviewTable(data, problems, groups, messages)}
       </div>
       ${data.valves.length > 0 && toolbar(data, messages)}
       ${sections} ${data.valves.length > 0 && chartKeys()}
-      <p class="top"><a href="#top">Back to top</a></p>
+      <p class="top" hidden><a href="#top">↑ Back to top</a></p>
     </main>
     <footer>
       <p>
@@ -69,7 +71,7 @@ export function reportHtml(data: ReportData, { script, style }: PageAssets): str
 
 function header(data: ReportData, messages: Messages): Markup {
   return markup`<header>
-    <h1>TA-Smart valves</h1>
+    <h1 tabindex="-1">TA-Smart valves</h1>
     <p class="span">
       ${messages.date(data.fromUs)} – ${messages.date(data.toUs)}
       <span>· ${data.timezone} · a reading each ${data.intervalMinutes} min</span>

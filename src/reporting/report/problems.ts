@@ -2,31 +2,34 @@ import type { RecordedRun } from '../../database/runs.ts';
 import { count, printable } from '../../domain/text.ts';
 import { epochSeconds, US_PER_MINUTE, US_PER_SECOND, type Span } from '../../domain/time.ts';
 import { age } from '../units.ts';
-import type { RegisterEnergy, ReportData, ValveReport } from './data.ts';
+import type { NamedSpan, RegimeEnergy, ReportData, ValveReport } from './data.ts';
 import { barsIn, kwhText } from './energy.ts';
+import { grouped } from './page/numbers.ts';
 import type { Messages } from './messages.ts';
-import type { Bar } from './page/decode.ts';
 
-/** What is wrong, in words: of the fleet, and of each valve. */
+/** What is wrong with the polling, and with each valve, in words. */
 export interface Problems {
   fleet: readonly string[];
-  /** one per valve, in the report's order; of each, the worst first */
+  /** one list per valve, in the report's order; the worst problem first */
   valves: readonly (readonly ValveProblem[])[];
 }
 
 export interface ValveProblem {
-  /** the same of all valves with the same warning */
+  /** equal for all valves with the same problem */
   title: string;
   detail: string;
   /** 0 is the worst */
   rank: number;
 }
 
-/** As long may no run have begun: as `tasmart check` has it. */
+/** No run may be older, as in `tasmart check`. */
 const MAX_RUN_AGE_INTERVALS = 3;
 
-/** From the worst: what falsifies a bill now, what falsified one, what is lost, what the valve complained of. */
-const RANKS = { failing: 0, silent: 1, reset: 2, jump: 3, error: 4, missing: 5, holes: 6, pastError: 7 } as const;
+/** The worst first: what makes a bill wrong now, what made one wrong, what is lost, what the valve complained of. */
+const RANKS = {
+  ...{ failing: 0, silent: 1, reset: 2, jump: 3, undecided: 4, error: 5 },
+  ...{ missing: 6, holes: 7, withoutValues: 8, pastError: 9 },
+} as const;
 
 export function findProblems(data: ReportData, messages: Messages): Problems {
   return {
@@ -37,13 +40,15 @@ export function findProblems(data: ReportData, messages: Messages): Problems {
         ...currentErrors(valve, messages),
         ...holes(valve, data, messages),
         ...pastErrors(valve, messages),
-        ...valve.energy.flatMap((register) => energyProblems(register, valve, data, messages)),
+        ...eventProblems(valve, messages),
+        ...valve.energy.flatMap((counter) => missingKwh(counter, valve, data)),
+        ...missingValues(valve, messages),
       ].sort((a, b) => a.rank - b.rank),
     ),
   };
 }
 
-/** A valve that left is watched no more: its section says so, and that is not a problem. */
+/** A valve that left is no longer watched. Its section says so; that is not a problem. */
 function supplyProblems({ state, newestUs, ageUs }: ValveReport, { time }: Messages): ValveProblem[] {
   if (state !== 'silent' && state !== 'behind') return [];
   const since =
@@ -66,7 +71,7 @@ function currentErrors({ errorStatus, errors, newestUs, state }: ValveReport, { 
 }
 
 function holes({ gaps, state }: ValveReport, { toUs }: ReportData, { span }: Messages): ValveProblem[] {
-  // The end of a silent valve is its own problem.
+  // That a valve is silent is a problem of its own.
   const isOpen = (gap: Span): boolean => gap.toUs >= toUs && state !== 'ok' && state !== null;
   const own = gaps.filter((gap) => !isOpen(gap));
   const longest = longestOf(own);
@@ -76,52 +81,67 @@ function holes({ gaps, state }: ValveReport, { toUs }: ReportData, { span }: Mes
   return [{ title: 'gaps without a reading', detail, rank: RANKS.holes }];
 }
 
-function pastErrors({ errors, newestUs, errorStatus }: ValveReport, { span }: Messages): ValveProblem[] {
+function missingValues({ withoutValues }: ValveReport, messages: Messages): ValveProblem[] {
+  return spanProblems(withoutValues, (names) => `readings without ${names}`, RANKS.withoutValues, messages);
+}
+
+function pastErrors({ errors, newestUs, errorStatus }: ValveReport, messages: Messages): ValveProblem[] {
   const isOver = ({ toUs }: Span): boolean => newestUs === null || toUs < newestUs || errorStatus?.length === 0;
-  const past = errors.filter(isOver);
-  return [...new Set(past.map(({ names }) => namesOf(names)))].flatMap((names) => {
-    const spans = past.filter((each) => namesOf(each.names) === names);
-    const last = spans.at(-1);
+  return spanProblems(errors.filter(isOver), (names) => `reported ${names}`, RANKS.pastError, messages);
+}
+
+/** One problem for all spans with the same names. */
+function spanProblems(
+  all: readonly NamedSpan[],
+  title: (names: string) => string,
+  rank: number,
+  { span }: Messages,
+): ValveProblem[] {
+  return [...new Set(all.map(({ names }) => namesOf(names)))].flatMap((names) => {
+    const own = all.filter((each) => namesOf(each.names) === names);
+    const last = own.at(-1);
     if (!last) return [];
-    const length = age(lengthOf(spans));
+    const length = age(lengthOf(own));
     const detail =
-      spans.length === 1 ? `${span(last)} (${length})` : `${spans.length} times, ${length} in all; last ${span(last)}`;
-    return [{ title: `reported ${names}`, detail, rank: RANKS.pastError }];
+      own.length === 1 ? `${span(last)} (${length})` : `${own.length} times, ${length} in all; last ${span(last)}`;
+    return [{ title: title(names), detail, rank }];
   });
 }
 
-function energyProblems(
-  register: RegisterEnergy,
-  valve: ValveReport,
-  { fromUs }: ReportData,
-  { spanS }: Messages,
-): ValveProblem[] {
-  const { regime } = register;
-  const bars = barsIn(register, fromUs);
-  const broken = (quality: 'reset' | 'jump', title: string): ValveProblem[] => {
-    const [first, ...others] = bars.filter((bar) => bar.quality === quality);
+/** Events that make kWh uncertain. A glitch costs nothing, and corrections are the operator's own. */
+const UNCERTAIN = {
+  reset: 'the counter fell: the kWh are a lower bound',
+  jump: 'the counter rose more than the valve can pass: the kWh are a lower bound',
+  undecided: 'the counter moved, and later readings must show why: the newest kWh are provisional',
+} as const;
+
+function eventProblems({ events }: ValveReport, { span }: Messages): ValveProblem[] {
+  return (Object.keys(UNCERTAIN) as (keyof typeof UNCERTAIN)[]).flatMap((kind) => {
+    const [first, ...others] = events.filter((event) => event.kind === kind);
     if (!first) return [];
-    const when = spanS(first.startS, first.endS);
-    const more = others.length === 0 ? '' : `, and ${count(others.length, 'bucket')} more like it`;
-    const detail = `register ${regime}, ${when}: at least ${kwhText(first.kwh ?? 0)} kWh${more}`;
-    return [{ title, detail, rank: RANKS[quality] }];
-  };
-  return [
-    ...broken('reset', 'the counter fell: the kWh are a lower bound'),
-    ...broken('jump', 'the counter rose more than the valve can pass: the kWh are a lower bound'),
-    ...missing(bars, regime, valve),
-  ];
+    const { regime, startsUs, endsUs, fromKwh, toKwh, countedKwh } = first;
+    const detail = [
+      `regime ${regime}, ${span({ fromUs: startsUs, toUs: endsUs })}`,
+      ...(fromKwh === null || toKwh === null
+        ? []
+        : [`from ${grouped(String(fromKwh))} to ${grouped(String(toKwh))} kWh`]),
+      ...(countedKwh === null ? [] : [`${kwhText(countedKwh)} kWh counted`]),
+      ...(others.length === 0 ? [] : [`and ${others.length} more`]),
+    ].join(', ');
+    return [{ title: UNCERTAIN[kind], detail, rank: RANKS[kind] }];
+  });
 }
 
-/** Only where the valve was there: a register that never counted, or a valve to come, has nothing to miss. */
-function missing(bars: readonly Bar[], regime: number, { days, newestUs }: ValveReport): ValveProblem[] {
+/** Only between the valve's first and newest reading. A counter that never counted has no kWh to miss. */
+function missingKwh(counter: RegimeEnergy, { days, newestUs }: ValveReport, { fromUs }: ReportData): ValveProblem[] {
+  const bars = barsIn(counter, fromUs);
   const firstUs = days.find(({ expected }) => expected > 0)?.startUs ?? Infinity;
   const firstS = epochSeconds(firstUs);
   const within = bars.filter(({ startS, endS }) => startS >= firstS && endS <= epochSeconds(newestUs ?? 0));
   const lost = within.filter(({ quality }) => quality === 'missing');
   if (lost.length === 0 || lost.length === within.length) return [];
   const length = age(lost.reduce((sum, each) => sum + each.endS - each.startS, 0) * US_PER_SECOND);
-  return [{ title: 'hours without kWh', detail: `register ${regime}: ${length}`, rank: RANKS.missing }];
+  return [{ title: 'hours without kWh', detail: `regime ${counter.regime}: ${length}`, rank: RANKS.missing }];
 }
 
 function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportData, { time }: Messages): string[] {

@@ -10,16 +10,16 @@ import { QUALITIES } from './page/quality.ts';
 import type { Bar } from './page/decode.ts';
 import { valveName, type Messages } from './messages.ts';
 
-/** With more rows than this a page would take seconds to open: of so many valves, the script shows the hours. */
+/** A page with more rows would take seconds to open. The heat map and the CSV still show every hour. */
 const MOST_ROWS = 10_000;
 
-/** The numbers behind the charts, for whoever wants them, and where no script runs. */
+/** The numbers behind the charts, also for where no script runs. */
 export function tables(valve: ValveReport, data: ReportData, messages: Messages): Markup {
   const isShort = data.valves.length * valve.days.length <= MOST_ROWS;
   return markup`<div class="numbers">${isShort && dailyTable(valve, data, messages)}${eventTable(valve, messages)}</div>`;
 }
 
-/** At which moment a counter cannot be read as it stands, and what is counted then. */
+/** When a counter cannot be read as it stands, and what is counted for that time. */
 function eventTable({ events }: ValveReport, { span }: Messages): Markup | null {
   if (events.length === 0) return null;
   const kwh = (value: number | null): string => (value === null ? '–' : kwhText(value));
@@ -31,7 +31,7 @@ function eventTable({ events }: ValveReport, { span }: Messages): Markup | null 
         <tr>
           <th scope="col">When</th>
           <th scope="col">What</th>
-          <th scope="col">Register</th>
+          <th scope="col">Regime</th>
           <th scope="col">From (kWh)</th>
           <th scope="col">To (kWh)</th>
           <th scope="col">Counted (kWh)</th>
@@ -41,7 +41,7 @@ function eventTable({ events }: ValveReport, { span }: Messages): Markup | null 
         ${events.map(
           (event) =>
             markup`<tr>
-              <th scope="row">${span(event)}</th>
+              <th scope="row">${span({ fromUs: event.startsUs, toUs: event.endsUs })}</th>
               <td>${event.kind}</td>
               <td>${event.regime}</td>
               <td>${kwh(event.fromKwh)}</td>
@@ -64,11 +64,11 @@ function details(summary: string, label: string, table: Markup, hint: string): M
 }
 
 function dailyTable(valve: ValveReport, data: ReportData, { offsets }: Messages): Markup {
-  const lines = groupsOf(valve.series).flatMap(({ title, unit, own }) =>
+  const lines = groupsOf(valve).flatMap(({ title, unit, own }) =>
     own.map(({ name, series }) => ({ head: `${own.length > 1 ? `${title}, ${name}` : title} (${unit})`, series })),
   );
-  const registers = valve.energy.filter(isWorthShowing);
-  const bars = registers.map((register) => barsIn(register, data.fromUs));
+  const counters = valve.energy.filter(isWorthShowing);
+  const bars = counters.map((counter) => barsIn(counter, data.fromUs));
   const rows = valve.days.map(({ startUs, expected, present }, position) => {
     const endUs = valve.days[position + 1]?.startUs ?? data.toUs;
     const [from, to] = [lowerBound(valve.timesUs, startUs), lowerBound(valve.timesUs, endUs)];
@@ -86,7 +86,7 @@ function dailyTable(valve: ValveReport, data: ReportData, { offsets }: Messages)
   });
   const heads = [
     'Readings',
-    ...registers.map(({ regime }) => `Energy ${regime} (kWh)`),
+    ...counters.map(({ regime }) => `Energy ${regime} (kWh)`),
     ...lines.map(({ head }) => head),
   ].map((head) => markup`<th scope="col">${head}</th>`);
   return details(
@@ -107,7 +107,7 @@ function dailyTable(valve: ValveReport, data: ReportData, { offsets }: Messages)
   );
 }
 
-/** Of the buckets that begin there; the mark is that of the worst. */
+/** The sum of the buckets that begin in this time, with the mark of the worst one. */
 function energyWithin(bars: readonly Bar[], fromS: number, toS: number): string {
   const own = bars.filter(({ startS }) => fromS <= startS && startS < toS);
   const known = own.filter(({ kwh }) => kwh !== null);

@@ -1,12 +1,12 @@
 import type { MeteredValve } from '../../database/consumption.ts';
 import type { Charted, CounterEvent, ReportReading, ValveFacts } from '../../database/report.ts';
 import { US_PER_MINUTE, type Micros } from '../../domain/time.ts';
-import { valveLabel } from '../../domain/valve.ts';
 import { sumDecimals } from '../decimal.ts';
 import { completeness } from './completeness.ts';
-import type { RegisterEnergy, Series, ValveReport } from './data.ts';
+import type { RegimeEnergy, Series, ValveReport } from './data.ts';
 import { barsPayload, type Bucket } from './embedded.ts';
-import { errors, gaps } from './gaps.ts';
+import { gaps, namedSpans } from './gaps.ts';
+import { deltaT } from './delta-t.ts';
 import { thin } from './thin.ts';
 
 export interface ReportSpan {
@@ -21,6 +21,7 @@ export interface ReportSpan {
 /** What is stored of one valve. */
 export interface ValveRecord {
   valve: MeteredValve;
+  label: string;
   facts: ValveFacts;
   state: ValveReport['state'];
   /** in order of time, with the neighbours of the span */
@@ -50,27 +51,38 @@ const TIME_BYTES = 5;
 const VALUE_BYTES = 5;
 
 export function valveReport(record: ValveRecord, span: ReportSpan, valveCount: number): ValveReport {
-  const { valve, facts, state, readings, buckets, previousBuckets, events } = record;
-  const { firstUs, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus, projectName, firmware } = facts;
+  const { valve, label, facts, state, readings, buckets, previousBuckets, events } = record;
+  const { firstUs, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus, projectName, account, firmware } = facts;
   const { id, shortSn, fullSn, backendRef } = valve;
   const intervalUs = span.intervalMinutes * US_PER_MINUTE;
   const stretch = { fromUs: span.fromUs, toUs: Math.min(span.toUs, span.nowUs), intervalUs };
   const timesUs = readings.map(({ timeUs }) => timeUs);
+  const own = readings.filter(({ timeUs }) => timeUs >= span.fromUs && timeUs <= span.toUs);
   return {
-    ...{ id, label: valveLabel(valve), shortSn, fullSn, projectName, firmware, backendRef },
+    ...{ id, label, shortSn, fullSn, projectName, account, firmware, backendRef },
     ...{ state, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus },
     days: completeness(timesUs, { ...span, firstUs, intervalUs }),
     gaps: gaps(timesUs, stretch),
-    errors: errors(readings, stretch),
-    ...charts(
-      readings.filter(({ timeUs }) => timeUs >= span.fromUs && timeUs <= span.toUs),
-      Math.min(CHART_BYTES.most, CHART_BYTES.all / valveCount),
+    errors: namedSpans(
+      readings.map(({ timeUs, errorStatus }) => ({ timeUs, names: errorStatus ?? [] })),
+      stretch,
     ),
+    withoutValues: namedSpans(readings.map(missingValues), stretch),
+    ...charts(own, Math.min(CHART_BYTES.most, CHART_BYTES.all / valveCount)),
     energy: [
       energy(1, buckets, previousBuckets, counter1Kwh, span),
       energy(2, buckets, previousBuckets, counter2Kwh, span),
-    ].filter((register) => register !== null),
+    ].filter((counter) => counter !== null),
     events,
+    deltaT: deltaT(own, intervalUs),
+  };
+}
+
+/** Flow and power are always asked for. A valve that does not send them has a fault. */
+function missingValues({ timeUs, values }: ReportReading): { timeUs: Micros; names: string[] } {
+  return {
+    timeUs,
+    names: [...(values.measured_flow === null ? ['flow'] : []), ...(values.measured_power === null ? ['power'] : [])],
   };
 }
 
@@ -96,7 +108,7 @@ function charts(readings: readonly ReportReading[], maxBytes: number): Pick<Valv
   };
 }
 
-/** Which sensor is in the supply pipe is not known, so it has no sign. */
+/** Without a sign: readings do not say which sensor is in the supply pipe. */
 function temperatureDifference(readings: readonly ReportReading[]): Series {
   const { parts } = UNITS.local_temp;
   const values = readings.map(({ values: { local_temp: local, remote_temp: remote } }) =>
@@ -112,7 +124,7 @@ function energy(
   allPrevious: readonly Bucket[],
   counterKwh: number | null,
   { fromUs }: ReportSpan,
-): RegisterEnergy | null {
+): RegimeEnergy | null {
   const buckets = all.filter((bucket) => bucket.regime === regime);
   const before = allPrevious.filter((bucket) => bucket.regime === regime).map(({ kwh }) => kwh);
   const previous = before.includes(null) ? null : sumDecimals(before);

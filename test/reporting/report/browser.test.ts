@@ -21,7 +21,7 @@ const eventually = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeou
 
 const VALVES = 7;
 /** Energy, flow, power, temperatures, and what is made of them: cumulative energy, load duration, power against flow. */
-const CHARTS = 7;
+const CHARTS = 8;
 const WIDE = { width: 1280, height: 1600 };
 const PHONE = { width: 390, height: 844 };
 
@@ -119,7 +119,7 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
       }
       return count;
     })`);
-    // One more where the second register counts, and two where all is stored.
+    // One more where the second regime counts, and two where all is stored.
     expect(coloured).toHaveLength(VALVES * CHARTS + 1 + 2);
     expect(Math.min(...coloured)).toBeGreaterThan(200);
     expect(await inPage(`typeof hacked`)).toBe('undefined');
@@ -141,9 +141,7 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
     expect(await names()).toEqual(['Caffè dell’atrio – Scala B']);
     expect(await page.locator('#count').textContent()).toBe('1 of 7 valves');
     await page.getByLabel('Search').fill('');
-    await page
-      .getByRole('combobox', { name: 'Problem' })
-      .selectOption({ label: 'silent: HyCloud has no newer reading (1)' });
+    await page.getByRole('combobox', { name: 'Problem' }).selectOption({ label: 'silent (1)' });
     expect(await names()).toEqual(['Palestra – 1° piano']);
     const address = page.url();
     await page.goto('about:blank');
@@ -166,6 +164,15 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
     await page.goBack();
     await eventually(() => page.locator('.overview').isVisible()).toBe(true);
     await eventually(() => inPage<number>(`scrollY`)).toBe(before);
+    // An address that names a valve does, too, and "back to top" leaves the valve open.
+    await page.goto('about:blank');
+    await page.goto(`${url}#valve-3`);
+    await until(`document.querySelectorAll('#valve-3 canvas').length >= ${CHARTS}`);
+    expect(await inPage(`scrollY`)).toBe(0);
+    await page.locator('footer').scrollIntoViewIfNeeded();
+    await page.getByRole('link', { name: 'Back to top' }).click();
+    await eventually(() => inPage<number>(`scrollY`)).toBe(0);
+    expect(await page.locator('#valve-3 h2').isVisible()).toBe(true);
   });
 
   test('what is on the screen is saved as CSV', async () => {
@@ -173,15 +180,23 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
     await page.getByLabel('Search').fill('colonna');
     const table = await download(() => page.getByRole('button', { name: 'CSV of this table' }).click());
     const [head = '', row = '', end] = table.split('\r\n');
-    expect(head).toMatch(/^Valve,Project,kWh,"kWh, register 2","Share, %","Change, %","Complete, %",/);
-    expect(row).toMatch(/^Colonna montante – lato Nord,Ex Opificio,\d+(\.\d+)?,336\.\d+,\d+\.\d+,25,100,/);
+    expect(head).toMatch(/^"Valve","kWh","kWh, regime 2","Share, %","Change, %","Problems","Complete, %",/);
+    expect(row).toMatch(
+      /^"Colonna montante – lato Nord",\d+(\.\d+)?,336\.\d+,\d+\.\d+,25,"the counter fell and 1 more",100,/,
+    );
     expect(end).toBe('');
     await openValve(4);
-    const hours = await download(() => page.getByRole('button', { name: 'CSV', exact: true }).click());
+    const hours = await download(() => page.getByRole('button', { name: 'CSV of kWh' }).click());
     const lines = hours.split('\r\n');
-    expect(lines[0]).toBe('regime,start,end,kwh,coverage,quality');
-    expect(lines[1]).toMatch(/^1,2026-11-15T23:00:00Z,2026-11-16T00:00:00Z,\d+\.\d+,1,measured$/);
+    expect(lines[0]).toBe('"regime","start","end","kwh","coverage","quality"');
+    expect(lines[1]).toMatch(/^1,"2026-11-15T23:00:00Z","2026-11-16T00:00:00Z",\d+\.\d+,1,"measured"$/);
     expect(lines).toHaveLength(1 + 2 * 169 + 1);
+    const readings = (await download(() => page.getByRole('button', { name: 'CSV of readings' }).click())).split(
+      '\r\n',
+    );
+    expect(readings[0]).toBe('"time","flow, m³/h","power, kW","return, °C","supply, °C","ΔT, K"');
+    expect(readings[1]).toMatch(/^"2026-11-15T23:00:00Z",\d\.\d+,\d+\.\d+,\d+\.\d,\d+\.\d,\d+(\.\d)?$/);
+    expect(readings).toHaveLength(1 + 673 + 1);
   });
 
   test('another valve can be drawn beside it', async () => {
@@ -259,10 +274,10 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
     await eventually(() => read(2, 1)).toMatch(/^Fri 20 Nov \d\d:\d\d · \d\.\d{4} m³\/h$/);
     const time = (await read(2, 1))?.slice(0, 16) ?? '';
     expect(await read(2, 2)).toMatch(new RegExp(`^${time} · \\d+\\.\\d+ kW$`));
-    expect(await read(2, 3)).toMatch(new RegExp(`^${time} · local \\d+\\.\\d °C · remote \\d+\\.\\d °C$`));
+    expect(await read(2, 3)).toMatch(new RegExp(`^${time} · return \\d+\\.\\d °C · supply \\d+\\.\\d °C$`));
     expect(await read(2, 0)).toMatch(/^Fri 20 Nov \d\d:00 – \d\d:00 · \d+\.\d{3} kWh · measured$/);
     const cursors = await inPage<string[]>(
-      `[...document.querySelectorAll('#valve-2 .charts:not(.analysis) .u-cursor-x')].map((cursor) => cursor.style.transform)`,
+      `[...document.querySelectorAll('#valve-2 .charts > figure .u-cursor-x')].map((cursor) => cursor.style.transform)`,
     );
     expect(cursors.every((transform) => /translate\(\d{2,}/.test(transform))).toBe(true);
 
@@ -271,6 +286,22 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
     expect(await read(2, 0)).toContain('kWh · estimated · 40 % covered');
     await page.mouse.move(5, 5);
     await eventually(() => read(2, 1)).toBe(resting);
+  });
+
+  test('an event of a counter is named where the pointer meets it, in bars and lines', async () => {
+    await open();
+    await openValve(4);
+    for (const chart of [0, 2]) {
+      const figure = page.locator('#valve-4 figure').nth(chart);
+      const box = await figure.locator('.u-over').boundingBox();
+      // Thu 19 Nov 13:07
+      await figure
+        .locator('.u-over')
+        .hover({ position: { x: ((box?.width ?? 0) * (3 * 24 + 13.12)) / 168.05, y: 60 } });
+      await eventually(() => figure.locator('output').textContent()).toContain(
+        'reset of regime 1, 163\u202f000 → 12 kWh, 2.3 kWh counted',
+      );
+    }
   });
 
   test('an error period is named where the pointer meets it', async () => {

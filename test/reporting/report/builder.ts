@@ -1,4 +1,5 @@
 import { DateTime } from 'luxon';
+import type { CounterEvent } from '../../../src/database/report.ts';
 
 import type { RecordedRun } from '../../../src/database/runs.ts';
 import {
@@ -38,7 +39,7 @@ export interface ValvePlan extends Partial<ValveReport> {
   holes?: readonly Span[];
   /** the last moment of a valve that fell silent */
   untilUs?: Micros;
-  /** of single hours of register 1, by when they begin */
+  /** of single hours of regime 1, by when they begin */
   qualities?: ReadonlyMap<Micros, Bucket['quality']>;
   peakKw?: number;
   coolingKw?: number;
@@ -103,6 +104,7 @@ export function valveOf(
     shortSn: `dc8a9c${String(index).padStart(2, '0')}`,
     fullSn: `3a0025000f51373039dc8a${String(index).padStart(2, '0')}`,
     projectName: 'Ex Opificio',
+    account: null,
     firmware: '1.9.2',
     backendRef: null,
     state: 'ok',
@@ -122,6 +124,7 @@ export function valveOf(
         ? [
             series('local_temp', '°C', 1, (timeUs) => 28 + 12 * load(timeUs)),
             series('remote_temp', '°C', 1, (timeUs) => 38 + 26 * load(timeUs)),
+            series('delta_t', 'K', 1, (timeUs) => 10 + 14 * load(timeUs)),
           ]
         : []),
       ...(stored === 'all'
@@ -134,9 +137,18 @@ export function valveOf(
         : []),
     ],
     energy,
-    events: [],
+    withoutValues: [],
+    events: [...(qualities ?? [])].flatMap(([startsUs, quality]) => eventOf(startsUs, quality)),
+    deltaT: stored === 'nothing' ? null : { meanK: 17.6, hours: 168, lowHours: 3.25, supply: 'remote' },
     ...more,
   };
+}
+
+/** A counter that began anew, or jumped, within a quarter of an hour. */
+function eventOf(startsUs: Micros, kind: Bucket['quality']): CounterEvent[] {
+  if (kind !== 'reset' && kind !== 'jump') return [];
+  const toKwh = kind === 'reset' ? 12 : 199_000;
+  return [{ regime: 1, kind, startsUs, endsUs: startsUs + INTERVAL_US, fromKwh: 163_000, toKwh, countedKwh: 2.31 }];
 }
 
 function loadAt(timeUs: Micros, index: number): number {

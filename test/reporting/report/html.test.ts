@@ -31,8 +31,8 @@ test('problems come ranked by how bad they are, each with its valve', () => {
   const page = reportHtml(sevenValves(), ASSETS);
   expect(problemsOf(page).slice(0, 6)).toEqual([
     'Silent: HyCloud has no newer reading · Palestra – 1° piano: no reading since Sun 22 Nov 22:48 (1 h 15 min)',
-    'The counter fell: the kWh are a lower bound · Colonna montante – lato Nord: register 1, Thu 19 Nov 13:00 – 14:00: at least 40.9 kWh',
-    'The counter rose more than the valve can pass: the kWh are a lower bound · Colonna montante – lato Nord: register 1, Sat 21 Nov 09:00 – 10:00: at least 42.9 kWh',
+    'The counter fell: the kWh are a lower bound · Colonna montante – lato Nord: regime 1, Thu 19 Nov 13:00 – 13:15, from 163 000 to 12 kWh, 2.3 kWh counted',
+    'The counter rose more than the valve can pass: the kWh are a lower bound · Colonna montante – lato Nord: regime 1, Sat 21 Nov 09:00 – 09:15, from 163 000 to 199 000 kWh, 2.3 kWh counted',
     'Reports WarningFlowNotReached · Collettore piano terra – Scala A: since Sun 22 Nov 23:00 at least',
     'Gaps without a reading · Caffè dell’atrio – Scala B: 2 gaps, 4 h 15 min in all; the longest Wed 18 Nov 03:00 – 06:15 (3 h 15 min)',
     'Reported WarningFlowNotReached · Collettore piano terra – Scala A: Fri 20 Nov 08:00 – 10:15 (2 h 15 min)',
@@ -44,7 +44,7 @@ test('problems come ranked by how bad they are, each with its valve', () => {
 test('the same warning of many valves is said once, with the valves that have it', () => {
   const valves = Array.from({ length: 30 }, (_, index) => valveOf(index, { errorStatus: ['WarningAirBubbles'] }));
   const text = textOf(reportHtml(reportOf(valves), ASSETS));
-  expect(text).toContain('Problems at 30 of 30 valves Reports WarningAirBubbles · 30 valves Valve 1Valve 2');
+  expect(text).toContain('Problems at 30 of 30 valves Reports WarningAirBubbles · 30 valves: Valve 1, Valve 2, ');
   expect(text).toContain('and 22 valves more');
 });
 
@@ -52,14 +52,33 @@ test('consumption comes first: the total, the change, the days, and the valves b
   const text = textOf(reportHtml(reportOf([valveOf(0, { peakKw: 10 }), valveOf(1, { peakKw: 30 })]), ASSETS));
   expect(text).toMatch(/a reading each 15 min Consumption [\d ]+ kWh/);
   expect(text).toContain('(+25.0 %) against');
-  expect(text).toContain('in Sun 8 Nov 2026 00:00 – Sun 15 Nov 2026 00:03');
+  expect(text).toContain('in the previous period, Sun 8 Nov 2026 00:00 – Sun 15 Nov 2026 00:03');
   expect(text).toMatch(/Mon 16 Nov: \d+(\.\d)? kWh Mon16Nov/);
   expect(text).toMatch(/Mon 23 Nov: \d\.\d kWh, part of the day/);
   expect(text).toMatch(/Valves by consumption Valve 2 [\d ]+ kWh 7\d\.\d % Valve 1 [\d. ]+ kWh 2\d\.\d %/);
 });
 
+test('a report of a single valve has no table to choose from, but its days', () => {
+  const page = reportHtml(reportOf([valveOf(0)]), ASSETS);
+  expect(page).not.toContain('overview-table');
+  expect(page).not.toContain('Valves reporting');
+  expect(page).toContain('<svg class="strip" viewBox="0 0 8 1"');
+});
+
+test('readings without a value are a problem, with their time', () => {
+  const span = { fromUs: local('2026-11-18T03:00'), toUs: local('2026-11-18T06:15') };
+  const page = reportHtml(reportOf([valveOf(0, { withoutValues: [{ ...span, names: ['flow', 'power'] }] })]), ASSETS);
+  expect(problemsOf(page)).toEqual(['Readings without flow, power · Valve 1: Wed 18 Nov 03:00 – 06:15 (3 h 15 min)']);
+});
+
+test('accounts have a column and a filter where there are several', () => {
+  const page = reportHtml(reportOf([valveOf(0, { account: 'north' }), valveOf(1)]), ASSETS);
+  expect(page).toContain('<select name="account"><option value="">all</option><option value="">(none)</option>');
+  expect(textOf(page)).toContain('Newest readingAccount');
+});
+
 test('events of a counter are listed with what is counted for them', () => {
-  const event = { fromUs: local('2026-11-18T03:00'), toUs: local('2026-11-18T06:15') };
+  const event = { startsUs: local('2026-11-18T03:00'), endsUs: local('2026-11-18T06:15') };
   const glitch = { ...event, regime: 1, kind: 'glitch', fromKwh: 163_064, toKwh: 163_070, countedKwh: 6 } as const;
   const text = textOf(reportHtml(reportOf([valveOf(0, { events: [glitch] })]), ASSETS));
   expect(text).toContain('1 event');
@@ -124,7 +143,7 @@ test('data for the script ends no block, whatever it holds, and stays JSON', () 
 test('a day counts as complete only when nothing is missing', () => {
   const hole = { fromUs: local('2026-11-18T03:01'), toUs: local('2026-11-18T03:20') };
   const page = reportHtml(reportOf([valveOf(0, { holes: [hole] })]), ASSETS);
-  const [, strip = ''] = /<td class="strip">(.*?)<\/td>/s.exec(page) ?? [];
+  const [, strip = ''] = /<svg class="strip"(.*?)<\/svg>/s.exec(page) ?? [];
   expect(strip).toContain('aria-label="1 of 8 days incomplete"');
   expect(strip).toContain('<path class="c3" d="M2 0h.9v1h-.9z"/>');
   expect(strip.match(/M\d/g)).toHaveLength(8);

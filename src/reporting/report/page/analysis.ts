@@ -1,4 +1,4 @@
-/** What an energy engineer looks for in a valve: when it consumes, how much it adds up to, how its load is spread. */
+/** A valve's cumulative energy, load duration, power against flow, and energy by day and hour. */
 import uPlot from 'uplot';
 import { draw, drawPlain, type Surroundings } from './chart.ts';
 import type { Bar } from './decode.ts';
@@ -7,7 +7,6 @@ import { grouped } from './numbers.ts';
 import { palette } from './palette.ts';
 import { QUALITIES } from './quality.ts';
 
-/** A valve's bars under its name. */
 export interface NamedBars {
   name: string;
   bars: readonly Bar[];
@@ -15,12 +14,12 @@ export interface NamedBars {
 
 export interface Analysis {
   root: HTMLElement;
-  /** to be followed by the view, as the other charts are */
+  /** over time: follows the view */
   timed: uPlot;
   plain: readonly uPlot[];
 }
 
-/** Of register 1; and of another valve beside it. */
+/** Of regime 1, and of another valve beside it. */
 export function drawAnalysis(
   parent: HTMLElement,
   own: NamedBars,
@@ -29,7 +28,7 @@ export function drawAnalysis(
   around: Omit<Surroundings, 'onCursor'>,
 ): Analysis {
   const root = document.createElement('div');
-  root.className = 'charts analysis';
+  root.className = 'analysis';
   parent.append(root);
   const valves = other ? [own, other] : [own];
   const timed = drawCumulative(root, valves, around);
@@ -40,7 +39,7 @@ export function drawAnalysis(
   return { root, timed, plain };
 }
 
-/** Two valves: this one's line, and a dashed one. */
+/** The other valve's line is dashed. */
 function strokes(valves: readonly NamedBars[]): uPlot.Series[] {
   return valves.map((_, index) => ({
     stroke: () => palette().colour(index === 0 ? '--energy' : '--pink'),
@@ -48,6 +47,13 @@ function strokes(valves: readonly NamedBars[]): uPlot.Series[] {
     ...(index > 0 && { dash: [5, 3] }),
     points: { show: false },
   }));
+}
+
+/** A text for each valve. With two valves, each text carries the name. */
+function named(valves: readonly NamedBars[], text: (valve: NamedBars, index: number) => string): string {
+  return valves
+    .map((valve, index) => (valves.length > 1 ? `${valve.name} ${text(valve, index)}` : text(valve, index)))
+    .join(' · ');
 }
 
 function drawCumulative(
@@ -65,7 +71,7 @@ function drawCumulative(
   });
   const data = uPlot.join(tables);
   const total = ({ bars }: NamedBars): string => kwhText(bars.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0));
-  const resting = valves.map((valve) => `${valve.name} ${total(valve)}`).join(' · ');
+  const resting = named(valves, total);
   const { plot, output } = figure(root, 'Cumulative energy', 'kWh', resting, valves);
   return draw(plot, data, strokes(valves), (_u, _least, most) => [0, most > 0 ? most * 1.08 : 1], {
     ...around,
@@ -78,7 +84,7 @@ function drawCumulative(
   });
 }
 
-/** Hours by their mean power: for how many hours the valve passed at least so much. */
+/** For how many hours the valve passed at least this power. */
 function drawDuration(root: HTMLElement, valves: readonly NamedBars[]): uPlot {
   const tables = valves.map(({ bars }): uPlot.AlignedData => {
     const loads = bars
@@ -89,9 +95,7 @@ function drawDuration(root: HTMLElement, valves: readonly NamedBars[]): uPlot {
     return [loads.map(({ hours }) => Math.round((sum += hours) * 100) / 100), loads.map(({ kw }) => kw)];
   });
   const data = uPlot.join(tables);
-  const resting = valves
-    .map(({ name }, index) => `${name} most ${(tables[index]?.[1]?.[0] ?? 0).toFixed(2)} kW`)
-    .join(' · ');
+  const resting = named(valves, (_, index) => `at most ${(tables[index]?.[1]?.[0] ?? 0).toFixed(2)} kW`);
   const { plot, output } = figure(root, 'Load duration', 'kW over hours', resting, valves);
   return drawPlain(plot, data, strokes(valves), (index) => {
     const hours = index === null ? undefined : data[0][index];
@@ -123,7 +127,7 @@ function drawScatter(root: HTMLElement, points: readonly (readonly [number, numb
 const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
 const LEVELS = 5;
 
-/** A row per day, the newest on top, a column per hour of the clock; the hour that comes twice holds both. */
+/** One row per day, the newest first. An hour that the clock shows twice holds the sum of both. */
 function heatMap(bars: readonly Bar[], offsets: ZoneOffsets): HTMLElement {
   const days = new Map<number, Bar[][]>();
   for (const bar of bars) {
@@ -150,7 +154,7 @@ function heatMap(bars: readonly Bar[], offsets: ZoneOffsets): HTMLElement {
     body.append(element('tr', {}, element('th', { scope: 'row', textContent: dayText(day * DAY_S) }), ...cells));
   }
   table.append(
-    element('caption', { textContent: 'Energy by day and hour, register 1, kWh' }),
+    element('caption', { textContent: 'Energy by day and hour, regime 1, kWh' }),
     element('thead', {}, head),
     body,
   );

@@ -2,7 +2,7 @@ import type { BarsPayload, LinesPayload, ValvePayload } from '../payload.ts';
 import { DAY_S, wallOf, type ZoneOffsets } from './local-time.ts';
 import { qualityOf, type Quality } from './quality.ts';
 
-/** Times of a valve in seconds since 1970, with a moment in the middle of each gap, where its lines are to break. */
+/** Times of a valve in seconds since 1970, with a moment in the middle of each gap, where its lines break. */
 export function timesOf({ times, gaps }: ValvePayload, fromS: number): { times: number[]; breaks: Set<number> } {
   const breaks = new Set(gaps.map(([startS, endS]) => fromS + (startS + endS) / 2));
   const all = [...undone(times).map((sinceS) => fromS + (sinceS ?? 0)), ...breaks];
@@ -23,7 +23,7 @@ export interface Bar {
   endS: number;
   kwh: number | null;
   quality: Quality;
-  /** how much of it is covered by readings */
+  /** coverage in percent */
   percent: number;
 }
 
@@ -48,10 +48,10 @@ export function barsOf({ startS, steps, wattHours, qualities, covered }: BarsPay
     });
 }
 
-/** The worst first: what a sum of buckets is worth. */
+/** The worst first. */
 const WORST: readonly Quality[] = ['missing', 'provisional', 'reset', 'jump', 'estimated'];
 
-/** Hours added up to days of the zone's clock. A day without a single kWh that is known is missing. */
+/** Hours added up to days of the report's time zone. A day without any known kWh is missing. */
 export function daysOf(hours: readonly Bar[], offsets: ZoneOffsets): Bar[] {
   const days = new Map<number, Bar[]>();
   for (const hour of hours) {
@@ -64,7 +64,7 @@ export function daysOf(hours: readonly Bar[], offsets: ZoneOffsets): Bar[] {
     const known = own.filter(({ kwh }) => kwh !== null);
     const lengthS = own.reduce((sum, { startS, endS }) => sum + endS - startS, 0);
     const coveredS = own.reduce((sum, { startS, endS, percent }) => sum + (endS - startS) * percent, 0);
-    // Part of the day has kWh: then what is missing makes it provisional, not missing.
+    // A day with some kWh is provisional, not missing.
     const worst = WORST.find((quality) => own.some((hour) => hour.quality === quality)) ?? 'measured';
     return {
       startS: own[0]?.startS ?? 0,

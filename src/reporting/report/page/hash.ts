@@ -1,4 +1,4 @@
-/** The page's state in its address, so that a link or a bookmark shows the same: `#valve-3&from=…&to=…`, `#&q=atrio&sort=2-`. */
+/** The page's state in its address, for links and bookmarks: `#valve-3&from=…&to=…`, `#&q=atrio&sort=2-`. */
 export interface State {
   /** the element's id; null: the overview */
   valve: string | null;
@@ -17,7 +17,7 @@ export function writeHash({ valve, values }: State): string {
   return `#${valve ?? ''}${rest === '' ? '' : `&${rest}`}`;
 }
 
-/** Changes the address in place: the browser's back button goes from valve to valve, not from zoom to zoom. */
+/** Replaces the address: the browser's back button goes from valve to valve, not from zoom to zoom. */
 export function setValues(changes: Record<string, string>): void {
   const state = readHash(location.hash);
   for (const [key, value] of Object.entries(changes)) state.values.set(key, value);

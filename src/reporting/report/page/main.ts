@@ -1,4 +1,4 @@
-/** The page's script: the overview, one valve at a time, and their state in the address. */
+/** The page's script: the overview, one valve at a time, and their state in the page's address. */
 import type { ReportPayload } from '../payload.ts';
 import { readHash, setValues, writeHash } from './hash.ts';
 import { spanText } from './local-time.ts';
@@ -17,10 +17,11 @@ function start(): void {
   const charts = connectValves(view, report);
   connectToolbar(view, report);
   connectOverview();
+  connectTop();
   watchLooks(charts);
 }
 
-/** Shows the valve of the address, and makes its charts when it is first opened. Returns the charts that are made. */
+/** Shows the valve that the address names. Its charts are made when it is first opened. Returns the charts made so far. */
 function connectValves(view: View, report: ReportPayload): ReadonlyMap<string, ValveCharts> {
   const sections = [...document.querySelectorAll<HTMLElement>('.valve')];
   const other = document.querySelector<HTMLSelectElement>('#other');
@@ -39,7 +40,7 @@ function connectValves(view: View, report: ReportPayload): ReadonlyMap<string, V
 
   const apply = (): void => {
     const { valve, values } = readHash(location.hash);
-    // A single valve needs no overview to be chosen from.
+    // A report of a single valve shows the valve below its consumption.
     const section = sections.length === 1 ? sections[0] : sections.find(({ id }) => id === valve);
     const isNew = (section ?? null) !== opened;
     if (isNew && !opened) overviewY = scrollY;
@@ -73,8 +74,15 @@ function connectValves(view: View, report: ReportPayload): ReadonlyMap<string, V
     setValues({ with: other.value });
     apply();
   });
-  document.getElementById('valve-csv')?.addEventListener('click', () => opened && made.get(opened.id)?.save());
-  // Zoom and filters go along.
+  const onOpened = (button: string, act: (charts: ValveCharts) => void): void => {
+    document.getElementById(button)?.addEventListener('click', () => {
+      const charts = opened && made.get(opened.id);
+      if (charts) act(charts);
+    });
+  };
+  onOpened('energy-csv', (charts) => charts.saveEnergy());
+  onOpened('readings-csv', (charts) => charts.saveReadings());
+  // Links to valves keep the zoom and the filters of the address.
   document.addEventListener('click', (event) => {
     const link = (event.target as Element).closest<HTMLAnchorElement>('a[href^="#valve-"], a.back');
     if (!link) return;
@@ -108,7 +116,19 @@ function connectToolbar(view: View, { offsets, fromS: wholeFromS, toS: wholeToS 
   }
 }
 
-/** Width, colours, and paper. */
+/** A link to #top would change the state in the address, so the script scrolls. */
+function connectTop(): void {
+  const link = document.querySelector<HTMLElement>('.top');
+  if (!link) return;
+  link.addEventListener('click', (event) => {
+    event.preventDefault();
+    scrollTo({ top: 0 });
+    document.querySelector('h1')?.focus({ preventScroll: true });
+  });
+  addEventListener('scroll', () => (link.hidden = scrollY < innerHeight), { passive: true });
+}
+
+/** Redraws the charts when the page's width or colours change, and for paper. */
 function watchLooks(charts: ReadonlyMap<string, ValveCharts>): void {
   let isPrinting = false;
   const refit = (): void => {

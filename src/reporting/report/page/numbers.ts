@@ -1,6 +1,6 @@
-/** The one notation of numbers, of the page and of what writes it. */
+/** Numbers in texts, in Node and in the browser. */
 
-/** Thousands apart, by a space that takes no sides on commas: `12 345.6`. */
+/** Thousands separated by a space, which means the same in every country: `12 345.6`. */
 export function grouped(decimal: string): string {
   const [whole = '', fraction] = decimal.split('.');
   const apart = whole.replace(/\B(?=(\d{3})+$)/g, '\u202f');

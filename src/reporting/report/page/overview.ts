@@ -2,10 +2,10 @@
 import { saveCsv } from './csv.ts';
 import { readHash, setValues } from './hash.ts';
 
-/** As many rows as are shown unasked. */
+/** More rows are shown when they are asked for. */
 const ROWS = 100;
 
-const FILTERS = ['q', 'project', 'problem'] as const;
+const FILTERS = ['q', 'account', 'project', 'problem'] as const;
 
 export function connectOverview(): void {
   const table = document.querySelector<HTMLTableElement>('#overview-table');
@@ -54,7 +54,7 @@ export function connectOverview(): void {
     head.append(button);
     button.addEventListener('click', () => {
       const order = orderOf(readHash(location.hash).values.get('sort'));
-      const isDown = order.column === index ? !order.isDown : head.dataset['kind'] === 'number';
+      const isDown = order.column === index ? !order.isDown : head.dataset['kind'] !== '';
       setValues({ sort: `${index}${isDown ? '-' : ''}` });
       apply();
     });
@@ -79,14 +79,14 @@ export function connectOverview(): void {
     saveCsv('valves.csv', [heads.map((head) => head.textContent.trim()), ...found.map(cellsOf)]);
   });
   addEventListener('hashchange', apply);
-  // Paper has no button to ask for more.
+  // Paper cannot ask for more.
   addEventListener('beforeprint', () => {
     isWhole = true;
     apply();
   });
   apply();
 
-  /** By consumption, the most first, where nothing else is asked for. */
+  /** By default, the valve that consumes most comes first. */
   function orderOf(text: string | null): { column: number; isDown: boolean } {
     const [, column, down] = /^(\d+)(-?)$/.exec(text ?? '') ?? [];
     const byKwh = heads.findIndex((head) => head.textContent.trim() === 'kWh');
@@ -96,16 +96,17 @@ export function connectOverview(): void {
 
 function isWanted(row: HTMLTableRowElement, values: URLSearchParams): boolean {
   const words = (values.get('q') ?? '').toLowerCase().split(/\s+/);
-  const [project, problem] = [values.get('project') ?? '', values.get('problem') ?? ''];
+  const [account, project, problem] = FILTERS.slice(1).map((filter) => values.get(filter) ?? '');
   const problems = row.dataset['problems'] ?? ' ';
   return (
     words.every((word) => row.dataset['search']?.includes(word)) &&
+    (account === '' || row.dataset['account'] === account) &&
     (project === '' || row.dataset['project'] === project) &&
     (problem === '' || (problem === 'any' ? problems.trim() !== '' : problems.includes(` ${problem} `)))
   );
 }
 
-/** Numbers by value, texts as people sort them; what is unknown always comes last. */
+/** Numbers by value, texts by the alphabet. Unknown values always come last. */
 function sorted(rows: readonly HTMLTableRowElement[], column: number, isDown: boolean): HTMLTableRowElement[] {
   const collator = new Intl.Collator('en', { numeric: true });
   const keyed = rows.map((row) => {
@@ -124,9 +125,10 @@ function sorted(rows: readonly HTMLTableRowElement[], column: number, isDown: bo
 function cellsOf(row: HTMLTableRowElement): (string | number | null)[] {
   return [...row.cells].map((cell, index) => {
     if (index === 0) return cell.querySelector('a')?.textContent ?? '';
-    if (cell.classList.contains('strip')) return cell.querySelector('svg')?.getAttribute('aria-label') ?? '';
+    const strip = cell.querySelector('svg');
+    if (strip) return strip.getAttribute('aria-label') ?? '';
     const value = cell.dataset['v'];
-    // A newest reading and a problem are read as texts, and sorted by numbers.
+    // Newest readings and problems are texts; their numbers are only for sorting.
     if (value === undefined || /[a-z]/i.test(cell.textContent)) return cell.textContent.trim().replace(/\s+/g, ' ');
     return value === '' ? null : Number(value);
   });

@@ -1,4 +1,4 @@
-/** How much a bucket's kWh are to be trusted, with the letter that stands for it in the page's data. */
+/** How far a bucket's kWh can be trusted, with its letter in the page's data. */
 export const QUALITIES = {
   measured: { letter: 'm', mark: '', text: 'measured' },
   estimated: { letter: 'e', mark: '~', text: 'estimated: part of it lies in a longer gap, or a glitch was left out' },

@@ -1,26 +1,27 @@
-/** The charts of one valve: made when it is opened, following the zoom while it is. */
+/** The charts of one valve: made when the valve is opened, and following the zoom while it is open. */
 import uPlot from 'uplot';
 import type { LinesPayload, ReportPayload, ValvePayload } from '../payload.ts';
 import { drawAnalysis, type Analysis, type NamedBars } from './analysis.ts';
-import { barsShown, drawBars, drawLines, follow, SYNC_KEY, type Surroundings } from './chart.ts';
+import { barsShown, drawBars, drawLines, follow, SYNC_KEY } from './chart.ts';
 import { saveCsv } from './csv.ts';
 import { barsOf, timesOf, valuesOf, type Bar } from './decode.ts';
 import { barsReadout, linesReadout, spansOf } from './readout.ts';
 import type { View } from './view.ts';
 
-/** How wide a chart is on paper: two beside each other between the margins of A4, or one across. */
+/** The widths of charts on paper: two beside each other between the margins of A4, or one across. */
 const PAPER_PX = { narrow: 336, wide: 688 };
 
-/** The charts of one valve. */
 export interface ValveCharts {
-  /** in sight, they follow the view and the cursor of each other; out of it, they rest */
+  /** Charts in sight follow the view and each other's cursor. */
   setInSight: (isInSight: boolean) => void;
-  /** the page's width or colours have changed; or it goes onto paper */
+  /** To be called when the page's width or colours have changed, or before and after printing. */
   refit: (isOnPaper: boolean) => void;
-  /** draws another valve beside this one; null: none */
+  /** Draws another valve beside this one. null: none. */
   compare: (other: { id: string; name: string } | null) => void;
-  /** the energy bars that are shown, as CSV */
-  save: () => void;
+  /** Saves the energy bars that are shown as CSV. */
+  saveEnergy: () => void;
+  /** Saves the readings that are shown as CSV. */
+  saveReadings: () => void;
 }
 
 export function createValveCharts(container: HTMLElement, report: ReportPayload, view: View): ValveCharts {
@@ -72,29 +73,46 @@ export function createValveCharts(container: HTMLElement, report: ReportPayload,
       const own = firstBars(payload, name, report);
       if (!own) return;
       const theirs = other && firstBars(payloadOf(`${other.id}-data`), other.name, report);
-      const around = surroundings(payload, report, view);
-      const parent = container.parentElement;
-      const numbers = parent?.querySelector('.numbers');
-      if (!parent) return;
-      analysis = drawAnalysis(parent, own, theirs, flowAndPower(payload, report), around);
-      numbers?.before(analysis.root);
+      const around = { view, offsets: report.offsets, ...spansOf(payload, report.fromS) };
+      analysis = drawAnalysis(container, own, theirs, flowAndPower(payload, report), around);
       sync();
     },
-    save: () => {
-      const rows = payload.charts.flatMap((chart, index) => {
+    saveEnergy: () => {
+      const rows = payload.charts.flatMap((chart) => {
         if (chart.kind !== 'bars') return [];
         const { fromS, toS } = view.span();
         const bars = barsShown(barsOf(chart, report.fromS), view, report.offsets);
         return bars
           .filter(({ startS, endS }) => endS > fromS && startS < toS)
-          .map((bar) => [index + 1, ...[bar.startS, bar.endS].map(rfc3339), bar.kwh, bar.percent / 100, bar.quality]);
+          .map((bar) => [
+            chart.regime,
+            ...[bar.startS, bar.endS].map(rfc3339),
+            bar.kwh,
+            bar.percent / 100,
+            bar.quality,
+          ]);
       });
-      saveCsv(`${name.replace(/[^\p{L}\p{N}]+/gu, '-')}.csv`, [
-        ['regime', 'start', 'end', 'kwh', 'coverage', 'quality'],
-        ...rows,
-      ]);
+      saveCsv(`${fileName(name)}-kwh.csv`, [['regime', 'start', 'end', 'kwh', 'coverage', 'quality'], ...rows]);
+    },
+    saveReadings: () => {
+      const { fromS, toS } = view.span();
+      const { times, breaks } = timesOf(payload, report.fromS);
+      const columns = linesOf(payload).flatMap(({ unit, lines, ...chart }) => {
+        const values = valuesOf({ unit, lines, ...chart }, { times, breaks });
+        return lines.map((line, index) => ({ head: `${line.name}, ${unit}`, values: values[index] ?? [] }));
+      });
+      const rows = times.flatMap((timeS, index) =>
+        timeS < fromS || timeS > toS || breaks.has(timeS)
+          ? []
+          : [[rfc3339(timeS), ...columns.map(({ values }) => values[index] ?? null)]],
+      );
+      saveCsv(`${fileName(name)}-readings.csv`, [['time', ...columns.map(({ head }) => head)], ...rows]);
     },
   };
+}
+
+function fileName(text: string): string {
+  return text.replace(/[^\p{L}\p{N}]+/gu, '-');
 }
 
 function rfc3339(timeS: number): string {
@@ -102,7 +120,7 @@ function rfc3339(timeS: number): string {
 }
 
 function payloadOf(id: string): ValvePayload {
-  const none: ValvePayload = { times: [], gaps: [], errors: [], events: [], charts: [] };
+  const none: ValvePayload = { times: [], gaps: [], errors: [], withoutValues: [], events: [], charts: [] };
   return JSON.parse(document.getElementById(id)?.textContent ?? JSON.stringify(none)) as ValvePayload;
 }
 
@@ -111,12 +129,15 @@ function firstBars({ charts }: ValvePayload, name: string, { fromS }: ReportPayl
   return first?.kind === 'bars' ? { name, bars: barsOf(first, fromS) } : null;
 }
 
-/** Of the readings that the charts show, those with both. */
+function linesOf({ charts }: ValvePayload): LinesPayload[] {
+  return charts.filter((chart) => chart.kind === 'lines');
+}
+
+/** The readings that hold both. */
 function flowAndPower(payload: ValvePayload, { fromS }: ReportPayload): [number, number][] {
-  const lines = payload.charts.filter((chart): chart is LinesPayload => chart.kind === 'lines');
   const times = timesOf(payload, fromS);
   const [flow, power] = ['m³/h', 'kW'].map((unit) => {
-    const chart = lines.find((each) => each.unit === unit);
+    const chart = linesOf(payload).find((each) => each.unit === unit);
     return chart ? (valuesOf(chart, times)[0] ?? []) : [];
   });
   return (flow ?? []).flatMap((value, index) => {
@@ -125,7 +146,7 @@ function flowAndPower(payload: ValvePayload, { fromS }: ReportPayload): [number,
   });
 }
 
-/** Widths are read before any is set: a layout of the page for each chart would take seconds. */
+/** All widths are read before any is set, so that the browser computes the layout once. */
 function fit(plots: readonly uPlot[], isOnPaper: boolean): void {
   const widths = plots.map(({ root, width }) => {
     if (isOnPaper) return root.closest('.wide') ? PAPER_PX.wide : PAPER_PX.narrow;
@@ -136,21 +157,10 @@ function fit(plots: readonly uPlot[], isOnPaper: boolean): void {
   }
 }
 
-function surroundings(
-  payload: ValvePayload,
-  { fromS, offsets }: ReportPayload,
-  view: View,
-): Omit<Surroundings, 'onCursor'> {
-  const { gaps, errors, events } = spansOf(payload, fromS);
-  const plain = (spans: typeof errors) => spans.map(([startS, endS]) => [startS, endS] as const);
-  return { view, offsets, gaps, errors: plain(errors), events: plain(events) };
-}
-
 function drawAll(container: HTMLElement, payload: ValvePayload, report: ReportPayload, view: View): uPlot[] {
   const { fromS, offsets } = report;
   const times = timesOf(payload, fromS);
-  const context = { offsets, ...spansOf(payload, fromS) };
-  const common = surroundings(payload, report, view);
+  const all = { offsets, ...spansOf(payload, fromS) };
   return [...container.querySelectorAll('figure')].flatMap((figure, index) => {
     const chart = payload.charts[index];
     const plot = figure.querySelector<HTMLElement>('.plot');
@@ -158,8 +168,13 @@ function drawAll(container: HTMLElement, payload: ValvePayload, report: ReportPa
     if (!chart || !plot || !output) return [];
     const resting = output.textContent;
     const hours: Bar[] = chart.kind === 'bars' ? barsOf(chart, fromS) : [];
+    const context = {
+      ...all,
+      events: all.events.filter(([, , , regime]) => chart.kind === 'lines' || chart.regime === regime),
+    };
     const around = {
-      ...common,
+      view,
+      ...context,
       onCursor: (u: uPlot, timeS: number | null): void => {
         const text =
           timeS === null
