@@ -1,7 +1,7 @@
 /** Builds dist/: the program and the script and styles of the report's page. Plain JavaScript: it runs in installs without dev dependencies. */
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -21,6 +21,7 @@ async function buildProgram(outdir) {
       main: 'src/cli.ts',
       lambda: 'scripts/lambda.ts',
       'as-owner': 'src/database/embedded/as-owner.ts',
+      'config-file': 'src/config/file.ts',
     },
     splitting: true,
     format: 'esm',
@@ -34,6 +35,18 @@ async function buildProgram(outdir) {
   });
 }
 
+/**
+ * The JSON schema of config.json, for editors.
+ *
+ * @param {string} outdir
+ */
+async function writeConfigSchema(outdir) {
+  /** @type {unknown} */
+  const file = await import(pathToFileURL(join(outdir, 'config-file.js')).href);
+  const { configSchema } = /** @type {{ configSchema: () => object }} */ (file);
+  await writeFile(join(outdir, 'config.schema.json'), `${JSON.stringify(configSchema(), null, 2)}\n`);
+}
+
 /** @param {string} outdir */
 async function buildPage(outdir) {
   const page = { ...COMMON, outdir: join(outdir, 'report'), minify: true, target: BROWSERS };
@@ -45,6 +58,7 @@ async function buildPage(outdir) {
 const fresh = join(ROOT, `dist-${process.pid}`);
 try {
   await buildProgram(fresh);
+  await writeConfigSchema(fresh);
   await buildPage(fresh);
 } catch (error) {
   await rm(fresh, { recursive: true, force: true });

@@ -243,8 +243,12 @@ withExamples(check, [
 const migrate = program
   .command('migrate')
   .description('create or upgrade the database schema')
+  .option('--print-grants', 'change nothing; print what a role for polling and one for dashboards need, as SQL')
   .action(action(() => import('./commands/migrate.ts')));
-withExamples(migrate, [['tasmart migrate', 'as the owner of the tables; safe to run twice']]);
+withExamples(migrate, [
+  ['tasmart migrate', 'as the owner of the tables; safe to run twice'],
+  ['tasmart migrate --print-grants', 'SQL for psql, run by the owner of the tables'],
+]);
 
 const completion = program
   .command('completion')
@@ -289,7 +293,8 @@ async function reportError(error: unknown): Promise<number> {
   if (error instanceof LoadError) throw error.cause;
   if (isMissingModule(error)) throw error;
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_STATUS.usage;
-  const { createLog, isForPeople } = await import('./commands/log.ts');
+  const { createLog, isForPeople, stderrScreen } = await import('./commands/log.ts');
+  const { shown } = await import('./reporting/screen.ts');
   const { spelledOut } = await import('./domain/text.ts');
   const globals: GlobalOptions = program.opts();
   const log = await createLog(globals);
@@ -302,7 +307,7 @@ async function reportError(error: unknown): Promise<number> {
   if (error instanceof KnownError) {
     const { kind, message, remedy } = error;
     const text = `tasmart: ${message}${remedy === null ? '' : `\n  → ${remedy}`}\n`;
-    if (isForPeople(globals)) process.stderr.write(text.replace(/[^\n]+/g, spelledOut));
+    if (isForPeople(globals)) process.stderr.write(shown(text.replace(/[^\n]+/g, spelledOut), stderrScreen()));
     else log.error({ kind, remedy: remedy ?? undefined }, message);
     return EXIT_STATUS[kind];
   }

@@ -5,6 +5,7 @@ import { checkHyCloud } from './check/hycloud.ts';
 import { checkSettings } from './check/settings.ts';
 import type { CommandContext } from './context.ts';
 import { createLog } from './log.ts';
+import { show, stdoutScreen, write } from './output.ts';
 
 const NOT_TRIED = 'not tried: its settings are wrong';
 
@@ -22,6 +23,7 @@ export async function run({ format }: { format: 'table' | 'json' }, context: Com
     : [skipped('HyCloud', NOT_TRIED)];
 
   const all = [...items, ...database.items, ...hycloud];
-  process.stdout.write(format === 'json' ? checkJson(all) : checkTable(all));
+  const screen = stdoutScreen();
+  await (format === 'json' ? write(checkJson(all)) : show(checkTable(all, screen.textWidth), screen));
   return isSound(all) ? 0 : EXIT_STATUS.check;
 }

@@ -17,10 +17,9 @@ import { matrixFormat } from '../reporting/matrix.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
-import { write } from './output.ts';
+import { show, stdoutScreen, write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
-import { drawsBlocks } from './terminal.ts';
 import { parseSpan } from './time.ts';
 
 export interface ConsumptionOptions {
@@ -43,21 +42,22 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
   const nowUs = Date.now() * 1000;
   const timezone = zoneOf(options, config);
   const asked = { ...parseSpan(options, timezone, nowUs), timezone, bucket: options.by };
-  const isDrawn = drawsBlocks(process.env, process.stdout.isTTY);
+  const screen = stdoutScreen();
   await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     await judgeStored(database, config, log, { globals, signal });
     const valves = await meteredValves(database, options.valve ?? []);
     const query = await widenToBuckets(database, asked);
-    const view = { ...query, nowUs, isDrawn, columns: process.stdout.columns };
+    const view = { ...query, nowUs, isDrawn: screen.drawsBlocks, columns: screen.width };
     const format = options.matrix
       ? matrixFormat(options.format === 'csv' ? 'csv' : 'table', view)
       : consumptionFormat(options.format, view);
-    await write(format.begin());
+    const put = options.format === 'table' ? (text: string) => show(text, screen) : write;
+    await put(format.begin());
     for (const valve of valves) {
       if (signal.aborted || !process.stdout.writable) return;
-      await write(format.valve(valve, await loadConsumption(database, valve.id, query)));
+      await put(format.valve(valve, await loadConsumption(database, valve.id, query)));
     }
-    await write(format.end());
+    await put(format.end());
   });
   return 0;
 }

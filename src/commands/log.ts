@@ -1,6 +1,16 @@
+/** The log: on stderr, for people or for programs. */
+import { readFile } from 'node:fs/promises';
 import pino, { type Logger } from 'pino';
+import { parseConfig } from '../config/parse.ts';
 import { spelledOut } from '../domain/text.ts';
+import { shown, type Screen } from '../reporting/screen.ts';
 import type { GlobalOptions } from './context.ts';
+import { screenOf } from './terminal.ts';
+
+/** Where logs and error messages are read. */
+export function stderrScreen(): Screen {
+  return screenOf(process.stderr, process.env);
+}
 
 export function isForPeople({ logFormat }: GlobalOptions): boolean {
   return (logFormat ?? (process.stderr.isTTY ? 'pretty' : 'json')) === 'pretty';
@@ -21,15 +31,27 @@ export async function createLog(globals: GlobalOptions): Promise<Logger> {
   // Not pino's own destination: on a full disk it tries for ever. A log that is lost costs the log, not the run.
   if (!pretty) return pino(options, { write: (line) => process.stderr.write(line) });
   const { default: prettyStream } = await import('pino-pretty');
-  const colorize = process.stderr.isTTY && !process.env['NO_COLOR'];
+  const screen = stderrScreen();
+  const timeZone = await configuredZone(globals);
+  const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', timeZone });
   return pino(
     options,
     prettyStream({
       destination: process.stderr,
-      colorize,
-      translateTime: 'SYS:HH:MM:ss',
+      colorize: screen.hasColours,
+      translateTime: false,
+      customPrettifiers: { time: (time) => `[${clock.format(new Date(time as string))}]` },
       singleLine: true,
-      messageFormat: ({ msg }) => (typeof msg === 'string' ? spelledOut(msg) : ''),
+      messageFormat: ({ msg }) => (typeof msg === 'string' ? shown(spelledOut(msg), screen) : ''),
     }),
   );
+}
+
+/** The log begins before the configuration is checked. undefined: this machine's zone. */
+async function configuredZone({ config = 'config.json' }: GlobalOptions): Promise<string | undefined> {
+  try {
+    return parseConfig(JSON.parse(await readFile(config, 'utf8')), {}).config.timezone;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,4 +1,5 @@
-import { withAnyDatabase } from '../database/open.ts';
+import { printableGrants, type Grants } from '../database/inspect.ts';
+import { withAnyDatabase, withDatabase } from '../database/open.ts';
 import { loadSchemaFiles, migrate } from '../database/migrations.ts';
 import type { CommandContext } from './context.ts';
 import { judgeStored } from './judging.ts';
@@ -6,10 +7,23 @@ import { createLog } from './log.ts';
 import { OPEN_OPTIONS, SQL_DIR } from './package.ts';
 import { loadConfig } from './settings.ts';
 
+export interface MigrateOptions {
+  printGrants?: boolean;
+}
+
 /** `tasmart migrate`: creates or upgrades the schema, and says what it did. */
-export async function run(_options: object, { globals, signal, giveUp }: CommandContext): Promise<number> {
+export async function run(
+  { printGrants }: MigrateOptions,
+  { globals, signal, giveUp }: CommandContext,
+): Promise<number> {
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
+  if (printGrants) {
+    const options = { ...OPEN_OPTIONS, giveUp };
+    const grants = await withDatabase(config.database, options, (database) => printableGrants(database, ROLES));
+    process.stdout.write(grantsText(grants));
+    return 0;
+  }
   const files = await loadSchemaFiles(SQL_DIR);
   const say = (line: string) => process.stdout.write(`${line}\n`);
   await withAnyDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
@@ -22,4 +36,21 @@ export async function run(_options: object, { globals, signal, giveUp }: Command
     await judgeStored(database, config, log, { globals, signal });
   });
   return 0;
+}
+
+const ROLES = { polling: 'tasmart_poller', reading: 'tasmart_reader' };
+
+/** Runs as it stands, once both roles are there. */
+function grantsText({ polling, reading }: Grants): string {
+  return `-- For the owner of the tables, again after every upgrade: a new table needs its grants.
+-- Once, with passwords of your own:
+--   create role ${ROLES.polling} login password '…';
+--   create role ${ROLES.reading} login password '…';
+
+-- ${ROLES.polling}: every command but migrate. It can neither change nor delete a reading.
+${polling.join('\n')}
+
+-- ${ROLES.reading}: for dashboards, such as Grafana. It reads.
+${reading.join('\n')}
+`;
 }

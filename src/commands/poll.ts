@@ -22,7 +22,7 @@ import { withHyCloud } from './hycloud.ts';
 import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
-import { write } from './output.ts';
+import { show, stdoutScreen, write } from './output.ts';
 import { OPEN_OPTIONS, VERSION } from './package.ts';
 import type { Ending, RunListener } from './run-listener.ts';
 import { readConfig } from './settings.ts';
@@ -55,7 +55,8 @@ export async function run(options: PollOptions, context: CommandContext): Promis
     startedMs = performance.now();
     const settings = pollSettings(config, options.valve ?? [], shard ?? config.shard);
     const { timezone, properties, metricsFile } = config;
-    const output = pollFormat(options.format, { timezone, properties, dryRun });
+    const screen = stdoutScreen();
+    const output = pollFormat(options.format, { timezone, properties, dryRun, screen });
     listeners.push({ polled: output.add });
     const isNarrowed = settings.only.length > 0;
     if (!dryRun) listeners.push(createMetrics({ file: metricsFile, shard: settings.shard, isNarrowed, log }));
@@ -63,7 +64,8 @@ export async function run(options: PollOptions, context: CommandContext): Promis
     const run = { config, settings, limits, signal, globals: context.globals, cost, listeners, log };
     const report = await (dryRun ? pollOnly(run) : pollAndStore(run));
     const summary = { report, dryRun, ...cost, seconds: secondsSince(startedMs) };
-    for (const text of output.text(summary)) await write(text);
+    const isTable = options.format === 'table';
+    for (const text of output.text(summary)) await (isTable ? show(text, screen) : write(text));
     logSummary(summary, log);
     const status = pollStatus(report);
     await ended({ status, summary, error: null });

@@ -5,6 +5,7 @@ import { formatTable } from '../reporting/table.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { withHyCloud } from './hycloud.ts';
 import { createLog } from './log.ts';
+import { show, stdoutScreen, write } from './output.ts';
 import { loadConfig } from './settings.ts';
 
 /** `tasmart projects`: what the key can see. */
@@ -22,6 +23,7 @@ export async function run({ format }: { format: OutputFormat }, { globals, signa
     valves: valveCount,
     users: userCount,
   }));
+  const screen = stdoutScreen();
   const formats = {
     json: () => formatJson(fields),
     csv: () =>
@@ -32,14 +34,15 @@ export async function run({ format }: { format: OutputFormat }, { globals, signa
     table: () =>
       formatTable(
         [
-          { heading: 'project' },
+          { heading: 'project', least: 20 },
           { heading: 'id' },
-          { heading: 'valves', align: 'right' },
-          { heading: 'users', align: 'right' },
+          { heading: 'valves', align: 'right', rank: 1 },
+          { heading: 'users', align: 'right', rank: 2 },
         ],
         fields.map((row) => [printable(row.name), printable(row.project_id), String(row.valves), String(row.users)]),
+        screen.width,
       ),
   };
-  process.stdout.write(formats[format]());
+  await (format === 'table' ? show(formats.table(), screen) : write(formats[format]()));
   return 0;
 }

@@ -17,9 +17,9 @@ import { watch } from '../polling/watch.ts';
 import { isHealthy, statusCsv, statusJson, statusTable, type Status, type ValveStatus } from '../reporting/status.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { createLog } from './log.ts';
+import { show, stdoutScreen, write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
-import { brokenLines, drawsBlocks } from './terminal.ts';
 import { parseDuration } from './time.ts';
 
 export interface StatusOptions {
@@ -32,19 +32,14 @@ export async function run({ maxAge, format }: StatusOptions, { globals, giveUp }
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
   const maxAgeUs = maxAge === undefined ? defaultMaxAgeUs(config) : parseDuration(maxAge, '--max-age');
-  const isDrawn = format === 'table' && drawsBlocks(process.env, process.stdout.isTTY);
+  const screen = stdoutScreen();
   const [status, power] = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     const loaded = await loadStatus(database, config, maxAgeUs);
     const ids = loaded.valves.map(({ valve }) => valve.id);
-    return [loaded, isDrawn ? await loadRecentPower(database, ids) : null] as const;
+    return [loaded, format === 'table' && screen.drawsBlocks ? await loadRecentPower(database, ids) : null] as const;
   });
-  const table = () => {
-    const plain = statusTable(status, config.timezone);
-    const drawn = statusTable(status, config.timezone, power);
-    const [most, broken] = [plain, drawn].map((text) => brokenLines(text, process.stdout.columns));
-    return broken === most ? drawn : plain;
-  };
-  process.stdout.write({ table, json: () => statusJson(status), csv: () => statusCsv(status) }[format]());
+  if (format === 'table') await show(statusTable(status, config.timezone, power, screen), screen);
+  else await write({ json: statusJson, csv: statusCsv }[format](status));
   return isHealthy(status) ? 0 : EXIT_STATUS.check;
 }
 

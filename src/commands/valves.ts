@@ -8,17 +8,18 @@ import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import type { Target } from '../domain/target.ts';
 import { printable } from '../domain/text.ts';
 import { formatRfc3339 } from '../domain/time.ts';
-import { valveLabel, type Project, type Valve } from '../domain/valve.ts';
+import { compareValves, valveLabel, type Project, type Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { resolveTargets, type ResolvedTargets } from '../polling/targets.ts';
 import { formatCsv } from '../reporting/csv.ts';
 import { formatJson } from '../reporting/json.ts';
-import { formatTable } from '../reporting/table.ts';
+import { formatTable, type Column } from '../reporting/table.ts';
 import { localTime } from '../reporting/units.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { warnOfFailures } from './failures.ts';
 import { withHyCloud } from './hycloud.ts';
 import { createLog } from './log.ts';
+import { show, stdoutScreen, write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 
 interface ListedValve {
@@ -54,7 +55,10 @@ export async function run(
       known: known.get(valve.id) ?? { backendRef: null, latestReadingUs: null },
     })),
   );
-  process.stdout.write(FORMATS[format](listed, config.timezone));
+  listed.sort((a, b) => compareValves(a.valve, b.valve));
+  const screen = stdoutScreen();
+  const text = FORMATS[format](listed, config.timezone, screen.width);
+  await (format === 'table' ? show(text, screen) : write(text));
   warnOfFailures(
     problems.map((problem) => ({ ...problem, valve: null })),
     'there is more that could not be read',
@@ -127,27 +131,37 @@ const FIELDS = [
   'backend_ref',
 ] as const satisfies (keyof ReturnType<typeof fields>)[];
 
-const COLUMNS = ['valve', 'serial', 'full serial', 'kind', 'project', 'firmware', 'latest reading', 'register'];
+const COLUMNS: readonly Column[] = [
+  { heading: 'valve', least: 20 },
+  { heading: 'serial' },
+  { heading: 'full serial', rank: 6 },
+  { heading: 'kind', rank: 4 },
+  { heading: 'project', rank: 2, least: 16 },
+  { heading: 'firmware', rank: 5 },
+  { heading: 'newest reading', rank: 3 },
+  { heading: 'register', rank: 1, least: 12 },
+];
 
-const FORMATS: Record<OutputFormat, (listed: readonly ListedValve[], timezone: string) => string> = {
+const FORMATS: Record<OutputFormat, (listed: readonly ListedValve[], timezone: string, width: number) => string> = {
   json: (listed) => formatJson(listed.map(fields)),
   csv: (listed) =>
     formatCsv(
       FIELDS,
       listed.map((valve) => FIELDS.map((name) => fields(valve)[name])),
     ),
-  table: (listed, timezone) =>
+  table: (listed, timezone, screenWidth) =>
     formatTable(
-      COLUMNS.map((heading) => ({ heading })),
+      COLUMNS,
       listed.map(({ project, valve, firmwareIsLatest, known }) => [
-        printable(valveLabel(valve), 32),
+        printable(valveLabel(valve)),
         printable(valve.shortSn ?? '–'),
         printable(valve.fullSn ?? '–'),
         printable(valve.kind ?? '–', 20),
-        printable(project.name, 32),
+        printable(project.name),
         `${printable(valve.firmware ?? '–', 20)}${firmwareIsLatest === false ? ' (old)' : ''}`,
         known.latestReadingUs === null ? '–' : localTime(known.latestReadingUs, timezone),
         printable(known.backendRef ?? '–', 32),
       ]),
+      screenWidth,
     ),
 };

@@ -5,7 +5,8 @@ import type { Target } from '../domain/target.ts';
 import type { Problem } from './config.ts';
 import { isTimeZone } from './timezone.ts';
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+/** Without flags: the JSON schema has none. */
+const UUID = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
 const SERIAL = /^([0-9a-f]{8}|[0-9a-f]{24})$/i;
 
 /** Exact: HyCloud's names may begin or end in blanks. */
@@ -56,10 +57,11 @@ const target = z.strictObject(
 
 /** config.json, key by key. The README explains each. */
 const schema = z.strictObject({
-  target_project_name: z.optional(projectName),
-  target_project_id: z.optional(projectId),
-  target_valves: z.optional(valves),
-  targets: z.optional(z.array(target, 'must be a list')),
+  $schema: z.optional(z.string('must be the place of the JSON schema')),
+  target_project_name: z.nullish(projectName),
+  target_project_id: z.nullish(projectId),
+  target_valves: z.nullish(valves),
+  targets: z.nullish(z.array(target, 'must be a list')),
   interval_minutes: z._default(
     z.int('must be a whole number').check(z.refine((minutes) => minutes > 0 && 60 % minutes === 0, 'must divide 60')),
     15,
@@ -86,6 +88,11 @@ const schema = z.strictObject({
 });
 
 export type FileConfig = z.output<typeof schema>;
+
+/** The same for editors: a JSON schema of what may stand in config.json. */
+export function configSchema(): object {
+  return z.toJSONSchema(schema, { io: 'input' });
+}
 
 /** Checks config.json's content; whatever is wrong goes to `problems`, and the key's default takes its place. */
 export function parseFile(json: unknown, problems: Problem[]): FileConfig {

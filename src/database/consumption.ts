@@ -1,4 +1,5 @@
 import { formatRfc3339, type Micros } from '../domain/time.ts';
+import { compareValves } from '../domain/valve.ts';
 import type { Quality } from '../energy/types.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
@@ -47,16 +48,16 @@ export async function loadMeteredValves(database: Database): Promise<MeteredValv
      from (
        select tasmart_id from tasmart_judgements union select tasmart_id from tasmart_unjudged
      ) as metered
-     left join tasmart_valves using (tasmart_id)
-     order by coalesce(user_id, short_sn, metered.tasmart_id), metered.tasmart_id`,
+     left join tasmart_valves using (tasmart_id)`,
   );
-  return rows.map((row) => ({
+  const valves = rows.map((row) => ({
     id: row.tasmart_id,
     shortSn: row.short_sn,
     fullSn: row.full_sn,
     userId: row.user_id,
     backendRef: row.backend_ref,
   }));
+  return valves.sort(compareValves);
 }
 
 /** The same question, from the beginning of its first bucket to the end of its last. @throws DatabaseError */

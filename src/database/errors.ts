@@ -10,7 +10,7 @@ const NEXT_RUN = 'the next run will catch up';
 /** By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html) or Node's error code; prefixes too. */
 const EXPLANATIONS: readonly (readonly [code: string, explanation: Explanation])[] = [
   ['28', { kind: 'credentials', remedy: 'check DB_USER and DB_PASS (or DATABASE_URL), and pg_hba.conf' }],
-  ['42501', { kind: 'credentials', remedy: 'grant the role what the README lists under "A least-rights role"' }],
+  ['42501', { kind: 'credentials', remedy: 'grant the role what "tasmart migrate --print-grants" prints' }],
   ['42P01', { kind: 'config', remedy: 'run "tasmart migrate"' }],
   ['42703', { kind: 'config', remedy: 'run "tasmart migrate"' }],
   ['3D000', { kind: 'database', remedy: 'check DB_DATABASE (or DATABASE_URL), or create the database' }],

@@ -126,7 +126,59 @@ export const RIGHTS = {
     tasmart_judgements: ['select'],
     tasmart_unjudged: ['select'],
   },
+  correct: {
+    ...SCHEMA,
+    ...JUDGING,
+    tasmart_valves: ['select'],
+    tasmart_data_table: ['select'],
+    tasmart_corrections: ['select', 'insert', 'update'],
+    tasmart_settings: ['select', 'insert', 'update'],
+  },
 } as const satisfies Record<string, Rights>;
+
+/** A role for every command but `migrate`, and one for dashboards that reads everything. */
+export interface Grants {
+  polling: readonly string[];
+  reading: readonly string[];
+}
+
+/**
+ * The statements that give two roles what they need, for the tables that this database has. The readers' come from the
+ * catalog, so that a new table or view is in them.
+ *
+ * @throws DatabaseError
+ */
+export async function printableGrants(database: Database, roles: Record<keyof Grants, string>): Promise<Grants> {
+  const [here] = await database.query<{ connect: string; usage: string }>(
+    `select format('grant connect on database %I to', current_database()) as connect,
+       format('grant usage on schema %I to', current_schema()) as usage`,
+  );
+  const common = (role: string) => (here ? [`${here.connect} ${role};`, `${here.usage} ${role};`] : []);
+  const wanted = new Map<string, Set<Privilege>>();
+  for (const rights of Object.values<Rights>(RIGHTS)) {
+    for (const [table, privileges] of Object.entries(rights)) {
+      const known = wanted.get(table) ?? new Set();
+      wanted.set(table, new Set([...known, ...privileges]));
+    }
+  }
+  const tables = await database.query<{ name: string; quoted: string }>(
+    `select relname as name, quote_ident(relname) as quoted from pg_class
+     where relnamespace = current_schema()::regnamespace and relname like 'tasmart\\_%'
+       and relkind in ('r', 'p', 'v', 'm') and not relispartition
+     order by relname`,
+  );
+  const polling = tables.flatMap(({ name, quoted }) => {
+    const privileges = wanted.get(name);
+    return privileges ? [`grant ${[...privileges].join(', ')} on ${quoted} to ${roles.polling};`] : [];
+  });
+  return {
+    polling: [...common(roles.polling), ...polling],
+    reading: [
+      ...common(roles.reading),
+      `grant select on ${tables.map(({ quoted }) => quoted).join(', ')} to ${roles.reading};`,
+    ],
+  };
+}
 
 /** The grants that the role lacks for a command, as SQL; none: it has every right. @throws DatabaseError */
 export async function missingGrants(database: Database, command: keyof typeof RIGHTS): Promise<string[]> {

@@ -1,4 +1,5 @@
 import type { Micros } from '../domain/time.ts';
+import { compareValves } from '../domain/valve.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 
@@ -60,10 +61,8 @@ interface RegisteredRow {
 
 /** Every valve that was ever polled, by name. @throws DatabaseError */
 export async function loadRegisteredValves(database: Database): Promise<RegisteredValve[]> {
-  const rows = await database.query<RegisteredRow>(
-    `${REGISTERED} order by coalesce(user_id, short_sn, valve.tasmart_id), valve.tasmart_id`,
-  );
-  return rows.map((row) => ({
+  const rows = await database.query<RegisteredRow>(REGISTERED);
+  const valves = rows.map((row) => ({
     id: row.tasmart_id,
     shortSn: row.short_sn,
     fullSn: row.full_sn,
@@ -72,6 +71,7 @@ export async function loadRegisteredValves(database: Database): Promise<Register
     backendRef: row.backend_ref,
     isListed: row.is_listed ?? true,
   }));
+  return valves.sort(compareValves);
 }
 
 /**

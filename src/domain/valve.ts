@@ -32,9 +32,23 @@ export interface ProjectSummary {
   userCount: number;
 }
 
+type ValveName = Pick<Valve, 'id' | 'shortSn' | 'userId'>;
+
 /** What people call a valve: the customer's name, else the short serial, else the id. */
-export function valveLabel(valve: Pick<Valve, 'id' | 'shortSn' | 'userId'>): string {
+export function valveLabel(valve: ValveName): string {
   return valve.userId ?? valve.shortSn ?? valve.id;
+}
+
+/** Numbers within names count as numbers: `Scala 2` before `Scala 10`. The same on every machine. */
+const collator = new Intl.Collator('en', { numeric: true });
+
+/** The one order in which valves are listed: by name, then serial, then id. */
+export function compareValves(a: ValveName, b: ValveName): number {
+  return (
+    collator.compare(valveLabel(a), valveLabel(b)) ||
+    collator.compare(a.shortSn ?? '', b.shortSn ?? '') ||
+    collator.compare(a.id, b.id)
+  );
 }
 
 /** Whether `wanted` (uuid, full or short serial) names this valve; letter case does not matter. */

@@ -1,5 +1,6 @@
 import { count, printable } from '../domain/text.ts';
 import { formatJson } from './json.ts';
+import { wrapped } from './table.ts';
 
 /** One thing that was tried. `seen` and `remedy` hold no secret. */
 export interface CheckItem {
@@ -31,13 +32,14 @@ const MARKS = { ok: '✓', warning: '!', failed: '✗', skipped: '–' } as cons
 const MAX_LENGTH = 500;
 
 /** A line per item, what to do below it; then how many are wrong. */
-export function checkTable(items: readonly CheckItem[]): string {
+export function checkTable(items: readonly CheckItem[], textWidth = Infinity): string {
   const width = Math.max(...items.map(({ name }) => Array.from(printable(name)).length));
   const lines = items.flatMap(({ name, state, seen, remedy }) => {
     const label = printable(name);
     const padding = ' '.repeat(width - Array.from(label).length);
-    const line = `${MARKS[state]} ${label}${padding}  ${printable(seen, MAX_LENGTH)}`;
-    return remedy === null ? [line] : [line, `${' '.repeat(width + 4)}→ ${printable(remedy, MAX_LENGTH)}`];
+    const wrap = (text: string, indent: number) => wrapped(printable(text, MAX_LENGTH), textWidth, indent);
+    const line = `${MARKS[state]} ${label}${padding}  ${wrap(seen, width + 4)}`;
+    return remedy === null ? [line] : [line, `${' '.repeat(width + 4)}→ ${wrap(remedy, width + 6)}`];
   });
   const [wrong, warnings] = (['failed', 'warning'] as const).map(
     (wanted) => items.filter(({ state }) => state === wanted).length,

@@ -2,10 +2,11 @@ import type { PolledValve, PollReport } from '../polling/report.ts';
 import { PROPERTIES, type PropertyName, type Reading } from '../domain/reading.ts';
 import { count, printable } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
-import { valveLabel, type Valve } from '../domain/valve.ts';
+import { compareValves, valveLabel, type Valve } from '../domain/valve.ts';
 import { formatCsv, type CsvValue } from './csv.ts';
 import { formatJson } from './json.ts';
-import { createTable } from './table.ts';
+import type { Screen } from './screen.ts';
+import { createTable, wrapped, type Column } from './table.ts';
 import { age, counterKwh, flowM3h, localTime, powerKw } from './units.ts';
 
 /** A report with what the run cost. */
@@ -21,6 +22,7 @@ export interface PollView {
   timezone: string;
   properties: readonly PropertyName[];
   dryRun: boolean;
+  screen?: Pick<Screen, 'width' | 'textWidth'>;
 }
 
 /**
@@ -39,46 +41,58 @@ export function pollFormat(format: 'table' | 'json' | 'csv', view: PollView): Po
 
 /** Cells are printable, so none of them holds one. */
 const CELL_END = '\t';
-const LABEL_LENGTH = 32;
 
 /** One line per valve, its youngest point; then one line about the run. */
-function table({ timezone, dryRun }: PollView): PollFormat {
-  const { fit, lines } = createTable([
-    { heading: 'valve' },
-    { heading: 'serial' },
-    { heading: `time (${timezone})` },
+function table({ timezone, dryRun, screen }: PollView): PollFormat {
+  const columns: Column[] = [
+    { heading: 'valve', least: 20 },
+    { heading: 'serial', rank: 3 },
+    { heading: `time (${timezone})`, rank: 5, least: 19 },
     { heading: 'age', align: 'right' },
-    { heading: 'm³/h', align: 'right' },
-    { heading: 'kW', align: 'right' },
+    { heading: 'm³/h', align: 'right', rank: 2 },
+    { heading: 'kW', align: 'right', rank: 1 },
     { heading: 'kWh 1', align: 'right' },
-    { heading: 'kWh 2', align: 'right' },
+    { heading: 'kWh 2', align: 'right', rank: 4 },
     { heading: '' },
-  ]);
-  /** the first cell apart: a single letter that is not Latin makes a text take twice the memory */
-  const rows: { label: string; cells: string }[] = [];
+  ];
+  const { fit, lines } = createTable(columns, screen?.width);
+  const rows: OfValve<string>[] = [];
   return {
     add: (valves, nowUs) => {
       for (const polled of valves) {
-        const label = valveLabel(polled.valve);
         const cells = [
           printable(polled.valve.shortSn ?? '–', 24),
           ...readingCells(polled.newest, timezone, nowUs),
           describeResult(polled, dryRun),
         ];
-        fit([printable(label, LABEL_LENGTH), ...cells]);
-        rows.push({ label, cells: cells.join(CELL_END) });
+        fit([nameOf(polled.valve), ...cells]);
+        rows.push({ valve: polled.valve, kept: cells.join(CELL_END) });
       }
     },
     *text(summary) {
-      rows.sort((a, b) => a.label.localeCompare(b.label));
+      rows.sort(byValve);
       if (rows.length > 0) yield* lines(cellsOf(rows));
-      yield `${rows.length > 0 ? '\n' : ''}${summaryLine(summary)}\n`;
+      yield `${rows.length > 0 ? '\n' : ''}${wrapped(summaryLine(summary), screen?.textWidth ?? Infinity, 2)}\n`;
     },
   };
 }
 
-function* cellsOf(rows: readonly { label: string; cells: string }[]): Generator<string[], void, undefined> {
-  for (const { label, cells } of rows) yield [printable(label, LABEL_LENGTH), ...cells.split(CELL_END)];
+function* cellsOf(rows: readonly OfValve<string>[]): Generator<string[], void, undefined> {
+  for (const { valve, kept } of rows) yield [nameOf(valve), ...kept.split(CELL_END)];
+}
+
+function nameOf(valve: Valve): string {
+  return printable(valveLabel(valve));
+}
+
+/** What is kept of a valve until the run is over. */
+interface OfValve<T> {
+  valve: Valve;
+  kept: T;
+}
+
+function byValve(a: OfValve<unknown>, b: OfValve<unknown>): number {
+  return compareValves(a.valve, b.valve);
 }
 
 function readingCells(reading: Reading | null, timezone: string, nowUs: Micros): string[] {
@@ -111,7 +125,7 @@ function summaryLine({ report, dryRun, requests, retries, seconds }: PollSummary
 
 /** One object: the run, its readings in HyCloud's own names and units, and its failures. */
 function json({ properties, dryRun }: PollView): PollFormat {
-  const batches: string[] = [];
+  const texts: OfValve<string>[] = [];
   const object = ({ valve, reading, stored }: ReadingOfValve) => ({
     tasmart_id: valve.id,
     short_sn: valve.shortSn,
@@ -123,14 +137,16 @@ function json({ properties, dryRun }: PollView): PollFormat {
   });
   return {
     add: (valves) => {
-      const objects = readingsOf(valves).map((reading) => indented(object(reading), '    '));
-      if (objects.length > 0) batches.push(objects.join(',\n    '));
+      for (const polled of valves) {
+        const objects = readingsOf(polled).map((reading) => indented(object(reading), '    '));
+        if (objects.length > 0) texts.push({ valve: polled.valve, kept: objects.join(',\n    ') });
+      }
     },
     *text(summary) {
       const failures = summary.report.failures.map(({ valve, reason }) => ({ tasmart_id: valve?.id ?? null, reason }));
       yield `{\n  "run": ${indented(runFields(summary), '  ')},\n  "readings": [`;
-      for (const [index, batch] of batches.entries()) yield `${index === 0 ? '' : ','}\n    ${batch}`;
-      yield `${batches.length > 0 ? '\n  ' : ''}],\n  "failures": ${indented(failures, '  ')}\n}\n`;
+      for (const [index, { kept }] of texts.sort(byValve).entries()) yield `${index === 0 ? '' : ','}\n    ${kept}`;
+      yield `${texts.length > 0 ? '\n  ' : ''}],\n  "failures": ${indented(failures, '  ')}\n}\n`;
     },
   };
 }
@@ -143,7 +159,7 @@ function indented(value: unknown, indent: string): string {
 /** The readings alone, a line each. */
 function csv({ properties, dryRun }: PollView): PollFormat {
   const heading = ['tasmart_id', 'short_sn', 'full_sn', 'user_id', 'time', ...properties, 'stored'];
-  const batches: string[] = [];
+  const texts: OfValve<string>[] = [];
   const row = ({ valve, reading, stored }: ReadingOfValve): CsvValue[] => [
     valve.id,
     valve.shortSn,
@@ -155,11 +171,13 @@ function csv({ properties, dryRun }: PollView): PollFormat {
   ];
   return {
     add: (valves) => {
-      batches.push(formatCsv(null, readingsOf(valves).map(row)));
+      for (const polled of valves) {
+        texts.push({ valve: polled.valve, kept: formatCsv(null, readingsOf(polled).map(row)) });
+      }
     },
     *text() {
       yield formatCsv(heading, []);
-      yield* batches;
+      for (const { kept } of texts.sort(byValve)) yield kept;
     },
   };
 }
@@ -174,10 +192,8 @@ interface ReadingOfValve {
   stored: boolean;
 }
 
-function readingsOf(valves: readonly PolledValve[]): ReadingOfValve[] {
-  return valves.flatMap(({ valve, readings, stored }) =>
-    readings.map((reading) => ({ valve, reading, stored: stored.has(reading) })),
-  );
+function readingsOf({ valve, readings, stored }: PolledValve): ReadingOfValve[] {
+  return readings.map((reading) => ({ valve, reading, stored: stored.has(reading) }));
 }
 
 /** The counts of a run, as JSON, logs and the table of runs name them. */

@@ -5,8 +5,9 @@ import { formatRfc3339, US_PER_SECOND } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { formatCsv } from './csv.ts';
 import { formatJson } from './json.ts';
+import type { Screen } from './screen.ts';
 import { sparkline } from './sparkline.ts';
-import { formatTable, type Column } from './table.ts';
+import { formatTable, UNKNOWN_WIDTH, wrapped, type Column } from './table.ts';
 import { age, localTime } from './units.ts';
 
 export interface ValveStatus {
@@ -40,26 +41,31 @@ export function isHealthy({ valves, unknown }: Status): boolean {
 
 const COLUMNS = (timezone: string, power: RecentPower | null): Column[] => [
   { heading: '' },
-  { heading: 'valve' },
-  { heading: 'serial' },
-  { heading: `newest reading (${timezone})` },
+  { heading: 'valve', least: 20 },
+  { heading: 'serial', rank: 4 },
+  { heading: `newest (${timezone})`, rank: 5, least: 19 },
   { heading: 'age', align: 'right' },
   { heading: '' },
-  ...(power === null ? [] : [{ heading: 'kW, last 24 h' }]),
-  { heading: 'due', align: 'right' },
-  { heading: 'holes', align: 'right' },
-  { heading: 'unasked', align: 'right' },
-  { heading: 'errors' },
+  ...(power === null ? [] : [{ heading: 'kW, last 24 h', rank: 7 }]),
+  { heading: 'due', align: 'right', rank: 2 },
+  { heading: 'holes', align: 'right', rank: 3 },
+  { heading: 'unasked', align: 'right', rank: 6 },
+  { heading: 'errors', rank: 1, least: 8 },
 ];
 
 /** By valve, an hour's mean after the other. */
 type RecentPower = ReadonlyMap<string, readonly (number | null)[]>;
 
 /** One line per valve, with the power of the last hours where it is given; then what concerns them all. */
-export function statusTable(status: Status, timezone: string, power: RecentPower | null = null): string {
+export function statusTable(
+  status: Status,
+  timezone: string,
+  power: RecentPower | null = null,
+  screen: Pick<Screen, 'width' | 'textWidth'> = { width: UNKNOWN_WIDTH, textWidth: Infinity },
+): string {
   const rows = status.valves.map(({ valve, supply, state, isLate }) => [
     isLate ? '✗' : state === 'left' ? '–' : '✓',
-    printable(valveLabel(valve), 32),
+    printable(valveLabel(valve)),
     printable(valve.shortSn ?? '–', 24),
     supply.newestUs === null ? '–' : localTime(supply.newestUs, timezone),
     supply.ageUs === null ? '–' : age(supply.ageUs),
@@ -69,7 +75,8 @@ export function statusTable(status: Status, timezone: string, power: RecentPower
     printable((supply.errorStatus ?? []).join(' '), 40),
   ]);
   const lines = [summary(status), ...status.unknown.map((text) => `✗ ${printable(text, 200)}`), ...runLines(status)];
-  return `${rows.length > 0 ? `${formatTable(COLUMNS(timezone, power), rows)}\n` : ''}${lines.join('\n')}\n`;
+  const text = lines.map((line) => wrapped(line, screen.textWidth, 2)).join('\n');
+  return `${rows.length > 0 ? `${formatTable(COLUMNS(timezone, power), rows, screen.width)}\n` : ''}${text}\n`;
 }
 
 function summary({ valves, maxAgeUs }: Status): string {

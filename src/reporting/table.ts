@@ -1,15 +1,23 @@
+/** Tables that fit a terminal: columns are dropped or cut by rank, and names get the room that is left. */
 import stringWidth from 'fast-string-width';
 
 export interface Column {
   heading: string;
   align?: 'left' | 'right';
+  /** Where the table is too wide, the column with the highest rank goes first. Without a rank it stays. */
+  rank?: number;
+  /** The column may be cut to so many characters. It takes the room that the others leave, up to its own width. */
+  least?: number;
 }
+
+/** For a terminal that does not tell its width, and for everything that is no terminal. */
+export const UNKNOWN_WIDTH = 80;
 
 const GAP = '  ';
 /** characters: few writes, little memory */
 const PIECE_LENGTH = 65_536;
 
-/** Columns side by side, their headings above, as wide as what is in them. Cells must be printable already. */
+/** Columns side by side, their headings above. Cells must be printable already. */
 export interface Table {
   /** Makes room for a row. */
   fit: (row: readonly string[]) => void;
@@ -17,16 +25,23 @@ export interface Table {
   lines: (rows: Iterable<readonly string[]>) => Generator<string, void, undefined>;
 }
 
-export function createTable(columns: readonly Column[]): Table {
+export function createTable(columns: readonly Column[], screenWidth = UNKNOWN_WIDTH): Table {
   const widths = columns.map(({ heading }) => width(heading));
-  const formatLine = (cells: readonly string[]): string =>
-    `${columns
-      .map(({ align }, at) => padded(cells[at] ?? '', widths[at] ?? 0, align))
-      .join(GAP)
-      .trimEnd()}\n`;
+  const isBlank = columns.map(() => true);
   return {
-    fit: (row) => columns.forEach((_, at) => (widths[at] = Math.max(widths[at] ?? 0, width(row[at] ?? '')))),
+    fit: (row) =>
+      columns.forEach((_, at) => {
+        const cell = row[at] ?? '';
+        widths[at] = Math.max(widths[at] ?? 0, width(cell));
+        isBlank[at] &&= BLANK.test(cell);
+      }),
     *lines(rows) {
+      const kept = layOut(columns, widths, isBlank, screenWidth);
+      const formatLine = (cells: readonly string[]): string =>
+        `${kept
+          .map(({ at, room }) => padded(cut(cells[at] ?? '', room), room, columns[at]?.align))
+          .join(GAP)
+          .trimEnd()}\n`;
       let text = formatLine(columns.map(({ heading }) => heading));
       for (const row of rows) {
         text += formatLine(row);
@@ -40,15 +55,75 @@ export function createTable(columns: readonly Column[]): Table {
 }
 
 /** The same, of rows that are all there. */
-export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const table = createTable(columns);
+export function formatTable(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  screenWidth?: number,
+): string {
+  const table = createTable(columns, screenWidth);
   rows.forEach(table.fit);
   return [...table.lines(rows)].join('');
 }
 
+/** A column of such cells tells nothing, and goes before all others. */
+const BLANK = /^[–0]?$/;
+
+interface KeptColumn {
+  /** its place in the row */
+  at: number;
+  room: number;
+}
+
+function layOut(
+  columns: readonly Column[],
+  widths: readonly number[],
+  isBlank: readonly boolean[],
+  screenWidth: number,
+): KeptColumn[] {
+  let kept = columns.map((column, at) => {
+    const whole = widths[at] ?? 0;
+    const rank = column.rank === undefined ? null : column.rank + (isBlank[at] ? columns.length : 0);
+    return { at, rank, whole, room: Math.min(whole, column.least ?? whole) };
+  });
+  const left = () => screenWidth - kept.reduce((sum, { room }) => sum + room, GAP.length * (kept.length - 1));
+  while (left() < 0) {
+    const [first] = kept.filter(({ rank }) => rank !== null).sort((a, b) => (b.rank ?? 0) - (a.rank ?? 0));
+    if (!first) break;
+    kept = kept.filter((column) => column !== first);
+  }
+  for (const column of kept) column.room += Math.max(0, Math.min(column.whole - column.room, left()));
+  return kept;
+}
+
+/** A longer text ends in `…`. */
+function cut(cell: string, room: number): string {
+  if (width(cell) <= room) return cell;
+  let text = '';
+  let taken = 1;
+  for (const character of cell) {
+    taken += width(character);
+    if (taken > room) break;
+    text += character;
+  }
+  return `${text}…`;
+}
+
 function padded(cell: string, columnWidth: number, align: Column['align']): string {
-  const padding = ' '.repeat(columnWidth - width(cell));
+  const padding = ' '.repeat(Math.max(0, columnWidth - width(cell)));
   return align === 'right' ? padding + cell : cell + padding;
+}
+
+/** Words on lines of at most so many columns, those behind the first line indented. A longer word has a line of its own. */
+export function wrapped(text: string, screenWidth: number, indent: number): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && width(line) + 1 + width(word) > screenWidth - indent) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join(`\n${' '.repeat(indent)}`);
 }
 
 const ASCII = /^[\x20-\x7e]*$/;

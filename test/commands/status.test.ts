@@ -324,7 +324,7 @@ test('the table is what a person reads', async () => {
   valve.userId = 'Centrale termica';
   await pollAt(nowUs);
   const lines = (await tasmart('status')).stdout.split('\n');
-  expect(lines[0]).toMatch(/^ +valve +serial +newest reading \(Europe\/Rome\) +age +due +holes +unasked +errors$/);
+  expect(lines[0]).toMatch(/^ +valve +serial +newest \(Europe\/Rome\) +age +due +holes +unasked +errors$/);
   expect(lines.find((line) => line.includes('Centrale termica'))).toMatch(
     /^✓ {2}Centrale termica +[0-9a-f]{8} +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +\d+ (s|min) +ok +– +– +–$/,
   );

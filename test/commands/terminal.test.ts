@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { brokenLines, drawsBlocks } from '../../src/commands/terminal.ts';
+import { drawsBlocks, screenOf } from '../../src/commands/terminal.ts';
 import { CLI } from '../support/build.ts';
 import { runCli } from '../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -28,14 +28,29 @@ describe('block characters are drawn', () => {
   });
 });
 
-test.each([
-  ['ab\n▁▂▃\n', 3, 0],
-  ['ab\n▁▂▃\n▁▂▃▄', 2, 2],
-  ['阀门', 3, 1],
-  ['a long line', undefined, 0],
-  ['a long line', 0, 0],
-])('of %j, %s columns break %i lines', (text, columns, expected) => {
-  expect(brokenLines(text, columns)).toBe(expected);
+describe('the screen', () => {
+  const UTF8 = { LANG: 'C.UTF-8' };
+
+  test.each([
+    [
+      'a terminal',
+      { isTTY: true, columns: 132 },
+      UTF8,
+      { width: 132, textWidth: 132, hasColours: true, isUnicode: true },
+    ],
+    ['one that does not tell its width', { isTTY: true, columns: 0 }, UTF8, { width: 80 }],
+    ['a pipe', {}, {}, { width: 80, textWidth: Infinity, hasColours: false, isUnicode: true }],
+    ['a pipe with COLUMNS', {}, { COLUMNS: '60' }, { width: 60 }],
+    ['NO_COLOR', { isTTY: true }, { ...UTF8, NO_COLOR: '1' }, { hasColours: false }],
+    ['a dumb terminal', { isTTY: true }, { ...UTF8, TERM: 'dumb' }, { hasColours: false }],
+    ['another locale', { isTTY: true }, { LANG: 'it_IT.ISO-8859-1' }, { isUnicode: false }],
+  ])('%s', (_name, stream, env, expected) => {
+    expect(screenOf(stream, env, 'linux')).toMatchObject(expected);
+  });
+
+  test('Windows has no locale in its environment, and shows every letter', () => {
+    expect(screenOf({ isTTY: true }, {}, 'win32')).toMatchObject({ isUnicode: true });
+  });
 });
 
 const SCRIPT = '/usr/bin/script';
@@ -84,8 +99,8 @@ describe.skipIf(process.platform !== 'linux' || !existsSync(SCRIPT))('on a termi
   test('status shows the power of the last 24 hours', async () => {
     const lines = (await onTerminal(['status'], UTF8)).split('\n');
     expect(lines[0]).toMatch(/ age +kW, last 24 h +due +holes +unasked +errors$/);
-    expect(lines[1]).toMatch(/^✓ {2}Boiler room .* ok {6}▅{18}·▅{4}█ +/);
-    expect(lines[2]).toMatch(/^✗ {2}New .* behind {20,}– +– +2880$/);
+    expect(lines[1]).toMatch(/^\u001b\[32m✓\u001b\[39m {2}Boiler room .* ok {6}▅{18}·▅{4}█ +/);
+    expect(lines[2]).toMatch(/^\u001b\[31m✗\u001b\[39m {2}New .* behind {20,}– +– +2880$/);
   });
 
   test('consumption shows the kWh of the buckets', async () => {
@@ -102,15 +117,34 @@ describe.skipIf(process.platform !== 'linux' || !existsSync(SCRIPT))('on a termi
     expect(Array.from(cells)).toHaveLength('Boiler room  '.length + 32);
   });
 
-  test.each([
-    ['a locale without Unicode', { LANG: 'C', TERM: 'xterm' }, 200],
-    ['a dumb terminal', { LANG: 'C.UTF-8', TERM: 'dumb' }, 200],
-    ['a narrow terminal', UTF8, 100],
-  ])('%s gets what a pipe gets', async (_, env, columns) => {
+  test('a narrow terminal loses columns, and no line is broken', async () => {
+    const lines = (await onTerminal(['status'], { ...UTF8, NO_COLOR: '1' }, 60)).split('\n');
+    expect(lines[0]).toMatch(/^ +valve +newest \(Europe\/Rome\) +age +unasked$/);
+    expect(lines.filter((line) => line.length > 60)).toEqual([]);
+  });
+
+  test('a locale without Unicode gets ASCII alone', async () => {
+    const shown = await onTerminal(['status'], { LANG: 'C', TERM: 'xterm', NO_COLOR: '1' });
+    expect(shown).toMatch(/^\+ {2}Boiler room .*\n^x {2}New /m);
+    expect(shown).toMatch(/^[\x20-\x7e\n]*$/);
+  });
+
+  test('a dumb terminal gets what a pipe of its width gets', async () => {
+    const env = { LANG: 'C.UTF-8', TERM: 'dumb' };
     // An age may grow meanwhile.
-    const before = await piped(['status'], env);
-    const shown = await onTerminal(['status'], env, columns);
-    expect([before, await piped(['status'], env)]).toContain(shown);
-    expect(await piped(['status'], UTF8)).not.toMatch(/[▁▂▃▄▅▆▇█]/);
+    const before = await piped(['status'], { ...env, COLUMNS: '200' });
+    const shown = await onTerminal(['status'], env);
+    expect([before, await piped(['status'], { ...env, COLUMNS: '200' })]).toContain(shown);
+    expect(await piped(['status'], UTF8)).not.toMatch(/[▁▂▃▄▅▆▇█\u001b]/);
+  });
+
+  test('the log tells the time in the configured zone', async () => {
+    await writeFile(join(folder, 'config.json'), '{"timezone": "Asia/Kathmandu"}');
+    // Other users could read it, of which the log warns.
+    await writeFile(join(folder, '.env'), '', { mode: 0o644 });
+    const shown = await onTerminal(['status'], UTF8);
+    const [, hours, minutes] = /\[(\d\d):(\d\d):\d\d\]/.exec(shown) ?? expect.fail(shown);
+    const agoMinutes = (Date.now() / 60_000 + 345 - (Number(hours) * 60 + Number(minutes))) % 1440;
+    expect(agoMinutes).toBeLessThan(5);
   });
 });

@@ -31,6 +31,45 @@ async function grant(statements = LEAST_RIGHTS): Promise<void> {
 
 const asRole = () => ({ env: { DATABASE_URL: url } });
 
+test('the grants that migrate prints are enough for every command, and check names each that is missing', async () => {
+  const { stdout } = await stage.run(['migrate', '--print-grants']);
+  await stage.client.query(`create role reader_${stage.database.database}`);
+  onTestFinished(async () => {
+    await stage.client.query(
+      `drop owned by reader_${stage.database.database}; drop role reader_${stage.database.database}`,
+    );
+  });
+  await grant(stdout.replaceAll('tasmart_reader', `reader_${stage.database.database}`));
+  for (const args of [
+    ['poll'],
+    ['backfill', '--from', '2026-03-01T06:00:00Z'],
+    ['consumption', '--from', '2026-03-01', '--to', '2026-03-02'],
+    ['report', '--from', '2026-03-01', '--to', '2026-03-02', '--out', '-'],
+    ['link', stage.simulator.valves()[0]?.id ?? '', 'METER-1'],
+    ['migrate', '--print-grants'],
+  ]) {
+    const { code, stderr } = await stage.run(args, asRole());
+    expect({ args, code, stderr: code === 0 ? '' : stderr }).toEqual({ args, code: 0, stderr: '' });
+  }
+  const whole = (await stage.run(['check'], asRole())).stdout;
+  expect(whole.match(/^.*rights to .*$/gm)).toEqual(
+    expect.arrayContaining([expect.stringMatching(/^✓ rights to poll +poller_.* has them$/)]) as string[],
+  );
+  expect(whole).not.toMatch(/^[✗!] rights to/m);
+
+  for (const statement of stdout.matchAll(/^grant (\w+).* on (\w+) to tasmart_poller;$/gm)) {
+    const [, privilege = '', table = ''] = statement;
+    await stage.client.query(`revoke ${privilege} on ${table} from ${role}`);
+    const { stdout: said } = await stage.run(['check'], asRole());
+    // Without these, the program does not know which schema it has before it.
+    const needed = ['tasmart_migrations', 'tasmart_definitions'].includes(table)
+      ? new RegExp(table)
+      : new RegExp(`→ (.*; )?grant ${privilege} on ${table} to ${role}`);
+    expect(said).toMatch(needed);
+    await stage.client.query(`grant ${privilege} on ${table} to ${role}`);
+  }
+});
+
 describe('a role with the least rights', () => {
   test('polls, changes of names and projects included, and polls again', async () => {
     await grant();
@@ -106,7 +145,7 @@ describe('a role with the least rights', () => {
       expect({ code: refused.code, msg, remedy }).toEqual({
         code: 77,
         msg: expect.stringContaining(`permission denied for table ${table} (42501)`) as string,
-        remedy: 'grant the role what the README lists under "A least-rights role"',
+        remedy: 'grant the role what "tasmart migrate --print-grants" prints',
       });
       await annotate(`${table}: ${cost(refused)}`);
     }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { PolledValve } from '../../src/polling/report.ts';
 import { failure, polled, pollText, readingOf, summaryOf, us } from './builder.ts';
 
-const VIEW = { timezone: 'Europe/Rome', properties: [] };
+const VIEW = { timezone: 'Europe/Rome', properties: [], screen: { width: 120, textWidth: 120 } };
 
 function rowOf(valve: PolledValve, more: Parameters<typeof summaryOf>[0] = {}): string {
   return pollText('table', [valve], VIEW, summaryOf(more)).split('\n')[1] ?? '';
@@ -97,7 +97,7 @@ describe('somebody else’s name cannot act on the terminal', () => {
   });
 
   test('10 000 characters are cut', () => {
-    expect(rowOf(polled({ userId: '🔥'.repeat(10_000) })).startsWith(`${'🔥'.repeat(31)}…  `)).toBe(true);
+    expect(rowOf(polled({ userId: '🔥'.repeat(10_000) })).startsWith(`${'🔥'.repeat(22)}…  `)).toBe(true);
   });
 
   test('letters of any language are shown as they are', () => {
@@ -113,4 +113,32 @@ test('thousands of lines are laid out as one table', () => {
   expect(lines).toHaveLength(3005);
   expect(new Set(lines.slice(1, -3).map((line) => line.indexOf('89abcdef')))).toEqual(new Set([24]));
   expect(lines[1]?.startsWith('The widest of them all  89abcdef')).toBe(true);
+});
+
+test.each([
+  [200, ['valve', 'serial', 'time (Europe/Rome)', 'age', 'm³/h', 'kW', 'kWh 1', 'kWh 2']],
+  [80, ['valve', 'serial', 'age', 'm³/h', 'kW', 'kWh 1']],
+  [60, ['valve', 'age', 'm³/h', 'kW', 'kWh 1']],
+  [40, ['valve', 'age', 'kWh 1']],
+])('%i columns have room for %j, and for names', (screenWidth, headings) => {
+  const valves = ['Caffè dell’atrio – Edificio "Ex Opificio"', 'Boiler room'].map((userId, index) =>
+    polled({ id: `valve-${index}`, userId }),
+  );
+  const lines = pollText('table', valves, { ...VIEW, screen: { width: screenWidth, textWidth: screenWidth } }).split(
+    '\n',
+  );
+  expect(lines[0]?.split(/ {2,}/)).toEqual(headings);
+  expect(lines.filter((line) => line.length > screenWidth)).toEqual([]);
+});
+
+test('valves are listed by name, then serial; numbers within names count as numbers', () => {
+  const valves = [
+    polled({ id: 'a', userId: 'Scala 10' }),
+    polled({ id: 'b', userId: 'scala 2', shortSn: '00000002' }),
+    polled({ id: 'c', userId: 'scala 2', shortSn: '00000001' }),
+  ];
+  const ids = [...pollText('csv', valves, VIEW).matchAll(/^"?([abc])"?,/gm)].map(([, id]) => id);
+  expect(ids).toEqual(['c', 'b', 'a']);
+  const { readings } = JSON.parse(pollText('json', valves, VIEW)) as { readings: { tasmart_id: string }[] };
+  expect(readings.map(({ tasmart_id: id }) => id)).toEqual(ids);
 });

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type pg from 'pg';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { withConnection } from '../../src/database/connection.ts';
 import { US_PER_MINUTE } from '../../src/domain/time.ts';
 import { judgePending } from '../../src/energy/bookkeeping.ts';
 import { REPOSITORY } from '../support/build.ts';
+import { runCli } from '../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 
 interface Dashboard {
@@ -25,6 +26,8 @@ const queries = dashboard.panels.flatMap(({ title, targets = [] }) =>
 
 let database: TestDatabase;
 let client: pg.Client;
+/** may read, and nothing else */
+let reader: pg.Client;
 
 beforeAll(async () => {
   database = await freshDatabase();
@@ -42,9 +45,34 @@ beforeAll(async () => {
   await withConnection(server, { applicationName: 'test', giveUp: new AbortController().signal }, async (session) => {
     await judgePending(session, { intervalUs: 15 * US_PER_MINUTE, maxPowerKw: 1500 });
   });
+  reader = await connectAsReader();
 });
 
-afterAll(() => database.drop());
+/** As the role that `migrate --print-grants` is for. */
+async function connectAsReader(): Promise<pg.Client> {
+  const { stdout } = await runCli(['migrate', '--print-grants'], { env: { DATABASE_URL: database.url } });
+  const role = `reader_${database.database}`;
+  const { host, port } = database;
+  await client.query(`
+    revoke all on schema public from public;
+    revoke all on database ${database.database} from public;
+    create role ${role} login password 'reader' nosuperuser;
+    create role poller_${database.database} nosuperuser`);
+  await client.query(
+    stdout.replaceAll('tasmart_reader', role).replaceAll('tasmart_poller', `poller_${database.database}`),
+  );
+  const session = new pg.Client(`postgres://${role}:reader@${host}:${port}/${database.database}`);
+  await session.connect();
+  return session;
+}
+
+afterAll(async () => {
+  await reader.end();
+  for (const role of ['reader', 'poller'].map((name) => `${name}_${database.database}`)) {
+    await client.query(`drop owned by ${role}; drop role ${role}`);
+  }
+  await database.drop();
+});
 
 /** What Grafana's PostgreSQL data source makes of a query. https://grafana.com/docs/grafana/latest/datasources/postgres/ */
 function expanded(sql: string): string {
@@ -59,19 +87,19 @@ function expanded(sql: string): string {
 
 async function rowsOf(title: string): Promise<Record<string, unknown>[]> {
   const query = queries.find((each) => each.title === title) ?? expect.fail(`no panel ${title}`);
-  return (await client.query<Record<string, unknown>>(expanded(query.rawSql))).rows;
+  return (await reader.query<Record<string, unknown>>(expanded(query.rawSql))).rows;
 }
 
 describe('every query runs against the schema and finds something', () => {
   test.each(queries)('$title', async ({ rawSql, format }) => {
-    const { rows, fields } = await client.query(expanded(rawSql));
+    const { rows, fields } = await reader.query(expanded(rawSql));
     expect(rows.length).toBeGreaterThan(0);
     if (format === 'time_series') expect(fields[0]?.name).toBe('time');
   });
 
   test('the list of valves', async () => {
     const { query = '' } = dashboard.templating.list.find(({ name }) => name === 'valve') ?? {};
-    expect((await client.query(query)).rows).toEqual([{ __text: 'Boiler room', __value: 'v' }]);
+    expect((await reader.query(query)).rows).toEqual([{ __text: 'Boiler room', __value: 'v' }]);
   });
 });
 
@@ -118,4 +146,13 @@ test('no question about the whole fleet is asked by more than two panels', () =>
   expect(asked).toHaveLength(4);
   const most = Math.max(...asked.map((call) => asked.filter((other) => other === call).length));
   expect(most).toBeLessThanOrEqual(2);
+});
+
+test.each([
+  'insert into tasmart_data_table (tasmart_id, "timestamp", "time") values (\'w\', 1, now())',
+  'update tasmart_valves set user_id = null',
+  'delete from tasmart_data_table',
+  'create table of_its_own ()',
+])('whoever reads a dashboard cannot: %s', async (statement) => {
+  await expect(reader.query(statement)).rejects.toThrow(/permission denied/);
 });

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { CLI, REPOSITORY } from './build.ts';
 
 export interface CliOptions {
-  /** added to PATH and HOME: nothing else is inherited */
+  /** added to PATH, HOME and COLUMNS: nothing else is inherited */
   env?: Record<string, string>;
   cwd?: string;
   /** what standard input holds; empty by default, as under cron */
@@ -61,7 +61,8 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Run
   const startedMs = performance.now();
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    // Wide, so that tables keep their columns.
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], COLUMNS: '200', ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
