@@ -89,6 +89,8 @@ const POLL: Rights = {
   ...SCHEMA,
   tasmart_projects: ['select', 'insert', 'update'],
   tasmart_project_names: ['select', 'insert'],
+  tasmart_project_valves: ['select', 'insert', 'update'],
+  tasmart_target_projects: ['select', 'insert', 'update'],
   tasmart_valves: ['select', 'insert', 'update'],
   tasmart_valve_history: ['insert'],
   tasmart_data_table: ['select', 'insert'],
@@ -99,11 +101,17 @@ const POLL: Rights = {
 export const RIGHTS = {
   poll: POLL,
   backfill: { ...POLL, tasmart_backfills: ['select', 'insert', 'update'] },
-  link: { ...SCHEMA, tasmart_projects: ['select'], tasmart_valves: ['select', 'update'] },
+  link: {
+    ...SCHEMA,
+    tasmart_projects: ['select'],
+    tasmart_project_valves: ['select'],
+    tasmart_valves: ['select', 'update'],
+  },
   status: {
     ...READING,
     tasmart_projects: ['select'],
-    tasmart_project_names: ['select'],
+    tasmart_project_valves: ['select'],
+    tasmart_target_projects: ['select'],
     tasmart_backfills: ['select'],
     tasmart_runs: ['select'],
   },

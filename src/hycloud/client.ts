@@ -76,17 +76,24 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
   const stats: HyCloudStats = { requests: 0, retries: 0 };
   let lastServerTimeUs: Micros | null = null;
   let refusal: HyCloudError | null = null;
+  let wasAccepted = false;
 
   async function get(path: string, query: Query, maxBytes: number): Promise<Answer> {
     const retry = {
       ...options,
       pacer,
+      wasAccepted: () => wasAccepted,
       onRetry: (error: HyCloudError, waitMs: number) => {
         stats.retries += 1;
         options.onRetry(error, waitMs);
       },
     };
-    const answer = await withRetry(() => call(path, query, maxBytes), path, retry);
+    const answer = await withRetry(() => call(path, query, maxBytes), path, retry).catch((error: unknown) => {
+      if (error instanceof HyCloudError && error.failure === 'unauthorized') refusal ??= error;
+      throw error;
+    });
+    // The firmware needs no key.
+    if (!path.startsWith('firmwares/')) wasAccepted = true;
     lastServerTimeUs = answer.serverTimeUs ?? options.clockUs();
     return answer;
   }
@@ -95,12 +102,7 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
     // Refused credentials stay refused: a call that still waited for its turn is not made any more.
     if (refusal) throw refusal;
     stats.requests += 1;
-    try {
-      return await transport.get(path, query, maxBytes, options.signal);
-    } catch (error) {
-      if (error instanceof HyCloudError && error.failure === 'unauthorized') refusal = error;
-      throw error;
-    }
+    return transport.get(path, query, maxBytes, options.signal);
   }
 
   async function getList<T>(path: string, decode: (raw: unknown) => T): Promise<T> {

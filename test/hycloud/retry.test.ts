@@ -8,9 +8,10 @@ interface Setup {
   random?: number;
   /** from the start */
   deadlineMs?: number;
+  wasAccepted?: boolean;
 }
 
-function setup({ random = 1, deadlineMs = 600_000 }: Setup = {}) {
+function setup({ random = 1, deadlineMs = 600_000, wasAccepted = false }: Setup = {}) {
   const time = virtualTime();
   const startMs = time.now();
   const retried: string[] = [];
@@ -22,6 +23,7 @@ function setup({ random = 1, deadlineMs = 600_000 }: Setup = {}) {
     random: () => random,
     signal: abort.signal,
     deadlineMs: () => startMs + deadlineMs,
+    wasAccepted: () => wasAccepted,
     onRetry: (error, waitMs) => retried.push(`${error.failure} ${waitMs}`),
   };
   let calls = 0;
