@@ -102,11 +102,14 @@ program
 
 program
   .command('link')
-  .description('tie a valve to a register of our own backend')
-  .usage('<valve> <register> | <valve> --remove')
-  .argument('<valve>', 'uuid, full or short serial')
+  .description('tie valves to registers of our own backend')
+  .usage('<valve> <register> | <valve> --remove | --from <file.csv> | --list')
+  .argument('[valve]', 'uuid, full or short serial')
   .argument('[register]', 'how our own backend calls it')
   .option('--remove', 'untie it')
+  .option('--from <file.csv>', 'tie many: a valve and a register in each line; all of them, or none')
+  .option('--list', 'show what is tied')
+  .addOption(format())
   .action(action(() => import('./commands/link.ts')));
 
 program

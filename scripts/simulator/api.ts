@@ -157,7 +157,9 @@ function projectDetails(project: Project): Json {
 function answer(everything: World, request: SimulatedRequest, faults: readonly Fault[]): Json {
   const { path, query, valveId } = request;
   const ids = everything.settings.otherKeys[keyOf(request)];
-  const world = ids ? { ...everything, projects: everything.projects.filter(({ id }) => ids.includes(id)) } : everything;
+  const world = ids
+    ? { ...everything, projects: everything.projects.filter(({ id }) => ids.includes(id)) }
+    : everything;
   if (path === `${BASE_PATH}firmwares/ta-smart/latest`) return { ...world.firmware };
   if (path === `${BASE_PATH}projects`) return world.projects.map(projectSummary);
   if (valveId !== null) {
@@ -176,7 +178,7 @@ function isAuthorized({ settings }: World, request: SimulatedRequest): boolean {
 }
 
 function keyOf({ headers }: SimulatedRequest): string {
-  return /^ApiKey (.*)$/.exec(headers['authorization'] ?? '')?.[1] ?? '';
+  return String(headers['authorization'] ?? '').replace(/^ApiKey /, '');
 }
 
 function contractual(world: World, request: SimulatedRequest, faults: readonly Fault[]): Reply {

@@ -90,6 +90,8 @@ describe('a shard', () => {
     expect(await shardsOf(stage)).toEqual([
       ['1/2', 'success'],
       ['2/2', 'success'],
+      ['2/2', 'locked'],
+      [null, 'locked'],
     ]);
     await expectWhole(stage);
   });

@@ -300,9 +300,12 @@ describe('the last run', () => {
 
   test('an open row is a run under way only while somebody holds the lock', async () => {
     await pollAt(nowUs);
-    await sql(`insert into tasmart_runs (mode, host, version) values ('poll', 'test', '0')`);
+    const client = await database.client();
+    await client.query(
+      `insert into tasmart_runs (mode, host, version, session_id) values ('poll', 'test', '0', pg_backend_pid())`,
+    );
     expect((await status()).json.last_run?.outcome).toBe('killed');
-    await sql('select pg_advisory_lock(1952543597, 1)');
+    await client.query('select pg_advisory_lock(1)');
     expect((await status()).json.last_run?.outcome).toBe('running');
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { storeBackfill } from '../../src/database/backfill.ts';
 import { withConnection, type Database } from '../../src/database/connection.ts';
-import { linkValve } from '../../src/database/links.ts';
+import { linkValves } from '../../src/database/links.ts';
 import { recordProjects } from '../../src/database/registry.ts';
 import { insertReadings, loadSyncStates, storeReadings } from '../../src/database/repository.ts';
 import { loadRegisteredValves } from '../../src/database/status.ts';
@@ -100,20 +100,23 @@ test('nor do a first poll and a first backfill of a valve of the prototype', asy
 
 test('nor does a link to a register that another valve holds', async () => {
   const [holder, between, wanting] = VALVES.slice(0, 3).map(({ id }) => id) as [string, string, string];
-  await session((db) => linkValve(db, holder, 'register'));
+  await session((db) => linkValves(db, [{ tasmartId: holder, register: 'register' }]));
   const batch = [holder, between, wanting].map((id) => ({ tasmartId: id, readings: [], syncedUntilUs: at('09:00') }));
   const [stored, linked] = await session(async (db) => {
     const work = await db.transaction(async () => {
       await db.query('select from tasmart_valves where tasmart_id = $1 for update', [between]);
       const storing = session((other) => storeReadings(other, batch)).then(() => 'stored');
       await untilWaiting(db, 1);
-      const linking = session((other) => linkValve(other, wanting, 'register'));
+      const linking = session((other) => linkValves(other, [{ tasmartId: wanting, register: 'register' }]));
       await untilWaiting(db, 2);
       return [storing, linking] as const;
     });
     return Promise.all(work);
   });
-  expect([stored, linked]).toEqual(['stored', { heldBy: holder }]);
+  expect([stored, linked]).toEqual([
+    'stored',
+    { conflicts: [{ link: { tasmartId: wanting, register: 'register' }, holderId: holder }] },
+  ]);
 });
 
 test('a registry that breaks off lets no valve seem to have left its project', async () => {
