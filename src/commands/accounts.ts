@@ -24,24 +24,25 @@ export async function forEachAccount<T>(
   log: Logger,
   work: (account: AccountConfig, log: Logger) => Promise<T>,
 ): Promise<AccountResult<T>[]> {
+  const isOfItsOwn = (error: unknown) =>
+    accounts.length > 1 && error instanceof KnownError && stopStatus(signal) === null;
   const results = await Promise.all(
     accounts.map(async (account) => {
+      const ownLog = accountLog(account, log);
       try {
-        return { account, value: await work(account, accountLog(account, log)) };
+        return { account, value: await work(account, ownLog) };
       } catch (error) {
+        if (isOfItsOwn(error)) logError(error as KnownError, ownLog);
         return { account, error };
       }
     }),
   );
-  const failures = results.flatMap((result) => ('error' in result ? [result] : []));
-  for (const { error } of failures) {
-    if (accounts.length === 1 || !(error instanceof KnownError) || stopStatus(signal) !== null) throw error;
-  }
-  for (const { account, error } of failures) {
-    const { message, remedy } = error as KnownError;
-    accountLog(account, log).error({ remedy: remedy ?? undefined }, message);
-  }
+  for (const result of results) if ('error' in result && !isOfItsOwn(result.error)) throw result.error;
   return results as AccountResult<T>[];
+}
+
+function logError({ message, remedy }: KnownError, log: Logger): void {
+  log.error({ remedy: remedy ?? undefined }, message);
 }
 
 export function valuesOf<T>(results: readonly AccountResult<T>[]): T[] {

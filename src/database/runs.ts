@@ -174,10 +174,10 @@ async function recordLocked(
 }
 
 /** How many polls of the account have ever found another one at work. @throws DatabaseError */
-export async function countLocked(database: Database, { name }: Account): Promise<number> {
+export async function countLocked(database: Database, { name, keyId }: Account): Promise<number> {
   const [row] = await database.query<{ runs: string }>(
-    `select count(*) as runs from tasmart_runs where account = $1 and outcome = 'locked' and mode = 'poll'`,
-    [name],
+    `select count(*) as runs from tasmart_runs where account = $1 and key_id = $2 and outcome = 'locked' and mode = 'poll'`,
+    [name, keyId],
   );
   return Number(row?.runs ?? 0);
 }
@@ -240,9 +240,12 @@ export async function loadLastPolls(
   };
 }
 
-/** SQL: of an account ($1) with its key ($2, or '' where none is configured); a run that was not begun is none. */
-const IS_POLL_OF_ACCOUNT = `run.account = $1 and run.mode = 'poll' and (run.key_id in ($2, '') or $2 = '')
-  and outcome is distinct from 'locked'`;
+/**
+ * SQL: of an account ($1), and of its key ($2) if that has ever polled: two customers may share the unnamed account. A
+ * run that was not begun is none.
+ */
+const IS_POLL_OF_ACCOUNT = `run.account = $1 and run.mode = 'poll' and outcome is distinct from 'locked'
+  and (run.key_id = $2 or not exists (select from tasmart_runs as own where own.account = $1 and own.key_id = $2))`;
 
 interface RunRow extends Pick<RecordedRun, 'valves' | 'stored' | 'failed' | 'error' | 'outcome'> {
   /** null: it has not run yet */

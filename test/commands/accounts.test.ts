@@ -2,12 +2,14 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { US_PER_HOUR } from '../../src/domain/time.ts';
+import { loadSchemaFiles, migrate } from '../../src/database/migrations.ts';
+import { US_PER_HOUR, US_PER_MINUTE } from '../../src/domain/time.ts';
 import { createValve } from '../../scripts/simulator/fleet.ts';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
 import { logLines, until } from '../faults/support/database-stage.ts';
+import { REPOSITORY } from '../support/build.ts';
 import { startCli, type CliResult, type RunningCli } from '../support/cli.ts';
-import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { emptyDatabase, freshDatabase, type TestDatabase } from '../support/database.ts';
 import { parseMetrics } from '../support/prometheus.ts';
 
 /** Ages go by the database's clock, so the simulator's is the present too. */
@@ -343,6 +345,41 @@ describe('naming an account that had no name', () => {
     expect(await query('select account from tasmart_projects')).toEqual([{ account: 'torino' }]);
     expect(await query('select * from tasmart_valve_history')).toEqual([]);
     expect(await status(named.config, named.env)).toMatchObject({ code: 0, ids: valvesOf(0) });
+  });
+
+  test('works in a database from before there were accounts, too', async () => {
+    await database.drop();
+    database = await emptyDatabase();
+    const files = await loadSchemaFiles(`${REPOSITORY}sql`);
+    const old = { migrations: files.migrations.filter(({ number }) => number < 16), definitions: [] };
+    const client = await database.client();
+    await migrate(client, old);
+    const { id } = project(0);
+    const [first = '', second = ''] = valvesOf(0);
+    const syncedUs = Math.floor(simulator.clock.now() / (15 * US_PER_MINUTE)) * 15 * US_PER_MINUTE - US_PER_HOUR;
+    await client.query(`
+      insert into tasmart_projects (project_id, name) values ('${id}', 'Old name');
+      insert into tasmart_project_names (project_id, name, is_target) values ('${id}', 'Old name', true);
+      insert into tasmart_valves (tasmart_id, project_id, synced_until, backend_ref)
+        select valve, '${id}', to_timestamp(${syncedUs / 1e6}), register
+        from (values ('${first}', 'R-1'), ('${second}', 'R-2')) as old (valve, register)`);
+    project(0).name = 'New name';
+    const named = accounts(['torino', keyFor('torino', 0), 'Old name']);
+    expect((await tasmart(['migrate'], named.config, named.env)).code).toBe(0);
+
+    const unnamed = { target_project_name: 'Old name' };
+    expect(await status(unnamed, keyFor('torino', 0))).toMatchObject({ ids: valvesOf(0), problems: [] });
+    expect(await status(named.config, named.env)).toMatchObject({ ids: valvesOf(0), problems: [] });
+    expect((await poll(named.config, named.env)).code).toBe(0);
+    expect(
+      await query(`select account, backend_ref, count(*)::int as boundaries, synced_until > to_timestamp(${syncedUs / 1e6}) as goes_on
+        from tasmart_valves join tasmart_data_table using (tasmart_id) where "time" <= synced_until
+        group by tasmart_id order by backend_ref`),
+    ).toEqual(
+      ['R-1', 'R-2'].map((register) => ({ account: 'torino', backend_ref: register, boundaries: 4, goes_on: true })),
+    );
+    expect(await query('select * from tasmart_valve_history')).toEqual([]);
+    expect(await status(named.config, named.env)).toMatchObject({ code: 0, ids: valvesOf(0), problems: [] });
   });
 
   test('leaves the projects that another key polls without a name to it', async () => {

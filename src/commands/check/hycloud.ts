@@ -41,12 +41,13 @@ export async function checkHyCloud(
   const endMs = performance.now() + Math.max(PATIENCE_MS, MIN_REQUESTS * spacingMs);
   const limits = { signal, deadlineMs: () => endMs };
   return withHyCloud(account.hycloud, { ...config, requestTimeoutSeconds }, limits, log, async (hycloud) => {
-    const refusal = await refusalItems(hycloud, account.server);
+    const key = accountVariable('API_KEY', account.name);
+    const refusal = await refusalItems(hycloud, account.server, key);
     const localUs = Date.now() * 1000;
     if (refusal) return [...refusal, skipped('targets, valves', 'not tried: HyCloud has to answer first')];
     const answered = [
       ok('HyCloud', `${account.server} answers`),
-      ok('credentials', `${accountVariable('API_KEY', account.name)} and REQUESTER_ID accepted`),
+      ok('credentials', `${key} and REQUESTER_ID accepted`),
       clockItem(hycloud.serverTimeUs(), localUs),
     ];
     const { items, valves } = await checkTargets(hycloud, account.targets, memory);
@@ -61,7 +62,7 @@ export function affordable(leftMs: number, spacingMs: number): number {
 }
 
 /** The firmware needs REQUESTER_ID alone, projects API_KEY too: that tells which is refused. null: neither is. */
-async function refusalItems(hycloud: HyCloud, baseUrl: string): Promise<CheckItem[] | null> {
+async function refusalItems(hycloud: HyCloud, baseUrl: string, key: string): Promise<CheckItem[] | null> {
   const first = await errorOf(hycloud.latestFirmware());
   const isRequesterRefused = isUnauthorized(first);
   const error = isRequesterRefused || isUnanswered(first) ? first : await errorOf(hycloud.listProjects());
@@ -70,7 +71,7 @@ async function refusalItems(hycloud: HyCloud, baseUrl: string): Promise<CheckIte
   const culprit = isRequesterRefused
     ? 'REQUESTER_ID is refused'
     : isUnauthorized(error) && first === null
-      ? 'REQUESTER_ID is accepted, API_KEY is refused'
+      ? `REQUESTER_ID is accepted, ${key} is refused`
       : error.message;
   return [ok('HyCloud', `${baseUrl} answers`), failed('credentials', culprit, error.remedy)];
 }
