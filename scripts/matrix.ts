@@ -23,7 +23,7 @@ const MAJORS = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(VER
 /** Those that use the run's server; others start servers of their own, of the version that tasmart brings. */
 const TESTS = [
   ...['migrations', 'prototype', 'repository', 'connection', 'session'],
-  ...['consumption', 'consumption-shape', 'consumption-properties'],
+  ...['consumption', 'consumption-shape'],
 ].map((name) => `test/database/${name}.test.ts`);
 const COMMANDS = ['migrate', 'poll', 'backfill', 'consumption', 'status', 'link', 'valves'].map(
   (name) => `test/commands/${name}.test.ts`,

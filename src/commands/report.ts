@@ -1,15 +1,23 @@
 import { access, constants, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { DateTime } from 'luxon';
 import type { Config } from '../config/config.ts';
-import { loadConsumption, loadMeteredValves, type MeteredValve } from '../database/consumption.ts';
+import {
+  loadConsumption,
+  loadMeteredValves,
+  type ConsumptionQuery,
+  type MeteredValve,
+} from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
-import { loadReadings, loadValveFacts } from '../database/report.ts';
+import { loadReadings, loadValveFacts, type CounterEvent } from '../database/report.ts';
 import { loadRegisteredValves } from '../database/status.ts';
 import { KnownError } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
-import { US_PER_DAY, US_PER_HOUR, type Micros } from '../domain/time.ts';
+import { US_PER_DAY, US_PER_HOUR, type Micros, type Span } from '../domain/time.ts';
+import { valveLabel } from '../domain/valve.ts';
 import type { ReportData, ValveReport } from '../reporting/report/data.ts';
+import type { Bucket } from '../reporting/report/embedded.ts';
 import { reportHtml } from '../reporting/report/html.ts';
 import { valveReport, type ReportSpan } from '../reporting/report/valve-report.ts';
 import { namedValves, zoneOf } from './consumption.ts';
@@ -55,26 +63,37 @@ export async function run(options: ReportOptions, { globals, signal, giveUp }: C
   return 0;
 }
 
-const DEFAULT_SPAN_US = 7 * US_PER_DAY;
+/** Whole local days; the last one ends at `to`. */
+const DEFAULT_DAYS = 7;
 
-/** The last week of it where no beginning is named. */
 function reportSpan(options: ReportOptions, config: Config, nowUs: Micros): ReportSpan {
   const timezone = zoneOf(options, config);
   const { from, to } = options;
   const common = { nowUs, timezone, intervalMinutes: config.intervalMinutes };
   if (from !== undefined) return { ...common, ...parseSpan({ ...options, from }, timezone, nowUs) };
   const toUs = to === undefined ? nowUs : parseTime(to, '--to', timezone, nowUs);
-  return { ...common, fromUs: toUs - DEFAULT_SPAN_US, toUs };
+  const lastDay = DateTime.fromMillis(Math.floor((toUs - 1) / 1000), { zone: timezone }).startOf('day');
+  return { ...common, fromUs: lastDay.minus({ days: DEFAULT_DAYS - 1 }).toMillis() * 1000, toUs };
 }
 
-/** Up to here the bars of energy are hours. A day of it may have 25. */
-const MAX_HOURLY_US = 8 * US_PER_DAY + US_PER_HOUR;
+/** A span of the same length, whole days earlier, so that it covers the same hours of the day. */
+function previousSpan({ fromUs, toUs, timezone }: ReportSpan): Span {
+  const days = Math.ceil((toUs - fromUs) / US_PER_DAY - 1 / 12); // a day of 25 hours counts as one
+  const earlier = (timeUs: Micros): Micros =>
+    DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone })
+      .minus({ days })
+      .toMillis() * 1000;
+  return { fromUs: earlier(fromUs), toUs: earlier(toUs) };
+}
+
+/** Up to two months (and the hour of a change of clocks), energy is read by the hour. */
+const MAX_HOURLY_US = 62 * US_PER_DAY + US_PER_HOUR;
 
 /**
- * What the page shows: the valves that `tasmart status` does, and those with readings that the registry does not know;
- * or those that are named, of whatever project. A valve at a time, so that only what is shown is held.
+ * What the page shows. Without `only`: the valves of `tasmart status`, and valves with readings that the registry does not
+ * know. With `only`: the named valves of any project. Valves are loaded one by one, to keep only what the page holds.
  *
- * @throws DatabaseError; KnownError for a name that no valve bears
+ * @throws DatabaseError; KnownError for a name that no valve has
  */
 export async function loadReport(
   database: Database,
@@ -91,6 +110,7 @@ export async function loadReport(
   const strangers = (await loadMeteredValves(database)).filter(({ id }) => !registered.has(id));
   const all: MeteredValve[] = [...status.valves.map(({ valve }) => valve), ...strangers];
   const valves = isWhole ? all : namedValves(all, only);
+  const labels = distinctLabels(valves);
   const facts = await loadValveFacts(
     database,
     valves.map(({ id }) => id),
@@ -103,30 +123,73 @@ export async function loadReport(
     shape: 'linear',
     maxPowerKw: config.maxPowerKw,
   } as const;
+  const previous = previousSpan(span);
+  // What SQL calls implausible today is a jump.
+  const loadBuckets = async (id: string, wanted: ConsumptionQuery): Promise<Bucket[]> =>
+    (await loadConsumption(database, id, wanted)).map((bucket) => ({
+      ...bucket,
+      quality: bucket.quality === 'implausible' ? 'jump' : bucket.quality,
+    }));
+  const load = async ({ id }: MeteredValve) => ({
+    readings: await loadReadings(database, id, span),
+    buckets: await loadBuckets(id, query),
+    previousBuckets: await loadBuckets(id, { ...query, ...previous, bucket: 'day' }),
+  });
   const reports: ValveReport[] = [];
+  let loading = valves[0] && load(valves[0]);
   for (const [index, valve] of valves.entries()) {
     signal.throwIfAborted();
+    const stored = await loading;
+    const next = valves[index + 1];
+    // The database reads the next valve while this valve is packed.
+    loading = next && load(next);
+    loading?.catch(() => undefined); // thrown where it is awaited
     const own = facts[index];
-    if (!own) continue;
-    const readings = await loadReadings(database, valve.id, span);
-    const buckets = await loadConsumption(database, valve.id, query);
-    const state = states.get(valve.id) ?? null;
-    reports.push(valveReport({ valve, facts: own, state, readings, buckets }, span));
+    if (!own || !stored) continue;
+    const label = labels[index] ?? valve.id;
+    const events = eventsOf(stored.buckets);
+    const record = { valve, label, facts: own, state: states.get(valve.id) ?? null, events, ...stored };
+    reports.push(valveReport(record, span, valves.length));
   }
   return {
     generatedUs: nowUs,
     fromUs,
     toUs,
+    previous,
     timezone,
     intervalMinutes,
     version: VERSION,
     bucket,
     newestRun: status.newestRun,
     lastSuccess: status.lastSuccess,
-    // Who asks for one valve does not ask for the others that are missing.
+    // With named valves, the targets that were never found do not matter.
     unknown: isWhole ? status.unknown : [],
     valves: reports,
   };
+}
+
+/** Valves of the same name are told apart by their serials. */
+function distinctLabels(valves: readonly MeteredValve[]): string[] {
+  const labels = valves.map(valveLabel);
+  return valves.map(({ shortSn, id }, index) => {
+    const label = labels[index] ?? id;
+    const isUnique = labels.indexOf(label) === labels.lastIndexOf(label);
+    return isUnique ? label : `${label} (${shortSn ?? id.slice(0, 8)})`;
+  });
+}
+
+/** What the buckets show of the counters' events. */
+function eventsOf(buckets: readonly Bucket[]): CounterEvent[] {
+  return buckets.flatMap(({ regime, startUs, endUs, kwh, quality }) =>
+    quality === 'reset' || quality === 'jump'
+      ? [
+          {
+            ...{ regime, kind: quality, startsUs: startUs, endsUs: endUs },
+            ...{ fromKwh: null, toKwh: null, countedKwh: kwh === null ? null : Number(kwh) },
+          },
+        ]
+      : [],
+  );
 }
 
 async function readAsset(name: string): Promise<string> {
@@ -141,13 +204,13 @@ async function readAsset(name: string): Promise<string> {
   }
 }
 
-/** Before the work is done, that it is not in vain. @throws KnownError exit 78 */
+/** Checked before the work is done. @throws KnownError exit 78 */
 async function checkTarget(file: string): Promise<void> {
   const existing = await stat(file).catch(() => null);
-  // A device or a pipe, too, would be replaced by a file.
+  // A device or a pipe would be replaced by a file.
   if (existing !== null && !existing.isFile()) {
-    throw new KnownError('config', `--out ${file} is no file`, {
-      remedy: 'name a file, or - for stdout',
+    throw new KnownError('config', `--out ${file} is not a file`, {
+      remedy: 'give a file, or - for stdout',
     });
   }
   await access(dirname(resolve(file)), constants.W_OK).catch((cause: unknown) => {

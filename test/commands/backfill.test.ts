@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { CliResult } from '../support/cli.ts';
+import { PATIENT, type CliResult } from '../support/cli.ts';
 import {
   boundaryPoints,
   INTERVAL_US,
@@ -65,7 +65,7 @@ describe('a backfill that is interrupted', () => {
     test(`${signal}: what is done stays, the next one fetches only what is left`, async () => {
       const stage = await setStage({ valves: 2 });
       stage.simulator.faults.add({ match: { path: /points/ }, after: 7, fault: { kind: 'silence' } });
-      const { child, result } = await stage.start(SPAN);
+      const { child, result } = await stage.start(SPAN, { env: PATIENT });
       await until('seven chunks', async () => (await chunksDone(stage)) >= 6.5);
       child.kill(signal);
       const ended = await result;
@@ -153,15 +153,17 @@ describe('a backfill', () => {
   test('and a poll work at the same time; a second backfill does not', async () => {
     const stage = await setStage();
     const [valve] = stage.simulator.valves();
+    // The backfill asks again, for half a minute, until it gets an answer.
     stage.simulator.faults.add({
       match: ({ query }) => query.get('from')?.startsWith('2026-02-2') === true,
-      fault: { kind: 'delay', ms: 700 },
+      fault: { kind: 'silence' },
     });
-    const { result } = await stage.start(SPAN);
+    const { result } = await stage.start(SPAN, { config: { request_timeout_seconds: 3 } });
     await until('a request for points', () => stage.simulator.log.some(({ path }) => path.includes(valve?.id ?? '-')));
     const [polled, second] = await Promise.all([stage.run(['poll'], NO_HISTORY), stage.run(SPAN)]);
     expectSaid(polled, { code: 0, stdout: /3 readings stored/ });
     expectSaid(second, { code: 75, stderr: /another backfill is under way: nothing was done/ });
+    stage.simulator.faults.clear();
     expect((await result).code).toBe(0);
     const rows = await storedRows(stage.client);
     expect(rows).toHaveLength(3 * 192 + 3);

@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { REPOSITORY } from '../support/build.ts';
 import { emptyDatabase } from '../support/database.ts';
-import { expectRepaired, setStage, untilNoSession, untilWaiting } from '../faults/support/database-stage.ts';
+import {
+  expectRepaired,
+  QUICKLY_MS,
+  setStage,
+  untilNoSession,
+  untilWaiting,
+} from '../faults/support/database-stage.ts';
 
 const list = async (folder: string) =>
   (await readdir(join(REPOSITORY, folder))).filter((name) => name.endsWith('.sql')).sort();
@@ -81,7 +87,7 @@ test('SIGTERM while it waits for another: 143, and nothing is half done', async 
   const { code, stdout } = await result;
   const ms = performance.now() - killedMs;
   expect({ code, stdout }).toEqual({ code: 143, stdout: 'another process is changing the schema; waiting for it\n' });
-  expect(ms).toBeLessThan(2000);
+  expect(ms).toBeLessThan(QUICKLY_MS);
   await annotate(`exit 143 ${Math.round(ms)} ms after the signal`);
   await other.query('select pg_advisory_unlock_all()');
   await untilNoSession(stage);

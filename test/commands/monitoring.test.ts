@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseRfc3339 } from '../../src/domain/time.ts';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
-import { runCli, startCli, type CliResult } from '../support/cli.ts';
+import { PATIENT, runCli, startCli, type CliResult } from '../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { parseMetrics } from '../support/prometheus.ts';
 import { holdRunLock } from '../support/run-lock.ts';
@@ -249,7 +249,7 @@ describe('HEALTHCHECK_URL', () => {
 
   test('hears of a run that is interrupted', async () => {
     simulator.settings.latencyMs = 20_000;
-    const { child, result } = startCli(['poll'], cli({ HEALTHCHECK_URL: monitor.url }));
+    const { child, result } = startCli(['poll'], cli({ ...PATIENT, HEALTHCHECK_URL: monitor.url }));
     while (simulator.log.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     child.kill('SIGTERM');
     expect((await result).code).toBe(143);
@@ -325,7 +325,7 @@ describe('the row of a run', () => {
 
   test('that was interrupted says so', async () => {
     simulator.settings.latencyMs = 20_000;
-    const { child, result } = startCli(['poll'], cli());
+    const { child, result } = startCli(['poll'], cli(PATIENT));
     while (simulator.log.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     child.kill('SIGINT');
     expect((await result).code).toBe(130);

@@ -7,6 +7,7 @@ import { loadReport } from '../../src/commands/report.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 import { withConnection } from '../../src/database/connection.ts';
 import { US_PER_DAY, US_PER_MINUTE, type Micros, type Span } from '../../src/domain/time.ts';
+import { barsIn } from '../../src/reporting/report/energy.ts';
 import type { ReportData, ValveReport } from '../../src/reporting/report/data.ts';
 import type { ReportSpan } from '../../src/reporting/report/valve-report.ts';
 import { runCli, type CliResult } from '../support/cli.ts';
@@ -41,11 +42,13 @@ async function sql(text: string, values: unknown[] = []): Promise<void> {
 }
 
 interface Stored {
-  flow?: number;
+  flow?: number | null;
   power?: number;
   kwh?: string | number | null;
   kwh2?: string | number | null;
   position?: number | null;
+  local?: number;
+  remote?: number | null;
   errors?: string[] | null;
 }
 
@@ -57,10 +60,10 @@ async function readings(valve: string, from: string, quarters: number, at: (quar
   });
   await sql(
     `insert into tasmart_data_table (tasmart_id, "timestamp", "time", measured_flow, measured_power,
-       energy_counter_regime_1, energy_counter_regime_2, position, error_status)
-     select $1, at, to_timestamp(at), flow, power, kwh, kwh2, position, errors
+       energy_counter_regime_1, energy_counter_regime_2, position, local_temp, remote_temp, error_status)
+     select $1, at, to_timestamp(at), flow, power, kwh, kwh2, position, local, remote, errors
      from jsonb_to_recordset($2::jsonb) as row
-       (at bigint, flow integer, power integer, kwh bigint, kwh2 bigint, position integer, errors text[])`,
+       (at bigint, flow integer, power integer, kwh bigint, kwh2 bigint, position integer, local integer, remote integer, errors text[])`,
     [valve, JSON.stringify(rows.filter((row) => row !== null))],
   );
 }
@@ -107,9 +110,7 @@ describe('the day that has 25 hours', () => {
     const valve = only(data);
     expect(valve.days).toEqual([{ startUs: us(MIDNIGHT), expected: 100, present: 100 }]);
     expect(valve.gaps).toEqual([]);
-    expect(valve.energy.map(({ regime, totalKwh, buckets }) => [regime, totalKwh, buckets.length])).toEqual([
-      [1, 100, 25],
-    ]);
+    expect(valve.energy.map((each) => [each.regime, each.totalKwh, barsIn(each, 0).length])).toEqual([[1, 100, 25]]);
   });
 
   test('with a hole of two hours says when, and that the energy of it is estimated', async () => {
@@ -117,8 +118,8 @@ describe('the day that has 25 hours', () => {
     const valve = only(await report());
     expect(spans(valve.gaps)).toEqual(['08:00:00–10:00:00']);
     expect(valve.days).toMatchObject([{ expected: 100, present: 93 }]);
-    const qualities = valve.energy[0]?.buckets.map(({ quality }) => quality);
-    expect(qualities?.slice(8, 13)).toEqual(['measured', 'measured', 'estimated', 'estimated', 'measured']);
+    const qualities = valve.energy.flatMap((each) => barsIn(each, 0)).map(({ quality }) => quality);
+    expect(qualities.slice(8, 13)).toEqual(['measured', 'measured', 'estimated', 'estimated', 'measured']);
   });
 
   test('is two days in another zone', async () => {
@@ -170,34 +171,66 @@ test('the counters of the newest reading are exact up to 2^53 - 1, and so are th
   expect(valve.energy.map(({ totalKwh }) => totalKwh)).toEqual([8, 0]);
 });
 
-test('above eight days the bars of energy are days, which add up to the same', async () => {
-  await readings('v', '2026-10-01T22:00:00Z', 9 * 96 + 1, STEADY);
-  const [week, more] = await Promise.all([
-    report({ from: '2026-10-01T22:00:00Z', to: '2026-10-09T22:00:00Z' }),
-    report({ from: '2026-10-01T22:00:00Z', to: '2026-10-10T22:00:00Z' }),
+test('up to two months energy is read by the hour, above by the day; both add up to the same', async () => {
+  await readings('v', '2026-06-01T00:00:00Z', 70 * 96 + 1, STEADY);
+  const [shorter, longer] = await Promise.all([
+    report({ from: '2026-06-01T00:00:00Z', to: '2026-08-02T00:00:00Z', timezone: 'UTC' }),
+    report({ from: '2026-06-01T00:00:00Z', to: '2026-08-10T00:00:00Z', timezone: 'UTC' }),
   ]);
   const energy = (data: ReportData) => [
     data.bucket,
-    only(data).energy[0]?.buckets.length,
+    only(data).energy.map((each) => barsIn(each, 0).length)[0],
     only(data).energy[0]?.totalKwh,
   ];
-  expect(energy(week)).toEqual(['hour', 192, 768]);
-  expect(energy(more)).toEqual(['day', 9, 864]);
+  expect(energy(shorter)).toEqual(['hour', 62 * 24, 5952]);
+  expect(energy(longer)).toEqual(['day', 70, 6720]);
 });
 
-test('a month is thinned, and keeps its peak', async () => {
-  await readings('v', '2026-10-01T22:00:00Z', 2880, (n) => ({
+test('consumption is compared with as many days before; not where some of them have no kWh', async () => {
+  await readings('v', '2026-10-18T22:00:00Z', 15 * 96 + 4, STEADY);
+  const week = await report({ from: '2026-10-25T23:00:00Z', to: '2026-11-01T23:00:00Z' });
+  // The day that clocks go back lies in the week before: it has one hour more.
+  expect(week.previous).toEqual({ fromUs: us('2026-10-18T22:00:00Z'), toUs: us('2026-10-25T23:00:00Z') });
+  expect(only(week).energy[0]).toMatchObject({ totalKwh: 672, previousKwh: 676 });
+  const first = await report({ from: '2026-10-19T22:00:00Z', to: '2026-10-26T23:00:00Z' });
+  expect(only(first).energy[0]).toMatchObject({ totalKwh: 676, previousKwh: null });
+});
+
+test('a month is shown whole; more is thinned, and keeps its peak', async () => {
+  await readings('v', '2026-06-01T00:00:00Z', 120 * 96, (n) => ({
     flow: (n * n * 7919) % 1009,
     power: n === 1234 ? 999_999 : (n * 104_729) % 1013,
     position: (n * n) % 97,
     kwh: n,
     kwh2: 0,
   }));
-  const valve = only(await report({ from: '2026-10-01T22:00:00Z', to: '2026-10-31T23:00:00Z' }));
-  expect(valve.timesUs.length).toBeGreaterThan(500);
-  expect(JSON.stringify(valve).length).toBeLessThan(60_000);
+  const month = only(await report({ from: '2026-06-01T00:00:00Z', to: '2026-06-30T23:45:00Z' }));
+  expect(month.timesUs).toHaveLength(30 * 96);
+  const valve = only(await report({ from: '2026-06-01T00:00:00Z', to: '2026-09-28T23:45:00Z' }));
+  expect(valve.timesUs.length).toBeGreaterThan(1000);
+  expect(valve.timesUs.length).toBeLessThan(5001);
   const power = valve.series.find(({ property }) => property === 'measured_power')?.values ?? [];
-  expect(valve.timesUs[power.indexOf(99.9999)]).toBe(us('2026-10-01T22:00:00Z') + 1234 * QUARTER_US);
+  expect(valve.timesUs[power.indexOf(99.9999)]).toBe(us('2026-06-01T00:00:00Z') + 1234 * QUARTER_US);
+});
+
+test('a reading without flow or power, and a counter that fell, are known with their times', async () => {
+  await readings('v', MIDNIGHT, 97, (n) => ({
+    flow: n === 4 ? null : 1,
+    power: 40_000,
+    kwh: n < 50 ? 5000 + n : n - 50,
+  }));
+  const valve = only(await report());
+  const at = (quarter: number) => us(MIDNIGHT) + quarter * QUARTER_US;
+  expect(valve.withoutValues).toEqual([{ fromUs: at(4), toUs: at(5), names: ['flow'] }]);
+  expect(valve.events).toMatchObject([{ regime: 1, kind: 'reset' }]);
+  expect(valve.events[0]?.startsUs).toBeLessThanOrEqual(at(50));
+  expect(valve.events[0]?.endsUs).toBeGreaterThanOrEqual(at(50));
+});
+
+test('where both temperatures are stored, so is their difference', async () => {
+  await readings('v', MIDNIGHT, 3, (n) => ({ flow: 1, power: 1, local: 301, remote: n === 1 ? null : 552 }));
+  const valve = only(await report());
+  expect(valve.series.at(-1)).toEqual({ property: 'delta_t', unit: 'K', values: [25.1, null, 25.1] });
 });
 
 describe('valves', () => {
@@ -227,6 +260,14 @@ describe('valves', () => {
       state: 'behind',
       counter1Kwh: 1009,
     });
+  });
+
+  test('of the same name are told apart by their serials', async () => {
+    await sql(`update tasmart_valves set user_id = 'Radiator' where tasmart_id in ('b', 'c')`);
+    const { valves } = await report();
+    expect(valves.map(({ label }) => label)).toEqual(
+      expect.arrayContaining(['Radiator (bbbbbbbb)', 'Radiator (cccccccc)', 'stranger']),
+    );
   });
 
   test('are those of the status, with those that the registry does not know', async () => {
@@ -314,8 +355,8 @@ describe('the command', () => {
     [['--out', 'page.html', '--valve', 'nobody'], 78, 'no valve with readings is called nobody'],
     [['--out', 'nowhere/page.html'], 78, '--out nowhere/page.html cannot be written (ENOENT)'],
     [['--out', '/proc/page.html'], 78, '--out /proc/page.html cannot be written'],
-    [['--out', 'a-folder'], 78, '--out a-folder is no file'],
-    [['--out', '/dev/null'], 78, '--out /dev/null is no file'],
+    [['--out', 'a-folder'], 78, '--out a-folder is not a file'],
+    [['--out', '/dev/null'], 78, '--out /dev/null is not a file'],
   ])('report %s ends with %i', async (args, code, words) => {
     await mkdir(join(folder, 'a-folder'));
     await writeFile(join(folder, 'page.html'), 'an older one');

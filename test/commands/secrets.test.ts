@@ -2,7 +2,7 @@ import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { setStage, type Stage } from '../faults/support/database-stage.ts';
-import type { CliResult } from '../support/cli.ts';
+import { untilSaid, type CliResult } from '../support/cli.ts';
 
 const SECRET = 'marked-secret';
 
@@ -99,10 +99,11 @@ test('a command prints the password of each run; its errors are seen, what it pr
 
 test('a command that never ends is stopped with the run', async () => {
   const stage = await setStage({ valves: 1 });
-  const env = { ...parts(stage), DB_PASS_COMMAND: 'exec sleep 60' };
-  const { child, result } = await stage.start(['migrate'], { env });
-  setTimeout(() => child.kill('SIGTERM'), 1500);
-  expect(await result).toMatchObject({ code: 143 });
+  const env = { ...parts(stage), DB_PASS_COMMAND: 'echo at work >&2; exec sleep 60' };
+  const running = await stage.start(['migrate'], { env });
+  await untilSaid(running, 'at work');
+  running.child.kill('SIGTERM');
+  expect(await running.result).toMatchObject({ code: 143 });
 });
 
 test.for(['.env', 'config.json'])('%s in UTF-16 is named as such', async (name) => {

@@ -10,8 +10,8 @@ import { eachOf, spanOf, targetsOf, type OnStruck, type Perform, type RunResult 
 import type { Stage } from './stage.ts';
 import type { World } from './world.ts';
 
-/** How long a killed program's session may live on in the server. */
-const SESSION_LIMIT_MS = 5000;
+/** How long a killed program's session may live on in the server, on a loaded machine too. */
+const SESSION_LIMIT_MS = 60_000;
 
 /** By the built program, as a process of its own. */
 export function performByProgram(folder: string): Perform {
@@ -60,7 +60,11 @@ async function inChild(
       : ['backfill', '--from', formatRfc3339(span.fromUs), '--to', formatRfc3339(span.toUs)]),
     ...(wanted ? ['--valve', wanted.id] : []),
   ];
-  const cli = startCli(args, { cwd: folder, env: { ...world.hycloud.env(), DATABASE_URL: stage.url } });
+  const cli = startCli(args, {
+    cwd: folder,
+    env: { ...world.hycloud.env(), DATABASE_URL: stage.url },
+    timeoutMs: 120_000,
+  });
   const perils = faults.map((fault) => imperil(world, stage, cli, fault, onStruck));
   const { code, signal, stderr } = await cli.result;
   await Promise.all(perils.map((end) => end()));
@@ -122,7 +126,10 @@ async function killInTransaction(
     // Where a doubled run is writing already, there is nothing to hold up.
     await rival.query('lock table tasmart_valves, tasmart_backfills in exclusive mode nowait');
     while (child.exitCode === null && child.signalCode === null) {
-      const { rowCount } = await admin.query(`select from pg_locks where locktype = 'relation' and not granted`);
+      const { rowCount } = await admin.query(
+        `select from pg_locks join pg_database on pg_database.oid = pg_locks.database
+         where locktype = 'relation' and not granted and datname = current_database()`,
+      );
       if (rowCount) {
         await kill();
         return;

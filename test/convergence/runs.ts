@@ -187,7 +187,7 @@ function createPerils(
   let isLocked = false;
   let lastWords: Promise<unknown> = Promise.resolve();
 
-  const terminate = () => admin.query('select pg_terminate_backend($1, 5000)', [processId]);
+  const terminate = () => admin.query('select pg_terminate_backend($1, 60000)', [processId]);
 
   async function fatal(on: 'request' | 'statement', count: number): Promise<void> {
     for (const { what } of ofProcess.filter((fault) => fault.on === on && fault.at === count)) {

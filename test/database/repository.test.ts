@@ -54,7 +54,10 @@ function reading(timeUs: number, more: Partial<Reading> = {}): Reading {
 
 async function untilWaiting(db: Database, sessions: number): Promise<void> {
   await vi.waitFor(async () => {
-    const waiting = await db.query('select distinct pid from pg_locks where not granted');
+    const waiting = await db.query(
+      `select distinct pid from pg_locks join pg_stat_activity using (pid)
+       where not granted and datname = current_database()`,
+    );
     expect(waiting).toHaveLength(sessions);
   });
 }

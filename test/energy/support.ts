@@ -6,7 +6,6 @@ import type { Checkpoint, Correction, CounterEvent, CounterReading, QuarterHour 
 
 export const LIMITS = { intervalUs: 15 * US_PER_MINUTE, maxPowerKw: 1500 };
 export const START_US = Date.UTC(2025, 2, 1) * 1000;
-export const RUNS = Number(process.env['TASMART_RUNS'] ?? 1);
 
 export interface Judged {
   quarters: QuarterHour[];

@@ -13,6 +13,7 @@ import {
   holdInserts,
   logLines,
   outcomesOf,
+  QUICKLY_MS,
   runsOf,
   sessionsOf,
   setStage,
@@ -54,7 +55,7 @@ describe('the way to the database', () => {
     const env = { DATABASE_URL: 'postgres://tasmart:secret@127.0.0.1:1/tasmart' };
     const result = await stage.run(['poll'], { env });
     await expectFailure(result, 74, /ECONNREFUSED.*nothing listens there: check DB_HOST and DB_PORT/, annotate);
-    expect(result.ms).toBeLessThan(5000);
+    expect(result.ms).toBeLessThan(QUICKLY_MS);
     expect(stage.simulator.totals().requests).toBe(0);
     await expectRepaired(stage);
   });
@@ -75,7 +76,7 @@ describe('the way to the database', () => {
     const result = await stage.run(['poll'], { env, config: { run_deadline_seconds: 1.5 } });
     mute.close();
     await expectFailure(result, 74, /the database kept the run until its deadline \(1\.5 s\)/, annotate);
-    expect(result.ms).toBeLessThan(3500);
+    expect(result.ms).toBeLessThan(QUICKLY_MS);
   });
 
   test('a wrong password: 77', async ({ annotate }) => {
@@ -131,7 +132,7 @@ describe('going down', () => {
     const stoppedMs = performance.now();
     await server.stop();
     const ended = await result;
-    expect(performance.now() - stoppedMs).toBeLessThan(3000);
+    expect(performance.now() - stoppedMs).toBeLessThan(QUICKLY_MS);
     await expectFailure(ended, 74, /57P01.*shutting down, starting or failing over.*next run will catch up/, annotate);
     stage.simulator.faults.clear();
     await expectRepaired(stage);
@@ -160,7 +161,7 @@ describe('going down', () => {
     const killedMs = performance.now();
     for (const { pid } of await sessionsOf(stage)) await stage.client.query('select pg_terminate_backend($1)', [pid]);
     const ended = await result;
-    expect(performance.now() - killedMs).toBeLessThan(2000);
+    expect(performance.now() - killedMs).toBeLessThan(QUICKLY_MS);
     await expectFailure(ended, 74, /57P01/, annotate);
     stage.simulator.faults.clear();
     await expectRepaired(stage);
@@ -245,9 +246,9 @@ describe('a table that another session locks', () => {
   test('the run ends at its deadline, 74, and what waits is gone soon', async ({ annotate }) => {
     const stage = await setStage();
     const unlock = await lock(stage, 'tasmart_data_table');
-    const result = await stage.run(['poll'], { config: { run_deadline_seconds: 2 } });
-    await expectFailure(result, 74, /the database kept the run until its deadline \(2 s\)/, annotate);
-    expect(result.ms).toBeLessThan(4000);
+    const result = await stage.run(['poll'], { config: { run_deadline_seconds: 4 } });
+    await expectFailure(result, 74, /the database kept the run until its deadline \(4 s\)/, annotate);
+    expect(result.ms).toBeLessThan(QUICKLY_MS);
     await unlock();
     await expectNothingStored(stage);
     await untilNoSession(stage);
@@ -263,7 +264,7 @@ describe('a table that another session locks', () => {
     const killedMs = performance.now();
     child.kill('SIGTERM');
     const ended = await result;
-    expect(performance.now() - killedMs).toBeLessThan(2000);
+    expect(performance.now() - killedMs).toBeLessThan(QUICKLY_MS);
     expect({ code: ended.code, stderr: ended.stderr }).toMatchObject({
       code: 143,
       stderr: expect.stringContaining('interrupted by SIGTERM: what was stored stays, the next run goes on') as string,

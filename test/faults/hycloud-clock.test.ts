@@ -45,9 +45,11 @@ describe('a Date that is ahead, and nobody runs until that time has come: no rea
     ['poll, just beyond the next boundary', ['poll'], (nowUs: Micros) => floor(nowUs) + INTERVAL_US - nowUs + 2e6],
     ['backfill, by an hour', ['backfill', '--from', '2h'], () => US_PER_HOUR],
   ])('%s', async (_what, args, aheadUs) => {
-    const startUs = Date.now() * 1000; // as the database's clock has it
-    const stage = await setStage({ nowUs: startUs });
+    const stage = await setStage();
     const { simulator } = stage;
+    simulator.clock.run(); // beside the database's clock, whenever a boundary comes
+    const startUs = Date.now() * 1000;
+    simulator.clock.set(startUs);
     simulator.faults.add({ match: { path: /./ }, fault: { kind: 'date', date: aheadUs(startUs) } });
     expect((await stage.run(args)).code).toBe(0);
     simulator.faults.clear();
@@ -56,7 +58,7 @@ describe('a Date that is ahead, and nobody runs until that time has come: no rea
     const rows = await storedRows(stage.client);
     for (const { id } of simulator.valves()) {
       const due = boundaryPoints(simulator, id, floor(startUs), floor(simulator.clock.now()));
-      expect(due).toHaveLength(8);
+      expect(due.length).toBeGreaterThanOrEqual(8);
       expect(rows.filter((row) => due.some(({ us }) => row.id === id && row.us === us))).toEqual(due);
     }
   });

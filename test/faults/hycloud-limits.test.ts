@@ -59,7 +59,7 @@ describe('a rate limit', () => {
   ];
 
   test.concurrent.each(pauses)('pauses every request: %s', async (_name, fault, pauseMs) => {
-    const site = await openSite({ valves: 20, config: { max_concurrency: 4, request_timeout_seconds: 20 } });
+    const site = await openSite({ valves: 20, config: { max_concurrency: 4 } });
     site.hycloud.faults.add({ match: POINTS, after: 2, times: 1, fault });
     const run = await site.run();
     expect(run.code).toBe(0);

@@ -72,7 +72,7 @@ describe('TLS', () => {
 
   test.concurrent('the same certificate is accepted where its CA is trusted', async () => {
     const site = await openSite({ tls: await makeCertificate(ca) });
-    const { code } = await site.run({ env: trustsCa, config: { request_timeout_seconds: 20 } });
+    const { code } = await site.run({ env: trustsCa });
     expect(code).toBe(0);
     expect(await flaws(site)).toEqual(NO_FLAWS);
     await site.close();
@@ -125,7 +125,8 @@ describe('TLS', () => {
     const silent = createServer((socket) => void socket.on('error', () => undefined).resume());
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const proxy = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
-    const { code, log, ms } = await site.run({ env: { ...trustsCa, HTTPS_PROXY: proxy } });
+    const config = { request_timeout_seconds: 1 };
+    const { code, log, ms } = await site.run({ env: { ...trustsCa, HTTPS_PROXY: proxy }, config });
     expect(code).toBe(69);
     expect(log.find(({ level }) => level === 'error')?.msg).toMatch(/no whole answer within/);
     expect(ms).toBeLessThan(PROMPT_MS);

@@ -88,7 +88,7 @@ describe.each(modes)('odd points of a valve, %s', (mode, syncedUs, faultyUs, hea
   });
 
   beforeAll(async () => {
-    const config = { max_concurrency: 32, request_timeout_seconds: 20 };
+    const config = { max_concurrency: 32 };
     site = await openSite({ valves: ODDITIES.length, nowUs: faultyUs, syncedUs, config });
     ODDITIES.forEach(({ fault }, index) => {
       site.hycloud.faults.add({ match: { valveId: valveOf(index).id }, fault });

@@ -8,7 +8,7 @@ import { logLines, setStage } from './support/database-stage.ts';
 import { flaws, NO_FLAWS, openSite, PROMPT_MS, type LogLine, type Run, type Site } from './support/hycloud-site.ts';
 
 describe('at the lookup, nothing can be begun', () => {
-  test.concurrent.each(ANSWERS)('$name', async ({ fault, says, remedy, exit, isTransient, timeoutSeconds = 0.3 }) => {
+  test.concurrent.each(ANSWERS)('$name', async ({ fault, says, remedy, exit, isTransient, timeoutSeconds = 20 }) => {
     const site = await openSite();
     site.hycloud.faults.add({ match: { path: /projects/ }, fault });
 
@@ -44,7 +44,7 @@ describe('each valve has a fault of its own, in one run', () => {
   beforeAll(async () => {
     site = await openSite({
       valves: ANSWERS.length + 1,
-      config: { max_concurrency: 64 },
+      config: { max_concurrency: 64, request_timeout_seconds: 2 },
     });
     ANSWERS.forEach(({ fault }, index) => {
       site.hycloud.faults.add({ match: { valveId: valveOf(index).id }, fault });

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 import { openEmbedded } from '../../src/database/embedded.ts';
 import { runningServer } from '../../src/database/embedded/postmaster-pid.ts';
-import { cost, expectWhole, setStage, until, type Stage } from './support/database-stage.ts';
+import { cost, expectWhole, QUICKLY_MS, setStage, until, type Stage } from './support/database-stage.ts';
 
 /** A stage whose runs store in an embedded folder of their own. */
 async function setEmbeddedStage(): Promise<Stage & { data: string }> {
@@ -79,7 +79,7 @@ test('SIGTERM while the folder is made, the server starts or a request waits: 14
     const ms = performance.now() - killedMs;
     await annotate(`${moment}: ${String(code ?? signal)} in ${Math.round(ms)} ms`);
     expect({ moment, end: code ?? signal, stderr }).toMatchObject({ moment, end: 143 });
-    expect(ms).toBeLessThan(3000);
+    expect(ms).toBeLessThan(QUICKLY_MS);
     await untilStopped(stage.data);
   }
   stage.simulator.faults.clear();

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { CLI } from '../support/build.ts';
-import type { CliResult } from '../support/cli.ts';
+import { PATIENT, untilSaid, type CliResult } from '../support/cli.ts';
 import {
   configOf,
   cost,
@@ -18,6 +18,7 @@ import {
   holdInserts,
   NOW_US,
   outcomesOf,
+  QUICKLY_MS,
   runsOf,
   setStage,
   storedRows,
@@ -34,19 +35,16 @@ const SIGNALS = [
   { name: 'SIGINT', code: 130 },
 ] as const;
 
-/** A loaded machine is not what is measured. */
-const QUICKLY_MS = 2000;
-
 async function timed<T>(work: Promise<T>): Promise<{ ended: T; ms: number }> {
   const startedMs = performance.now();
   return { ended: await work, ms: performance.now() - startedMs };
 }
 
 /** Starts a run and waits until HyCloud keeps it waiting. */
-async function stuckAt(stage: Stage, path: RegExp, args?: string[]) {
+async function stuckAt(stage: Stage, path: RegExp) {
   const waiting = stage.simulator.log.length;
   stage.simulator.faults.add({ match: { path }, fault: { kind: 'silence' } });
-  const running = await stage.start(args);
+  const running = await stage.start(['poll'], { env: PATIENT });
   await until('a request', () => stage.simulator.log.slice(waiting).some((request) => path.test(request.path)));
   return running;
 }
@@ -106,10 +104,9 @@ describe('a signal', () => {
     test(`${name} right at storing: ${code}, and it is stored`, async ({ annotate }) => {
       const stage = await setStage();
       const release = await holdInserts(stage);
-      const { child, result } = await stage.start();
+      const { child, result } = await stage.start(['poll'], { env: PATIENT });
       await untilWaiting(stage);
       child.kill(name);
-      await sleep(100); // the signal is there before the insert goes on
       const { ended, ms } = await timed(Promise.all([result, release()]).then(([first]) => first));
       expect(ended.code).toBe(code);
       expect(ms).toBeLessThan(QUICKLY_MS);
@@ -123,11 +120,10 @@ describe('a signal', () => {
   test('SIGTERM while a retry is waited for: 143', async ({ annotate }) => {
     const stage = await setStage();
     stage.simulator.faults.add({ fault: { kind: 'status', status: 429, headers: { 'retry-after': '60' } } });
-    const { child, result } = await stage.start();
-    await until('a request', () => stage.simulator.log.length > 0);
-    await sleep(50);
-    child.kill('SIGTERM');
-    const { ended, ms } = await timed(result);
+    const running = await stage.start(['poll'], { env: PATIENT });
+    await untilSaid(running, 'trying again');
+    running.child.kill('SIGTERM');
+    const { ended, ms } = await timed(running.result);
     expect(ended.code).toBe(143);
     expect(ms).toBeLessThan(QUICKLY_MS);
     await annotate(`exit 143 ${Math.round(ms)} ms after the signal`);
@@ -155,14 +151,14 @@ describe('a signal', () => {
     const stage = await setStage();
     const holder = await stage.database.client();
     await holder.query('begin; lock table tasmart_runs');
-    const { child, result } = await stage.start();
+    const { child, result } = await stage.start(['poll'], { env: PATIENT });
     await untilWaiting(stage);
     child.kill('SIGINT');
     await sleep(100);
     child.kill('SIGTERM');
     const { ended, ms } = await timed(result);
     expect(ended.code).toBe(143);
-    expect(ms).toBeLessThan(1000);
+    expect(ms).toBeLessThan(QUICKLY_MS);
     await annotate(`exit 143 ${Math.round(ms)} ms after the second signal`);
     await holder.query('rollback');
   });
@@ -172,7 +168,7 @@ describe('a signal', () => {
     const last = stage.simulator.valves().at(-1)?.id ?? '';
     stage.simulator.faults.add({ match: { path: new RegExp(last) }, fault: { kind: 'silence' } }); // none ends by itself
     for (const afterMs of [20, 150, 200, 250, 300, 350]) {
-      const { child, result } = await stage.start();
+      const { child, result } = await stage.start(['poll'], { env: PATIENT });
       await sleep(afterMs);
       child.kill('SIGTERM');
       const { code, signal } = await result;
@@ -262,13 +258,12 @@ describe('several runs at once', () => {
     expect((await outcomesOf(stage.client)).sort()).toEqual([...locked, 'success']);
   });
 
-  test('one by itself is told within a second', async ({ annotate }) => {
+  test('one by itself is told at once', async ({ annotate }) => {
     const stage = await setStage();
     const { child, result } = await stuckAt(stage, /projects/);
-    const idle = await stage.run(['--version']); // what the machine needs to start any program now
     const second = await stage.run();
     expect(second.code).toBe(75);
-    expect(second.ms - idle.ms).toBeLessThan(1000);
+    expect(second.ms).toBeLessThan(QUICKLY_MS);
     await annotate(cost(second));
     child.kill('SIGKILL');
     await result;
@@ -278,16 +273,15 @@ describe('several runs at once', () => {
 describe('the run deadline', () => {
   test('is kept; what was read is stored, the rest is reported and comes first next time', async ({ annotate }) => {
     const stage = await setStage({ valves: 6 });
-    stage.simulator.faults.add({ match: { path: /points/ }, fault: { kind: 'delay', ms: 450 } });
-    const config = { run_deadline_seconds: 2.5, max_concurrency: 1 };
+    stage.simulator.faults.add({ match: { path: /points/ }, after: 2, fault: { kind: 'silence' } });
+    const config = { run_deadline_seconds: 4, max_concurrency: 1 };
     const result = await stage.run(['poll'], { config });
     expect(result.code).toBe(2);
-    expect(result.ms).toBeLessThan(4000);
+    expect(result.ms).toBeLessThan(QUICKLY_MS);
     await annotate(cost(result));
     const reached = [...new Set((await storedRows(stage.client)).map(({ id }) => id))];
-    expect(reached.length).toBeGreaterThan(0);
-    expect(reached.length).toBeLessThan(6);
-    expect(result.stdout).toContain(`${6 - reached.length} failed`);
+    expect(reached).toHaveLength(2);
+    expect(result.stdout).toContain('4 failed');
     expect(result.stderr).toContain('stopped before an answer came');
     expect(await runsOf(stage.client)).toMatchObject([{ outcome: 'partial', stored: 5 * reached.length }]);
 
@@ -304,12 +298,12 @@ describe('the run deadline', () => {
   test('is kept where nothing at all is read: 69', async ({ annotate }) => {
     const stage = await setStage();
     stage.simulator.faults.add({ fault: { kind: 'silence' } });
-    const result = await stage.run(['poll'], { config: { run_deadline_seconds: 1.5 } });
+    const result = await stage.run(['poll'], { config: { run_deadline_seconds: 4 } });
     expect({ code: result.code, stderr: result.stderr }).toEqual({
       code: 69,
       stderr: expect.stringContaining('the next run will catch up') as string,
     });
-    expect(result.ms).toBeLessThan(3500);
+    expect(result.ms).toBeLessThan(QUICKLY_MS);
     await annotate(cost(result));
     expect(await outcomesOf(stage.client)).toEqual(['failed']);
     stage.simulator.faults.clear();
@@ -376,7 +370,7 @@ describe('an output that cannot be written', () => {
       {
         env: { PATH: process.env['PATH'], NODE: process.execPath, CLI, CONFIG: config, ...stage.env },
         stdio: ['ignore', 'pipe', 'pipe'],
-        timeout: 30_000,
+        timeout: 60_000,
       },
     );
     const [[status], stdout, stderr] = await Promise.all([
@@ -406,7 +400,7 @@ describe('an output that cannot be written', () => {
       const wrong = join(stage.folder, 'wrong.json');
       const keys = Array.from({ length: 4000 }, (_, number) => [`no_such_key_${number}`, number] as const);
       await writeFile(wrong, JSON.stringify(Object.fromEntries(keys)));
-      const command = `tasmart --config ${wrong} --log-format ${format} poll 2>&1 | (sleep 3; cat)`;
+      const command = `tasmart --config ${wrong} --log-format ${format} poll 2>&1 | (sleep 1; cat)`;
       const { status, stdout } = await shell(stage, command);
       expect(status).toBe(78);
       expect(stdout.match(/no_such_key_\d+/g)).toHaveLength(keys.length);

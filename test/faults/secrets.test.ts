@@ -42,7 +42,7 @@ const CASES: readonly Case[] = [
     code: EXIT_STATUS.partial,
     prepare: ({ hycloud, valves }) => {
       ANSWERS.forEach(({ fault }, index) => hycloud.faults.add({ match: { valveId: valves[index]?.id ?? '' }, fault }));
-      return { config: { max_concurrency: 64 } };
+      return { config: { max_concurrency: 64, request_timeout_seconds: 1 } };
     },
   },
   {

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { REPOSITORY } from '../support/build.ts';
+import { PATIENT } from '../support/cli.ts';
 import {
   configOf,
   expectNothingStored,
@@ -52,7 +53,7 @@ async function run(
   args: readonly string[] = [],
   options: { env?: Record<string, string>; cwd?: string } = {},
 ): Promise<Ended> {
-  const child = spawn(command, args, { ...CRON, ...options, stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000 });
+  const child = spawn(command, args, { ...CRON, ...options, stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 });
   const [[code, signal], stdout, stderr] = await Promise.all([
     once(child, 'exit') as Promise<[number | null, string | null]>,
     text(child.stdout),
@@ -118,7 +119,7 @@ describe('the cron wrapper', () => {
   test('passes a signal on', async () => {
     const { stage, script } = await makeClone();
     stage.simulator.faults.add({ fault: { kind: 'silence' } });
-    const child = spawn(script, { ...CRON, stdio: 'ignore', timeout: 30_000 });
+    const child = spawn(script, { ...CRON, env: PATIENT, stdio: 'ignore', timeout: 60_000 });
     await until('a request', () => stage.simulator.log.length > 0);
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([143, null]);

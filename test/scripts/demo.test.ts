@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => rm(clone, { recursive: true }));
 
 async function demo(): Promise<string> {
-  const { stdout } = await promisify(execFile)('npm', ['run', '-s', 'demo'], { cwd: clone, timeout: 60_000 });
+  const { stdout } = await promisify(execFile)('npm', ['run', '-s', 'demo'], { cwd: clone, timeout: 100_000 });
   return stdout;
 }
 
@@ -43,4 +43,4 @@ test('the demo polls twice, stores nothing twice, says what to try next, and lea
   expect(second).toContain('only what is new since then is stored');
   expect(storedBy(second)[0]).toBeLessThanOrEqual(14);
   await expect(promisify(execFile)('pgrep', ['-f', clone])).rejects.toMatchObject({ code: 1 });
-});
+}, 240_000);

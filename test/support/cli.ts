@@ -28,6 +28,28 @@ export interface RunningCli {
   result: Promise<CliResult>;
 }
 
+const WITH_PATIENCE = `
+  const { setTimeout } = globalThis;
+  globalThis.setTimeout = (act, ms, ...args) => setTimeout(act, ms === 1000 ? 60_000 : ms, ...args);`;
+
+/**
+ * At a signal, the program gives itself a second to end in good order. A busy machine may let that second pass without
+ * running the program at all. In this environment the second is a minute, for tests of what the good order leaves.
+ */
+export const PATIENT = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(WITH_PATIENCE)}` };
+
+/** Waits until the program has written this to standard error. */
+export async function untilSaid({ child }: RunningCli, words: string): Promise<void> {
+  let said = '';
+  await new Promise<void>((resolve, reject) => {
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+      if (said.includes(words)) resolve();
+    });
+    child.once('exit', () => reject(new Error(`it ended without saying "${words}": ${said}`)));
+  });
+}
+
 /** Runs the built program to its end. */
 export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   return startCli(args, options).result;
@@ -35,7 +57,7 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
 
 /** Starts the built program, for tests that signal it or read along. */
 export function startCli(args: readonly string[], options: CliOptions = {}): RunningCli {
-  const { env = {}, cwd = REPOSITORY, stdin = '', timeoutMs = 30_000 } = options;
+  const { env = {}, cwd = REPOSITORY, stdin = '', timeoutMs = 60_000 } = options;
   const startedMs = performance.now();
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd,

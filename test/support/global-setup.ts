@@ -1,6 +1,8 @@
+import { randomInt } from 'node:crypto';
 import type { TestProject } from 'vitest/node';
 import { buildCli } from './build.ts';
 import { startPostgres, type Coordinates } from './postgres.ts';
+import { makeTemplate } from './template.ts';
 import { useTemporaryFolder } from './temporary-folder.ts';
 
 declare module 'vitest' {
@@ -10,13 +12,16 @@ declare module 'vitest' {
 }
 
 /**
- * One build, one server and one temporary folder for the whole run. The workers make databases of their own on the
- * server (database.ts).
+ * One build, one server with a template database, and one temporary folder for the whole run. The tests copy the template
+ * (database.ts).
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const seed = (process.env['TASMART_SEED'] ??= String(randomInt(2 ** 31)));
+  process.stdout.write(`Random tests use seed ${seed}. To repeat them, set TASMART_SEED=${seed}.\n`);
   const temporary = await useTemporaryFolder('tasmart-test-');
   await buildCli();
   const { host, port, user, password, stop } = givenServer() ?? (await startPostgres({ max_connections: '200' }));
+  await makeTemplate({ host, port, user, password });
   project.provide('postgres', { host, port, user, password });
   return async () => {
     await stop();

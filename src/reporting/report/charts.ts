@@ -1,13 +1,14 @@
-import type { Charted } from '../../database/report.ts';
 import { count } from '../../domain/text.ts';
-import type { RegisterEnergy, ReportData, Series, ValveReport } from './data.ts';
-import { barsPayload, decimalsOf, linesPayload, type Line } from './embedded.ts';
-import { isWorthShowing, totalText } from './energy.ts';
+import type { Micros } from '../../domain/time.ts';
+import type { RegimeEnergy, ReportData, Series, ValveReport } from './data.ts';
+import { decimalsOf, linesPayload, type Line } from './embedded.ts';
+import { barsIn, isWorthShowing, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
 import type { ValvePayload } from './payload.ts';
-import { valveName } from './wording.ts';
+import { valveName } from './messages.ts';
+import { grouped } from './page/numbers.ts';
 
-/** A chart to be: its frame, which is in the page from the start, and what the script draws into it. */
+/** A chart: its frame, which is in the page, and the data that the script draws into it. */
 export interface Chart {
   figure: Markup;
   payload: ValvePayload['charts'][number];
@@ -16,8 +17,8 @@ export interface Chart {
 interface Group {
   title: string;
   isFromZero: boolean;
-  /** what each series is called, and its colour: a custom property of the style sheet */
-  names: Partial<Record<Charted, readonly [name: string, colour: string]>>;
+  /** the name and the colour of each series; a colour is a custom property of the style sheet */
+  names: Partial<Record<Series['property'], readonly [name: string, colour: string]>>;
 }
 
 const GROUPS: readonly Group[] = [
@@ -28,6 +29,7 @@ const GROUPS: readonly Group[] = [
     isFromZero: false,
     names: { local_temp: ['local', '--teal'], remote_temp: ['remote', '--pink'] },
   },
+  { title: 'ΔT', isFromZero: true, names: { delta_t: ['ΔT', '--teal'] } },
   {
     title: 'Opening and load',
     isFromZero: true,
@@ -40,39 +42,52 @@ const GROUPS: readonly Group[] = [
   { title: 'Control signal', isFromZero: true, names: { input_signal: ['input signal', '--violet'] } },
 ];
 
-/** The valve's charts, in the order in which they stand: energy first, across the page. */
-export function chartsOf(valve: ValveReport, { fromUs, bucket }: ReportData): Chart[] {
-  const energy = valve.energy.filter(isWorthShowing).map((register) => ({
-    figure: energyFigure(register, bucket, valve),
-    payload: barsPayload(register, fromUs),
+/** The valve's charts in the order of the page: energy first, across the whole width. */
+export function chartsOf(valve: ValveReport, { fromUs }: ReportData): Chart[] {
+  const energy = valve.energy.filter(isWorthShowing).map((counter) => ({
+    figure: energyFigure(counter, valve, fromUs),
+    payload: counter.bars,
   }));
-  const groups = groupsOf(valve.series);
+  const groups = groupsOf(valve);
   const lines = groups.map(({ title, isFromZero, unit, own }) => ({
-    // Five stand in two rows of three: the one with the most lines takes the place that is left.
-    figure: linesFigure({ title, unit, own, valve, width: groups.length === 5 && own.length > 2 ? 'double' : null }),
+    figure: linesFigure({ title, unit, own, valve }),
     payload: linesPayload(unit, isFromZero, own),
   }));
   return [...energy, ...lines];
 }
 
-export function groupsOf(
-  series: readonly Series[],
-): { title: string; isFromZero: boolean; unit: string; own: readonly Line[] }[] {
+/** The valve's series, grouped into charts. */
+export function groupsOf({ series, deltaT }: Pick<ValveReport, 'series' | 'deltaT'>): {
+  title: string;
+  isFromZero: boolean;
+  unit: string;
+  own: readonly Line[];
+}[] {
   return GROUPS.map(({ title, isFromZero, names }) => {
     const own = series.flatMap((each) => {
       const [name, colour] = names[each.property] ?? [];
-      return name === undefined || colour === undefined ? [] : [{ name, colour, series: each }];
+      return name === undefined || colour === undefined
+        ? []
+        : [{ ...lineNames(each, name, deltaT), colour, series: each }];
     });
     return { title, isFromZero, unit: own[0]?.series.unit ?? '', own };
   }).filter(({ own }) => own.length > 0);
 }
 
-function energyFigure(register: RegisterEnergy, bucket: 'hour' | 'day', valve: ValveReport): Markup {
-  const total = `${totalText(register)} kWh`;
-  const doubtful = register.buckets.filter(({ quality }) => quality !== 'measured').length;
-  const words = `Energy of register ${register.regime} per ${bucket}, ${valveName(valve)}: ${total} in ${count(register.buckets.length, 'bar')}, ${doubtful} of them not measured throughout.`;
+/** Supply and return instead of the sensors' names, if the temperatures show which is which. */
+function lineNames({ property }: Series, name: string, deltaT: ValveReport['deltaT']): { name: string; key: string } {
+  if (!deltaT?.supply || (property !== 'local_temp' && property !== 'remote_temp')) return { name, key: name };
+  const pipe = property === `${deltaT.supply}_temp` ? 'supply' : 'return';
+  return { name: pipe, key: `${pipe} (${name})` };
+}
+
+function energyFigure(counter: RegimeEnergy, valve: ValveReport, fromUs: Micros): Markup {
+  const total = `${totalText(counter)} kWh`;
+  const bars = barsIn(counter, fromUs);
+  const doubtful = bars.filter(({ quality }) => quality !== 'measured').length;
+  const words = `Energy of regime ${counter.regime}, ${valveName(valve)}: ${total} in ${count(bars.length, 'bar')}, ${doubtful} of them not measured throughout.`;
   return figure({
-    title: `Energy per ${bucket}, register ${register.regime}`,
+    title: `Energy, regime ${counter.regime}`,
     unit: 'kWh',
     rest: `total ${total}`,
     words,
@@ -85,35 +100,33 @@ interface LinesFrame {
   unit: string;
   own: readonly Line[];
   valve: ValveReport;
-  width: Frame['width'];
 }
 
-function linesFigure({ title, unit, own: lines, valve, width }: LinesFrame): Markup {
+function linesFigure({ title, unit, own: lines, valve }: LinesFrame): Markup {
   const ranges = lines.map((line) => `${lines.length > 1 ? `${line.name} ` : ''}${rangeText(line.series)}`).join(', ');
   const faults = `${count(valve.gaps.length, 'gap')}, ${count(valve.errors.length, 'error period')}`;
   const keys =
-    lines.length > 1 &&
-    lines.map(({ name, colour }) => markup`<span class="line-key ${colour.slice(2)}">${name}</span>`);
+    lines.length > 1 && lines.map(({ key, colour }) => markup`<span class="line-key ${colour.slice(2)}">${key}</span>`);
   return figure({
     title,
     unit,
     rest: `${ranges} ${unit}`,
     words: `${title} of ${valveName(valve)} over time: ${ranges} ${unit}. ${faults}.`,
     keys,
-    width,
+    width: null,
   });
 }
 
 interface Frame {
   title: string;
   unit: string;
-  /** what stands there while nothing is pointed at */
+  /** shown while nothing is pointed at */
   rest: string;
-  /** the chart, for those who do not see it */
+  /** the chart for screen readers */
   words: string;
   keys?: readonly Markup[] | false;
-  /** across all columns, or two of three; null: one */
-  width: 'wide' | 'double' | null;
+  /** across all columns; null: one */
+  width: 'wide' | null;
 }
 
 function figure({ title, unit, rest, words, keys, width }: Frame): Markup {
@@ -127,8 +140,8 @@ function rangeText(series: Series): string {
   const known = series.values.filter((value) => value !== null);
   if (known.length === 0) return 'no values';
   const places = Math.min(decimalsOf(series), 2);
-  // Not by Math.min(...known): a year of readings is more than a call may have arguments.
+  // Math.min(...known) would fail: a year of readings exceeds the number of arguments of a call.
   const least = known.reduce((low, value) => Math.min(low, value));
   const most = known.reduce((high, value) => Math.max(high, value));
-  return `${least.toFixed(places)} – ${most.toFixed(places)}`;
+  return `${grouped(least.toFixed(places))} – ${grouped(most.toFixed(places))}`;
 }

@@ -1,17 +1,19 @@
-import type { Consumption } from '../../database/consumption.ts';
-import type { Charted } from '../../database/report.ts';
+import type { Charted, CounterEvent } from '../../database/report.ts';
 import type { RecordedRun } from '../../database/runs.ts';
 import type { Micros, Span } from '../../domain/time.ts';
+import type { BarsPayload } from './payload.ts';
 
 /** Everything the page shows. Times are microseconds since the epoch; measured values are in human units. */
 export interface ReportData {
   generatedUs: Micros;
   fromUs: Micros;
   toUs: Micros;
+  /** the span that the consumption is compared with: of the same length, whole days earlier */
+  previous: Span;
   timezone: string;
   intervalMinutes: number;
   version: string;
-  /** size of the energy bars */
+  /** size of the stored energy bars; the page adds hours up to days */
   bucket: 'hour' | 'day';
   newestRun: RecordedRun | null;
   lastSuccess: RecordedRun | null;
@@ -22,15 +24,16 @@ export interface ReportData {
 
 export interface ValveReport {
   id: string;
-  /** what people call it: the customer's name, or a serial */
+  /** the customer's name, or a serial; names that occur twice carry their serial */
   label: string;
   shortSn: string | null;
   fullSn: string | null;
   projectName: string | null;
+  account: string | null;
   firmware: string | null;
   /** the register of our own backend that it is linked to */
   backendRef: string | null;
-  /** as `tasmart status` means it; null: a valve with readings that the registry does not know */
+  /** as in `tasmart status`; null: a valve with readings that the registry does not know */
   state: 'ok' | 'silent' | 'behind' | 'left' | null;
   newestUs: Micros | null;
   ageUs: number | null;
@@ -39,18 +42,26 @@ export interface ValveReport {
   counter2Kwh: number | null;
   /** error_status of the newest reading; null: not configured */
   errorStatus: readonly string[] | null;
-  /** boundaries of the interval grid per local day: those the valve should have, and those it has a reading for */
+  /** per local day, how many boundaries of the interval grid there are, and how many of them have a reading */
   days: readonly DayCompleteness[];
-  /** spans of more than one and a half intervals without a reading, cut to the report's span */
+  /** spans of more than 1.5 intervals without a reading, cut to the report's span */
   gaps: readonly Span[];
   /** spans in which error_status held the same names */
-  errors: readonly (Span & { names: readonly string[] })[];
-  /** times of the readings kept for the charts, ascending: for every pixel or so the least and greatest of each series */
+  errors: readonly NamedSpan[];
+  /** spans of readings without a measured value: the names of the values that are missing */
+  withoutValues: readonly NamedSpan[];
+  /** times of the readings kept for the charts, ascending: per pixel the least and greatest of each series */
   timesUs: readonly Micros[];
-  /** a value per time; null: none was sent. Flow and power first, then what else is stored */
+  /** one value per time; null: the valve sent none. Flow and power first, then what else is stored */
   series: readonly Series[];
-  energy: readonly RegisterEnergy[];
+  energy: readonly RegimeEnergy[];
+  /** what keeps a counter from being read as it stands, in order of time */
+  events: readonly CounterEvent[];
+  /** null: no reading holds both temperatures and a flow */
+  deltaT: DeltaT | null;
 }
+
+export type NamedSpan = Span & { names: readonly string[] };
 
 export interface DayCompleteness {
   /** local midnight, or the report's start */
@@ -61,15 +72,30 @@ export interface DayCompleteness {
 }
 
 export interface Series {
-  property: Charted;
-  /** m³/h, kW, %, V, °C */
+  /** `delta_t`: the difference between the two temperatures */
+  property: Charted | 'delta_t';
+  /** m³/h, kW, %, V, °C, K */
   unit: string;
   values: readonly (number | null)[];
 }
 
-export interface RegisterEnergy {
+/** The difference between the two temperatures, while water flows. */
+export interface DeltaT {
+  /** weighted by flow, K */
+  meanK: number;
+  hours: number;
+  /** of these, the hours with less than `LOW_DELTA_T_K` */
+  lowHours: number;
+  /** the pipe that the supply temperature is measured in; null: the temperatures do not show it */
+  supply: 'local' | 'remote' | null;
+}
+
+export interface RegimeEnergy {
   regime: 1 | 2;
-  /** sum of the buckets that have a curve, kWh; null: none has */
+  /** kWh of the buckets that have a curve; null: no bucket has one */
   totalKwh: number | null;
-  buckets: readonly Consumption[];
+  /** kWh of the previous span; null: part of it has no curve, so it cannot be compared */
+  previousKwh: number | null;
+  /** the buckets, packed as in the page, to hold the hours of 1 000 valves at once */
+  bars: BarsPayload;
 }

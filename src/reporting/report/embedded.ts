@@ -1,12 +1,15 @@
+import type { CounterEvent } from '../../database/report.ts';
 import { printable } from '../../domain/text.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
-import type { RegisterEnergy, ReportData, Series, ValveReport } from './data.ts';
+import type { ReportData, Series, ValveReport } from './data.ts';
+import { kwhText } from './energy.ts';
 import { trusted, type Markup } from './markup.ts';
+import { grouped } from './page/numbers.ts';
 import type { ZoneOffsets } from './page/local-time.ts';
-import { QUALITIES } from './page/quality.ts';
+import { QUALITIES, type Quality } from './page/quality.ts';
 import type { BarsPayload, LinePayload, LinesPayload, ReportPayload, ValvePayload } from './payload.ts';
 
-/** Data for the script, in a block that the browser does not run; nothing in it can end the block. */
+/** Data for the script, in a block that the browser does not run. No text in it can end the block. */
 export function embeddedJson(id: string, value: object): Markup {
   const json = JSON.stringify(value).replace(
     /[<\u2028\u2029]/g,
@@ -20,7 +23,7 @@ export function reportPayload({ fromUs, toUs, intervalMinutes }: ReportData, off
 }
 
 export function valvePayload(
-  { timesUs, gaps, errors }: ValveReport,
+  { timesUs, gaps, errors, withoutValues, events }: ValveReport,
   fromUs: Micros,
   charts: ValvePayload['charts'],
 ): ValvePayload {
@@ -28,15 +31,29 @@ export function valvePayload(
   return {
     times: differences(timesUs.map(since)),
     gaps: gaps.map((gap) => [since(gap.fromUs), since(gap.toUs)] as const),
-    errors: errors.map(
-      (error) => [since(error.fromUs), since(error.toUs), printable(error.names.join(', '), 120)] as const,
-    ),
+    errors: errors.map(({ fromUs, toUs, names }) => [since(fromUs), since(toUs), printable(names.join(', '), 120)]),
+    withoutValues: withoutValues.map(({ fromUs, toUs }) => [since(fromUs), since(toUs)]),
+    // Gaps are shown as such.
+    events: events
+      .filter(({ kind }) => kind !== 'gap')
+      .map((event) => [since(event.startsUs), since(event.endsUs), eventText(event), event.regime]),
     charts,
   };
 }
 
+/** `reset of regime 1, 163 064 → 12 kWh, 0.4 kWh counted` */
+function eventText({ kind, regime, fromKwh, toKwh, countedKwh }: CounterEvent): string {
+  return [
+    `${kind} of regime ${regime}`,
+    ...(fromKwh === null || toKwh === null ? [] : [`${grouped(String(fromKwh))} → ${grouped(String(toKwh))} kWh`]),
+    ...(countedKwh === null ? [] : [`${kwhText(countedKwh)} kWh counted`]),
+  ].join(', ');
+}
+
 export interface Line {
   name: string;
+  /** the name in the chart's key */
+  key: string;
   colour: string;
   series: Series;
 }
@@ -45,22 +62,32 @@ export function linesPayload(unit: string, isFromZero: boolean, lines: readonly 
   return { kind: 'lines', unit, isFromZero, lines: lines.map(linePayload) };
 }
 
-/** What HyCloud sends of each unit has so many places. */
-const PLACES: Record<string, number> = { 'm³/h': 4, kW: 4, '%': 2, V: 1, '°C': 1 };
+/** Decimal places of HyCloud's values. */
+const PLACES: Record<string, number> = { 'm³/h': 4, kW: 4, '%': 2, V: 1, '°C': 1, K: 1 };
 
 function linePayload({ name, colour, series }: Line): LinePayload {
   const decimals = decimalsOf(series);
   return { name, colour, decimals, values: differences(scaled(series.values, decimals)) };
 }
 
-/** As many as leave five digits to the greatest value, and no more than the unit has. */
+/** At most five digits for the greatest value, and at most the places of the unit. */
 export function decimalsOf({ values, unit }: Series): number {
   const greatest = values.reduce<number>((most, value) => Math.max(most, Math.abs(value ?? 0)), 0);
   const wholeDigits = greatest < 1 ? 1 : Math.floor(Math.log10(greatest)) + 1;
   return Math.min(PLACES[unit] ?? 3, Math.max(0, 5 - wholeDigits));
 }
 
-export function barsPayload({ buckets }: RegisterEnergy, fromUs: Micros): BarsPayload {
+/** Energy of one regime in one bucket, as tasmart_consumption returns it. */
+export interface Bucket {
+  regime: number;
+  startUs: Micros;
+  endUs: Micros;
+  kwh: string | null;
+  coverage: string;
+  quality: Quality;
+}
+
+export function barsPayload(buckets: readonly Bucket[], fromUs: Micros): BarsPayload {
   const edges = [...buckets.map(({ startUs }) => startUs), buckets.at(-1)?.endUs ?? fromUs].map(epochSeconds);
   const steps: [number, number][] = [];
   for (const step of differences(edges).slice(1)) {
@@ -70,15 +97,39 @@ export function barsPayload({ buckets }: RegisterEnergy, fromUs: Micros): BarsPa
   }
   return {
     kind: 'bars',
+    regime: buckets[0]?.regime ?? 1,
     startS: (edges[0] ?? 0) - epochSeconds(fromUs),
     steps,
-    wattHours: buckets.map(({ kwh }) => (kwh === null ? null : Math.round(Number(kwh) * 1000))),
-    qualities: buckets.map(({ quality }) => QUALITIES[quality].letter).join(''),
+    wattHours: wattHours(buckets),
+    qualities: runs(buckets.map(({ quality }) => QUALITIES[quality].letter)),
     covered: buckets.flatMap(({ coverage }, index) => {
       const percent = Math.floor(Number(coverage) * 100);
       return percent >= 100 ? [] : [[index, percent] as const];
     }),
   };
+}
+
+/** Rounded so that they add up to the rounded sum: what a bucket loses, the next one gains. */
+function wattHours(buckets: readonly Bucket[]): (number | null)[] {
+  let [sum, given] = [0, 0];
+  return buckets.map(({ kwh }) => {
+    if (kwh === null) return null;
+    sum += Number(kwh) * 1000;
+    const rounded = Math.max(0, Math.round(sum - given));
+    given += rounded;
+    return rounded;
+  });
+}
+
+/** `m700e3m17` */
+function runs(letters: readonly string[]): string {
+  const found: [string, number][] = [];
+  for (const letter of letters) {
+    const last = found.at(-1);
+    if (last?.[0] === letter) last[1]++;
+    else found.push([letter, 1]);
+  }
+  return found.flat().join('');
 }
 
 function scaled(values: readonly (number | null)[], decimals: number): (number | null)[] {

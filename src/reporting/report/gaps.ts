@@ -1,17 +1,17 @@
 import type { Micros, Span } from '../../domain/time.ts';
-import type { ValveReport } from './data.ts';
+import type { NamedSpan } from './data.ts';
 
-/** Two readings further apart have a gap between them: the same measure that tasmart_consumption takes. */
+/** Two readings that are further apart have a gap between them, as in tasmart_consumption. */
 const GAP_INTERVALS = 1.5;
 
-/** A span, and how far apart readings ought to be; nothing is said of what lies after its end. */
+/** A span, and how far apart readings ought to be. */
 export interface Stretch extends Span {
   intervalUs: number;
 }
 
 /**
- * Where readings are missing. What comes before the first of them is no gap; after the last, the end of the stretch is
- * as good as a reading.
+ * Where readings are missing. Time before the first reading is not a gap. After the last reading, the end of the stretch
+ * counts as a reading.
  *
  * @param timesUs ascending, with the neighbours of the stretch
  */
@@ -22,26 +22,27 @@ export function gaps(timesUs: readonly Micros[], stretch: Stretch): Span[] {
   });
 }
 
-interface ErrorReading {
+interface NamedReading {
   timeUs: Micros;
-  errorStatus: readonly string[] | null;
+  names: readonly string[];
 }
 
 /**
- * Periods of the same errors: from the first reading that tells them to the next that differs. Of what holds in a gap
- * nothing is known: a period ends with the last reading before it, and if that is its only one, has no length.
+ * Spans of readings with the same names, such as errors: from the first such reading to the next one that differs.
+ * What holds in a gap is unknown, so a span ends with the last reading before the gap. A span of one reading before a gap
+ * has no length.
  *
  * @param readings in order of time, with the neighbours of the stretch
  */
-export function errors(readings: readonly ErrorReading[], stretch: Stretch): ValveReport['errors'][number][] {
+export function namedSpans(readings: readonly NamedReading[], stretch: Stretch): NamedSpan[] {
   const periods: (Span & { names: string[] })[] = [];
-  readings.forEach(({ timeUs, errorStatus }, index) => {
-    const names = [...new Set(errorStatus)].sort();
+  readings.forEach(({ timeUs, names: given }, index) => {
+    const names = [...new Set(given)].sort();
     if (names.length === 0) return;
     const nextUs = readings[index + 1]?.timeUs ?? stretch.toUs;
     const toUs = isGap(timeUs, nextUs, stretch) ? timeUs : Math.max(timeUs, nextUs);
     const previous = periods.at(-1);
-    // A period that was cut short at a gap does not reach this reading.
+    // A span that was cut short at a gap does not reach this reading.
     if (previous?.toUs === timeUs && JSON.stringify(previous.names) === JSON.stringify(names)) previous.toUs = toUs;
     else periods.push({ fromUs: timeUs, toUs, names });
   });

@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
-import { localTime } from '../units.ts';
 import type { ReportData } from './data.ts';
 import { embeddedJson, reportPayload } from './embedded.ts';
-import { glance, problemList } from './glance.ts';
-import { heatmap, valveIndex } from './heatmap.ts';
+import { consumption } from './consumption.ts';
+import { overviewTable } from './overview-table.ts';
 import { chartKeys, toolbar } from './legend.ts';
 import { markup, trusted, type Markup } from './markup.ts';
+import { groupProblems, problemList } from './problem-list.ts';
 import { findProblems } from './problems.ts';
+import { tiles } from './tiles.ts';
 import { valveSection } from './valve.ts';
-import { createWording, type Wording } from './wording.ts';
+import { createMessages, type Messages } from './messages.ts';
 
 /** The built browser code: one classic script, and one style sheet. */
 export interface PageAssets {
@@ -16,22 +17,20 @@ export interface PageAssets {
   style: string;
 }
 
-/** From here on the browser lays out only what is in sight. */
-const MANY = 20;
-
 const NO_VALVES = markup`<p>No valve is known yet: run “tasmart poll”.</p>`;
 
 /**
- * One page that holds all it needs. It may neither load nor send anything, nor run a script but its own: whoever named a
- * valve gets no further than a text. What matters stands there without the script, too, as mail programs show it.
+ * One page that holds all it needs. Its policy forbids to load or send anything, and to run any script but its own, so a
+ * valve's name cannot do harm. What matters can be read without the script, as in mail programs.
  */
 export function reportHtml(data: ReportData, { script, style }: PageAssets): string {
-  const wording = createWording(data);
-  const problems = findProblems(data, wording);
+  const messages = createMessages(data);
+  const problems = findProblems(data, messages);
+  const groups = groupProblems(problems);
   const sections = data.valves.map((valve, index) =>
-    valveSection(valve, index, problems.valves[index] ?? { now: [], past: [] }, data, wording),
+    valveSection(valve, index, problems.valves[index] ?? [], data, messages),
   );
-  // Between the tags of script and style stands exactly what was hashed.
+  // The texts between the tags of script and style must be exactly those that the policy hashes.
   const page = markup`${trusted('<!doctype html>')}
 <html lang="en">
   <head>
@@ -40,25 +39,29 @@ export function reportHtml(data: ReportData, { script, style }: PageAssets): str
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <meta name="color-scheme" content="light dark">
     <meta name="referrer" content="no-referrer">
-    <title>TA-Smart valves, ${wording.date(data.fromUs)} – ${wording.date(data.toUs)}</title>
+    <title>TA-Smart valves, ${messages.date(data.fromUs)} – ${messages.date(data.toUs)}</title>
     <style>${trusted(style)}</style>
   </head>
-  <body>
-    ${header(data, wording)}
-    <main class="${data.valves.length > MANY && 'many'}">
-      ${problemList(data, problems)}
-      ${data.valves.length > 0 && [heatmap(data, wording), valveIndex(data)]}
-      <h2 id="valves">Valves</h2>
-      ${data.valves.length === 0 ? NO_VALVES : [toolbar(data, wording), chartKeys()]}
-      ${sections}
+  <body id="top">
+    ${header(data, messages)}
+    <main>
+      <div class="overview">
+        ${data.valves.length === 0 ? NO_VALVES : consumption(data, messages)}
+        ${problemList(data, problems, groups)}
+        ${tiles(data, messages)}
+        ${data.valves.length > 1 && overviewTable(data, problems, groups, messages)}
+      </div>
+      ${data.valves.length > 0 && toolbar(data, messages)}
+      ${sections} ${data.valves.length > 0 && chartKeys()}
+      <p class="top" hidden><a href="#top">↑ Back to top</a></p>
     </main>
     <footer>
       <p>
-        Made by tasmart ${data.version} on ${localTime(data.generatedUs, data.timezone)} (${data.timezone}).
+        Made by tasmart ${data.version} on ${messages.date(data.generatedUs)} (${data.timezone}).
         This file is complete in itself: it loads nothing and sends nothing.
       </p>
     </footer>
-    ${embeddedJson('report-data', reportPayload(data, wording.offsets))}
+    ${embeddedJson('report-data', reportPayload(data, messages.offsets))}
     <script>${trusted(script)}</script>
   </body>
 </html>
@@ -66,14 +69,13 @@ export function reportHtml(data: ReportData, { script, style }: PageAssets): str
   return page.html;
 }
 
-function header(data: ReportData, wording: Wording): Markup {
+function header(data: ReportData, messages: Messages): Markup {
   return markup`<header>
-    <h1>TA-Smart valves</h1>
+    <h1 tabindex="-1">TA-Smart valves</h1>
     <p class="span">
-      ${wording.date(data.fromUs)} – ${wording.date(data.toUs)}
+      ${messages.date(data.fromUs)} – ${messages.date(data.toUs)}
       <span>· ${data.timezone} · a reading each ${data.intervalMinutes} min</span>
     </p>
-    ${glance(data, wording)}
   </header>`;
 }
 

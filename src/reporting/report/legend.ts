@@ -1,7 +1,7 @@
 import type { ReportData } from './data.ts';
 import { markup, type Markup } from './markup.ts';
 import { QUALITIES, QUALITY_NAMES } from './page/quality.ts';
-import type { Wording } from './wording.ts';
+import type { Messages } from './messages.ts';
 
 const BUTTONS = [
   { action: 'left', text: '←', label: 'Earlier' },
@@ -11,14 +11,20 @@ const BUTTONS = [
   { action: 'reset', text: 'Whole span', label: 'Show the whole span' },
 ] as const;
 
-/** Moves all charts at once; of use only to the script, which shows it. */
-export function toolbar(data: ReportData, { span }: Wording): Markup {
-  return markup`<div class="toolbar" role="group" aria-label="Time shown in all charts">
+/** Moves all charts at once, compares, and saves. Only the script can use it, and shows it. */
+export function toolbar(data: ReportData, { span }: Messages): Markup {
+  return markup`<div class="toolbar" id="toolbar" role="group" aria-label="Time shown in all charts">
+    <a href="#" class="back">← All valves</a>
     <p role="status" id="shown">${span(data)}</p>
     <div>
       ${BUTTONS.map(({ action, text, label }) => markup`<button type="button" data-action="${action}" aria-label="${label}" title="${label}">${text}</button>`)}
     </div>
-  </div>`;
+  </div>
+  <p class="actions">
+    <select id="other" aria-label="Compare with"><option value="">Compare with…</option></select>
+    <button type="button" id="energy-csv">CSV of kWh</button>
+    <button type="button" id="readings-csv">CSV of readings</button>
+  </p>`;
 }
 
 /** How to read the charts, once for all of them. */
@@ -29,15 +35,18 @@ export function chartKeys(): Markup {
   return markup`<div class="chart-keys">
       <p class="hint">
         Energy comes from the valves’ counters. Point at a chart to read its values. Drag across it, or use the buttons,
-        to look closer; a double click shows the whole span again.
+        to zoom in; a double click shows the whole span again. Percentages beside kWh compare with the previous period.
+        Supply and return are named by temperature: above 30 °C the warmer pipe is the supply, below 22 °C the colder one.
       </p>
       <ul class="keys" aria-label="What bars and shading mean">
         ${bars}
         <li><span class="swatch gap"></span>no reading; in the bars, no kWh</li>
         <li><span class="swatch error"></span>the valve reported an error</li>
+        <li><span class="swatch event"></span>an event of a counter</li>
+        <li><span class="swatch without"></span>readings without flow or power</li>
       </ul>
     </div>
     <p class="no-script">
-      The charts need JavaScript, which is off here; the numbers behind them stand in the tables.
+      The charts need JavaScript, which is off here. The tables hold the numbers behind them.
     </p>`;
 }

@@ -1,6 +1,6 @@
 import type { ZoneOffsets } from './page/local-time.ts';
 
-/** What the page's script reads: seconds, and numbers packed tight, for a hundred valves go by mail. */
+/** What the page's script reads: seconds, and numbers packed tight, because reports are sent by mail. */
 export interface ReportPayload {
   fromS: number;
   toS: number;
@@ -10,10 +10,14 @@ export interface ReportPayload {
 
 /** One valve; times are seconds since the report's `fromS`. */
 export interface ValvePayload {
-  /** each as the difference to the one before */
+  /** each as the difference to the time before */
   times: readonly number[];
   gaps: readonly (readonly [fromS: number, toS: number])[];
   errors: readonly (readonly [fromS: number, toS: number, names: string])[];
+  /** readings without flow or power */
+  withoutValues: readonly (readonly [fromS: number, toS: number])[];
+  /** what keeps a counter from being read as it stands, with words for it */
+  events: readonly (readonly [fromS: number, toS: number, text: string, regime: number])[];
   /** in the order of the figures */
   charts: readonly (LinesPayload | BarsPayload)[];
 }
@@ -31,18 +35,19 @@ export interface LinePayload {
   /** a custom property of the style sheet */
   colour: string;
   decimals: number;
-  /** a value per time, times 10^decimals, each as the difference to the last one that is not null */
+  /** one value per time, times 10^decimals, each as the difference to the last value that is not null */
   values: readonly (number | null)[];
 }
 
 export interface BarsPayload {
   kind: 'bars';
+  regime: number;
   /** edges of the buckets: the first, and how far the following are apart */
   startS: number;
   steps: readonly (readonly [stepS: number, times: number])[];
   wattHours: readonly (number | null)[];
-  /** a letter per bucket */
+  /** letters, each with the number of buckets in a row that have it: `m700e3m17` */
   qualities: string;
-  /** buckets that are not covered whole */
+  /** buckets with a coverage below 1 */
   covered: readonly (readonly [index: number, percent: number])[];
 }

@@ -1,117 +1,150 @@
-import type { Consumption } from '../../database/consumption.ts';
 import type { RecordedRun } from '../../database/runs.ts';
 import { count, printable } from '../../domain/text.ts';
-import { US_PER_MINUTE, type Span } from '../../domain/time.ts';
+import { epochSeconds, US_PER_MINUTE, US_PER_SECOND, type Span } from '../../domain/time.ts';
 import { age } from '../units.ts';
-import type { RegisterEnergy, ReportData, ValveReport } from './data.ts';
-import { kwhText } from './energy.ts';
-import type { Wording } from './wording.ts';
+import type { NamedSpan, RegimeEnergy, ReportData, ValveReport } from './data.ts';
+import { barsIn, kwhText } from './energy.ts';
+import { grouped } from './page/numbers.ts';
+import type { Messages } from './messages.ts';
 
-/** What is wrong, in words: of the fleet, and of each valve. */
+/** What is wrong with the polling, and with each valve, in words. */
 export interface Problems {
   fleet: readonly string[];
-  /** one per valve, in the report's order */
-  valves: readonly ValveProblems[];
+  /** one list per valve, in the report's order; the worst problem first */
+  valves: readonly (readonly ValveProblem[])[];
 }
 
-export interface ValveProblems {
-  /** as things stand */
-  now: readonly string[];
-  /** what happened within the report's span */
-  past: readonly string[];
+export interface ValveProblem {
+  /** equal for all valves with the same problem */
+  title: string;
+  detail: string;
+  /** 0 is the worst */
+  rank: number;
 }
 
-/** As long may no run have begun: as `tasmart check` has it. */
+/** No run may be older, as in `tasmart check`. */
 const MAX_RUN_AGE_INTERVALS = 3;
 
-export function findProblems(data: ReportData, wording: Wording): Problems {
+/** The worst first: what makes a bill wrong now, what made one wrong, what is lost, what the valve complained of. */
+const RANKS = {
+  ...{ failing: 0, silent: 1, reset: 2, jump: 3, undecided: 4, error: 5 },
+  ...{ missing: 6, holes: 7, withoutValues: 8, pastError: 9 },
+} as const;
+
+export function findProblems(data: ReportData, messages: Messages): Problems {
   return {
-    fleet: [...data.unknown.map((text) => printable(text, 300)), ...runProblems(data, wording)],
-    valves: data.valves.map((valve) => ({
-      now: [...supplyProblems(valve, wording), ...currentErrors(valve, wording)],
-      past: [
-        ...holes(valve, data, wording),
-        ...pastErrors(valve, wording),
-        ...valve.energy.flatMap((register) => energyProblems(register, valve, wording)),
-      ],
-    })),
+    fleet: [...data.unknown.map((text) => printable(text, 300)), ...runProblems(data, messages)],
+    valves: data.valves.map((valve) =>
+      [
+        ...supplyProblems(valve, messages),
+        ...currentErrors(valve, messages),
+        ...holes(valve, data, messages),
+        ...pastErrors(valve, messages),
+        ...eventProblems(valve, messages),
+        ...valve.energy.flatMap((counter) => missingKwh(counter, valve, data)),
+        ...missingValues(valve, messages),
+      ].sort((a, b) => a.rank - b.rank),
+    ),
   };
 }
 
-/** A valve that left is watched no more: its section says so, and that is no problem. */
-function supplyProblems({ state, newestUs, ageUs }: ValveReport, { time }: Wording): string[] {
+/** A valve that left is no longer watched. Its section says so; that is not a problem. */
+function supplyProblems({ state, newestUs, ageUs }: ValveReport, { time }: Messages): ValveProblem[] {
   if (state !== 'silent' && state !== 'behind') return [];
-  if (newestUs === null)
-    return [state === 'silent' ? 'silent: it never sent a reading' : 'failing: no reading is stored'];
-  const since = `${time(newestUs)}${ageUs === null ? '' : ` (${age(ageUs)})`}`;
+  const since =
+    newestUs === null
+      ? 'no reading is stored'
+      : `no reading since ${time(newestUs)}${ageUs === null ? '' : ` (${age(ageUs)})`}`;
   return [
     state === 'silent'
-      ? `silent: no reading since ${since}`
-      : `failing: no reading since ${since}; HyCloud was not asked since, or not with success`,
+      ? { title: 'silent: HyCloud has no newer reading', detail: since, rank: RANKS.silent }
+      : { title: 'failing: HyCloud was not asked, or not with success', detail: since, rank: RANKS.failing },
   ];
 }
 
-function currentErrors({ errorStatus, errors, newestUs, state }: ValveReport, { time }: Wording): string[] {
+function currentErrors({ errorStatus, errors, newestUs, state }: ValveReport, { time }: Messages): ValveProblem[] {
   if (errorStatus === null || errorStatus.length === 0 || state === 'left') return [];
   const running = errors.findLast(({ toUs }) => newestUs !== null && toUs >= newestUs);
   const verb = state === 'silent' || state === 'behind' ? 'last reported' : 'reports';
-  return [`${verb} ${namesOf(errorStatus)}${running ? `, since ${time(running.fromUs)} at least` : ''}`];
+  const detail = running ? `since ${time(running.fromUs)} at least` : '';
+  return [{ title: `${verb} ${namesOf(errorStatus)}`, detail, rank: RANKS.error }];
 }
 
-function holes({ gaps, state }: ValveReport, { toUs }: ReportData, { span }: Wording): string[] {
-  // The end of a valve that fell silent is told as that.
+function holes({ gaps, state }: ValveReport, { toUs }: ReportData, { span }: Messages): ValveProblem[] {
+  // That a valve is silent is a problem of its own.
   const isOpen = (gap: Span): boolean => gap.toUs >= toUs && state !== 'ok' && state !== null;
   const own = gaps.filter((gap) => !isOpen(gap));
   const longest = longestOf(own);
   if (!longest) return [];
   const length = `${span(longest)} (${age(longest.toUs - longest.fromUs)})`;
-  if (own.length === 1) return [`a hole: no reading ${length}`];
-  return [`${own.length} holes, ${age(lengthOf(own))} in all; the longest ${length}`];
+  const detail = own.length === 1 ? length : `${own.length} gaps, ${age(lengthOf(own))} in all; the longest ${length}`;
+  return [{ title: 'gaps without a reading', detail, rank: RANKS.holes }];
 }
 
-function pastErrors({ errors, newestUs, errorStatus }: ValveReport, { span }: Wording): string[] {
+function missingValues({ withoutValues }: ValveReport, messages: Messages): ValveProblem[] {
+  return spanProblems(withoutValues, (names) => `readings without ${names}`, RANKS.withoutValues, messages);
+}
+
+function pastErrors({ errors, newestUs, errorStatus }: ValveReport, messages: Messages): ValveProblem[] {
   const isOver = ({ toUs }: Span): boolean => newestUs === null || toUs < newestUs || errorStatus?.length === 0;
-  const past = errors.filter(isOver);
-  return [...new Set(past.map(({ names }) => namesOf(names)))].flatMap((names) => {
-    const spans = past.filter((each) => namesOf(each.names) === names);
-    const last = spans.at(-1);
+  return spanProblems(errors.filter(isOver), (names) => `reported ${names}`, RANKS.pastError, messages);
+}
+
+/** One problem for all spans with the same names. */
+function spanProblems(
+  all: readonly NamedSpan[],
+  title: (names: string) => string,
+  rank: number,
+  { span }: Messages,
+): ValveProblem[] {
+  return [...new Set(all.map(({ names }) => namesOf(names)))].flatMap((names) => {
+    const own = all.filter((each) => namesOf(each.names) === names);
+    const last = own.at(-1);
     if (!last) return [];
-    const length = age(lengthOf(spans));
-    return [
-      spans.length === 1
-        ? `reported ${names} ${span(last)} (${length})`
-        : `reported ${names} ${spans.length} times, ${length} in all; last ${span(last)}`,
-    ];
+    const length = age(lengthOf(own));
+    const detail =
+      own.length === 1 ? `${span(last)} (${length})` : `${own.length} times, ${length} in all; last ${span(last)}`;
+    return [{ title: title(names), detail, rank }];
   });
 }
 
-function energyProblems({ regime, buckets }: RegisterEnergy, valve: ValveReport, { span }: Wording): string[] {
-  const of = (quality: Consumption['quality']): Consumption[] => buckets.filter((bucket) => bucket.quality === quality);
-  const when = (bucket: Consumption): string => span({ fromUs: bucket.startUs, toUs: bucket.endUs });
-  const told = (quality: Consumption['quality'], words: (first: Consumption) => string): string[] => {
-    const [first, ...others] = of(quality);
+/** Events that make kWh uncertain. A glitch costs nothing, and corrections are the operator's own. */
+const UNCERTAIN = {
+  reset: 'the counter fell: the kWh are a lower bound',
+  jump: 'the counter rose more than the valve can pass: the kWh are a lower bound',
+  undecided: 'the counter moved, and later readings must show why: the newest kWh are provisional',
+} as const;
+
+function eventProblems({ events }: ValveReport, { span }: Messages): ValveProblem[] {
+  return (Object.keys(UNCERTAIN) as (keyof typeof UNCERTAIN)[]).flatMap((kind) => {
+    const [first, ...others] = events.filter((event) => event.kind === kind);
     if (!first) return [];
-    const more = others.length === 0 ? '' : `, and ${count(others.length, 'bucket')} more like it`;
-    return [`register ${regime}: ${words(first)}${more}`];
-  };
-  const kwh = (bucket: Consumption): string => `${kwhText(Number(bucket.kwh ?? 0))} kWh`;
-  return [
-    ...told('reset', (first) => `the counter was reset, ${when(first)}: at least ${kwh(first)}, a lower bound`),
-    ...told('implausible', (first) => `a rise that no valve could make, ${when(first)}: ${kwh(first)}`),
-    ...missing(buckets, regime, valve),
-  ];
+    const { regime, startsUs, endsUs, fromKwh, toKwh, countedKwh } = first;
+    const detail = [
+      `regime ${regime}, ${span({ fromUs: startsUs, toUs: endsUs })}`,
+      ...(fromKwh === null || toKwh === null
+        ? []
+        : [`from ${grouped(String(fromKwh))} to ${grouped(String(toKwh))} kWh`]),
+      ...(countedKwh === null ? [] : [`${kwhText(countedKwh)} kWh counted`]),
+      ...(others.length === 0 ? [] : [`and ${others.length} more`]),
+    ].join(', ');
+    return [{ title: UNCERTAIN[kind], detail, rank: RANKS[kind] }];
+  });
 }
 
-/** Only where the valve was there: a register that never counted, or a valve to come, has nothing to miss. */
-function missing(buckets: readonly Consumption[], regime: number, { days, newestUs }: ValveReport): string[] {
+/** Only between the valve's first and newest reading. A counter that never counted has no kWh to miss. */
+function missingKwh(counter: RegimeEnergy, { days, newestUs }: ValveReport, { fromUs }: ReportData): ValveProblem[] {
+  const bars = barsIn(counter, fromUs);
   const firstUs = days.find(({ expected }) => expected > 0)?.startUs ?? Infinity;
-  const within = buckets.filter(({ startUs, endUs }) => startUs >= firstUs && endUs <= (newestUs ?? 0));
+  const firstS = epochSeconds(firstUs);
+  const within = bars.filter(({ startS, endS }) => startS >= firstS && endS <= epochSeconds(newestUs ?? 0));
   const lost = within.filter(({ quality }) => quality === 'missing');
   if (lost.length === 0 || lost.length === within.length) return [];
-  return [`register ${regime}: no kWh for ${age(lost.reduce((sum, each) => sum + each.endUs - each.startUs, 0))}`];
+  const length = age(lost.reduce((sum, each) => sum + each.endS - each.startS, 0) * US_PER_SECOND);
+  return [{ title: 'hours without kWh', detail: `regime ${counter.regime}: ${length}`, rank: RANKS.missing }];
 }
 
-function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportData, { time }: Wording): string[] {
+function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportData, { time }: Messages): string[] {
   if (!newestRun) return ['No poll has run yet'];
   const maxAgeUs = MAX_RUN_AGE_INTERVALS * intervalMinutes * US_PER_MINUTE;
   const isLate = newestRun.ageUs > maxAgeUs;
@@ -120,7 +153,7 @@ function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportData, { 
   return [...(isLate ? [late] : []), ...(isSound ? [] : [runText(newestRun, lastSuccess, time)])];
 }
 
-function runText(run: RecordedRun, lastSuccess: RecordedRun | null, time: Wording['time']): string {
+function runText(run: RecordedRun, lastSuccess: RecordedRun | null, time: Messages['time']): string {
   const { outcome, error, failed, valves, startedUs, ageUs } = run;
   const how = outcome === 'partial' ? `failed for ${failed} of ${count(valves, 'valve')}` : RUN_ENDS[outcome];
   const reason = error === null ? '' : `: ${printable(error, 300)}`;

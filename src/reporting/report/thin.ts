@@ -4,12 +4,12 @@ import type { Micros } from '../../domain/time.ts';
 const MAX_SLOTS = 600;
 
 /**
- * Which readings a chart needs, by index: of each time slot the least and greatest of every series, and the very first
- * and last. The series share their times, so a reading is kept for all of them or for none; the slots become fewer until
- * no more than `maxReadings` remain. A chart that has no more anyway keeps them all.
+ * The indexes of the readings that a chart needs: of each time slot, the least, the greatest and the first missing value
+ * of every series, and the very first and last reading. The series share their times, so a reading is kept for all of
+ * them. The slots become fewer until at most `maxReadings` remain.
  *
  * @param timesUs ascending
- * @param series a value per time; null: there is none
+ * @param series one value per time; null: the value is missing
  */
 export function thin(
   timesUs: readonly Micros[],
@@ -17,9 +17,10 @@ export function thin(
   maxReadings: number,
 ): number[] {
   if (timesUs.length <= maxReadings) return timesUs.map((_, index) => index);
-  for (let slots = MAX_SLOTS; ; slots = Math.floor(slots * 0.75)) {
+  for (let slots = MAX_SLOTS; ;) {
     const kept = extremes(timesUs, series, slots);
     if (kept.length <= maxReadings || slots <= 1) return kept;
+    slots = Math.max(1, Math.floor(Math.min(0.95, maxReadings / kept.length) * slots));
   }
 }
 
@@ -32,13 +33,19 @@ function extremes(
   const slotOf = (timeUs: Micros) => Math.floor(((timeUs - firstUs) / (lastUs - firstUs + 1)) * slots);
   const kept = new Set([0, timesUs.length - 1]);
   for (const values of series) {
+    if (values.every((value) => value === null)) continue;
     let [slot, least, greatest] = [-1, -1, -1];
+    let missingSlot = -1;
     const keep = () => {
       if (slot >= 0) kept.add(least).add(greatest);
     };
     timesUs.forEach((timeUs, index) => {
       const value = values[index] ?? null;
-      if (value === null) return;
+      if (value === null) {
+        if (slotOf(timeUs) !== missingSlot) kept.add(index);
+        missingSlot = slotOf(timeUs);
+        return;
+      }
       if (slotOf(timeUs) !== slot) {
         keep();
         [slot, least, greatest] = [slotOf(timeUs), index, index];

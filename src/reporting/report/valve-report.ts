@@ -1,11 +1,12 @@
-import type { Consumption, MeteredValve } from '../../database/consumption.ts';
-import type { Charted, ReportReading, ValveFacts } from '../../database/report.ts';
+import type { MeteredValve } from '../../database/consumption.ts';
+import type { Charted, CounterEvent, ReportReading, ValveFacts } from '../../database/report.ts';
 import { US_PER_MINUTE, type Micros } from '../../domain/time.ts';
-import { valveLabel } from '../../domain/valve.ts';
 import { sumDecimals } from '../decimal.ts';
 import { completeness } from './completeness.ts';
-import type { RegisterEnergy, Series, ValveReport } from './data.ts';
-import { errors, gaps } from './gaps.ts';
+import type { RegimeEnergy, Series, ValveReport } from './data.ts';
+import { barsPayload, type Bucket } from './embedded.ts';
+import { gaps, namedSpans } from './gaps.ts';
+import { deltaT } from './delta-t.ts';
 import { thin } from './thin.ts';
 
 export interface ReportSpan {
@@ -20,11 +21,14 @@ export interface ReportSpan {
 /** What is stored of one valve. */
 export interface ValveRecord {
   valve: MeteredValve;
+  label: string;
   facts: ValveFacts;
   state: ValveReport['state'];
   /** in order of time, with the neighbours of the span */
   readings: readonly ReportReading[];
-  buckets: readonly Consumption[];
+  buckets: readonly Bucket[];
+  previousBuckets: readonly Bucket[];
+  events: readonly CounterEvent[];
 }
 
 /** Flow and power first. HyCloud's units are whole parts of these, so the quotient prints as what was measured. */
@@ -41,40 +45,61 @@ const UNITS: Record<Charted, { unit: string; parts: number }> = {
 
 const CHARTED = Object.keys(UNITS) as readonly Charted[];
 
-/** As JSON. A hundred valves are to stay well below 10 MB, and a week of quarters is not to be thinned. */
-const CHART_BYTES = 48_000;
-const TIME_BYTES = 17;
-const VALUE_BYTES = 7;
+/** Of one valve's charts in the page, so that a thousand valves stay below 20 MB and a month of one is whole. */
+const CHART_BYTES = { most: 100_000, all: 8_000_000 };
+const TIME_BYTES = 5;
+const VALUE_BYTES = 5;
 
-export function valveReport({ valve, facts, state, readings, buckets }: ValveRecord, span: ReportSpan): ValveReport {
-  const { firstUs, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus, projectName, firmware } = facts;
+export function valveReport(record: ValveRecord, span: ReportSpan, valveCount: number): ValveReport {
+  const { valve, label, facts, state, readings, buckets, previousBuckets, events } = record;
+  const { firstUs, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus, projectName, account, firmware } = facts;
   const { id, shortSn, fullSn, backendRef } = valve;
   const intervalUs = span.intervalMinutes * US_PER_MINUTE;
   const stretch = { fromUs: span.fromUs, toUs: Math.min(span.toUs, span.nowUs), intervalUs };
   const timesUs = readings.map(({ timeUs }) => timeUs);
+  const own = readings.filter(({ timeUs }) => timeUs >= span.fromUs && timeUs <= span.toUs);
   return {
-    ...{ id, label: valveLabel(valve), shortSn, fullSn, projectName, firmware, backendRef },
+    ...{ id, label, shortSn, fullSn, projectName, account, firmware, backendRef },
     ...{ state, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus },
     days: completeness(timesUs, { ...span, firstUs, intervalUs }),
     gaps: gaps(timesUs, stretch),
-    errors: errors(readings, stretch),
-    ...charts(readings.filter(({ timeUs }) => timeUs >= span.fromUs && timeUs <= span.toUs)),
-    energy: [energy(1, buckets, counter1Kwh), energy(2, buckets, counter2Kwh)].filter((register) => register !== null),
+    errors: namedSpans(
+      readings.map(({ timeUs, errorStatus }) => ({ timeUs, names: errorStatus ?? [] })),
+      stretch,
+    ),
+    withoutValues: namedSpans(readings.map(missingValues), stretch),
+    ...charts(own, Math.min(CHART_BYTES.most, CHART_BYTES.all / valveCount)),
+    energy: [
+      energy(1, buckets, previousBuckets, counter1Kwh, span),
+      energy(2, buckets, previousBuckets, counter2Kwh, span),
+    ].filter((counter) => counter !== null),
+    events,
+    deltaT: deltaT(own, intervalUs),
+  };
+}
+
+/** Flow and power are always asked for. A valve that does not send them has a fault. */
+function missingValues({ timeUs, values }: ReportReading): { timeUs: Micros; names: string[] } {
+  return {
+    timeUs,
+    names: [...(values.measured_flow === null ? ['flow'] : []), ...(values.measured_power === null ? ['power'] : [])],
   };
 }
 
 /** Flow and power, and whatever else the valve sent. */
-function charts(readings: readonly ReportReading[]): Pick<ValveReport, 'timesUs' | 'series'> {
+function charts(readings: readonly ReportReading[], maxBytes: number): Pick<ValveReport, 'timesUs' | 'series'> {
   const stored: Series[] = CHARTED.map((property) => {
     const { unit, parts } = UNITS[property];
     const scaled = (value: number | null) => (value === null ? null : value / parts);
     return { property, unit, values: readings.map(({ values }) => scaled(values[property])) };
   });
-  const series = stored.filter(({ values }, index) => index < 2 || values.some((value) => value !== null));
+  const series = [...stored, temperatureDifference(readings)].filter(
+    ({ values }, index) => index < 2 || values.some((value) => value !== null),
+  );
   const kept = thin(
     readings.map(({ timeUs }) => timeUs),
     series.map(({ values }) => values),
-    Math.floor(CHART_BYTES / (TIME_BYTES + VALUE_BYTES * series.length)),
+    Math.floor(maxBytes / (TIME_BYTES + VALUE_BYTES * series.length)),
   );
   const pick = <T>(all: readonly T[]) => kept.flatMap((index) => all.slice(index, index + 1));
   return {
@@ -83,10 +108,32 @@ function charts(readings: readonly ReportReading[]): Pick<ValveReport, 'timesUs'
   };
 }
 
+/** Without a sign: readings do not say which sensor is in the supply pipe. */
+function temperatureDifference(readings: readonly ReportReading[]): Series {
+  const { parts } = UNITS.local_temp;
+  const values = readings.map(({ values: { local_temp: local, remote_temp: remote } }) =>
+    local === null || remote === null ? null : Math.abs(local - remote) / parts,
+  );
+  return { property: 'delta_t', unit: 'K', values };
+}
+
 /** null: the valve has no such counter. */
-function energy(regime: 1 | 2, all: readonly Consumption[], counterKwh: number | null): RegisterEnergy | null {
+function energy(
+  regime: 1 | 2,
+  all: readonly Bucket[],
+  allPrevious: readonly Bucket[],
+  counterKwh: number | null,
+  { fromUs }: ReportSpan,
+): RegimeEnergy | null {
   const buckets = all.filter((bucket) => bucket.regime === regime);
-  const totalKwh = sumDecimals(buckets.map(({ kwh }) => kwh));
-  if (totalKwh === null && counterKwh === null) return null;
-  return { regime, totalKwh, buckets };
+  const before = allPrevious.filter((bucket) => bucket.regime === regime).map(({ kwh }) => kwh);
+  const previous = before.includes(null) ? null : sumDecimals(before);
+  const total = sumDecimals(buckets.map(({ kwh }) => kwh));
+  if (total === null && counterKwh === null) return null;
+  return {
+    regime,
+    totalKwh: total,
+    previousKwh: previous,
+    bars: barsPayload(buckets, fromUs),
+  };
 }

@@ -1,37 +1,40 @@
-import { localTime } from '../units.ts';
-import { chartsOf, groupsOf } from './charts.ts';
-import type { ReportData, ValveReport } from './data.ts';
+/** One valve: what is known of it, its problems, its charts and the numbers behind them. */
+import { chartsOf } from './charts.ts';
+import type { DeltaT, RegimeEnergy, ReportData, ValveReport } from './data.ts';
+import { LOW_DELTA_T_K } from './delta-t.ts';
 import { embeddedJson, valvePayload } from './embedded.ts';
-import { isWorthShowing, totalText } from './energy.ts';
+import { changePercent, isWorthShowing, percentText, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
-import type { ValveProblems } from './problems.ts';
+import { completeness, name, sectionId, sentence, stateText, sumOf, type Messages } from './messages.ts';
+import { grouped } from './page/numbers.ts';
+import { capitalised } from './problem-list.ts';
+import type { ValveProblem } from './problems.ts';
+import { strip } from './strip.ts';
 import { tables } from './tables.ts';
-import { completeness, grouped, name, sectionId, sentence, stateText, sumOf, type Wording } from './wording.ts';
 
-/** One valve: what is known of it, what is wrong with it, its charts and the numbers behind them. */
 export function valveSection(
   valve: ValveReport,
   index: number,
-  problems: ValveProblems,
+  problems: readonly ValveProblem[],
   data: ReportData,
-  wording: Wording,
+  messages: Messages,
 ): Markup {
   const id = sectionId(index);
   const charts = chartsOf(valve, data);
-  const texts = [...problems.now, ...problems.past];
+  const texts = problems.map(({ title, detail }) => (detail === '' ? title : `${title} · ${detail}`));
   return markup`<section class="valve" id="${id}" aria-labelledby="${id}-name">
-      <h3 id="${id}-name">
+      <h2 id="${id}-name" tabindex="-1">
         ${name(valve.label)} <span class="badge ${stateText(valve.state)}">${stateText(valve.state)}</span>
-      </h3>
-      ${facts(valve, data)}
+      </h2>
+      ${facts(valve, messages)}
       ${
         texts.length > 0 &&
         markup`<ul class="problems">
           ${texts.map((text) => markup`<li>${sentence(capitalised(text))}</li>`)}
         </ul>`
       }
-      ${charts.length > 0 && markup`<div class="charts ${columns(valve)}" data-valve="${id}-data">${charts.map(({ figure }) => figure)}</div>`}
-      ${tables(valve, data, wording)}
+      ${charts.length > 0 && markup`<div class="charts" data-valve="${id}-data">${charts.map(({ figure }) => figure)}</div>`}
+      ${tables(valve, data, messages)}
     </section>
     ${
       charts.length > 0 &&
@@ -46,34 +49,33 @@ export function valveSection(
     }`;
 }
 
-/** So that no row is left with a hole in it. */
-function columns({ series }: ValveReport): string {
-  const amount = groupsOf(series).length;
-  return amount === 1 ? 'one' : amount === 2 || amount === 4 ? 'two' : 'three';
-}
-
-function facts(valve: ValveReport, { timezone }: ReportData): Markup {
+function facts(valve: ValveReport, { time }: Messages): Markup {
   const { present, expected } = sumOf(valve.days);
   const percent = completeness(valve.days, 1);
+  const text = (value: string | null): Markup | null => (value === null ? null : name(value));
   const known: [string, string | Markup | null][] = [
-    ['Newest reading', valve.newestUs === null ? 'none' : localTime(valve.newestUs, timezone).slice(0, 16)],
-    ['Complete', percent === null ? null : `${percent} %, ${grouped(String(present))} of ${grouped(String(expected))}`],
-    ...valve.energy.map((register): [string, string] => [
-      `Energy, register ${register.regime}`,
-      register.regime === 1 || isWorthShowing(register) ? `${totalText(register)} kWh` : 'nothing',
-    ]),
+    ...valve.energy.map((counter): [string, string] => [`Energy, regime ${counter.regime}`, energyText(counter)]),
     ['Counters', counters(valve)],
-    ['Serial', valve.shortSn === null ? null : name(valve.shortSn)],
-    ['Full serial', valve.fullSn === null ? null : name(valve.fullSn)],
-    ['Project', valve.projectName === null ? null : name(valve.projectName)],
-    ['Linked to register', valve.backendRef === null ? null : name(valve.backendRef)],
-    ['Firmware', valve.firmware === null ? null : name(valve.firmware)],
+    ['ΔT while water flows', valve.deltaT && deltaTText(valve.deltaT)],
+    ['Newest reading', valve.newestUs === null ? 'none' : time(valve.newestUs)],
+    [
+      'Complete',
+      percent === null
+        ? null
+        : markup`${percent} %, ${grouped(String(present))} of ${grouped(String(expected))} ${strip(valve.days)}`,
+    ],
+    ['Serial', text(valve.shortSn)],
+    ['Full serial', text(valve.fullSn)],
+    ['Account', text(valve.account)],
+    ['Project', text(valve.projectName)],
+    ['Linked to register', text(valve.backendRef)],
+    ['Firmware', text(valve.firmware)],
     ['Id', name(valve.id)],
   ];
-  const shown = known.filter(([, value]) => value !== null);
   return markup`<dl class="facts">
-    ${shown.map(
+    ${known.map(
       ([label, value]) =>
+        value !== null &&
         markup`<div>
           <dt>${label}</dt>
           <dd>${value}</dd>
@@ -82,11 +84,19 @@ function facts(valve: ValveReport, { timezone }: ReportData): Markup {
   </dl>`;
 }
 
+function energyText(counter: RegimeEnergy): string {
+  if (counter.regime === 2 && !isWorthShowing(counter)) return 'nothing';
+  const change = changePercent(counter);
+  return `${totalText(counter)} kWh${change === null ? '' : `, ${percentText(change)}`}`;
+}
+
+/** `mean 17.6 K, below 5 K for 3 of 168 h` */
+function deltaTText({ meanK, hours, lowHours }: DeltaT): string {
+  const low = lowHours > 0 && lowHours < 10 ? lowHours.toFixed(1) : lowHours.toFixed(0);
+  return `mean ${meanK.toFixed(1)} K, below ${LOW_DELTA_T_K} K for ${grouped(low)} of ${grouped(hours.toFixed(0))} h`;
+}
+
 function counters({ counter1Kwh, counter2Kwh }: ValveReport): string | null {
   const shown = [counter1Kwh, counter2Kwh].map((kwh) => (kwh === null ? '–' : grouped(String(kwh))));
   return counter1Kwh === null && counter2Kwh === null ? null : `${shown.join(' / ')} kWh`;
-}
-
-function capitalised(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -11,12 +11,13 @@ export interface KnownFault {
   exit: 69 | 77 | 78;
   /** it may pass by itself: tried again */
   isTransient: boolean;
-  /** how long to wait for it to show */
+  /** it shows when the program has waited this long */
   timeoutSeconds?: number;
 }
 
 const SERVER = { remedy: /the next run will catch up/, exit: 69, isTransient: true } as const;
 const SLOW = { remedy: /request_timeout_seconds/, exit: 69, isTransient: true } as const;
+const UNANSWERED = { ...SLOW, says: /no whole answer within [\d.]+ s/, timeoutSeconds: 0.3 } as const;
 const NETWORK = { remedy: /check the network/, exit: 69, isTransient: true } as const;
 const SHAPE = {
   says: /not the shape that the API promises/,
@@ -31,7 +32,6 @@ const LARGE = {
   remedy: /far larger than the API allows|request_timeout_seconds/,
   exit: 69,
   isTransient: false,
-  timeoutSeconds: 20,
 } as const;
 
 /** What an answer, or none, can be like at any endpoint. A 401, a 429 and TLS are told of elsewhere. */
@@ -78,8 +78,8 @@ export const ANSWERS: readonly KnownFault[] = [
     says: /the answer was cut off|no answer \(ECONNRESET\)/,
     ...NETWORK,
   },
-  { name: 'no headers, ever', fault: { kind: 'silence' }, says: /no whole answer within [\d.]+ s/, ...SLOW },
-  { name: 'a dripping body', fault: { kind: 'drip', everyMs: 20 }, says: /no whole answer within [\d.]+ s/, ...SLOW },
+  { name: 'no headers, ever', fault: { kind: 'silence' }, ...UNANSWERED },
+  { name: 'a dripping body', fault: { kind: 'drip', everyMs: 20 }, ...UNANSWERED },
   { name: 'an endless body', fault: { kind: 'endless' }, ...LARGE },
   { name: 'a gzip bomb', fault: { kind: 'gzipBomb' }, ...LARGE },
   {

@@ -56,7 +56,7 @@ export interface Site {
   runTimes: Micros[];
   /** `tasmart poll`, unless `args` says otherwise */
   run: (options?: RunOptions) => Promise<Run>;
-  /** a run at a time of HyCloud's clock, without faults and with room for retries */
+  /** a run at a time of HyCloud's clock, without faults */
   healthyRun: (atUs?: Micros) => Promise<Run>;
   rows: () => Promise<Row[]>;
   /** `HH:MM:SS` by valve; null: nothing is synced */
@@ -112,7 +112,7 @@ export async function openSite({ config = {}, syncedUs = SYNCED, ...options }: S
     healthyRun: (atUs = HEALTHY_RUN) => {
       hycloud.faults.clear();
       hycloud.clock.set(atUs);
-      return run({ config: { request_timeout_seconds: 20 } });
+      return run();
     },
     rows: () => storedRows(client),
     syncedUntil: async ({ id }) => {
@@ -130,7 +130,7 @@ export async function openSite({ config = {}, syncedUs = SYNCED, ...options }: S
   };
 }
 
-const QUICK = { requests_per_second: 1000, request_timeout_seconds: 1, run_deadline_seconds: 60 };
+const QUICK = { requests_per_second: 1000, request_timeout_seconds: 20, run_deadline_seconds: 60 };
 
 /** The waits between attempts are drawn by chance, from 0 on: so they are all 0. */
 const WITHOUT_BACKOFF = 'Math.random = () => 0;';

@@ -1,5 +1,6 @@
 import { DateTime } from 'luxon';
-import type { Consumption } from '../../../src/database/consumption.ts';
+import type { CounterEvent } from '../../../src/database/report.ts';
+
 import type { RecordedRun } from '../../../src/database/runs.ts';
 import {
   US_PER_DAY,
@@ -9,6 +10,7 @@ import {
   type Micros,
   type Span,
 } from '../../../src/domain/time.ts';
+import { barsPayload, type Bucket } from '../../../src/reporting/report/embedded.ts';
 import type { ReportData, Series, ValveReport } from '../../../src/reporting/report/data.ts';
 
 export const TIMEZONE = 'Europe/Rome';
@@ -37,8 +39,8 @@ export interface ValvePlan extends Partial<ValveReport> {
   holes?: readonly Span[];
   /** the last moment of a valve that fell silent */
   untilUs?: Micros;
-  /** of single hours of register 1, by when they begin */
-  qualities?: ReadonlyMap<Micros, Consumption['quality']>;
+  /** of single hours of regime 1, by when they begin */
+  qualities?: ReadonlyMap<Micros, Bucket['quality']>;
   peakKw?: number;
   coolingKw?: number;
   /** how far the kept readings are apart */
@@ -81,14 +83,19 @@ export function valveOf(
     unit,
     values: timesUs.map((timeUs) => Number(of(timeUs).toFixed(places))),
   });
-  const buckets = (regime: 1 | 2, kw: number): Consumption[] =>
+  const buckets = (regime: 1 | 2, kw: number): Bucket[] =>
     hoursOf(fromUs, toUs).map(({ startUs, endUs }) =>
       bucketOf(regime, startUs, endUs, kw, { index, gaps, untilUs, qualities, isThere }),
     );
   const energy = ([1, 2] as const).map((regime) => {
     const own = buckets(regime, regime === 1 ? peakKw : coolingKw);
     const total = own.reduce((sum, { kwh }) => sum + Math.round(Number(kwh ?? 0) * 1000), 0) / 1000;
-    return { regime, totalKwh: Number(total.toFixed(3)), buckets: own };
+    return {
+      regime,
+      totalKwh: Number(total.toFixed(3)),
+      previousKwh: Number((total * 0.8).toFixed(3)),
+      bars: barsPayload(own, fromUs),
+    };
   });
   const newestUs = timesUs.at(-1) ?? null;
   return {
@@ -97,6 +104,7 @@ export function valveOf(
     shortSn: `dc8a9c${String(index).padStart(2, '0')}`,
     fullSn: `3a0025000f51373039dc8a${String(index).padStart(2, '0')}`,
     projectName: 'Ex Opificio',
+    account: null,
     firmware: '1.9.2',
     backendRef: null,
     state: 'ok',
@@ -116,6 +124,7 @@ export function valveOf(
         ? [
             series('local_temp', '°C', 1, (timeUs) => 28 + 12 * load(timeUs)),
             series('remote_temp', '°C', 1, (timeUs) => 38 + 26 * load(timeUs)),
+            series('delta_t', 'K', 1, (timeUs) => 10 + 14 * load(timeUs)),
           ]
         : []),
       ...(stored === 'all'
@@ -128,8 +137,18 @@ export function valveOf(
         : []),
     ],
     energy,
+    withoutValues: [],
+    events: [...(qualities ?? [])].flatMap(([startsUs, quality]) => eventOf(startsUs, quality)),
+    deltaT: stored === 'nothing' ? null : { meanK: 17.6, hours: 168, lowHours: 3.25, supply: 'remote' },
     ...more,
   };
+}
+
+/** A counter that began anew, or jumped, within a quarter of an hour. */
+function eventOf(startsUs: Micros, kind: Bucket['quality']): CounterEvent[] {
+  if (kind !== 'reset' && kind !== 'jump') return [];
+  const toKwh = kind === 'reset' ? 12 : 199_000;
+  return [{ regime: 1, kind, startsUs, endsUs: startsUs + INTERVAL_US, fromKwh: 163_000, toKwh, countedKwh: 2.31 }];
 }
 
 function loadAt(timeUs: Micros, index: number): number {
@@ -143,11 +162,11 @@ interface BucketWorld {
   index: number;
   gaps: readonly Span[];
   untilUs: Micros;
-  qualities: ReadonlyMap<Micros, Consumption['quality']> | undefined;
+  qualities: ReadonlyMap<Micros, Bucket['quality']> | undefined;
   isThere: (timeUs: Micros) => boolean;
 }
 
-function bucketOf(regime: 1 | 2, startUs: Micros, endUs: Micros, kw: number, world: BucketWorld): Consumption {
+function bucketOf(regime: 1 | 2, startUs: Micros, endUs: Micros, kw: number, world: BucketWorld): Bucket {
   const { gaps, untilUs, qualities, index } = world;
   const isOpen = endUs > untilUs;
   const inGap = gaps.some((gap) => gap.fromUs < endUs && startUs < gap.toUs);
@@ -198,6 +217,7 @@ export function reportOf(valves: readonly ValveReport[], more: Partial<ReportDat
     generatedUs: TO_US,
     fromUs: FROM_US,
     toUs: TO_US,
+    previous: { fromUs: FROM_US - 8 * US_PER_DAY, toUs: TO_US - 8 * US_PER_DAY },
     timezone: TIMEZONE,
     intervalMinutes: 15,
     version: '0.1.0',
@@ -239,7 +259,7 @@ export function sevenValves(more: Partial<ReportData> = {}): ReportData {
         coolingKw: 4,
         qualities: new Map([
           [local('2026-11-19T13:00'), 'reset'],
-          [local('2026-11-21T09:00'), 'implausible'],
+          [local('2026-11-21T09:00'), 'jump'],
         ]),
       }),
       valveOf(4, {

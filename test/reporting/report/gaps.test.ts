@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { US_PER_MINUTE, type Micros } from '../../../src/domain/time.ts';
-import { errors, gaps } from '../../../src/reporting/report/gaps.ts';
+import { gaps, namedSpans } from '../../../src/reporting/report/gaps.ts';
 import { us } from '../builder.ts';
 
 const at = (time: string): Micros => us(`2026-01-10T${time}Z`);
@@ -34,11 +34,11 @@ describe('gaps', () => {
 });
 
 describe('errors', () => {
-  const ok = null;
-  const quarter = (hour: number, names: (readonly string[] | null)[]): [string, readonly string[] | null][] =>
+  const ok: readonly string[] = [];
+  const quarter = (hour: number, names: (readonly string[])[]): [string, readonly string[]][] =>
     names.map((own, n) => [`${hour}:${String(n * 15).padStart(2, '0')}:00`, own]);
 
-  test.each<[string, [string, readonly string[] | null][], string[]]>([
+  test.each<[string, [string, readonly string[]][], string[]]>([
     ['none', quarter(10, [ok, [], ok, []]), []],
     ['one reading’s lasts until the next', quarter(10, [ok, ['A'], ok, ok]), ['10:15:00–10:30:00 A']],
     ['equal ones are one period', quarter(10, [['A'], ['A'], ['A'], []]), ['10:00:00–10:45:00 A']],
@@ -95,8 +95,8 @@ describe('errors', () => {
       [],
     ],
   ])('%s', (_, readings, expected) => {
-    const found = errors(
-      readings.map(([time, errorStatus]) => ({ timeUs: at(time), errorStatus })),
+    const found = namedSpans(
+      readings.map(([time, names]) => ({ timeUs: at(time), names })),
       STRETCH,
     );
     expect(found.map(({ fromUs, toUs, names }) => `${clock(fromUs)}–${clock(toUs)} ${names.join('+')}`)).toEqual(

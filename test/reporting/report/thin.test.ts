@@ -38,9 +38,9 @@ describe('more readings than may be kept', () => {
     expect(thin(seconds(1000), [flat], 4)).toEqual([0, 334, 667, 999]);
   });
 
-  test('nulls are neither least nor greatest', () => {
+  test('nulls are neither least nor greatest; the first of each slot is kept', () => {
     const values = seconds(1000).map((_, index) => (index === 300 ? -4 : index === 301 ? 4 : null));
-    expect(thin(seconds(1000), [values], 5)).toEqual([0, 300, 301, 999]);
+    expect(thin(seconds(1000), [values], 5)).toEqual([0, 300, 301, 500, 999]);
   });
 
   test('a series without any value asks for none', () => {

@@ -1,24 +1,23 @@
 import uPlot from 'uplot';
-import type { BarsPayload, LinesPayload } from '../payload.ts';
+import type { LinesPayload } from '../payload.ts';
 import { timeAxis } from './axis.ts';
-import { barsOf, valuesOf, type Bar, type timesOf } from './decode.ts';
-import type { ZoneOffsets } from './local-time.ts';
+import { daysOf, valuesOf, type Bar, type timesOf } from './decode.ts';
+import { DAY_S, type ZoneOffsets } from './local-time.ts';
+import { grouped } from './numbers.ts';
 import { palette } from './palette.ts';
-import { shading, type TimeSpan } from './shading.ts';
+import { shading, type Marks, type TimeSpan } from './shading.ts';
 import type { View } from './view.ts';
 
 export const SYNC_KEY = 'time';
 
-export interface Surroundings {
+export interface Surroundings extends Marks {
   view: View;
   offsets: ZoneOffsets;
-  gaps: readonly TimeSpan[];
-  errors: readonly TimeSpan[];
-  /** the cursor moved, here or in another chart; null: it left */
+  /** the cursor moved, in this chart or in another; null: it left */
   onCursor: (u: uPlot, timeS: number | null) => void;
 }
 
-// uPlot declares an enum for it, but has none at run time.
+// uPlot declares this enum for types, but does not export it at run time.
 // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment
 const COLOUR = 3 as uPlot.Series.BarsPathBuilderFacetUnit;
 
@@ -40,11 +39,21 @@ export function drawLines(
   return draw(plot, [times.times, ...valuesOf(payload, times)], series, range, around);
 }
 
-export function drawBars(plot: HTMLElement, payload: BarsPayload, fromS: number, around: Surroundings): uPlot {
-  const bars = barsOf(payload, fromS);
+/** In longer spans, hours are added up to days. */
+const MAX_HOURLY_S = 8.5 * DAY_S;
+
+/** What the bars are in the span that is shown: hours, or days of the report's zone. */
+export function barsShown(hours: readonly Bar[], view: View, offsets: ZoneOffsets): readonly Bar[] {
+  const { fromS, toS } = view.span();
+  return toS - fromS > MAX_HOURLY_S ? daysOf(hours, offsets) : hours;
+}
+
+export function drawBars(plot: HTMLElement, hours: readonly Bar[], around: Surroundings): uPlot {
+  const { view, offsets } = around;
+  let bars = barsShown(hours, view, offsets);
   const looks = (pick: 'fill' | 'stroke'): uPlot.Series.BarsPathBuilderFacet => ({
     unit: COLOUR,
-    // Patterns stand where uPlot expects colours: it only hands them on to the canvas.
+    // uPlot expects colours here, but hands them on to the canvas, which accepts patterns.
     values: () => bars.map(({ quality }) => palette().bar[quality][pick] as string),
   });
   const paths = uPlot.paths.bars?.({
@@ -53,13 +62,21 @@ export function drawBars(plot: HTMLElement, payload: BarsPayload, fromS: number,
     gap: 1,
     disp: { fill: looks('fill'), stroke: looks('stroke') },
   });
-  // Each bar brings its own fill and outline; without these two, uPlot would draw neither.
+  // Each bar has its own fill and outline. Without these two, uPlot would draw neither.
   const series: uPlot.Series[] = [
     { ...(paths && { paths }), width: 1, fill: '#000', stroke: '#000', points: { show: false } },
   ];
-  const data: uPlot.AlignedData = [bars.map(({ startS }) => startS), bars.map(({ kwh }) => kwh)];
+  const dataOf = (): uPlot.AlignedData => [bars.map(({ startS }) => startS), bars.map(({ kwh }) => kwh)];
   const range: uPlot.Range.Function = (_u, _least, most) => [0, most > 0 ? most * 1.08 : 1];
-  return draw(plot, data, series, range, around, missing(bars));
+  const areDays = (): boolean => bars.some(({ startS, endS }) => endS - startS > DAY_S / 2);
+  const u = draw(plot, dataOf(), series, range, around, missing(hours), areDays);
+  view.onChange(() => {
+    const now = barsShown(hours, view, offsets);
+    if (now.length === bars.length) return;
+    bars = now;
+    u.setData(dataOf(), false);
+  });
+  return u;
 }
 
 function missing(bars: readonly Bar[]): TimeSpan[] {
@@ -73,13 +90,14 @@ function linesRange(least: number | null, most: number | null, isFromZero: boole
   return [floor, high + padding];
 }
 
-function draw(
+export function draw(
   plot: HTMLElement,
   data: uPlot.AlignedData,
   series: uPlot.Series[],
   range: uPlot.Range.Function,
-  { view, offsets, gaps, errors, onCursor }: Surroundings,
+  { view, offsets, onCursor, ...marks }: Surroundings,
   missing: readonly TimeSpan[] | null = null,
+  areDays = (): boolean => false,
 ): uPlot {
   const ink = (property: string) => () => palette().colour(property);
   const lines = { font: FONT, stroke: ink('--muted'), ticks: { show: false } };
@@ -87,7 +105,7 @@ function draw(
     {
       width: Math.max(plot.clientWidth, 200),
       height: HEIGHT_PX,
-      // On the right, half of the last label.
+      // The last label needs half of its width on the right.
       padding: [8, 20, 0, 0],
       legend: { show: false },
       series: [{}, ...series],
@@ -96,15 +114,15 @@ function draw(
         y: { range },
       },
       axes: [
-        { ...lines, ...timeAxis(offsets), size: 40, gap: 7, grid: { stroke: ink('--grid'), width: 1 } },
-        { ...lines, size: 46, gap: 4, space: 28, grid: { stroke: ink('--grid'), width: 1 } },
+        { ...lines, ...timeAxis(offsets, areDays), size: 40, gap: 7, grid: { stroke: ink('--grid'), width: 1 } },
+        { ...lines, values: tickTexts, size: 54, gap: 4, space: 28, grid: { stroke: ink('--grid'), width: 1 } },
       ],
       cursor: {
         y: false,
         drag: { x: true, y: false, setScale: false, dist: 4 },
-        // The reading that is read; of a bar, which is read all over, there is none.
+        // Marks the reading of a line. A bar needs no mark.
         points: { show: missing === null, size: 7 },
-        // Other charts follow the pointer; what is done with it is done once, here, for all of them.
+        // Other charts follow the pointer. Clicks are handled by the chart that is clicked.
         sync: { key: SYNC_KEY, scales: ['x', null], filters: { pub: (type) => type === 'mousemove', sub: () => true } },
         bind: {
           dblclick: () => () => {
@@ -114,7 +132,7 @@ function draw(
         },
       },
       hooks: {
-        drawClear: [shading(gaps, missing, errors)],
+        drawClear: [shading(marks, missing)],
         setCursor: [
           ({ cursor }) => {
             const left = cursor.left ?? -1;
@@ -140,6 +158,42 @@ function draw(
     plot,
   );
   return u;
+}
+
+/** In the notation of the texts, with no more places than the ticks need. */
+function tickTexts(_u: uPlot, ticks: number[], _axis: number, _space: number, step: number): string[] {
+  const places = Math.max(0, Math.min(4, Math.ceil(-Math.log10(step) - 1e-9)));
+  return ticks.map((tick) => grouped(tick.toFixed(places)));
+}
+
+/** A chart whose horizontal axis is not time: the zoom leaves it alone. */
+export function drawPlain(
+  plot: HTMLElement,
+  data: uPlot.AlignedData,
+  series: uPlot.Series[],
+  onIndex: (index: number | null) => void,
+): uPlot {
+  const ink = (property: string) => () => palette().colour(property);
+  const lines = { font: FONT, stroke: ink('--muted'), ticks: { show: false }, values: tickTexts };
+  const grid = { stroke: ink('--grid'), width: 1 };
+  return new uPlot(
+    {
+      width: Math.max(plot.clientWidth, 200),
+      height: HEIGHT_PX,
+      padding: [8, 20, 0, 0],
+      legend: { show: false },
+      series: [{}, ...series],
+      scales: { x: { time: false }, y: { range: (_u, _least, most) => [0, most > 0 ? most * 1.08 : 1] } },
+      axes: [
+        { ...lines, size: 28, gap: 5, grid },
+        { ...lines, size: 54, gap: 4, space: 28, grid },
+      ],
+      cursor: { y: false, drag: { x: false, y: false, setScale: false }, points: { show: true, size: 7 } },
+      hooks: { setCursor: [({ cursor }) => onIndex(cursor.idx ?? null)] },
+    },
+    data,
+    plot,
+  );
 }
 
 /** Shows the span that the view has now. */

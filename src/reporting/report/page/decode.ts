@@ -1,7 +1,8 @@
 import type { BarsPayload, LinesPayload, ValvePayload } from '../payload.ts';
+import { DAY_S, wallOf, type ZoneOffsets } from './local-time.ts';
 import { qualityOf, type Quality } from './quality.ts';
 
-/** Times of a valve in seconds since 1970, with a moment in the middle of each gap, where its lines are to break. */
+/** Times of a valve in seconds since 1970, with a moment in the middle of each gap, where its lines break. */
 export function timesOf({ times, gaps }: ValvePayload, fromS: number): { times: number[]; breaks: Set<number> } {
   const breaks = new Set(gaps.map(([startS, endS]) => fromS + (startS + endS) / 2));
   const all = [...undone(times).map((sinceS) => fromS + (sinceS ?? 0)), ...breaks];
@@ -22,12 +23,15 @@ export interface Bar {
   endS: number;
   kwh: number | null;
   quality: Quality;
-  /** how much of it is covered by readings */
+  /** coverage in percent */
   percent: number;
 }
 
 export function barsOf({ startS, steps, wattHours, qualities, covered }: BarsPayload, fromS: number): Bar[] {
   const percents = new Map(covered);
+  const letters = qualities.replace(/([a-z])(\d+)/g, (_run, letter: string, times: string) =>
+    letter.repeat(Number(times)),
+  );
   let edgeS = fromS + startS;
   return steps
     .flatMap(([stepS, times]) => new Array<number>(times).fill(stepS))
@@ -37,11 +41,39 @@ export function barsOf({ startS, steps, wattHours, qualities, covered }: BarsPay
         startS: edgeS,
         endS: (edgeS += stepS),
         kwh: wh === null ? null : wh / 1000,
-        quality: qualityOf(qualities.charAt(index)),
+        quality: qualityOf(letters.charAt(index)),
         percent: percents.get(index) ?? 100,
       };
       return bar;
     });
+}
+
+/** The worst first. */
+const WORST: readonly Quality[] = ['missing', 'provisional', 'reset', 'jump', 'estimated'];
+
+/** Hours added up to days of the report's time zone. A day without any known kWh is missing. */
+export function daysOf(hours: readonly Bar[], offsets: ZoneOffsets): Bar[] {
+  const days = new Map<number, Bar[]>();
+  for (const hour of hours) {
+    const day = Math.floor(wallOf(offsets, hour.startS) / DAY_S);
+    const own = days.get(day);
+    if (own) own.push(hour);
+    else days.set(day, [hour]);
+  }
+  return [...days.values()].map((own) => {
+    const known = own.filter(({ kwh }) => kwh !== null);
+    const lengthS = own.reduce((sum, { startS, endS }) => sum + endS - startS, 0);
+    const coveredS = own.reduce((sum, { startS, endS, percent }) => sum + (endS - startS) * percent, 0);
+    // A day with some kWh is provisional, not missing.
+    const worst = WORST.find((quality) => own.some((hour) => hour.quality === quality)) ?? 'measured';
+    return {
+      startS: own[0]?.startS ?? 0,
+      endS: own.at(-1)?.endS ?? 0,
+      kwh: known.length === 0 ? null : known.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0),
+      quality: worst === 'missing' && known.length > 0 ? 'provisional' : worst,
+      percent: Math.floor(coveredS / lengthS),
+    };
+  });
 }
 
 /** Sums the differences up again. */

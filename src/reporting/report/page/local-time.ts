@@ -1,6 +1,6 @@
 /**
- * The wall clock of the report's time zone, by a table of the zone's offsets: no browser is asked for time zones, and a
- * day of 23 or 25 hours is one. Free of Node and the DOM: the page and what writes the page count alike.
+ * The wall clock of the report's time zone, from a table of the zone's offsets, so that the page does not depend on the
+ * browser's time zones. Runs in Node and in the browser.
  *
  * Each entry holds from its first second on: [seconds since 1970, seconds that local time is ahead of UTC].
  */
@@ -11,12 +11,12 @@ export const DAY_S = 86_400;
 const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** What the wall clock shows, as the seconds since 1970 that it were if this were UTC. */
+/** The wall clock as seconds since 1970, as if it showed UTC. */
 export function wallOf(offsets: ZoneOffsets, timeS: number): number {
   return timeS + offsetAt(offsets, timeS);
 }
 
-/** When the wall clock first shows this; where it skips that, the time that the offset before would give. */
+/** When the wall clock first shows this. For an hour that it skips, the offset before the change is used. */
 export function timeOf(offsets: ZoneOffsets, wallS: number): number {
   for (const [, offsetS] of offsets) {
     if (offsetAt(offsets, wallS - offsetS) === offsetS) return wallS - offsetS;

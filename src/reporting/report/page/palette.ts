@@ -1,6 +1,6 @@
 import type { Quality } from './quality.ts';
 
-/** Colours are the style sheet's; so dark, light and print are told apart in one place. */
+/** Colours come from the style sheet, which knows dark, light and print. */
 export interface Palette {
   colour: (property: string) => string;
   /** what a bar of this quality is filled with, and its outline */
@@ -51,7 +51,7 @@ function readPalette(): Palette {
     fill: hatched(colour(property), colour('--ground'), draw, 5),
     stroke: colour(property),
   });
-  // Full colour with light lines: even a narrow one is seen among its neighbours.
+  // Full colour with light lines, so that a narrow bar is seen among its neighbours.
   const loud = (property: string, draw: Draw): { fill: string | CanvasPattern; stroke: string } => ({
     fill: hatched(colour('--ground'), colour(property), draw, 6),
     stroke: colour(property),
@@ -63,7 +63,7 @@ function readPalette(): Palette {
       estimated: bar('--energy', SLANTED),
       provisional: bar('--energy', LEVEL),
       reset: loud('--warn', UPRIGHT),
-      implausible: loud('--bad', CROSSED),
+      jump: loud('--bad', CROSSED),
       missing: { fill: colour('--gap'), stroke: colour('--gap') },
     },
     gap: hatched(colour('--gap-line'), colour('--gap'), SLANTED, 7),

@@ -1,10 +1,10 @@
-/** How much a bucket's kWh are to be trusted, with the letter that stands for it in the page's data. */
+/** How far a bucket's kWh can be trusted, with its letter in the page's data. */
 export const QUALITIES = {
   measured: { letter: 'm', mark: '', text: 'measured' },
-  estimated: { letter: 'e', mark: '~', text: 'estimated: part of it lies in a longer gap' },
-  provisional: { letter: 'p', mark: '…', text: 'provisional: it ends after the last reading' },
+  estimated: { letter: 'e', mark: '~', text: 'estimated: part of it lies in a longer gap, or a glitch was left out' },
+  provisional: { letter: 'p', mark: '…', text: 'provisional: it ends after the last decided reading' },
   reset: { letter: 'r', mark: '≥', text: 'a counter reset lies in it: at least that much' },
-  implausible: { letter: 'i', mark: '?', text: 'implausible: a rise that no valve could make' },
+  jump: { letter: 'j', mark: '≥', text: 'a counter jump lies in it: at least that much' },
   missing: { letter: 'x', mark: '', text: 'missing: no reading before or after it' },
 } as const;
 

@@ -2,53 +2,71 @@ import type uPlot from 'uplot';
 import type { LinesPayload, ValvePayload } from '../payload.ts';
 import type { Bar } from './decode.ts';
 import { spanText, timeText, type ZoneOffsets } from './local-time.ts';
-import { within, type TimeSpan } from './shading.ts';
+import { grouped } from './numbers.ts';
+import { within, type Marks, type TimeSpan } from './shading.ts';
 
-export type ErrorSpan = readonly [fromS: number, toS: number, names: string];
+/** A span with words for it. */
+type TextSpan = readonly [fromS: number, toS: number, text: string];
+type EventSpan = readonly [...TextSpan, regime: number];
 
-export interface ReadoutContext {
+export interface ReadoutContext extends Marks {
   offsets: ZoneOffsets;
-  gaps: readonly TimeSpan[];
-  errors: readonly ErrorSpan[];
+  errors: readonly TextSpan[];
+  events: readonly EventSpan[];
 }
 
-/** What the lines hold where the cursor is, with units: `Mon 16 Nov 13:45 · 1.2345 m³/h`. */
+/** CSS pixels */
+const NEAR_PX = 3;
+
+/** The values of the lines at the cursor: `Mon 16 Nov 13:45 · 1.2345 m³/h`. */
 export function linesReadout(
   { lines, unit }: LinesPayload,
   u: uPlot,
   cursorS: number,
-  { offsets, gaps, errors }: ReadoutContext,
+  { offsets, gaps, errors, events }: ReadoutContext,
 ): string {
   const gap = within(gaps, cursorS);
-  if (gap) return `no reading ${spanText(offsets, ...gap)}`;
+  if (gap) return `no reading ${spanText(offsets, gap[0], gap[1])}`;
   const index = u.valToIdx(cursorS);
   const timeS = u.data[0][index];
   if (timeS === undefined) return '';
   const values = lines.map(({ name, decimals }, line) => {
     const value = u.data[line + 1]?.[index] ?? null;
-    const text = value === null ? '–' : `${value.toFixed(decimals)} ${unit}`;
+    const text = value === null ? '–' : `${grouped(value.toFixed(decimals))} ${unit}`;
     return lines.length > 1 ? `${name} ${text}` : text;
   });
-  const error = within(errors, timeS) ?? within(errors, cursorS);
-  return [timeText(offsets, timeS), ...values, ...(error ? [error[2]] : [])].join(' · ');
+  // An event may be narrower than a pixel.
+  const nearS = u.posToVal(NEAR_PX, 'x') - u.posToVal(0, 'x');
+  const event = events.find(([startS, endS]) => startS < cursorS + nearS && endS > cursorS - nearS);
+  const marks = [within(errors, timeS) ?? within(errors, cursorS), event];
+  return [timeText(offsets, timeS), ...values, ...marks.flatMap((mark) => mark?.[2] ?? [])].join(' · ');
 }
 
 /** `Mon 16 Nov 13:00 – 14:00 · 12.345 kWh · measured` */
-export function barsReadout(bars: readonly Bar[], cursorS: number, { offsets, errors }: ReadoutContext): string {
+export function barsReadout(
+  bars: readonly Bar[],
+  cursorS: number,
+  { offsets, errors, events }: ReadoutContext,
+): string {
   const bar = bars.find(({ startS, endS }) => startS <= cursorS && cursorS < endS);
   if (!bar) return '';
-  const kwh = bar.kwh === null ? 'no kWh' : `${bar.kwh.toFixed(3)} kWh`;
+  const kwh = bar.kwh === null ? 'no kWh' : `${grouped(bar.kwh.toFixed(3))} kWh`;
   const covered = bar.percent < 100 ? [`${bar.percent} % covered`] : [];
-  const error = within(errors, cursorS);
-  return [spanText(offsets, bar.startS, bar.endS), kwh, bar.quality, ...covered, ...(error ? [error[2]] : [])].join(
-    ' · ',
-  );
+  const named = [within(errors, cursorS), events.find(([fromS, toS]) => fromS < bar.endS && bar.startS <= toS)];
+  const notes = named.flatMap((each) => (each ? [each[2]] : []));
+  return [spanText(offsets, bar.startS, bar.endS), kwh, bar.quality, ...covered, ...notes].join(' · ');
 }
 
 /** The spans of a valve, in seconds since 1970. */
-export function spansOf({ gaps, errors }: ValvePayload, fromS: number): { gaps: TimeSpan[]; errors: ErrorSpan[] } {
+export function spansOf(payload: ValvePayload, fromS: number): Omit<ReadoutContext, 'offsets'> {
+  const plain = (spans: ValvePayload['gaps']): TimeSpan[] =>
+    spans.map(([startS, endS]) => [fromS + startS, fromS + endS] as const);
+  const withText = (spans: ValvePayload['errors']): TextSpan[] =>
+    spans.map(([startS, endS, text]) => [fromS + startS, fromS + endS, text] as const);
   return {
-    gaps: gaps.map(([startS, endS]) => [fromS + startS, fromS + endS] as const),
-    errors: errors.map(([startS, endS, names]) => [fromS + startS, fromS + endS, names] as const),
+    gaps: plain(payload.gaps),
+    errors: withText(payload.errors),
+    withoutValues: plain(payload.withoutValues),
+    events: payload.events.map(([startS, endS, text, regime]) => [fromS + startS, fromS + endS, text, regime]),
   };
 }

@@ -1,20 +1,28 @@
 import type uPlot from 'uplot';
 import { palette } from './palette.ts';
 
-/** Seconds since 1970. */
-export type TimeSpan = readonly [fromS: number, toS: number];
+/** Seconds since 1970, and what else is known of the span. */
+export type TimeSpan = readonly [fromS: number, toS: number, ...more: unknown[]];
 
 /** CSS pixels */
-const ERROR_HEIGHT = 5;
+const BAR_HEIGHT = 5;
+
+export interface Marks {
+  gaps: readonly TimeSpan[];
+  errors: readonly TimeSpan[];
+  withoutValues: readonly TimeSpan[];
+  events: readonly TimeSpan[];
+}
 
 /**
- * Behind the lines: gaps hatched over the whole height, error periods as a bar along the top. Behind bars, which are
- * hatched themselves over a gap, it is a plain tint, and hatched where a bar is missing.
+ * Behind lines, gaps are hatched. Behind bars, which have hatches of their own, gaps are tinted, and only spans without a
+ * bar are hatched. Errors and readings without values are bars along the top, events are tinted.
+ *
+ * @param missing spans without a bar; null: the chart has lines
  */
 export function shading(
-  gaps: readonly TimeSpan[],
+  { gaps, errors, withoutValues, events }: Marks,
   missing: readonly TimeSpan[] | null,
-  errors: readonly TimeSpan[],
 ): (u: uPlot) => void {
   return (u) => {
     const { ctx, bbox } = u;
@@ -32,14 +40,14 @@ export function shading(
     };
     fill(gaps, missing ? palette().colour('--gap') : palette().gap, bbox.height, 1);
     fill(missing ?? [], palette().gap, bbox.height, 1);
-    fill(errors, palette().colour('--bad'), ERROR_HEIGHT * devicePixelRatio, 2 * devicePixelRatio);
+    fill(withoutValues, palette().colour('--muted'), BAR_HEIGHT * devicePixelRatio, 2 * devicePixelRatio);
+    fill(errors, palette().colour('--bad'), BAR_HEIGHT * devicePixelRatio, 2 * devicePixelRatio);
+    ctx.globalAlpha = 0.35;
+    fill(events, palette().colour('--warn'), bbox.height, 2 * devicePixelRatio);
     ctx.restore();
   };
 }
 
-export function within<T extends readonly [number, number, ...unknown[]]>(
-  spans: readonly T[],
-  timeS: number,
-): T | undefined {
+export function within<T extends TimeSpan>(spans: readonly T[], timeS: number): T | undefined {
   return spans.find(([fromS, toS]) => fromS < timeS && timeS < toS);
 }

@@ -1,61 +1,155 @@
+/** The charts of one valve: made when the valve is opened, and following the zoom while it is open. */
 import uPlot from 'uplot';
-import type { ReportPayload, ValvePayload } from '../payload.ts';
-import { drawBars, drawLines, follow, SYNC_KEY } from './chart.ts';
-import { barsOf, timesOf } from './decode.ts';
+import type { LinesPayload, ReportPayload, ValvePayload } from '../payload.ts';
+import { drawAnalysis, type Analysis, type NamedBars } from './analysis.ts';
+import { barsShown, drawBars, drawLines, follow, SYNC_KEY } from './chart.ts';
+import { saveCsv } from './csv.ts';
+import { barsOf, timesOf, valuesOf, type Bar } from './decode.ts';
 import { barsReadout, linesReadout, spansOf } from './readout.ts';
 import type { View } from './view.ts';
 
-/** How wide a chart is on paper: two beside each other between the margins of A4, or one across. */
+/** The widths of charts on paper: two beside each other between the margins of A4, or one across. */
 const PAPER_PX = { narrow: 336, wide: 688 };
 
-/** The charts of one valve. */
 export interface ValveCharts {
-  /** in sight, they follow the view and the cursor of the others; out of it, they rest */
+  /** Charts in sight follow the view and each other's cursor. */
   setInSight: (isInSight: boolean) => void;
-  /** the page's width or colours have changed; or it goes onto paper, which shows them all */
+  /** To be called when the page's width or colours have changed, or before and after printing. */
   refit: (isOnPaper: boolean) => void;
+  /** Draws another valve beside this one. null: none. */
+  compare: (other: { id: string; name: string } | null) => void;
+  /** Saves the energy bars that are shown as CSV. */
+  saveEnergy: () => void;
+  /** Saves the readings that are shown as CSV. */
+  saveReadings: () => void;
 }
 
 export function createValveCharts(container: HTMLElement, report: ReportPayload, view: View): ValveCharts {
+  const name = container.closest('.valve')?.querySelector('h2 bdi')?.textContent ?? '';
+  const payload = payloadOf(container.dataset['valve'] ?? '');
   let plots: uPlot[] | null = null;
+  let analysis: Analysis | null = null;
+  let compared: string | null = null;
   let isInSight = false;
-  let isStale = false;
-  let isUnfit = false;
-  let isOnPaper = false;
 
-  /** Draws what was not drawn yet, and what changed meanwhile. */
+  const all = (): uPlot[] => [...(plots ?? []), ...(analysis ? [analysis.timed, ...analysis.plain] : [])];
+  const timed = (): uPlot[] => [...(plots ?? []), ...(analysis ? [analysis.timed] : [])];
+  const sync = (): void => {
+    const group = uPlot.sync(SYNC_KEY);
+    for (const plot of timed()) {
+      group.unsub(plot);
+      if (isInSight) group.sub(plot);
+    }
+  };
   const refresh = (): void => {
-    plots ??= drawAll(container, report, view);
-    if (isUnfit) fit(plots, isOnPaper);
-    if (isStale) for (const plot of plots) follow(plot, view);
-    isStale = isUnfit = false;
+    plots ??= drawAll(container, payload, report, view);
+    for (const plot of timed()) follow(plot, view);
   };
   view.onChange(() => {
-    isStale = true;
     if (isInSight) refresh();
   });
   return {
     setInSight: (now) => {
       isInSight = now;
-      if (now) refresh();
-      const sync = uPlot.sync(SYNC_KEY);
-      for (const plot of plots ?? []) {
-        sync.unsub(plot);
-        if (now) sync.sub(plot);
+      if (now) {
+        refresh();
+        fit(all(), false);
       }
+      sync();
     },
-    refit: (isNowOnPaper) => {
-      isUnfit = true;
-      isOnPaper = isNowOnPaper;
-      if (isInSight || isOnPaper) refresh();
+    refit: (isOnPaper) => {
+      if (isInSight) fit(all(), isOnPaper);
+    },
+    compare: (other) => {
+      const id = other?.id ?? '';
+      if (compared === id) return;
+      compared = id;
+      for (const plot of analysis ? [analysis.timed, ...analysis.plain] : []) {
+        uPlot.sync(SYNC_KEY).unsub(plot);
+        plot.destroy();
+      }
+      analysis?.root.remove();
+      analysis = null;
+      const own = firstBars(payload, name, report);
+      if (!own) return;
+      const theirs = other && firstBars(payloadOf(`${other.id}-data`), other.name, report);
+      const around = { view, offsets: report.offsets, ...spansOf(payload, report.fromS) };
+      analysis = drawAnalysis(container, own, theirs, flowAndPower(payload, report), around);
+      sync();
+    },
+    saveEnergy: () => {
+      const rows = payload.charts.flatMap((chart) => {
+        if (chart.kind !== 'bars') return [];
+        const { fromS, toS } = view.span();
+        const bars = barsShown(barsOf(chart, report.fromS), view, report.offsets);
+        return bars
+          .filter(({ startS, endS }) => endS > fromS && startS < toS)
+          .map((bar) => [
+            chart.regime,
+            ...[bar.startS, bar.endS].map(rfc3339),
+            bar.kwh,
+            bar.percent / 100,
+            bar.quality,
+          ]);
+      });
+      saveCsv(`${fileName(name)}-kwh.csv`, [['regime', 'start', 'end', 'kwh', 'coverage', 'quality'], ...rows]);
+    },
+    saveReadings: () => {
+      const { fromS, toS } = view.span();
+      const { times, breaks } = timesOf(payload, report.fromS);
+      const columns = linesOf(payload).flatMap(({ unit, lines, ...chart }) => {
+        const values = valuesOf({ unit, lines, ...chart }, { times, breaks });
+        return lines.map((line, index) => ({ head: `${line.name}, ${unit}`, values: values[index] ?? [] }));
+      });
+      const rows = times.flatMap((timeS, index) =>
+        timeS < fromS || timeS > toS || breaks.has(timeS)
+          ? []
+          : [[rfc3339(timeS), ...columns.map(({ values }) => values[index] ?? null)]],
+      );
+      saveCsv(`${fileName(name)}-readings.csv`, [['time', ...columns.map(({ head }) => head)], ...rows]);
     },
   };
 }
 
-/** Widths are read before any is set: a layout of the page for each chart would take seconds. */
+function fileName(text: string): string {
+  return text.replace(/[^\p{L}\p{N}]+/gu, '-');
+}
+
+function rfc3339(timeS: number): string {
+  return new Date(timeS * 1000).toISOString().replace('.000', '');
+}
+
+function payloadOf(id: string): ValvePayload {
+  const none: ValvePayload = { times: [], gaps: [], errors: [], withoutValues: [], events: [], charts: [] };
+  return JSON.parse(document.getElementById(id)?.textContent ?? JSON.stringify(none)) as ValvePayload;
+}
+
+function firstBars({ charts }: ValvePayload, name: string, { fromS }: ReportPayload): NamedBars | null {
+  const [first] = charts;
+  return first?.kind === 'bars' ? { name, bars: barsOf(first, fromS) } : null;
+}
+
+function linesOf({ charts }: ValvePayload): LinesPayload[] {
+  return charts.filter((chart) => chart.kind === 'lines');
+}
+
+/** The readings that hold both. */
+function flowAndPower(payload: ValvePayload, { fromS }: ReportPayload): [number, number][] {
+  const times = timesOf(payload, fromS);
+  const [flow, power] = ['m³/h', 'kW'].map((unit) => {
+    const chart = linesOf(payload).find((each) => each.unit === unit);
+    return chart ? (valuesOf(chart, times)[0] ?? []) : [];
+  });
+  return (flow ?? []).flatMap((value, index) => {
+    const kw = power?.[index] ?? null;
+    return value === null || kw === null ? [] : [[value, kw] as [number, number]];
+  });
+}
+
+/** All widths are read before any is set, so that the browser computes the layout once. */
 function fit(plots: readonly uPlot[], isOnPaper: boolean): void {
   const widths = plots.map(({ root, width }) => {
-    if (isOnPaper) return root.closest('.wide, .double') ? PAPER_PX.wide : PAPER_PX.narrow;
+    if (isOnPaper) return root.closest('.wide') ? PAPER_PX.wide : PAPER_PX.narrow;
     return root.parentElement?.clientWidth ?? width;
   });
   for (const [index, plot] of plots.entries()) {
@@ -63,33 +157,34 @@ function fit(plots: readonly uPlot[], isOnPaper: boolean): void {
   }
 }
 
-function drawAll(container: HTMLElement, report: ReportPayload, view: View): uPlot[] {
+function drawAll(container: HTMLElement, payload: ValvePayload, report: ReportPayload, view: View): uPlot[] {
   const { fromS, offsets } = report;
-  const payload = JSON.parse(
-    document.getElementById(container.dataset['valve'] ?? '')?.textContent ?? '{}',
-  ) as ValvePayload;
   const times = timesOf(payload, fromS);
-  const context = { offsets, ...spansOf(payload, fromS) };
-  const errors = context.errors.map(([startS, endS]) => [startS, endS] as const);
+  const all = { offsets, ...spansOf(payload, fromS) };
   return [...container.querySelectorAll('figure')].flatMap((figure, index) => {
     const chart = payload.charts[index];
     const plot = figure.querySelector<HTMLElement>('.plot');
     const output = figure.querySelector('output');
     if (!chart || !plot || !output) return [];
     const resting = output.textContent;
-    const bars = chart.kind === 'bars' ? barsOf(chart, fromS) : [];
+    const hours: Bar[] = chart.kind === 'bars' ? barsOf(chart, fromS) : [];
+    const context = {
+      ...all,
+      events: all.events.filter(([, , , regime]) => chart.kind === 'lines' || chart.regime === regime),
+    };
     const around = {
-      ...{ view, offsets, gaps: context.gaps, errors },
+      view,
+      ...context,
       onCursor: (u: uPlot, timeS: number | null): void => {
         const text =
           timeS === null
             ? resting
             : chart.kind === 'bars'
-              ? barsReadout(bars, timeS, context)
+              ? barsReadout(barsShown(hours, view, offsets), timeS, context)
               : linesReadout(chart, u, timeS, context);
         if (output.textContent !== text) output.textContent = text;
       },
     };
-    return [chart.kind === 'bars' ? drawBars(plot, chart, fromS, around) : drawLines(plot, chart, times, around)];
+    return [chart.kind === 'bars' ? drawBars(plot, hours, around) : drawLines(plot, chart, times, around)];
   });
 }

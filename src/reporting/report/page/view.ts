@@ -1,7 +1,7 @@
 /** The span of time that all charts show. */
 export interface View {
   span: () => Span;
-  /** cut to the report's span, and never too short to hold anything */
+  /** cut to the report's span, and at least two intervals long */
   show: (span: Span) => void;
   move: (action: Action) => void;
   onChange: (listener: () => void) => void;

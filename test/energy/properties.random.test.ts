@@ -1,4 +1,4 @@
-/** What always holds, over thousands of histories. TASMART_RUNS multiplies their number. */
+/** What always holds, over hundreds of histories. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { US_PER_HOUR, US_PER_MINUTE } from '../../src/domain/time.ts';
@@ -7,6 +7,7 @@ import type { Sighted } from '../../src/energy/envelope.ts';
 import { envelopes } from '../../src/energy/envelope.ts';
 import type { Correction, CounterReading, QuarterHour } from '../../src/energy/types.ts';
 import { judgeReadings } from '../../src/energy/verdicts.ts';
+import { cases } from '../support/random.ts';
 import { referenceBudgetKwh, referenceEnvelopes } from './reference.ts';
 import type { Judged } from './support.ts';
 import {
@@ -16,7 +17,6 @@ import {
   fromScratch,
   LIMITS,
   LOADS,
-  RUNS,
   SENSORS,
   soundCounter,
   totalKwh,
@@ -39,7 +39,7 @@ test('judging reading by reading, or in parts of any size, gives what judging fr
       }
       expectSame(run.judged(), readings);
     }),
-    { numRuns: 50 * RUNS },
+    { numRuns: cases(150) },
   );
 });
 
@@ -53,7 +53,7 @@ test('readings that arrive late, in any order and more than once, give what judg
       run.add(readings.slice(0, 1));
       expectSame(run.judged(), readings);
     }),
-    { numRuns: 50 * RUNS },
+    { numRuns: cases(150) },
   );
 });
 
@@ -77,7 +77,7 @@ test('corrections, made and undone at any time, give what judging from scratch w
         expectSame(run.judged(), readings.slice(0, (i + 1) * size), corrections);
       }
     }),
-    { numRuns: 50 * RUNS },
+    { numRuns: cases(150) },
   );
 });
 
@@ -96,7 +96,7 @@ test('a reading with nothing wrong around it changes only the buckets between th
       const without = fromScratch(readings.filter((_, i) => i !== k));
       expect(without.quarters.filter(outside)).toEqual(fromScratch(readings).quarters.filter(outside));
     }),
-    { numRuns: 20 * RUNS },
+    { numRuns: cases(60) },
   );
 });
 
@@ -111,7 +111,7 @@ test('no bucket is negative and none is absent', () => {
       });
       expect(wrong).toEqual([]);
     }),
-    { numRuns: 50 * RUNS },
+    { numRuns: cases(150) },
   );
 });
 
@@ -123,12 +123,12 @@ test('the envelope is the one of the definition, step by step', () => {
         expect(envelope?.kw ?? 0).toBeCloseTo(expected[i] ?? NaN, 9);
       }
     }),
-    { numRuns: 30 * RUNS },
+    { numRuns: cases(90) },
   );
 });
 
 test('no step of the curve adds more than its budget, and no bucket more than its steps allow: any readings', () => {
-  fc.assert(fc.property(anyReadings, expectWithinBudgets), { numRuns: 30 * RUNS });
+  fc.assert(fc.property(anyReadings, expectWithinBudgets), { numRuns: cases(90) });
 });
 
 /*
@@ -150,7 +150,7 @@ test('no step of the curve adds more than its budget: a counter with faults of a
     fc.property(ANY_LOAD, ANY_SENSOR, faults, (load, sensor, faults) => {
       expectWithinBudgets(withFaults(soundCounter(load, sensor, 10, []), faults));
     }),
-    { numRuns: 8 * RUNS },
+    { numRuns: cases(24) },
   );
 });
 
@@ -175,7 +175,7 @@ test('faults 28 hours apart that are too great to have flowed never add energy, 
       const segments = 1 + judged.events.filter(({ kind }) => kind === 'reset' || kind === 'jump').length;
       expect(totalKwh(judged)).toBeLessThanOrEqual(flowed + segments);
     }),
-    { numRuns: 30 * RUNS },
+    { numRuns: cases(90) },
   );
 });
 
@@ -191,7 +191,7 @@ for (const load of Object.keys(LOADS)) {
           const rise = (readings.at(-1)?.counterKwh ?? 0) - (readings[0]?.counterKwh ?? 0);
           expect(totalKwh(fromScratch(readings))).toBe(rise);
         }),
-        { numRuns: 2 * RUNS },
+        { numRuns: cases(6) },
       );
     });
   }

@@ -42,7 +42,7 @@ describe.runIf(process.platform === 'linux')('peak memory', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'tasmart-memory-'));
-    const config = { max_concurrency: 8, request_timeout_seconds: 20 };
+    const config = { max_concurrency: 8 };
     site = await openSite({ valves: 8, config });
     normalMb = (await measured()).peakMb;
   });

@@ -3,20 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, test } from 'vitest';
+import { cases } from '../support/random.ts';
 import { deadlyHistories } from './history.ts';
 import { createTally, live } from './live.ts';
 import { performByProgram } from './program.ts';
-import { LIMITS, REPEAT, RUNS } from './settings.ts';
 import { createStage } from './stage.ts';
 
 const tally = createTally();
 
 afterAll(tally.print);
 
-test('the program may be killed at any moment', { timeout: 300_000 }, async () => {
+test('the program may be killed at any moment', { timeout: 1_200_000 }, async () => {
   const stage = await createStage();
   const perform = performByProgram(await mkdtemp(join(tmpdir(), 'tasmart-killed-')));
   const property = fc.asyncProperty(deadlyHistories(), (history) => live(stage, history, perform, tally));
-  await fc.assert(property, { numRuns: Math.ceil(RUNS / 16), ...LIMITS, ...REPEAT });
+  await fc.assert(property, { numRuns: cases(20) });
   await stage.close();
 });

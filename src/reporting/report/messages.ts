@@ -5,8 +5,8 @@ import { markup, type Markup } from './markup.ts';
 import { clockText, dayText, spanText, timeText, wallOf, type ZoneOffsets } from './page/local-time.ts';
 import { zoneOffsets } from './zone.ts';
 
-/** What a piece of the page needs to speak of times: all in the report's zone. */
-export interface Wording {
+/** Texts for times, all in the report's time zone. */
+export interface Messages {
   offsets: ZoneOffsets;
   /** `Mon 16 Nov 13:45` */
   time: (timeUs: Micros) => string;
@@ -16,8 +16,8 @@ export interface Wording {
   span: (span: Span) => string;
 }
 
-export function createWording(data: ReportData): Wording {
-  // A valve that was silent for months, or a last success long ago, is spoken of too.
+export function createMessages(data: ReportData): Messages {
+  // The page also shows times outside its span: the last success, the newest reading of a silent valve.
   const times = [data.fromUs, data.toUs, data.generatedUs];
   for (const run of [data.newestRun, data.lastSuccess]) if (run) times.push(run.startedUs);
   for (const { newestUs } of data.valves) if (newestUs !== null) times.push(newestUs);
@@ -36,7 +36,7 @@ export function createWording(data: ReportData): Wording {
 const NAME_LENGTH = 60;
 const TITLE_LENGTH = 300;
 
-/** A name in a text of ours, whichever way it is written; cut, with more of it to be had by pointing at it. */
+/** A name in its own writing direction. A long one is cut; more of it is shown while it is pointed at. */
 export function name(text: string): Markup {
   const shown = printable(text, NAME_LENGTH);
   return shown.endsWith('…') && shown !== text
@@ -52,14 +52,7 @@ export function valveName(valve: ValveReport): string {
   return printable(valve.label, NAME_LENGTH);
 }
 
-/** Thousands apart, by a space that takes no sides on commas: `12 345.6`. */
-export function grouped(decimal: string): string {
-  const [whole = '', fraction] = decimal.split('.');
-  const apart = whole.replace(/\B(?=(\d{3})+$)/g, '\u202f');
-  return fraction === undefined ? apart : `${apart}.${fraction}`;
-}
-
-/** Rounded down, so that 100 % means that nothing is missing; null: nothing was expected. */
+/** In percent, rounded down: 100 means that nothing is missing. null: nothing was expected. */
 export function completeness(days: readonly DayCompleteness[], places = 0): string | null {
   const { expected, present } = sumOf(days);
   if (expected === 0) return null;

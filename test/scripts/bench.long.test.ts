@@ -10,7 +10,7 @@ const run = promisify(execFile);
 
 test('the benchmark prints what it measured, where, and leaves nothing behind', async () => {
   const args = ['run', '-s', 'bench', '--', '--only', 'help', '--json'];
-  const { stdout } = await run('npm', args, { cwd: REPOSITORY, timeout: 50_000 });
+  const { stdout } = await run('npm', args, { cwd: REPOSITORY, timeout: 100_000 });
   expect(JSON.parse(stdout)).toEqual({
     machine: {
       cpu: expect.any(String) as string,
@@ -40,7 +40,7 @@ test('the benchmark prints what it measured, where, and leaves nothing behind', 
 
 test('the benchmark refuses a row that it does not have', async () => {
   const args = ['run', '-s', 'bench', '--', '--only', 'nothing'];
-  await expect(run('npm', args, { cwd: REPOSITORY, timeout: 50_000 })).rejects.toMatchObject({
+  await expect(run('npm', args, { cwd: REPOSITORY, timeout: 100_000 })).rejects.toMatchObject({
     code: 1,
     stderr: expect.stringContaining('Allowed choices are help, seven,') as string,
   });

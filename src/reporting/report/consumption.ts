@@ -1,0 +1,117 @@
+/** The consumption of all valves: total, change, days, and the valves that consume most. */
+import { count } from '../../domain/text.ts';
+import { epochSeconds } from '../../domain/time.ts';
+import type { ReportData } from './data.ts';
+import { barsIn, change, fleetTotal, kwhText, percentText, signed, totalText } from './energy.ts';
+import { markup, type Markup } from './markup.ts';
+import { name, sectionId, type Messages } from './messages.ts';
+import { dayText, wallOf } from './page/local-time.ts';
+import { grouped } from './page/numbers.ts';
+
+/** How many valves the ranking shows. The table shows all. */
+const RANKED = 10;
+
+export function consumption(data: ReportData, messages: Messages): Markup {
+  const counters = ([1, 2] as const).filter((regime) => regime === 1 || fleetTotal(data.valves, 2).isWorthShowing);
+  return markup`<section aria-labelledby="consumption">
+    <h2 id="consumption">Consumption</h2>
+    ${counters.map((regime) => regimeConsumption(regime, counters.length > 1, data, messages))}
+  </section>`;
+}
+
+function regimeConsumption(regime: 1 | 2, isOneOfTwo: boolean, data: ReportData, messages: Messages): Markup {
+  return markup`<div class="consumption">
+    <div>
+      <p class="total">
+        <b>${fleetTotal(data.valves, regime).text}</b> kWh
+        ${isOneOfTwo && markup`<small>regime ${regime}</small>`}
+      </p>
+      <p class="hint">${comparison(regime, data, messages)}</p>
+      ${days(regime, data, messages)}
+    </div>
+    ${data.valves.length > 1 && ranking(regime, data)}
+  </div>`;
+}
+
+function comparison(regime: 1 | 2, data: ReportData, { date }: Messages): string {
+  const found = change(data.valves, regime);
+  const span = `${date(data.previous.fromUs)} – ${date(data.previous.toUs)}`;
+  if (!found) return `No valve has kWh throughout the previous period, ${span}.`;
+  const { percent, differenceKwh, previousKwh, compared } = found;
+  const some = compared < data.valves.length ? ` (${count(compared, 'valve')} with kWh in both)` : '';
+  const share = percent === null ? '' : ` (${percentText(percent)})`;
+  return `${signed(differenceKwh)} kWh${share} against ${kwhText(previousKwh)} kWh in the previous period, ${span}${some}.`;
+}
+
+/** With more days than this, only some bars have a label. */
+const LABELS = 16;
+
+function days(regime: 1 | 2, { valves, toUs, timezone, fromUs }: ReportData, { offsets }: Messages): Markup | null {
+  const starts = valves[0]?.days.map(({ startUs }) => startUs) ?? [];
+  const sums = starts.map(() => ({ kwh: 0, isWhole: true }));
+  for (const { energy, days: own, state } of valves) {
+    let day = 0;
+    const counter = energy.find((each) => each.regime === regime);
+    for (const { startS, kwh, quality } of counter ? barsIn(counter, fromUs) : []) {
+      while (day + 1 < starts.length && startS >= epochSeconds(starts[day + 1] ?? Infinity)) day++;
+      const sum = sums[day];
+      if (!sum) continue;
+      sum.kwh += kwh ?? 0;
+      // A valve that left, or is not installed yet, misses nothing.
+      const isExpected = state !== 'left' && (own[day]?.expected ?? 0) > 0;
+      if (isExpected && (quality === 'missing' || quality === 'provisional')) sum.isWhole = false;
+    }
+  }
+  const most = Math.max(...sums.map(({ kwh }) => kwh), 0.001);
+  const isCut = (index: number): boolean =>
+    (index === 0 && !isMidnight(fromUs)) || (index === sums.length - 1 && !isMidnight(toUs));
+  const isMidnight = (timeUs: number): boolean => wallOf(offsets, epochSeconds(timeUs)) % 86_400 === 0;
+  const step = Math.ceil(sums.length / LABELS);
+  const bars = sums.map(({ kwh, isWhole }, index) => {
+    const [weekday = '', day = '', month = ''] = dayText(wallOf(offsets, epochSeconds(starts[index] ?? 0))).split(' ');
+    const note = isCut(index) ? ', part of the day' : isWhole ? '' : ', some kWh are missing or provisional';
+    const text = `${weekday} ${day} ${month}: ${kwhText(kwh)} kWh${note}`;
+    const height = Math.max((kwh / most) * 100, 0.5).toFixed(1);
+    const label = (sums.length - 1 - index) % step === 0;
+    return markup`<li title="${text}">
+      ${sums.length <= RANKED && markup`<b aria-hidden="true">${kwhText(kwh)}</b>`}
+      <svg viewBox="0 0 10 100" preserveAspectRatio="none" aria-hidden="true" class="${(isCut(index) || !isWhole) && 'part'}"><rect y="${(100 - Number(height)).toFixed(1)}" width="10" height="${height}"/></svg>
+      <span class="hidden">${text}</span>
+      <span aria-hidden="true">${label && [sums.length <= LABELS && markup`${weekday}<br>`, day, markup`<br><small>${(index === 0 || day === '1' || index < step) && month}</small>`]}</span>
+    </li>`;
+  });
+  return markup`<ol class="days" aria-label="kWh by day (${timezone})">
+    ${bars}
+  </ol>
+  ${sums.some(({ isWhole }, index) => !isWhole || isCut(index)) && markup`<p class="hint">Pale: part of a day, or some kWh are missing or provisional.</p>`}`;
+}
+
+function ranking(regime: 1 | 2, { valves }: ReportData): Markup {
+  const total = fleetTotal(valves, regime).totalKwh ?? 0;
+  const consumers = valves
+    .flatMap((valve, index) => {
+      const counter = valve.energy.find((each) => each.regime === regime);
+      const kwh = counter?.totalKwh ?? 0;
+      return counter && kwh > 0 ? [{ valve, index, counter, kwh }] : [];
+    })
+    .sort((a, b) => b.kwh - a.kwh);
+  const most = Math.max(consumers[0]?.kwh ?? 0, 0.001);
+  const heading =
+    consumers.length > RANKED
+      ? `The ${RANKED} of ${grouped(String(valves.length))} valves that consume most`
+      : 'Valves by consumption';
+  return markup`<div>
+    <h3 class="group">${heading}</h3>
+    <ol class="ranking">
+      ${consumers.slice(0, RANKED).map(
+        ({ valve, index, counter, kwh }) =>
+          markup`<li>
+            <a href="#${sectionId(index)}">${name(valve.label)}</a>
+            <span>${totalText(counter)} kWh</span>
+            <span>${total > 0 && `${((kwh / total) * 100).toFixed(1)} %`}</span>
+            <svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="${((kwh / most) * 100).toFixed(1)}" height="1"/></svg>
+          </li>`,
+      )}
+    </ol>
+  </div>`;
+}

@@ -1,0 +1,124 @@
+/** All valves in one table, which the page's script sorts, searches and filters. */
+import { printable } from '../../domain/text.ts';
+import { epochSeconds } from '../../domain/time.ts';
+import type { ReportData, ValveReport } from './data.ts';
+import { changePercent, fleetTotal, signed, totalText } from './energy.ts';
+import { markup, type Markup } from './markup.ts';
+import { completeness, name, sectionId, stateText, type Messages } from './messages.ts';
+import type { ProblemGroup } from './problem-list.ts';
+import type { Problems } from './problems.ts';
+import { strip, stripKeys, stripRange } from './strip.ts';
+
+export function overviewTable(
+  data: ReportData,
+  problems: Problems,
+  groups: readonly ProblemGroup[],
+  messages: Messages,
+): Markup {
+  const { valves } = data;
+  const accounts = namesOf(valves.map(({ account }) => account));
+  const projects = namesOf(valves.map(({ projectName }) => projectName));
+  const context = {
+    messages,
+    totalKwh: fleetTotal(valves, 1).totalKwh ?? 0,
+    hasSecond: fleetTotal(valves, 2).isWorthShowing,
+    hasProjects: projects.length > 1,
+    hasAccounts: accounts.length > 1,
+  };
+  const heads = [
+    ['Valve', ''],
+    ['kWh', 'number'],
+    ...(context.hasSecond ? [['kWh, regime 2', 'number']] : []),
+    ['Share, %', 'number'],
+    ['Change, %', 'number'],
+    ['Problems', 'worst'],
+    ['Complete, %', 'number'],
+    [markup`Readings by day<br>${stripRange(valves[0]?.days ?? [], messages)}`, 'plain'],
+    ['Newest reading', 'number'],
+    ...(context.hasProjects ? [['Project', '']] : []),
+    ...(context.hasAccounts ? [['Account', '']] : []),
+  ] as const;
+  const groupsByValve = valves.map((): number[] => []);
+  groups.forEach(({ entries }, group) => entries.forEach(({ index }) => groupsByValve[index]?.push(group)));
+  return markup`<section aria-labelledby="valves">
+    <h2 id="valves">All valves</h2>
+    <form class="filters" role="search">
+      <label>Search <input type="search" name="q" placeholder="name, serial, id" autocomplete="off"></label>
+      ${context.hasAccounts && select('Account', 'account', accounts)}
+      ${context.hasProjects && select('Project', 'project', projects)}
+      ${groups.length > 0 && problemSelect(groups)}
+      <button type="button" id="table-csv">CSV of this table</button>
+      <output id="count"></output>
+    </form>
+    <div class="scroll" role="region" aria-label="Table of all valves" tabindex="0">
+      <table id="overview-table">
+        <thead>
+          <tr>${heads.map(([head = '', kind = '']) => markup`<th scope="col" data-kind="${kind}">${head}</th>`)}</tr>
+        </thead>
+        <tbody>
+          ${valves.map((valve, index) => row(valve, index, problems.valves[index] ?? [], groupsByValve[index] ?? [], context))}
+        </tbody>
+      </table>
+    </div>
+    <p><button type="button" id="more">Show all</button></p>
+    ${stripKeys()}
+  </section>`;
+}
+
+function namesOf(names: readonly (string | null)[]): string[] {
+  return [...new Set(names.map((each) => printable(each ?? '')))].sort();
+}
+
+function select(label: string, field: string, names: readonly string[]): Markup {
+  return markup`<label>${label} <select name="${field}"><option value="">all</option>${names.map((each) => markup`<option value="${each}">${each === '' ? '(none)' : each}</option>`)}</select></label>`;
+}
+
+function problemSelect(groups: readonly ProblemGroup[]): Markup {
+  return markup`<label>Problem <select name="problem"><option value="">with and without</option><option value="any">any</option>${groups.map(({ title, entries }, index) => markup`<option value="${index}">${shortTitle(title)} (${entries.length})</option>`)}</select></label>`;
+}
+
+/** Without what follows the colon: the list of problems and the valve's own section hold all of it. */
+function shortTitle(title: string): string {
+  return printable(title.split(': ')[0] ?? title);
+}
+
+interface RowContext {
+  messages: Messages;
+  /** kWh of regime 1 of all valves */
+  totalKwh: number;
+  hasSecond: boolean;
+  hasProjects: boolean;
+  hasAccounts: boolean;
+}
+
+function row(
+  valve: ValveReport,
+  index: number,
+  problems: Problems['valves'][number],
+  groups: readonly number[],
+  { messages, totalKwh, hasSecond, hasProjects, hasAccounts }: RowContext,
+): Markup {
+  const [first, second] = ([1, 2] as const).map((regime) => valve.energy.find((each) => each.regime === regime));
+  const kwh = first?.totalKwh ?? null;
+  const share = kwh === null || totalKwh === 0 ? null : (kwh / totalKwh) * 100;
+  const change = first ? changePercent(first) : null;
+  const complete = completeness(valve.days, 1);
+  const state = stateText(valve.state);
+  const search = [valve.label, valve.shortSn, valve.fullSn, valve.id, valve.backendRef].join(' ').toLowerCase();
+  const worst = problems[0];
+  const newestS = valve.newestUs === null ? null : epochSeconds(valve.newestUs);
+  const text = (value: string | null): Markup => markup`<td class="text">${value !== null && name(value)}</td>`;
+  return markup`<tr data-search="${printable(search, 300)}" data-account="${printable(valve.account ?? '')}" data-project="${printable(valve.projectName ?? '')}" data-problems=" ${groups.join(' ')} ">
+    <th scope="row"><span class="state ${state}" title="${state}"><span class="hidden">${state}: </span></span><a href="#${sectionId(index)}">${name(valve.label)}</a></th>
+    <td data-v="${kwh}">${first ? totalText(first) : '–'}</td>
+    ${hasSecond && markup`<td data-v="${second?.totalKwh}">${second ? totalText(second) : '–'}</td>`}
+    <td data-v="${share?.toFixed(3)}">${share === null ? '–' : share.toFixed(1)}</td>
+    <td data-v="${change?.toFixed(3)}">${change === null ? '–' : signed(change)}</td>
+    <td class="text" data-v="${worst ? 100 * (99 - worst.rank) + problems.length : 0}">${worst && shortTitle(worst.title)}${problems.length > 1 && ` and ${problems.length - 1} more`}</td>
+    <td data-v="${complete}">${complete ?? '–'}</td>
+    <td>${strip(valve.days)}</td>
+    <td data-v="${newestS}">${valve.newestUs === null ? 'none' : messages.time(valve.newestUs)}</td>
+    ${hasProjects && text(valve.projectName)}
+    ${hasAccounts && text(valve.account)}
+  </tr>`;
+}

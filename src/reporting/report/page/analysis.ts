@@ -1,0 +1,208 @@
+/** A valve's cumulative energy, load duration, power against flow, and energy by day and hour. */
+import uPlot from 'uplot';
+import { draw, drawPlain, type Surroundings } from './chart.ts';
+import type { Bar } from './decode.ts';
+import { DAY_S, dayText, timeText, wallOf, type ZoneOffsets } from './local-time.ts';
+import { grouped } from './numbers.ts';
+import { palette } from './palette.ts';
+import { QUALITIES } from './quality.ts';
+
+export interface NamedBars {
+  name: string;
+  bars: readonly Bar[];
+}
+
+export interface Analysis {
+  root: HTMLElement;
+  /** over time: follows the view */
+  timed: uPlot;
+  plain: readonly uPlot[];
+}
+
+/** Of regime 1, and of another valve beside it. */
+export function drawAnalysis(
+  parent: HTMLElement,
+  own: NamedBars,
+  other: NamedBars | null,
+  flowAndPower: readonly (readonly [flow: number, power: number])[],
+  around: Omit<Surroundings, 'onCursor'>,
+): Analysis {
+  const root = document.createElement('div');
+  root.className = 'analysis';
+  parent.append(root);
+  const valves = other ? [own, other] : [own];
+  const timed = drawCumulative(root, valves, around);
+  const plain = [drawDuration(root, valves)];
+  if (flowAndPower.length > 0) plain.push(drawScatter(root, flowAndPower));
+  if (own.bars.length > 1 && own.bars.every(({ startS, endS }) => endS - startS <= 3600))
+    root.append(heatMap(own.bars, around.offsets));
+  return { root, timed, plain };
+}
+
+/** The other valve's line is dashed. */
+function strokes(valves: readonly NamedBars[]): uPlot.Series[] {
+  return valves.map((_, index) => ({
+    stroke: () => palette().colour(index === 0 ? '--energy' : '--pink'),
+    width: 1.5,
+    ...(index > 0 && { dash: [5, 3] }),
+    points: { show: false },
+  }));
+}
+
+/** A text for each valve. With two valves, each text carries the name. */
+function named(valves: readonly NamedBars[], text: (valve: NamedBars, index: number) => string): string {
+  return valves
+    .map((valve, index) => (valves.length > 1 ? `${valve.name} ${text(valve, index)}` : text(valve, index)))
+    .join(' · ');
+}
+
+function drawCumulative(
+  root: HTMLElement,
+  valves: readonly NamedBars[],
+  around: Omit<Surroundings, 'onCursor'>,
+): uPlot {
+  const tables = valves.map(({ bars }): uPlot.AlignedData => {
+    let sum = 0;
+    const sums = bars.map(({ kwh }) => (kwh === null ? null : (sum += kwh)));
+    return [
+      [bars[0]?.startS ?? 0, ...bars.map(({ endS }) => endS)],
+      [0, ...sums],
+    ];
+  });
+  const data = uPlot.join(tables);
+  const total = ({ bars }: NamedBars): string => kwhText(bars.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0));
+  const resting = named(valves, total);
+  const { plot, output } = figure(root, 'Cumulative energy', 'kWh', resting, valves);
+  return draw(plot, data, strokes(valves), (_u, _least, most) => [0, most > 0 ? most * 1.08 : 1], {
+    ...around,
+    onCursor: (u, timeS) => {
+      const index = timeS === null ? -1 : u.valToIdx(timeS);
+      const atS = data[0][index];
+      const values = valves.map((_, series) => kwhText(data[series + 1]?.[index] ?? null));
+      output.textContent = atS === undefined ? resting : [timeText(around.offsets, atS), ...values].join(' · ');
+    },
+  });
+}
+
+/** For how many hours the valve passed at least this power. */
+function drawDuration(root: HTMLElement, valves: readonly NamedBars[]): uPlot {
+  const tables = valves.map(({ bars }): uPlot.AlignedData => {
+    const loads = bars
+      .filter(({ kwh }) => kwh !== null)
+      .map(({ kwh, startS, endS }) => ({ hours: (endS - startS) / 3600, kw: ((kwh ?? 0) * 3600) / (endS - startS) }))
+      .sort((a, b) => b.kw - a.kw);
+    let sum = 0;
+    return [loads.map(({ hours }) => Math.round((sum += hours) * 100) / 100), loads.map(({ kw }) => kw)];
+  });
+  const data = uPlot.join(tables);
+  const resting = named(valves, (_, index) => `at most ${(tables[index]?.[1]?.[0] ?? 0).toFixed(2)} kW`);
+  const { plot, output } = figure(root, 'Load duration', 'kW over hours', resting, valves);
+  return drawPlain(plot, data, strokes(valves), (index) => {
+    const hours = index === null ? undefined : data[0][index];
+    const values = valves.map((_, series) => `${(data[series + 1]?.[index ?? 0] ?? 0).toFixed(2)} kW`);
+    output.textContent =
+      hours === undefined ? resting : `${grouped(hours.toFixed(0))} h at least ${values.join(' · ')}`;
+  });
+}
+
+function drawScatter(root: HTMLElement, points: readonly (readonly [number, number])[]): uPlot {
+  const byFlow = [...points].sort((a, b) => a[0] - b[0]);
+  const resting = `${grouped(String(points.length))} readings`;
+  const { plot, output } = figure(root, 'Power against flow', 'kW over m³/h', resting, []);
+  const series: uPlot.Series[] = [
+    {
+      paths: () => null,
+      stroke: () => palette().colour('--orange'),
+      points: { show: true, size: 3, width: 0, fill: () => palette().colour('--orange') },
+    },
+  ];
+  const data: uPlot.AlignedData = [byFlow.map(([flow]) => flow), byFlow.map(([, power]) => power)];
+  return drawPlain(plot, data, series, (index) => {
+    const [flow, power] = byFlow[index ?? -1] ?? [];
+    output.textContent =
+      flow === undefined || power === undefined ? resting : `${flow.toFixed(4)} m³/h · ${power.toFixed(4)} kW`;
+  });
+}
+
+const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
+const LEVELS = 5;
+
+/** One row per day, the newest first. An hour that the clock shows twice holds the sum of both. */
+function heatMap(bars: readonly Bar[], offsets: ZoneOffsets): HTMLElement {
+  const days = new Map<number, Bar[][]>();
+  for (const bar of bars) {
+    const wallS = wallOf(offsets, bar.startS);
+    const day = Math.floor(wallS / DAY_S);
+    const row = days.get(day) ?? HOURS.map(() => []);
+    row[Math.floor((wallS % DAY_S) / 3600)]?.push(bar);
+    days.set(day, row);
+  }
+  const most = bars.reduce((high, { kwh }) => Math.max(high, kwh ?? 0), 0.001);
+  const table = element('table', { className: 'hours' });
+  const head = element('tr', {}, element('th', { scope: 'col', textContent: 'Day' }));
+  head.append(...HOURS.map((hour) => element('th', { scope: 'col', textContent: String(hour).padStart(2, '0') })));
+  const body = element('tbody');
+  for (const [day, row] of [...days].reverse()) {
+    const cells = row.map((own) => {
+      const known = own.filter(({ kwh }) => kwh !== null);
+      const kwh = known.reduce((sum, each) => sum + (each.kwh ?? 0), 0);
+      const mark = own.map(({ quality }) => QUALITIES[quality].mark).find((each) => each !== '') ?? '';
+      const text = own.length === 0 ? '' : known.length === 0 ? '–' : `${mark}${kwh.toFixed(kwh < 10 ? 1 : 0)}`;
+      const level = known.length === 0 ? 'none' : Math.min(LEVELS, Math.ceil((kwh / most) * LEVELS));
+      return element('td', { textContent: text, className: `h${level}` });
+    });
+    body.append(element('tr', {}, element('th', { scope: 'row', textContent: dayText(day * DAY_S) }), ...cells));
+  }
+  table.append(
+    element('caption', { textContent: 'Energy by day and hour, regime 1, kWh' }),
+    element('thead', {}, head),
+    body,
+  );
+  const scroll = element('div', { className: 'scroll wide', tabIndex: 0 }, table);
+  scroll.setAttribute('role', 'region');
+  scroll.setAttribute('aria-label', 'Energy by day and hour');
+  return scroll;
+}
+
+function figure(
+  root: HTMLElement,
+  title: string,
+  unit: string,
+  resting: string,
+  valves: readonly NamedBars[],
+): { plot: HTMLElement; output: HTMLOutputElement } {
+  const keys =
+    valves.length < 2
+      ? []
+      : valves.map(({ name }, index) =>
+          element('span', { className: `line-key ${index === 0 ? 'energy' : 'pink'}`, textContent: name }),
+        );
+  const output = element('output', { textContent: resting });
+  const caption = element(
+    'figcaption',
+    {},
+    element('b', { textContent: title }),
+    element('span', { className: 'unit', textContent: unit }),
+    ...keys,
+    output,
+  );
+  const plot = element('div', { className: 'plot' });
+  plot.setAttribute('role', 'img');
+  plot.setAttribute('aria-label', `${title}, ${unit}: ${resting}`);
+  root.append(element('figure', {}, caption, plot));
+  return { plot, output };
+}
+
+function kwhText(kwh: number | null | undefined): string {
+  return kwh === null || kwh === undefined ? '–' : `${grouped(kwh.toFixed(1))} kWh`;
+}
+
+function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  properties: Partial<HTMLElementTagNameMap[K]> = {},
+  ...children: Node[]
+): HTMLElementTagNameMap[K] {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}

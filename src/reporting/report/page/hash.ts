@@ -1,0 +1,25 @@
+/** The page's state in its address, for links and bookmarks: `#valve-3&from=…&to=…`, `#&q=atrio&sort=2-`. */
+export interface State {
+  /** the element's id; null: the overview */
+  valve: string | null;
+  values: URLSearchParams;
+}
+
+export function readHash(hash: string): State {
+  const [valve = '', ...rest] = hash.replace(/^#/, '').split('&');
+  return { valve: /^valve-\d+$/.test(valve) ? valve : null, values: new URLSearchParams(rest.join('&')) };
+}
+
+/** Empty values are left out. */
+export function writeHash({ valve, values }: State): string {
+  const kept = new URLSearchParams([...values].filter(([, value]) => value !== ''));
+  const rest = kept.toString();
+  return `#${valve ?? ''}${rest === '' ? '' : `&${rest}`}`;
+}
+
+/** Replaces the address: the browser's back button goes from valve to valve, not from zoom to zoom. */
+export function setValues(changes: Record<string, string>): void {
+  const state = readHash(location.hash);
+  for (const [key, value] of Object.entries(changes)) state.values.set(key, value);
+  history.replaceState(history.state, '', writeHash(state));
+}

@@ -1,0 +1,96 @@
+/** All problems in one list, the worst first. The same problem of many valves is listed once. */
+import { count } from '../../domain/text.ts';
+import type { ReportData } from './data.ts';
+import { markup, type Markup } from './markup.ts';
+import { name, sectionId, sentence } from './messages.ts';
+import type { Problems } from './problems.ts';
+
+/** More lines, or more valves in a line, are hidden until they are asked for. */
+const SHOWN = { lines: 4, valves: 8 };
+
+/** A problem, with all valves that have it. */
+export interface ProblemGroup {
+  title: string;
+  rank: number;
+  entries: { index: number; detail: string }[];
+}
+
+/** The worst problem first; of equally bad ones, the one that more valves have. */
+export function groupProblems({ valves }: Problems): ProblemGroup[] {
+  const groups = new Map<string, ProblemGroup>();
+  valves.forEach((problems, index) => {
+    for (const { title, rank, detail } of problems) {
+      const group = groups.get(title) ?? { title, rank, entries: [] };
+      group.entries.push({ index, detail });
+      groups.set(title, group);
+    }
+  });
+  return [...groups.values()].sort((a, b) => a.rank - b.rank || b.entries.length - a.entries.length);
+}
+
+export function problemList(data: ReportData, { fleet }: Problems, groups: readonly ProblemGroup[]): Markup {
+  const affected = new Set(groups.flatMap(({ entries }) => entries.map(({ index }) => index))).size;
+  if (fleet.length === 0 && affected === 0) {
+    return markup`<section aria-labelledby="problems">
+      <h2 id="problems" class="verdict good">No problem found.</h2>
+    </section>`;
+  }
+  const heading = [
+    ...(fleet.length > 0 ? [`${count(fleet.length, 'problem')} of the polling`] : []),
+    ...(affected > 0 ? [`problems at ${affected} of ${count(data.valves.length, 'valve')}`] : []),
+  ].join(', ');
+  return markup`<section aria-labelledby="problems">
+    <h2 id="problems" class="verdict bad">${capitalised(heading)}</h2>
+    <ul class="problems">
+      ${fleet.map((text) => markup`<li>${sentence(text)}</li>`)}
+      ${groups.map((group) => problemGroup(group, data))}
+    </ul>
+  </section>`;
+}
+
+function problemGroup({ title, entries }: ProblemGroup, data: ReportData): Markup {
+  const heading = markup`<b>${capitalised(title)}</b>`;
+  const [line, ...others] = linesOf(entries, data);
+  if (others.length === 0) {
+    const total = entries.length > 1 && `${count(entries.length, 'valve')}: `;
+    return markup`<li>${heading} · ${total}${line}</li>`;
+  }
+  const list = (lines: readonly (Markup | undefined)[]): Markup =>
+    markup`<ul>
+      ${lines.map((each) => markup`<li>${each}</li>`)}
+    </ul>`;
+  const rest = others.slice(SHOWN.lines - 1);
+  return markup`<li>
+    ${heading} · ${count(entries.length, 'valve')} ${list([line, ...others.slice(0, SHOWN.lines - 1)])}
+    ${rest.length > 0 && hidden(`and ${rest.length} more`, list(rest))}
+  </li>`;
+}
+
+/** Valves with the same detail share a line; the line of most valves first. */
+function linesOf(entries: ProblemGroup['entries'], { valves }: ReportData): Markup[] {
+  const byDetail = new Map<string, number[]>();
+  for (const { index, detail } of entries) byDetail.set(detail, [...(byDetail.get(detail) ?? []), index]);
+  const link = (index: number): Markup | null => {
+    const valve = valves[index];
+    return valve ? markup`<a href="#${sectionId(index)}">${name(valve.label)}</a>` : null;
+  };
+  const links = (indexes: readonly number[]): Markup[] =>
+    indexes.map((index, position) => markup`${position > 0 && ', '}${link(index)}`);
+  return [...byDetail]
+    .sort(([, a], [, b]) => b.length - a.length)
+    .map(([detail, indexes]) => {
+      const rest = indexes.slice(SHOWN.valves);
+      return markup`${links(indexes.slice(0, SHOWN.valves))}${detail && `: ${detail}`}${rest.length > 0 && hidden(`and ${count(rest.length, 'valve')} more`, markup`${links(rest)}`)}`;
+    });
+}
+
+function hidden(summary: string, content: Markup): Markup {
+  return markup`<details>
+    <summary>${summary}</summary>
+    ${content}
+  </details>`;
+}
+
+export function capitalised(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,98 @@
+/** What the tests of the embedded server share: a folder of their own, and processes that open embedded folders in it. */
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import pg from 'pg';
+import { expect } from 'vitest';
+import { openEmbedded, type EmbeddedServer } from '../../src/database/embedded.ts';
+import { runningServer } from '../../src/database/embedded/postmaster-pid.ts';
+import { REPOSITORY } from '../support/build.ts';
+
+export const NOBODY = { uid: 65534, gid: 65534 };
+export const isRoot = userInfo().uid === 0;
+
+export type EmbeddedChild = ChildProcessByStdio<Writable, Readable, null>;
+
+export interface EmbeddedStage {
+  root: string;
+  /** for a copy of the binaries */
+  cacheFolder: string;
+  open: (where: string, signal?: AbortSignal) => Promise<EmbeddedServer>;
+  /** Another process that opens the folder, prints the coordinates, and closes when its standard input ends. */
+  openInChild: (where: string, options?: { cwd?: string; account?: object }) => EmbeddedChild;
+  remove: () => Promise<void>;
+}
+
+export async function setEmbeddedStage(): Promise<EmbeddedStage> {
+  const root = await mkdtemp(join(tmpdir(), 'tasmart-embedded-'));
+  await chmod(root, 0o755);
+  const cacheFolder = join(root, 'cache');
+  return {
+    root,
+    cacheFolder,
+    open: (where, signal) => openEmbedded(where, { cacheFolder, ...(signal && { signal }) }),
+    openInChild(where, { cwd = REPOSITORY, account = {} } = {}) {
+      const script = `
+        import { openEmbedded } from ${JSON.stringify(`${cwd}/src/database/embedded.ts`)};
+        const server = await openEmbedded(${JSON.stringify(where)}, ${JSON.stringify({ cacheFolder })});
+        console.log(JSON.stringify(server));
+        for await (const _ of process.stdin);
+        await server.close();`;
+      const args = ['--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', script];
+      return spawn(process.execPath, args, { cwd, detached: true, stdio: ['pipe', 'pipe', 'inherit'], ...account });
+    },
+    remove: () => rm(root, { recursive: true }),
+  };
+}
+
+export const dataFolderOf = (where: string) => join(where, 'postgresql', 'data');
+
+export async function connect({
+  host,
+  port,
+  user,
+  password,
+  database,
+}: Omit<EmbeddedServer, 'close'>): Promise<pg.Client> {
+  const client = new pg.Client({ host, port, user, password, database });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
+export async function query(server: Omit<EmbeddedServer, 'close'>, sql: string): Promise<unknown[][]> {
+  const client = await connect(server);
+  try {
+    return (await client.query<unknown[]>({ text: sql, rowMode: 'array' })).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+export async function expectNoServer(where: string): Promise<void> {
+  expect(await runningServer(dataFolderOf(where))).toBeNull();
+}
+
+export async function coordinates(child: EmbeddedChild): Promise<Omit<EmbeddedServer, 'close'>> {
+  const [line] = (await Promise.race([
+    once(createInterface(child.stdout), 'line'),
+    once(child, 'exit').then(([code]) => Promise.reject(new Error(`the child ended with ${String(code)}`))),
+  ])) as [string];
+  return JSON.parse(line) as Omit<EmbeddedServer, 'close'>;
+}
+
+export async function closeChild(child: EmbeddedChild): Promise<void> {
+  const ended = once(child, 'exit');
+  child.stdin.end();
+  expect(await ended).toEqual([0, null]);
+}
+
+export async function killGroup(child: ChildProcess): Promise<void> {
+  const ended = once(child, 'exit');
+  process.kill(-(child.pid ?? NaN), 'SIGKILL');
+  await ended;
+}
