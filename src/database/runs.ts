@@ -245,7 +245,7 @@ export async function loadLastPolls(
  * run that was not begun is none.
  */
 const IS_POLL_OF_ACCOUNT = `run.account = $1 and run.mode = 'poll' and outcome is distinct from 'locked'
-  and (run.key_id = $2 or not exists (select from tasmart_runs as own where own.account = $1 and own.key_id = $2))`;
+  and (run.key_id in ($2, '') or not exists (select from tasmart_runs as own where own.account = $1 and own.key_id = $2))`;
 
 interface RunRow extends Pick<RecordedRun, 'valves' | 'stored' | 'failed' | 'error' | 'outcome'> {
   /** null: it has not run yet */

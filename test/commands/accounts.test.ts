@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadSchemaFiles, migrate } from '../../src/database/migrations.ts';
 import { US_PER_HOUR, US_PER_MINUTE } from '../../src/domain/time.ts';
 import { createValve } from '../../scripts/simulator/fleet.ts';
+import type { Json } from '../../scripts/simulator/json.ts';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
 import { logLines, until } from '../faults/support/database-stage.ts';
 import { REPOSITORY } from '../support/build.ts';
@@ -389,4 +390,48 @@ describe('naming an account that had no name', () => {
     expect(await poll(named.config, named.env)).toEqual(QUIET);
     expect(await query('select distinct account from tasmart_valves')).toEqual([{ account: '' }]);
   });
+});
+
+test('a key that is refused amid valves ends the run, whose row counts what it stored', async () => {
+  const [first = '', second = ''] = valvesOf(0);
+  const config = { target_project_id: project(0).id, max_concurrency: 1 };
+  simulator.faults.add({ match: { valveId: second }, fault: { kind: 'status', status: 401 } });
+  simulator.faults.add({ match: { valveId: first }, fault: { kind: 'delay', ms: 300 } });
+  const { code } = await poll(config);
+  expect(code).toBe(77);
+  const stored = await query('select tasmart_id from tasmart_data_table');
+  expect(await query('select outcome, valves, stored from tasmart_runs')).toEqual([
+    { outcome: 'failed', valves: stored.length, stored: stored.length },
+  ]);
+});
+
+test('a project that lists fewer valves than it has is partial: 2', async () => {
+  simulator.faults.add({
+    match: { path: /projects\/./ },
+    fault: {
+      kind: 'transform',
+      transform: (answer: { tasmarts: Json[] }) => ({ ...answer, tasmarts: answer.tasmarts.slice(1) }),
+    },
+  });
+  const { code, messages } = await poll({ target_project_id: project(0).id });
+  expect([code, messages]).toEqual([2, [`project "${project(0).name}" lists 1 of its 2 valves`]]);
+});
+
+test('single valves cost a request for the list and one for their project, however many there are', async () => {
+  for (let index = 0; index < 30; index += 1) {
+    simulator.projects.push({
+      ...project(1),
+      id: `00000000-0000-4000-8000-0000000001${10 + index}`,
+      valves: new Map(),
+    });
+  }
+  const config = { target_valves: [...project(0).valves.values()].map(({ shortSn }) => shortSn) };
+  const projectRequests = async () => {
+    simulator.log.length = 0;
+    expect(await poll(config)).toEqual(QUIET);
+    return simulator.log.filter(({ path }) => path.includes('/projects')).length;
+  };
+  expect(await projectRequests()).toBe(1 + simulator.projects.length);
+  expect(await projectRequests()).toBe(2);
+  expect(await status(config)).toMatchObject({ code: 0, ids: valvesOf(0) });
 });

@@ -220,7 +220,7 @@ describe('which valves are watched', () => {
   async function leaveProject(valve: Valve, daysAgo: number): Promise<void> {
     await pollAt(nowUs - 2 * US_PER_HOUR);
     simulator.projects[0]?.valves.delete(valve.id);
-    await sql(`update tasmart_valves set last_seen_at = now() - $1 * interval '1 day'`, [daysAgo]);
+    await sql(`update tasmart_project_valves set last_seen_at = now() - $1 * interval '1 day'`, [daysAgo]);
     await pollAt(nowUs);
   }
 
@@ -254,7 +254,7 @@ describe('which valves are watched', () => {
 
   test('when nothing is polled any more, nobody is taken to have left', async () => {
     await pollAt(nowUs - 2 * US_PER_HOUR);
-    await sql(`update tasmart_valves set last_seen_at = now() - interval '9 days'`);
+    await sql(`update tasmart_project_valves set last_seen_at = now() - interval '9 days'`);
     await sql(`update tasmart_projects set last_seen_at = now() - interval '9 days'`);
     const { code, json } = await status();
     expect(code).toBe(1);
@@ -263,7 +263,7 @@ describe('which valves are watched', () => {
 
   test('polling one valve by hand does not make the others leavers', async () => {
     await pollAt(nowUs - 2 * US_PER_HOUR);
-    await sql(`update tasmart_valves set last_seen_at = now() - interval '9 days'`);
+    await sql(`update tasmart_project_valves set last_seen_at = now() - interval '9 days'`);
     await tasmart('poll', '--valve', valveAt(0).id);
     expect((await status()).json.valves.map(({ state }) => state)).not.toContain('left');
   });

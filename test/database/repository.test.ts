@@ -125,7 +125,7 @@ test('nor does a link to a register that another valve holds', async () => {
 test('a registry that breaks off lets no valve seem to have left its project', async () => {
   await session(async (db) => {
     await record(db, PROJECT);
-    await db.query(`update tasmart_valves set last_seen_at = now() - interval '2 days'`);
+    await db.query(`update tasmart_project_valves set last_seen_at = now() - interval '2 days'`);
     await db.query(`update tasmart_projects set last_seen_at = now() - interval '2 days'`);
     const twice = { ...PROJECT, valves: [...VALVES.slice(0, 1500), ...VALVES.slice(1400)] };
     await expect(record(db, twice)).rejects.toThrow('a second time');

@@ -214,3 +214,18 @@ describe('an abort', () => {
     expect(calls()).toBe(1);
   });
 });
+
+describe('a refusal of the credentials', () => {
+  test('is final', async () => {
+    const { run, calls } = setup();
+    await expect(run(failed('unauthorized'))).rejects.toMatchObject({ failure: 'unauthorized' });
+    expect(calls()).toBe(1);
+  });
+
+  test('is tried once more where they were accepted before, and once only', async () => {
+    const { run, calls } = setup({ wasAccepted: true });
+    expect(await run(failed('unauthorized'))).toBe('answer');
+    await expect(run(failed('unauthorized'), failed('unauthorized'))).rejects.toThrow('(2 attempts)');
+    expect(calls()).toBe(4);
+  });
+});
