@@ -11,11 +11,10 @@ import { parseShard, type Shard } from '../domain/shard.ts';
 import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../domain/time.ts';
 import type { HyCloud, HyCloudStats } from '../hycloud/client.ts';
 import { shardPace } from '../polling/pace.ts';
-import { createReport, type PolledValve, type PollFailure, type PollReport } from '../polling/report.ts';
+import { createReport, type PolledValve, type PollReport } from '../polling/report.ts';
 import { poll, type PollSettings } from '../polling/run.ts';
-import { missingValves } from '../polling/targets.ts';
 import { pollFormat, runFields, type PollSummary } from '../reporting/poll.ts';
-import { accountsAfter, accountsStatus, forEachAccount, inAccount, valuesOf, type AccountResult } from './accounts.ts';
+import { accountsAfter, accountsStatus, forEachAccount, valuesOf, type AccountResult } from './accounts.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { withDeadline, type RunLimits } from './deadline.ts';
 import { errorStatus, pollStatus, stopStatus } from './exit-status.ts';
@@ -26,6 +25,7 @@ import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { write } from './output.ts';
 import { OPEN_OPTIONS, VERSION } from './package.ts';
+import { together } from './poll-together.ts';
 import type { AccountEnding, Ending, RunListener } from './run-listener.ts';
 import { readConfig } from './settings.ts';
 
@@ -47,7 +47,12 @@ export async function run(options: PollOptions, context: CommandContext): Promis
   const listeners: RunListener[] = [createHealthcheck(dryRun ? null : parsed.config.healthcheckUrl, log)];
   const accounts: AccountEnding[] = [];
   const ended = async (end: Pick<Ending, 'status' | 'summary' | 'error'>) => {
-    const ending = { ...end, accounts, status: stopStatus(signal) ?? end.status };
+    const stopped = stopStatus(signal);
+    const ending = {
+      ...end,
+      status: stopped ?? end.status,
+      accounts: accounts.map((account) => ({ ...account, status: stopped ?? account.status })),
+    };
     await Promise.all(listeners.map(async (listener) => listener.ended?.(ending)));
   };
   try {
@@ -102,44 +107,6 @@ function totalCost(accounts: readonly AccountEnding[]): HyCloudStats {
 
 function firstError(results: readonly AccountResult<PollReport>[]): KnownError | null {
   return results.flatMap((result) => ('error' in result ? [result.error] : []))[0] ?? null;
-}
-
-/**
- * One report of all accounts. An account that failed as a whole is one failure of it.
- *
- * @throws KnownError for a valve that was named and is in no account
- */
-function together(results: readonly AccountResult<PollReport>[]): PollReport {
-  const reports = valuesOf(results);
-  const [first, ...others] = reports;
-  if (first && results.length === 1) return first;
-  const missing = (first?.missing ?? []).filter((name) => others.every((report) => report.missing.includes(name)));
-  if (missing.length > 0 && reports.length === results.length)
-    throw missingValves({ projects: [], problems: [] }, missing);
-  const failures = results.flatMap((result): PollFailure[] => {
-    if ('value' in result) return result.value.failures.map((failure) => placed(result.account, failure));
-    const { message, remedy } = result.error;
-    return [placed(result.account, { valve: null, reason: message, remedy })];
-  });
-  const sum = (key: 'valves' | 'stored' | 'unchanged' | 'silent') =>
-    reports.reduce((total, report) => total + report[key], 0);
-  const isFailed = reports.every(({ outcome }) => outcome === 'failed');
-  return {
-    outcome: failures.length === 0 ? 'success' : isFailed ? 'failed' : 'partial',
-    nowUs: Math.max(...reports.map(({ nowUs }) => nowUs)),
-    valves: sum('valves') + results.length - reports.length,
-    failures,
-    stored: sum('stored'),
-    unchanged: sum('unchanged'),
-    silent: sum('silent'),
-    skipped: null,
-    error: reports.find(({ error }) => error !== null)?.error ?? null,
-    missing,
-  };
-}
-
-function placed(account: AccountConfig, failure: PollFailure): PollFailure {
-  return failure.valve === null ? { ...failure, reason: inAccount(account, failure.reason) } : failure;
 }
 
 /** @throws KnownError exit 64 */

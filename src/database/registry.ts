@@ -294,7 +294,7 @@ export async function loadMeanings(
 export async function loadHomes(database: Database, wanted: readonly string[]): Promise<Map<string, string[]>> {
   if (wanted.length === 0) return new Map();
   const rows = await database.query<{ wanted: string; project_ids: string[] }>(
-    `select wanted, array_agg(distinct project_id) as project_ids
+    `select wanted, array_agg(distinct listed.project_id) as project_ids
      from unnest($1::text[]) as wanted
      join tasmart_valves as valve on wanted in (lower(valve.tasmart_id), lower(full_sn), lower(short_sn))
      join tasmart_project_valves as listed using (tasmart_id)

@@ -7,7 +7,7 @@ const MEASURED = ['measured_flow', 'measured_power', 'energy_counter_regime_1', 
 
 test('every key has the default that the interface names', () => {
   expect(configOf()).toMatchObject({
-    targets: [{ projectId: null, projectName: 'Test project', valves: [] }],
+    accounts: [{ name: '', targets: [{ projectId: null, projectName: 'Test project', valves: [] }] }],
     intervalMinutes: 15,
     properties: MEASURED,
     initialHistoryHours: 0,
