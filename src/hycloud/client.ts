@@ -82,7 +82,7 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
     const retry = {
       ...options,
       pacer,
-      wasAccepted: () => wasAccepted,
+      wasAccepted: () => wasAccepted && refusal === null,
       onRetry: (error: HyCloudError, waitMs: number) => {
         stats.retries += 1;
         options.onRetry(error, waitMs);

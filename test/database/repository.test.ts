@@ -54,12 +54,15 @@ function reading(timeUs: number, more: Partial<Reading> = {}): Reading {
 
 async function untilWaiting(db: Database, sessions: number): Promise<void> {
   await vi.waitFor(async () => {
+    // Not by pg_stat_activity, which a transaction sees as it was when it first looked.
     const waiting = await db.query(
-      `select distinct pid from pg_locks join pg_stat_activity using (pid)
-       where not granted and datname = current_database()`,
+      `select distinct pid from pg_locks as waiting where not granted and exists (
+         select from pg_locks as held join pg_database on oid = held.database
+         where held.pid = waiting.pid and datname = current_database()
+       )`,
     );
     expect(waiting).toHaveLength(sessions);
-  });
+  }, 60_000);
 }
 
 test('stores of the same valves in opposite order, and the registry, never wait for each other in a circle', async () => {
@@ -129,7 +132,8 @@ test('a registry that breaks off lets no valve seem to have left its project', a
     await db.query(`update tasmart_projects set last_seen_at = now() - interval '2 days'`);
     const twice = { ...PROJECT, valves: [...VALVES.slice(0, 1500), ...VALVES.slice(1400)] };
     await expect(record(db, twice)).rejects.toThrow('a second time');
-    expect((await loadRegisteredValves(db)).filter(({ projects }) => !projects[0]?.isListed)).toEqual([]);
+    const left = (await loadRegisteredValves(db)).filter(({ projects }) => !projects[0]?.isListed);
+    expect(left.map(({ id }) => id)).toEqual(['of-the-prototype']); // which the list does not hold
     await record(db, PROJECT);
     const [project] = await db.query<{ age_s: number }>(
       'select extract(epoch from now() - last_seen_at)::integer as age_s from tasmart_projects',
