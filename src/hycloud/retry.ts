@@ -14,8 +14,6 @@ export interface RetryContext extends Timing {
   signal: AbortSignal;
   /** milliseconds on `now`'s clock, after which nothing is waited for */
   deadlineMs: () => number;
-  /** whether HyCloud took the credentials before: then a refusal may be a slip of one server */
-  wasAccepted: () => boolean;
   onRetry: (error: HyCloudError, waitMs: number) => void;
 }
 
@@ -36,7 +34,7 @@ export async function withRetry<T>(call: () => Promise<T>, path: string, context
       if (context.signal.aborted) throw last ?? new HyCloudError('aborted', path, 'stopped before an answer came');
       if (error instanceof TurnBeyondDeadline) throw notCalled(path, error);
       if (!(error instanceof HyCloudError)) throw error;
-      if (!isTransient(error) && !isFirstRefusal(error, attempt, context)) throw error.after(attempt);
+      if (!isTransient(error)) throw error.after(attempt);
       const waitMs = pauseBefore(attempt + 1, error, context);
       if (attempt === MAX_ATTEMPTS || context.now() + waitMs > context.deadlineMs()) throw error.after(attempt);
       last = error.after(attempt);
@@ -44,11 +42,6 @@ export async function withRetry<T>(call: () => Promise<T>, path: string, context
       await context.sleep(waitMs, context.signal).catch(() => undefined);
     }
   }
-}
-
-/** Credentials that were good a moment ago are tried once more. */
-function isFirstRefusal({ failure }: HyCloudError, attempt: number, { wasAccepted }: RetryContext): boolean {
-  return failure === 'unauthorized' && attempt === 1 && wasAccepted();
 }
 
 function notCalled(path: string, { isPaused }: TurnBeyondDeadline): HyCloudError {

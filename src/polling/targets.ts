@@ -55,7 +55,7 @@ const MAX_CANDIDATES = 20;
 const PROJECTS_AT_ONCE = 4;
 
 /**
- * Asks HyCloud which valves the targets mean: a request for the list of projects, and one per project. A name that is
+ * Asks HyCloud which valves the targets mean: a request per project, and one for the list of projects. A name that is
  * known goes on meaning the same project, whatever that is called now and whoever else bears the name. A project that
  * cannot be read is a problem of its own valves alone; a list that cannot be read, only of names that are not known.
  *
@@ -147,9 +147,7 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   const seen = new Map<string, Promise<Project>>();
   const resolutions = new Map<Target, Promise<Resolution>>();
   const warnings: string[] = [];
-  const list = hycloud.listProjects();
-  /** null: the list cannot be read, and nothing is known of other projects */
-  const visible = list.catch(() => null);
+  let summaries: ReturnType<HyCloud['listProjects']> | null = null;
   let everything: Promise<Resolution> | null = null;
 
   const byId = (id: string): Promise<Project> => {
@@ -157,11 +155,15 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     seen.set(id, project);
     return project;
   };
-  const all = () => (everything ??= list.then((projects) => eachOf(projects.map(({ id }) => id)), failed));
+  const list = () => (summaries ??= hycloud.listProjects());
+  /** null: the list cannot be read, and nothing is known of other projects */
+  const visible = () => list().catch(() => null);
+  const all = () => (everything ??= list().then((projects) => eachOf(projects.map(({ id }) => id)), failed));
 
   async function readProject(id: string): Promise<Project> {
     const project = await hycloud.getProject(id).catch((error: unknown) => explainMissing(id, error));
-    const expected = (await visible)?.find((summary) => summary.id === id)?.valveCount ?? 0;
+    // After the project, not beside it: where HyCloud fails, one call is enough to find out.
+    const expected = (await visible())?.find((summary) => summary.id === id)?.valveCount ?? 0;
     const { name, valves, unreadable } = project;
     if (unreadable.length > 0 || valves.length >= expected) return project;
     const missing = `project "${name}" lists ${valves.length} of its ${count(expected, 'valve')}`;
@@ -180,7 +182,7 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     if (!(error instanceof HyCloudError) || !['not-found', 'forbidden'].includes(error.failure)) throw error;
     const known = [...memory.meanings.values()].flat().find(({ projectId }) => projectId === id);
     const called = known === undefined ? '' : `, last called "${known.name}",`;
-    const others = ((await visible) ?? []).slice(0, MAX_CANDIDATES).map((other) => `"${other.name}" (${other.id})`);
+    const others = ((await visible()) ?? []).slice(0, MAX_CANDIDATES).map((other) => `"${other.name}" (${other.id})`);
     throw new TargetError(
       `project ${id}${called} is not there, or the key may not see it (HTTP ${error.status ?? 0})`,
       others.length > 0
@@ -190,7 +192,7 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   }
 
   async function bearersOf(name: string): Promise<ProjectSummary[]> {
-    return ((await visible) ?? []).filter((project) => isSameName(project.name, name));
+    return ((await visible()) ?? []).filter((project) => isSameName(project.name, name));
   }
 
   async function byMeaning(configured: string, meaning: Meaning): Promise<Project> {
@@ -226,12 +228,12 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
 
   async function byName(name: string): Promise<Project> {
     const meanings = memory.meanings.get(name.normalize('NFC')) ?? [];
-    const seenByKey = await visible;
+    const seenByKey = await visible();
     const meaning = meanings.find(
       ({ projectId, from }) => from === 'own' || (seenByKey?.some(({ id }) => id === projectId) ?? true),
     );
     if (meaning) return byMeaning(name, meaning);
-    const projects = await list;
+    const projects = await list();
     const same = projects.filter((project) => isSameName(project.name, name));
     if (same.length > 1) {
       const ids = same.map(({ id, valveCount }) => `${id} (${valveCount} valves)`).join(', ');
@@ -255,7 +257,7 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   /** Where the valves were last seen; if one is not there any more, everywhere. */
   async function byValves(wanted: readonly string[]): Promise<Resolution> {
     const homes = new Set(wanted.flatMap((valve) => memory.homes.get(valve.toLowerCase()) ?? []));
-    const seenByKey = await visible;
+    const seenByKey = await visible();
     const known = [...homes].filter((home) => seenByKey?.some(({ id }) => id === home) ?? true);
     const atHome = await eachOf(known);
     const areThere = wanted.length > 0 && pickValves(atHome.projects, wanted).missing.length === 0;

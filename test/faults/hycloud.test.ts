@@ -142,7 +142,6 @@ test('a call that is stopped says what kept it until then', async () => {
     pacer,
     random: () => 1,
     signal: stop.signal,
-    wasAccepted: () => true,
     onRetry: () => undefined,
   };
   await expect(withRetry(fail, 'projects', retry)).rejects.toThrow('HyCloud, GET projects: HTTP 503');

@@ -8,10 +8,9 @@ interface Setup {
   random?: number;
   /** from the start */
   deadlineMs?: number;
-  wasAccepted?: boolean;
 }
 
-function setup({ random = 1, deadlineMs = 600_000, wasAccepted = false }: Setup = {}) {
+function setup({ random = 1, deadlineMs = 600_000 }: Setup = {}) {
   const time = virtualTime();
   const startMs = time.now();
   const retried: string[] = [];
@@ -23,7 +22,6 @@ function setup({ random = 1, deadlineMs = 600_000, wasAccepted = false }: Setup 
     random: () => random,
     signal: abort.signal,
     deadlineMs: () => startMs + deadlineMs,
-    wasAccepted: () => wasAccepted,
     onRetry: (error, waitMs) => retried.push(`${error.failure} ${waitMs}`),
   };
   let calls = 0;
@@ -212,20 +210,5 @@ describe('an abort', () => {
     };
     await expect(run(failed('server'))).rejects.toMatchObject({ failure: 'server' });
     expect(calls()).toBe(1);
-  });
-});
-
-describe('a refusal of the credentials', () => {
-  test('is final', async () => {
-    const { run, calls } = setup();
-    await expect(run(failed('unauthorized'))).rejects.toMatchObject({ failure: 'unauthorized' });
-    expect(calls()).toBe(1);
-  });
-
-  test('is tried once more where they were accepted before, and once only', async () => {
-    const { run, calls } = setup({ wasAccepted: true });
-    expect(await run(failed('unauthorized'))).toBe('answer');
-    await expect(run(failed('unauthorized'), failed('unauthorized'))).rejects.toThrow('(2 attempts)');
-    expect(calls()).toBe(4);
   });
 });

@@ -55,7 +55,7 @@ describe('a project is found', () => {
     const hycloud = fakeProjects([NORTH, SOUTH]);
     const { projects } = await resolveTargets(hycloud, [target({ projectId: 'p-north', projectName: 'South' })]);
     expect(projects).toEqual([NORTH]);
-    expect(hycloud.calls).toEqual(['list', 'p-north']);
+    expect(hycloud.calls).toEqual(['p-north', 'list']);
   });
 
   test.each([
