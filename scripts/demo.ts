@@ -1,49 +1,69 @@
+/**
+ * The main job on a machine with nothing else: a HyCloud on loopback, an embedded PostgreSQL, thirty days of readings
+ * with some faults in them, and a report. All of it stays in data/demo; `--fresh` begins anew.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { blemish, sendEachMinute } from './simulator/blemishes.ts';
+import { writeConfig, writeEnv } from './simulator/settings-files.ts';
 import { startSimulator } from './simulator/simulator.ts';
 
-/**
- * The main job on a machine with nothing else: a HyCloud on loopback, an embedded PostgreSQL, two polls. What it stored
- * stays in data/demo, so that a second demo goes on from there; `--fresh` begins anew.
- */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'data', 'demo');
-const here = (path: string) => relative(process.cwd(), path) || '.';
+const here = relative(process.cwd(), folder) || '.';
+/** Relative, for whoever runs tasmart in the demo's folder. */
+const DATABASE_URL = 'embedded:./postgres';
 
 if (process.argv.includes('--fresh')) await rm(folder, { recursive: true, force: true });
 const isFirst = !existsSync(folder);
 await mkdir(folder, { recursive: true });
 
 const simulator = await startSimulator({ seed: 1, valves: 7 });
-const project = simulator.projects[0]?.name ?? '';
-const config = join(folder, 'config.json');
-await writeFile(config, `${JSON.stringify({ target_project_name: project, initial_history_hours: 1 }, null, 2)}\n`);
-const env = { ...process.env, ...simulator.env(), DATABASE_URL: `embedded:${join(folder, 'postgres')}` };
+const valves = simulator.valves();
+valves.forEach(sendEachMinute);
+blemish(valves, simulator.clock.now());
+await writeConfig(join(folder, 'config.json'), simulator);
+await writeEnv(join(folder, '.env'), simulator, DATABASE_URL);
 
 try {
-  say(`A simulated HyCloud is up on loopback, with the project "${project}".`);
+  say(`A simulated HyCloud is up on loopback, with the project "${simulator.projects[0]?.name ?? ''}".`);
   say(
     isFirst
-      ? 'tasmart polls it into an embedded PostgreSQL. Each of the 7 valves has its last hour of quarters, and now:'
-      : 'This demo ran here before: only what is new since then is stored.',
+      ? 'tasmart polls its 7 valves into an embedded PostgreSQL. HyCloud fails twice on the way, as it may:'
+      : 'This demo ran here before: only what is new since then is stored, and nothing twice.',
   );
+  simulator.faults.add({ fault: { kind: 'status', status: 503 }, times: 2 });
   await tasmart('poll');
-  say('Again at once. A run may come late, early or twice: only a point that is new is stored, and never twice.');
+  say('The thirty days before, with what a month brings: gaps, nonsense counters, a valve that was exchanged.');
+  await tasmart('backfill', '--from', '30d');
+  say('Once more. A run may come late, early or twice: only a point that is new is stored.');
   await tasmart('poll');
+  await tasmart('report', '--from', '30d', '--out', 'report.html');
   say(`What next?
 
-  npx tasmart --help                 the commands
-  npm run demo                       again: it goes on from what is stored (-- --fresh begins anew)
-  npm run simulator                  the simulated HyCloud by itself, to play with
-  cp config.example.json config.json
-  cp .env.example .env               your project and credentials; then:
-  npx tasmart poll --dry-run         reads your valves, and stores nothing
+  ${join(here, 'report.html')} is the page to look at. More from what is stored:
 
-The demo's database is in ${here(folder)}; nothing of it is left running.`);
+  cd ${here}
+  npx tasmart status
+  npx tasmart consumption --from 7d --to now --by day
+  npx tasmart verify --from 30d --to now
+  npx tasmart --help
+
+  The simulated HyCloud has ended. To poll again, start it in another terminal:
+
+  npm run simulator -- --port 0 --blemishes --write-env ${join(folder, '.env')}
+  npx tasmart check
+  npx tasmart poll
+
+  Your own valves, in a folder of their own or in the clone's:
+
+  npx tasmart init
+
+"npm run demo" goes on from what is stored, "npm run demo -- --fresh" begins anew. Nothing is left running.`);
 } finally {
   await simulator.close();
 }
@@ -52,12 +72,15 @@ function say(text: string): void {
   console.log(`\n${text}\n`);
 }
 
-/** Runs the built program as a person would, its output being ours. */
+/** Runs the built program in the demo's folder as a person would, its output being ours. */
 async function tasmart(...args: string[]): Promise<void> {
   const cli = join(root, 'dist', 'cli.js');
   console.log(`$ npx tasmart ${args.join(' ')}`);
-  const options = ['--config', config, '--log-level', 'warn', '--log-format', 'pretty'];
-  const child = spawn(process.execPath, [cli, ...options, ...args], { env, cwd: root, stdio: 'inherit' });
+  // A database or an account that is set up in this shell is none of the demo's business.
+  const own = Object.entries(process.env).filter(([name]) => !/^(API_KEY|REQUESTER_ID|DATABASE_URL|DB_)/.test(name));
+  const env = { ...Object.fromEntries(own), ...simulator.env(), DATABASE_URL };
+  const options = ['--log-level', 'warn', '--log-format', 'pretty'];
+  const child = spawn(process.execPath, [cli, ...options, ...args], { env, cwd: folder, stdio: 'inherit' });
   const [status] = (await once(child, 'exit')) as [number | null];
   if (status !== 0) throw new Error(`tasmart ${args.join(' ')} ended with status ${status ?? 'none'}`);
 }

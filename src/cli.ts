@@ -1,7 +1,19 @@
-import { Command, CommanderError, Option } from 'commander';
-import { LOG_LEVELS, OUTPUT_FORMATS, type CommandContext, type GlobalOptions } from './commands/context.ts';
+import { Argument, Command, CommanderError, Option } from 'commander';
+import { LOG_LEVELS, type CommandContext, type GlobalOptions } from './commands/context.ts';
 import { SIGNAL_STATUS, stopStatus } from './commands/exit-status.ts';
 import { EXIT_STATUS, KnownError } from './domain/errors.ts';
+import {
+  formatOption,
+  fromOption,
+  needed,
+  refuseUnknownCommand,
+  repeated,
+  requireOptions,
+  toOption,
+  valveOption,
+  withExamples,
+  zoneOption,
+} from './commands/options.ts';
 import { VERSION } from './commands/package.ts';
 
 /** A command's module; loaded only when the command runs. */
@@ -9,6 +21,7 @@ type CommandModule<Options> = Promise<{ run: (options: Options, context: Command
 
 const program = new Command('tasmart')
   .description('Readings of IMI TA-Smart valves, from HyCloud into PostgreSQL')
+  .usage('[options] [command]')
   .version(VERSION)
   .option('--config <file>', 'configuration (default: config.json)')
   .option('--env-file <file>', 'environment, with the secrets (default: .env)')
@@ -20,87 +33,132 @@ const program = new Command('tasmart')
     ]),
   )
   .exitOverride()
-  .showHelpAfterError('(run "tasmart --help" for the commands and options)');
+  .configureHelp({ showGlobalOptions: true })
+  .hook('preSubcommand', refuseUnknownCommand);
+withExamples(program, [
+  ['tasmart init', 'the first set-up: asks, tries, and writes config.json and .env'],
+  ['tasmart', 'one poll, as cron runs it'],
+  ['tasmart status', 'how old the readings are'],
+  ['tasmart consumption --from 7d --to now', 'kWh per day of the last week'],
+  ['tasmart poll --help', 'the options of a command'],
+]);
 
-const valves = new Option('--valve <id or serial>', 'only this valve; may be repeated').argParser(
-  (value: string, previous: string[] | undefined) => [...(previous ?? []), value],
-);
-const format = () => new Option('--format <format>', 'how to print').choices(OUTPUT_FORMATS).default('table');
+const init = program
+  .command('init')
+  .description('the first set-up: asks for what a run needs, tries it, and writes config.json and .env')
+  .option('--api-key-file <file>', 'a file that holds the key of a HyCloud user (or variable API_KEY)')
+  .option('--requester-id <id>', "your company's id at IMI (or variable REQUESTER_ID)")
+  .addOption(repeated('--project <name or id>', 'the project to read; may be repeated (default: the only one)'))
+  .option('--database-url <url>', 'embedded:<folder> or postgresql://… (or variable DATABASE_URL, or DB_HOST …)')
+  .option('--migrate', 'create or upgrade the schema of a database server')
+  .option('--force', 'replace what config.json and .env say')
+  .action(action(() => import('./commands/init.ts')));
+withExamples(init, [
+  ['tasmart init', 'asks on a terminal, and only there'],
+  ['tasmart init --api-key-file key --requester-id 1234 --database-url embedded:./data', 'asks nothing'],
+  ['API_KEY=… REQUESTER_ID=… DATABASE_URL=… tasmart init --project "Lingotto"', 'likewise, for scripts'],
+]);
 
-program
+const poll = program
   .command('poll', { isDefault: true })
-  .description(
-    'one run: fetch what is new from every targeted valve and store it (this is what runs when no command is named)',
-  )
+  .description('one run: fetch and store what is new from every targeted valve (runs when no command is named)')
   .option('--dry-run', 'fetch and print, open no database')
-  .addOption(valves)
+  .addOption(valveOption())
   .option(
     '--shard <i/n>',
     'only the i-th of n parts of the valves, such as 2/4 (default: as JOB_COMPLETION_INDEX says)',
   )
-  .addOption(format())
-  .usage('[options]')
-  .argument('[nothing]', '', refuseArgument)
+  .addOption(formatOption())
   .action(action(() => import('./commands/poll.ts')));
+withExamples(poll, [
+  ['tasmart poll', 'fetch and store what is new'],
+  ['tasmart poll --dry-run', 'only show what would be stored'],
+  ['tasmart poll --valve dc8a9c16', 'a single valve'],
+  ['tasmart --config site-b.json poll --format json', 'another configuration; output for a program'],
+]);
 
-program
+const backfill = program
   .command('backfill')
   .description("fill the table from HyCloud's history; may be interrupted and run again")
-  .requiredOption('--from <time>', 'RFC 3339, a local date or date-time, or 24h, 7d (ago)')
-  .option('--to <time>', 'likewise (default: now)')
-  .addOption(valves)
+  .addOption(needed(fromOption()))
+  .addOption(toOption())
+  .addOption(valveOption())
   .action(action(() => import('./commands/backfill.ts')));
+withExamples(backfill, [
+  ['tasmart backfill --from 30d', 'the last thirty days'],
+  ['tasmart backfill --from 2026-01-01 --to 2026-02-01', 'January, in the configured time zone'],
+  ['tasmart backfill --from 7d --valve dc8a9c16', 'a single valve'],
+]);
 
-program
+const consumption = program
   .command('consumption')
   .description('kWh per bucket, from the counters')
-  .requiredOption('--from <time>', 'RFC 3339, a local date or date-time, or 24h, 7d (ago)')
-  .requiredOption('--to <time>', 'likewise')
+  .addOption(needed(fromOption()))
+  .addOption(needed(toOption('')))
   .addOption(
     new Option('--by <bucket>', 'size of the buckets').choices(['15min', 'hour', 'day', 'month']).default('day'),
   )
-  .option('--tz <zone>', 'time zone of days, hours and local times (default: timezone of config.json)')
+  .addOption(zoneOption())
   .addOption(
     new Option('--shape <shape>', 'power: within a step of the counter, follow the measured power')
       .choices(['linear', 'power'])
       .default('linear'),
   )
-  .addOption(valves)
-  .addOption(format())
+  .addOption(valveOption())
+  .addOption(formatOption())
   .action(action(() => import('./commands/consumption.ts')));
+withExamples(consumption, [
+  ['tasmart consumption --from 7d --to now', 'kWh per day of the last week'],
+  ['tasmart consumption --from 2026-01-01 --to 2027-01-01 --by month', 'a year, by month'],
+  ['tasmart consumption --from 2d --to now --by hour --valve dc8a9c16', 'a single valve, by hour'],
+  ['tasmart consumption --from 30d --to now --format csv', 'for a spreadsheet'],
+]);
 
-program
+const verify = program
   .command('verify')
-  .description('whether the kWh of a span add up, per valve and register, and whether the counters look sound')
-  .requiredOption('--from <time>', 'RFC 3339, a local date or date-time, or 24h, 7d (ago)')
-  .requiredOption('--to <time>', 'likewise')
-  .addOption(valves)
-  .addOption(format())
+  .description('whether the kWh of a span add up, per valve and regime, and whether the counters look sound')
+  .addOption(needed(fromOption()))
+  .addOption(needed(toOption('')))
+  .addOption(valveOption())
+  .addOption(formatOption())
   .action(action(() => import('./commands/verify.ts')));
+withExamples(verify, [
+  ['tasmart verify --from 30d --to now', 'the last thirty days of every valve'],
+  ['tasmart verify --from 30d --to now --valve dc8a9c16', 'a single valve'],
+]);
 
-program
+const report = program
   .command('report')
   .description('one self-contained page: flow, power, energy, gaps and errors of every valve')
-  .requiredOption('--out <file>', 'the page to write, such as report.html; - is stdout')
-  .option('--from <time>', 'RFC 3339, a local date or date-time, or 24h, 7d (ago) (default: a week before --to)')
-  .option('--to <time>', 'likewise (default: now)')
-  .option('--tz <zone>', 'time zone of days, hours and local times (default: timezone of config.json)')
-  .addOption(valves)
+  .addOption(needed(new Option('--out <file>', 'the page to write, such as report.html; - is stdout')))
+  .addOption(fromOption(' (default: a week before --to)'))
+  .addOption(toOption())
+  .addOption(zoneOption())
+  .addOption(valveOption())
   .action(action(() => import('./commands/report.ts')));
+withExamples(report, [
+  ['tasmart report --out report.html', 'the last seven days of every valve'],
+  ['tasmart report --out january.html --from 2026-01-01 --to 2026-02-01', 'a month'],
+]);
 
-program
+const projects = program
   .command('projects')
   .description('the projects that the key can see')
-  .addOption(format())
+  .addOption(formatOption())
   .action(action(() => import('./commands/projects.ts')));
+withExamples(projects, [['tasmart projects', 'names and ids for config.json']]);
 
-program
+const valves = program
   .command('valves')
-  .description('the valves that the key can see: serials, firmware, latest reading, linked register')
-  .addOption(format())
+  .description('the valves that the key can see: serials, firmware, newest reading, linked register')
+  .addOption(formatOption())
   .action(action(() => import('./commands/valves.ts')));
+withExamples(valves, [
+  ['tasmart valves', 'every valve of every project'],
+  ['tasmart valves --format csv > valves.csv', 'a list to work with'],
+]);
 
-program
+const link = program
   .command('link')
   .description('tie valves to registers of our own backend')
   .usage('<valve> <register> | <valve> --remove | --from <file.csv> | --list')
@@ -109,31 +167,51 @@ program
   .option('--remove', 'untie it')
   .option('--from <file.csv>', 'tie many: a valve and a register in each line; all of them, or none')
   .option('--list', 'show what is tied')
-  .addOption(format())
+  .addOption(formatOption())
   .action(action(() => import('./commands/link.ts')));
+withExamples(link, [
+  ['tasmart link dc8a9c16 METER-0042', 'tie'],
+  ['tasmart link dc8a9c16 --remove', 'untie'],
+  ['tasmart link --from links.csv', 'tie many: a valve and a register in each line'],
+]);
 
-program
+const status = program
   .command('status')
   .description('how old the readings of every valve are, and what is missing; exit 1 when any is too old')
   .option('--max-age <duration>', 'how old a reading may be, such as 45m or 2h (default: three intervals)')
-  .addOption(format())
+  .addOption(formatOption())
   .action(action(() => import('./commands/status.ts')));
+withExamples(status, [
+  ['tasmart status', 'every valve'],
+  ['tasmart status --max-age 2h || echo "call somebody"', 'for a monitor: exit 1 when a valve is older'],
+]);
 
-program
+const check = program
   .command('check')
   .description('try everything a run needs, and say what is wrong and how to mend it')
-  .addOption(new Option('--format <format>', 'how to print').choices(['table', 'json']).default('table'))
+  .addOption(formatOption(['table', 'json']))
   .action(action(() => import('./commands/check.ts')));
+withExamples(check, [
+  ['tasmart check', 'files, credentials, valves, database, rights, last run'],
+  ['tasmart --env-file staging.env check', 'with other credentials'],
+]);
 
-program
+const migrate = program
   .command('migrate')
   .description('create or upgrade the database schema')
   .action(action(() => import('./commands/migrate.ts')));
+withExamples(migrate, [['tasmart migrate', 'as the owner of the tables; safe to run twice']]);
 
-/** What looks like a command but is none lands at the default command. */
-function refuseArgument(value: string): never {
-  return program.error(`error: there is no command "${value}"`);
-}
+const completion = program
+  .command('completion')
+  .description('what your shell needs to complete commands and options')
+  .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+  .action(action(async () => (await import('./commands/completion.ts')).completionOf(program)));
+withExamples(completion, [
+  ['source <(tasmart completion bash)', 'for this shell; put it into ~/.bashrc for every one'],
+  ['source <(tasmart completion zsh)', 'likewise, in ~/.zshrc, behind compinit'],
+  ['tasmart completion fish > ~/.config/fish/completions/tasmart.fish', 'for every shell of yours'],
+]);
 
 /** Stops in good order at the first signal; at the second, or when that takes longer than a moment, it gives up. */
 const GOOD_ORDER_MS = 1000;
@@ -143,6 +221,7 @@ const giveUp = new AbortController();
 function action<Options>(load: () => CommandModule<Options>) {
   return async (...args: unknown[]): Promise<void> => {
     const command = args.at(-1) as Command;
+    requireOptions(command);
     const stopAt = (signal: keyof typeof SIGNAL_STATUS) => {
       if (stop.signal.aborted) process.exit(SIGNAL_STATUS[signal]);
       stop.abort(signal);
@@ -162,7 +241,7 @@ function action<Options>(load: () => CommandModule<Options>) {
  *
  * @throws what keeps a file of ours from being loaded: start.ts prints it, because the log may be that file
  */
-async function report(error: unknown): Promise<number> {
+async function reportError(error: unknown): Promise<number> {
   if (error instanceof LoadError) throw error.cause;
   if (isMissingModule(error)) throw error;
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_STATUS.usage;
@@ -220,7 +299,7 @@ export async function main(): Promise<void> {
   });
   // Left to Node, a defect outside of all this would be printed with its properties: those of an axios error hold the key.
   process.on('uncaughtException', (error) => {
-    void report(error).then(
+    void reportError(error).then(
       (status) => process.exit(status),
       () => {
         process.stderr.write(`tasmart: a defect of tasmart: ${String(error)}\n`);
@@ -230,7 +309,7 @@ export async function main(): Promise<void> {
   });
   // With nothing left to wait for, Node would end as if all were done.
   const endUndone = () => {
-    void report(new Error('it waits for what will never come')).then((status) => (process.exitCode = status));
+    void reportError(new Error('it waits for what will never come')).then((status) => (process.exitCode = status));
   };
   process.once('beforeExit', endUndone);
   try {
@@ -241,7 +320,7 @@ export async function main(): Promise<void> {
       throw new KnownError('defect', `the output could not be written: ${outputErrors[0].message}`, { remedy });
     }
   } catch (error) {
-    process.exitCode = await report(error);
+    process.exitCode = await reportError(error);
   } finally {
     process.off('beforeExit', endUndone);
     endWithoutWaiting();

@@ -1,9 +1,15 @@
+/** `npm run simulator`: a HyCloud by itself, to play with. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { Command, InvalidArgumentError } from 'commander';
+import { BASE_PATH } from './api.ts';
+import { blemish, sendEachMinute } from './blemishes.ts';
 import { createCertificate } from './certificate.ts';
-import { startSimulator } from './simulator.ts';
+import { writeConfig, writeEnv } from './settings-files.ts';
+import { startSimulator, type LoggedRequest, type SimulatorOptions } from './simulator.ts';
+import { FAULTS_HELP, typeFault } from './typed-faults.ts';
 
 interface Options {
   port: number;
@@ -12,6 +18,10 @@ interface Options {
   latencyMs: number;
   rateLimit?: number;
   tls?: true;
+  blemishes?: true;
+  writeEnv?: string;
+  writeConfig?: string;
+  quiet?: true;
 }
 
 function wholeNumber(text: string): number {
@@ -28,6 +38,29 @@ async function writeCertificate() {
   return { tls, folder, file };
 }
 
+/** `12:30:05  200  3 ms  GET projects`: local time, as people read along. */
+function logRequest({ status, method, path, query }: LoggedRequest, ms: number): void {
+  const words = Object.entries(query).map(([name, value]) =>
+    Array.isArray(value) ? `${value.length} ${name}` : `${name}=${value}`,
+  );
+  const time = new Date().toTimeString().slice(0, 8);
+  const what = `${method} ${path.replace(BASE_PATH, '')}`;
+  console.log([time, status ?? '---', `${Math.round(ms)} ms`, what, ...words].join('  '));
+}
+
+/** A busy port is no defect: one line. */
+async function start(simulatorOptions: SimulatorOptions) {
+  return startSimulator(simulatorOptions).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    return fail(`port ${options.port} is in use: name another with --port, or 0 for any free one`);
+  });
+}
+
+function fail(message: string): never {
+  console.error(`simulator: ${message}`);
+  process.exit(1);
+}
+
 const options = new Command('simulator')
   .description('A HyCloud on loopback, with valves that were never there')
   .option('--port <n>', 'port to listen on; 0 takes any free one', wholeNumber, 8080)
@@ -36,11 +69,15 @@ const options = new Command('simulator')
   .option('--latency-ms <n>', 'how long every answer takes', wholeNumber, 0)
   .option('--rate-limit <n>', 'requests served in any second, 429 beyond', wholeNumber)
   .option('--tls', 'serve https, with a certificate made for this run')
+  .option('--blemishes', 'gaps, glitches and a counter that begins anew, as in the demo')
+  .option('--write-env <file>', 'write an env file that points tasmart here')
+  .option('--write-config <file>', 'write a config.json for the project, unless the file is there')
+  .option('--quiet', 'print no requests')
   .parse()
   .opts<Options>();
 
 const certificate = options.tls && (await writeCertificate());
-const simulator = await startSimulator({
+const simulator = await start({
   port: options.port,
   valves: options.valves,
   seed: options.seed,
@@ -49,23 +86,40 @@ const simulator = await startSimulator({
     latencyMs: options.latencyMs,
     rateLimit: options.rateLimit === undefined ? null : { perSecond: options.rateLimit, retryAfter: 'seconds' },
   },
+  ...(!options.quiet && { onRequest: logRequest }),
 });
+if (options.blemishes) {
+  simulator.valves().forEach(sendEachMinute);
+  blemish(simulator.valves(), simulator.clock.now());
+}
 
-const config = { target_project_name: simulator.projects[0]?.name };
-console.log(`HyCloud simulator with ${options.valves} valves; Ctrl-C ends it. To point tasmart at it, put into .env:
+try {
+  if (options.writeConfig !== undefined) await writeConfig(options.writeConfig, simulator);
+  if (options.writeEnv !== undefined) await writeEnv(options.writeEnv, simulator, 'embedded:./data');
+} catch (error) {
+  fail(error instanceof Error ? error.message : String(error));
+}
+console.log(`HyCloud simulator with ${options.valves} valves at ${simulator.baseUrl}; Ctrl-C ends it.\n`);
+if (options.writeEnv === undefined) {
+  const variables = Object.entries(simulator.env()).map(([name, value]) => `${name}=${value}\n`);
+  const config = JSON.stringify({ target_project_name: simulator.projects[0]?.name });
+  console.log(`To point tasmart at it (--write-env and --write-config do it for you), put into .env:
 
-${Object.entries(simulator.env())
-  .map(([name, value]) => `${name}=${value}`)
-  .join('\n')}
-
+${variables.join('')}
 and into config.json:
 
-${JSON.stringify(config)}
+${config}
 `);
+}
 if (certificate) console.log(`Node reads this one before .env:\n\nexport NODE_EXTRA_CA_CERTS=${certificate.file}\n`);
+console.log(FAULTS_HELP);
+
+const faults = createInterface({ input: process.stdin });
+faults.on('line', (line) => console.log(typeFault(line, simulator.faults)));
 
 const stop = (): void => {
   if (certificate) rmSync(certificate.folder, { recursive: true });
+  faults.close();
   void simulator.close();
 };
 process.once('SIGINT', stop);

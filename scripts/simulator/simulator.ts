@@ -25,6 +25,8 @@ export interface SimulatorOptions {
   /** PEM texts; serves https */
   tls?: { key: string; cert: string };
   settings?: Partial<Settings>;
+  /** called for each request once its answer is on the wire, or the connection is closed */
+  onRequest?: (request: LoggedRequest, ms: number) => void;
 }
 
 /** A request as the log keeps it: without the secrets, but with whether they came along. */
@@ -169,7 +171,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     if (log.length > settings.logLength) log.splice(0, log.length - settings.logLength);
 
     const closed = new AbortController();
-    response.once('close', () => closed.abort('closed'));
+    response.once('close', () => {
+      closed.abort('closed');
+      options.onRequest?.(entry, performance.now() - arrivedMs);
+    });
     const isWithinRate = fitsTheRate();
     const struck = faults.strike(request);
     const dueMs = arrivedMs + delayMs(struck);
@@ -185,14 +190,14 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     if (date !== null) response.setHeader('date', date);
     await send(incoming, response, packed, struck, closed.signal);
   };
-  const onRequest = (incoming: IncomingMessage, response: ServerResponse): void => {
+  const serve = (incoming: IncomingMessage, response: ServerResponse): void => {
     answer(incoming, response).catch((error: unknown) => {
       console.error('simulator:', error);
       response.destroy();
     });
   };
 
-  const server: Server = options.tls ? createHttpsServer(options.tls, onRequest) : createHttpServer(onRequest);
+  const server: Server = options.tls ? createHttpsServer(options.tls, serve) : createHttpServer(serve);
   // Longer than any client keeps a connection, so that it is never the server that closes one in use.
   server.keepAliveTimeout = 60_000;
   const bytesSent = createByteMeter(server);

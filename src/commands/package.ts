@@ -3,14 +3,14 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The installed package, wherever the bundler has put this file. */
-const root = findRoot(dirname(fileURLToPath(import.meta.url)));
+export const ROOT = findRoot(dirname(fileURLToPath(import.meta.url)));
 
-export const SQL_DIR = join(root, 'sql');
+export const SQL_DIR = join(ROOT, 'sql');
 
 /** What the browser runs of the report, and its style. */
-export const REPORT_DIR = join(root, 'dist', 'report');
+export const REPORT_DIR = join(ROOT, 'dist', 'report');
 
-export const VERSION = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
+export const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version;
 
 /** What every session with the database is opened with, besides its limit. */
 export const OPEN_OPTIONS = { applicationName: `tasmart ${VERSION}`, sqlDir: SQL_DIR };

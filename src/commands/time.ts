@@ -9,7 +9,8 @@ const AGO = /^(\d+(?:\.\d+)?)(m|h|d)$/;
 const AGO_UNITS = { m: US_PER_MINUTE, h: US_PER_HOUR, d: US_PER_DAY } as const;
 
 /**
- * A time given on the command line: RFC 3339, a local date or date-time in the zone, or `24h`, `7d` (ago).
+ * A time given on the command line: RFC 3339, a local date or date-time in the zone, `now`, `today`, `yesterday` (their
+ * first moment), or `24h`, `7d` (ago).
  *
  * @throws KnownError exit 64
  */
@@ -17,11 +18,18 @@ export function parseTime(text: string, option: string, timezone: string, nowUs:
   const [, amount, unit] = AGO.exec(text) ?? [];
   const agoUs = Math.round(Number(amount) * AGO_UNITS[unit as keyof typeof AGO_UNITS]);
   if (amount !== undefined && agoUs < nowUs) return nowUs - agoUs;
-  const instant = parseRfc3339(text) ?? parseLocal(text, timezone);
+  const instant = parseWord(text, timezone, nowUs) ?? parseRfc3339(text) ?? parseLocal(text, timezone);
   if (instant !== null && instant >= 0 && instant < LAST_US) return instant;
   throw new KnownError('usage', `${option} ${text} is no time`, {
-    remedy: 'write 2026-03-01, 2026-03-01T08:00 (local), 2026-03-01T08:00:00Z, or 24h, 7d (ago)',
+    remedy: 'write 2026-03-01, 2026-03-01T08:00 (local), 2026-03-01T08:00:00Z, now, today, yesterday, or 24h, 7d (ago)',
   });
+}
+
+function parseWord(text: string, timezone: string, nowUs: Micros): Micros | null {
+  if (text === 'now') return nowUs;
+  const today = DateTime.fromMillis(nowUs / 1000, { zone: timezone }).startOf('day');
+  if (text === 'today') return today.toMillis() * 1000;
+  return text === 'yesterday' ? today.minus({ days: 1 }).toMillis() * 1000 : null;
 }
 
 /** With what RFC 3339 does not leave out: the time, its seconds, the offset. Luxon takes an offset of any hours. */

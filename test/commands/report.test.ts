@@ -346,7 +346,7 @@ describe('the command', () => {
   });
 
   test.each([
-    [[], 64, "required option '--out <file>'"],
+    [[], 64, "missing --out <file>"],
     [['--out', 'page.html', '--tz', 'Rome'], 64, '--tz Rome is no time zone'],
     [['--out', 'page.html', '--tz', '+01:00'], 64, '--tz +01:00 is no time zone'],
     [['--out', 'page.html', '--tz', 'CET'], 64, '--tz CET is no time zone'],

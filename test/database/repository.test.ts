@@ -53,16 +53,16 @@ function reading(timeUs: number, more: Partial<Reading> = {}): Reading {
 }
 
 async function untilWaiting(db: Database, sessions: number): Promise<void> {
-  await vi.waitFor(async () => {
-    // Not by pg_stat_activity, which a transaction sees as it was when it first looked.
+  const isSo = async () => {
     const waiting = await db.query(
-      `select distinct pid from pg_locks as waiting where not granted and exists (
-         select from pg_locks as held join pg_database on oid = held.database
-         where held.pid = waiting.pid and datname = current_database()
-       )`,
+      // Not pg_stat_activity: within a transaction it shows the sessions of its first use.
+      `select distinct pid from pg_locks as wanted join pg_locks as held using (pid)
+       join pg_database on pg_database.oid = held.database
+       where not wanted.granted and datname = current_database()`,
     );
     expect(waiting).toHaveLength(sessions);
-  }, 60_000);
+  };
+  await vi.waitFor(isSo, { timeout: 60_000 });
 }
 
 test('stores of the same valves in opposite order, and the registry, never wait for each other in a circle', async () => {

@@ -1,7 +1,9 @@
-import { execFile } from 'node:child_process';
-import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { on, once } from 'node:events';
+import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { REPOSITORY } from '../support/build.ts';
@@ -20,27 +22,72 @@ beforeAll(async () => {
 afterAll(() => rm(clone, { recursive: true }));
 
 async function demo(): Promise<string> {
-  const { stdout } = await promisify(execFile)('npm', ['run', '-s', 'demo'], { cwd: clone, timeout: 100_000 });
+  const { stdout } = await promisify(execFile)('npm', ['run', '-s', 'demo'], { cwd: clone, timeout: 120_000 });
   return stdout;
 }
 
-/** How many readings each of the demo's polls stored. */
+/** How many readings each of the demo's runs stored: a poll, the backfill, a poll. */
 function storedBy(output: string): number[] {
-  return [...output.matchAll(/(\d+) readings? stored;/g)].map(([, count]) => Number(count));
+  return [...output.matchAll(/(\d+) readings? stored(?:;| in)/g)].map(([, count]) => Number(count));
 }
 
-test('the demo polls twice, stores nothing twice, says what to try next, and leaves nothing running', async () => {
+/** The commands that the demo says to type next, in their order. */
+function nextCommands(output: string): string[] {
+  const [, next = ''] = output.split('What next?');
+  return [...next.matchAll(/^ {2}((?:cd|npx|npm) .*)$/gm)].map(([, command = '']) => command);
+}
+
+async function untilPrinted(stream: Readable, words: string): Promise<void> {
+  let text = '';
+  for await (const [chunk] of on(stream, 'data', { close: ['end'] }) as AsyncIterable<[Buffer]>) {
+    text += chunk.toString();
+    if (text.includes(words)) return;
+  }
+  expect.fail(`it ended with: ${text}`);
+}
+
+/** As somebody would type it there. */
+async function type(command: string, cwd: string): Promise<{ code: unknown; stdout: string; stderr: string }> {
+  return promisify(execFile)('sh', ['-c', command], { cwd, timeout: 60_000 }).then(
+    (output) => ({ code: 0, ...output }),
+    (error: unknown) => error as { code: unknown; stdout: string; stderr: string },
+  );
+}
+
+test('the demo stores thirty days, nothing twice, and every command that it names runs as printed', async () => {
   const first = await demo();
-  const [poll = 0, again = -1] = storedBy(first);
-  // An hour of quarters of seven valves; each one's newest point comes on top, but in the minute after its last quarter's.
-  expect(poll).toBeGreaterThanOrEqual(28);
-  expect(poll).toBeLessThanOrEqual(35);
-  // A quarter may begin between the two, or a point arrive for those a minute past the boundary.
+  const [poll = 0, backfill = 0, again = -1] = storedBy(first);
+  expect(poll).toBe(7);
+  // 7 valves, 2 880 quarters of an hour, without those of the two outages.
+  expect(backfill).toBeGreaterThan(19_000);
+  expect(backfill).toBeLessThan(20_161);
+  // A quarter may begin between the two.
   expect(again).toBeLessThanOrEqual(14);
-  expect(first).toContain('npx tasmart poll --dry-run');
+  expect((await readFile(join(clone, 'data/demo/report.html'), 'utf8')).startsWith('<!doctype html>')).toBe(true);
 
   const second = await demo();
   expect(second).toContain('only what is new since then is stored');
-  expect(storedBy(second)[0]).toBeLessThanOrEqual(14);
+  for (const stored of storedBy(second)) expect(stored).toBeLessThanOrEqual(14);
+
+  const [cd = '', ...commands] = nextCommands(second);
+  expect(cd).toBe('cd data/demo');
+  const folder = join(clone, 'data', 'demo');
+  const simulator = commands.find((command) => command.startsWith('npm run simulator')) ?? expect.fail('no simulator');
+  // Asked for where nobody answers the question; "npx tasmart init" asks.
+  const typed = commands.filter((command) => command !== simulator && !command.endsWith('init'));
+  expect(typed).toEqual(expect.arrayContaining(['npx tasmart status', 'npx tasmart poll', 'npx tasmart check']));
+  const hycloud = spawn('sh', ['-c', `exec ${simulator}`], {
+    cwd: folder,
+    detached: true,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  try {
+    await untilPrinted(hycloud.stdout, 'HyCloud simulator with');
+    for (const command of typed)
+      expect({ command, ...(await type(command, folder)) }).toMatchObject({ command, code: 0 });
+  } finally {
+    if (hycloud.pid !== undefined) process.kill(-hycloud.pid, 'SIGTERM');
+    await once(hycloud, 'close');
+  }
   await expect(promisify(execFile)('pgrep', ['-f', clone])).rejects.toMatchObject({ code: 1 });
-}, 240_000);
+}, 300_000);

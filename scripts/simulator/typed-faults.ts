@@ -1,0 +1,39 @@
+/** Faults by the words that somebody types while the simulator runs. */
+import { US_PER_HOUR } from '../../src/domain/time.ts';
+import type { Fault, Faults } from './faults.ts';
+
+const NAMED: Record<string, { fault: Fault; meaning: string }> = {
+  slow: { fault: { kind: 'delay', ms: 3000 }, meaning: 'answers come 3 s late' },
+  silence: { fault: { kind: 'silence' }, meaning: 'no answer at all' },
+  reset: { fault: { kind: 'reset', when: 'before' }, meaning: 'the connection is cut instead of an answer' },
+  cut: { fault: { kind: 'reset', when: 'midBody' }, meaning: 'the connection is cut in the middle of an answer' },
+  truncate: { fault: { kind: 'truncate' }, meaning: 'JSON that ends in the middle' },
+  html: { fault: { kind: 'status', status: 502, body: 'html' }, meaning: 'a 502 with the HTML of a proxy' },
+  texts: { fault: { kind: 'numbersAsStrings' }, meaning: 'texts in the place of numbers' },
+  shuffle: { fault: { kind: 'shuffle' }, meaning: 'points out of order' },
+  double: { fault: { kind: 'double' }, meaning: 'every point twice' },
+  future: { fault: { kind: 'future', aheadUs: US_PER_HOUR }, meaning: 'points of the next hour' },
+};
+
+export const FAULTS_HELP = `Type a fault to switch it on, with a number for so many requests alone ("503 3"); "off" ends them all:
+
+  <status>  an HTTP status from 300 to 599, such as 401, 429 or 503
+${Object.entries(NAMED)
+  .map(([name, { meaning }]) => `  ${name.padEnd(8)}  ${meaning}`)
+  .join('\n')}
+`;
+
+/** Does what a line says. Returns what to answer. */
+export function typeFault(line: string, faults: Faults): string {
+  const [name = '', times, ...more] = line.trim().toLowerCase().split(/\s+/);
+  if (name === '') return '';
+  if (name === 'off') {
+    faults.clear();
+    return 'no faults';
+  }
+  const fault = /^[345]\d\d$/.test(name) ? { kind: 'status' as const, status: Number(name) } : NAMED[name]?.fault;
+  const isCount = times === undefined || /^[1-9]\d*$/.test(times);
+  if (!fault || !isCount || more.length > 0) return FAULTS_HELP;
+  faults.add({ fault, ...(times !== undefined && { times: Number(times) }) });
+  return `${name}: ${times === undefined ? 'every request, until "off"' : `the next ${times}`}`;
+}

@@ -1,0 +1,151 @@
+/** `tasmart init`: the first set-up, asked for on a terminal or given by options and variables. */
+import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { parse as parseEnvFile } from 'dotenv';
+import { read, type Environment } from '../config/environment.ts';
+import { KnownError } from '../domain/errors.ts';
+import type { ProjectSummary } from '../domain/valve.ts';
+import { run as check } from './check.ts';
+import type { CommandContext } from './context.ts';
+import { DATABASE_VARIABLES, databaseOf, settleDatabase } from './init/database.ts';
+import { withVariables } from './init/env-file.ts';
+import { chooseProjects, settleHyCloud } from './init/hycloud.ts';
+import { nextSteps } from './init/next-steps.ts';
+import { createPrompt, type Prompt } from './init/prompt.ts';
+import type { Session } from './init/session.ts';
+import { createLog } from './log.ts';
+import { replaceFile } from './replace-file.ts';
+import { readSecrets } from './secrets.ts';
+import { readOptional } from './settings.ts';
+import { decodeText } from './text-file.ts';
+
+export interface InitOptions {
+  apiKeyFile?: string;
+  requesterId?: string;
+  project?: string[];
+  databaseUrl?: string;
+  migrate?: boolean;
+  force?: boolean;
+}
+
+interface Files {
+  config: string;
+  env: string;
+  /** null: there is none */
+  envText: string | null;
+}
+
+/** Nothing is written before every answer is accepted. Returns the exit status of `check`. */
+export async function run(options: InitOptions, context: CommandContext): Promise<number> {
+  const { globals, signal, giveUp } = context;
+  const log = await createLog(globals);
+  const files: Files = {
+    config: globals.config ?? 'config.json',
+    env: globals.envFile ?? '.env',
+    envText: await readExisting(globals.envFile ?? '.env'),
+  };
+  const prompt =
+    process.stdin.isTTY && process.stdout.isTTY ? createPrompt(process.stdin, process.stdout, signal) : null;
+  const say = (text: string) => void process.stdout.write(`${text}\n`);
+  try {
+    const env = await given(options, files);
+    const session: Session = { env, prompt, say, log, signal, giveUp };
+    if (existsSync(files.config)) await confirmReplacing(`${files.config} is here already`, options, prompt);
+    if (prompt === null) requireAnswers(env);
+    const { variables: credentials, projects } = await settleHyCloud(session);
+    const chosen = await chooseProjects(session, projects, options.project ?? []);
+    const database = await settleDatabase(session, options.migrate ?? false);
+    const envText = await newEnvText(files, { ...credentials, ...database }, options, prompt);
+    await replaceFile(files.config, configText(chosen, files.config), 0o600);
+    say(`✓ ${files.config} is written`);
+    if (envText !== files.envText) await replaceFile(files.env, envText, 0o600);
+    say(envText === files.envText ? `✓ ${files.env} is kept as it was` : `✓ ${files.env} is written`);
+  } finally {
+    prompt?.close();
+  }
+  say('\nWhat a run needs, tried by "tasmart check":\n');
+  const status = await check({ format: 'table' }, { ...context, globals: { ...globals, envFile: files.env } });
+  say(`\n${nextSteps(files)}`);
+  return status;
+}
+
+async function readExisting(file: string): Promise<string | null> {
+  return existsSync(file) ? readOptional(file, file, '--env-file') : null;
+}
+
+/** Options over the process's environment over the env file. @throws KnownError */
+async function given(options: InitOptions, { envText }: Files): Promise<Environment> {
+  const { env, problems } = await readSecrets(parseEnvFile(envText ?? ''), process.env);
+  const [problem] = problems;
+  if (problem) throw new KnownError('config', `${problem.key} ${problem.message}`);
+  const noDatabase = Object.fromEntries(DATABASE_VARIABLES.map((name) => [name, undefined]));
+  return {
+    ...env,
+    ...(options.apiKeyFile !== undefined && { API_KEY: await readKey(options.apiKeyFile) }),
+    ...(options.requesterId !== undefined && { REQUESTER_ID: options.requesterId }),
+    ...(options.databaseUrl !== undefined && { ...noDatabase, DATABASE_URL: options.databaseUrl }),
+  };
+}
+
+async function readKey(file: string): Promise<string> {
+  const bytes = await readFile(file).catch((cause: unknown) => {
+    const { code = '?' } = cause as NodeJS.ErrnoException;
+    throw new KnownError('usage', `--api-key-file ${file} cannot be read (${code})`, { cause });
+  });
+  const key = decodeText(bytes)?.trim();
+  if (key) return key;
+  throw new KnownError('usage', `--api-key-file ${file} holds no key`, { remedy: 'write the key alone, in UTF-8' });
+}
+
+/** @throws KnownError naming everything that is missing */
+function requireAnswers(env: Environment): void {
+  const missing = [
+    ...(read(env, 'REQUESTER_ID') ? [] : ['--requester-id <id> (or REQUESTER_ID)']),
+    ...(read(env, 'API_KEY') ? [] : ['--api-key-file <file> (or API_KEY)']),
+    ...(databaseOf(env) ? [] : ['--database-url <url> (or DATABASE_URL)']),
+  ];
+  if (missing.length === 0) return;
+  throw new KnownError('usage', `missing ${missing.join(', ')}`, { remedy: 'init asks only on a terminal' });
+}
+
+async function confirmReplacing(what: string, { force }: InitOptions, prompt: Prompt | null): Promise<void> {
+  if (force || (await prompt?.confirm(`${what}. Replace it?`, false))) return;
+  throw new KnownError('config', `${what}: nothing was written`, {
+    remedy: '--force replaces it; --config and --env-file name other files',
+  });
+}
+
+/** The env file with what was settled. A value that it has already is changed only if that is wanted. */
+async function newEnvText(
+  { env, envText }: Files,
+  settled: Environment,
+  options: InitOptions,
+  prompt: Prompt | null,
+): Promise<string> {
+  const before = parseEnvFile(envText ?? '');
+  const wanted = { ...settled, HYCLOUD_BASE_URL: process.env['HYCLOUD_BASE_URL'] };
+  const values = new Map<string, string | null>();
+  for (const [name, value] of Object.entries(wanted)) {
+    const file = process.env[`${name}_FILE`] ?? before[`${name}_FILE`];
+    // A secret that stays in a file of its own is named, not copied.
+    if (file) values.set(`${name}_FILE`, file);
+    else if (value) values.set(name, value);
+  }
+  for (const name of DATABASE_VARIABLES) if (before[name] !== undefined && !values.has(name)) values.set(name, null);
+  for (const [name, value] of values) if (before[name] === value) values.delete(name);
+  const changed = [...values.keys()].filter((name) => before[name]);
+  if (changed.length > 0) await confirmReplacing(`${env} sets ${changed.join(', ')} otherwise`, options, prompt);
+  return envText !== null && values.size === 0 ? envText : withVariables(envText, values);
+}
+
+function configText(chosen: readonly ProjectSummary[], file: string): string {
+  const schema = join(dirname(resolve(file)), 'dist', 'config.schema.json');
+  const [first, ...others] = chosen;
+  const targets =
+    others.length > 0
+      ? { targets: chosen.map(({ id, name }) => ({ project_name: name, project_id: id })) }
+      : { target_project_name: first?.name, target_project_id: first?.id };
+  const config = { ...(existsSync(schema) && { $schema: './dist/config.schema.json' }), ...targets };
+  return `${JSON.stringify(config, null, 2)}\n`;
+}

@@ -1,0 +1,78 @@
+/** The database's part of the set-up: a place for the readings that can be reached, with its schema. */
+import type { Problem } from '../../config/config.ts';
+import { isLoopback, parseDatabase, type Environment } from '../../config/environment.ts';
+import { loadSchemaFiles, migrate, schemaState } from '../../database/migrations.ts';
+import { withAnyDatabase } from '../../database/open.ts';
+import { KnownError } from '../../domain/errors.ts';
+import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
+import { accepted, type Session } from './session.ts';
+
+/** Everything that names a database; of what an env file holds, only the way that was chosen may remain. */
+export const DATABASE_VARIABLES = [
+  'DATABASE_URL',
+  'DB_HOST',
+  'DB_PORT',
+  'DB_USER',
+  'DB_PASS',
+  'DB_PASS_COMMAND',
+  'DB_DATABASE',
+  'DB_SSLMODE',
+  'DB_SSL_CA',
+  'DB_SSL_CERT',
+  'DB_SSL_KEY',
+] as const;
+
+export function databaseOf(env: Environment): Environment | undefined {
+  const given = DATABASE_VARIABLES.flatMap((name) => (env[name] ? [[name, env[name]] as const] : []));
+  return given.some(([name]) => name === 'DATABASE_URL' || name === 'DB_HOST') ? Object.fromEntries(given) : undefined;
+}
+
+export async function settleDatabase(session: Session, mayMigrate: boolean): Promise<Environment> {
+  return accepted(session, {
+    given: databaseOf(session.env),
+    ask: () => (session.prompt ? ask(session) : undefined),
+    test: (variables) => tryDatabase(variables, session, mayMigrate),
+  });
+}
+
+async function ask({ prompt, say }: Session): Promise<Environment> {
+  if (prompt === null) return {};
+  say('Readings go into an embedded PostgreSQL in a folder, or to a server.');
+  const where = await prompt.ask('Folder or host name [./data]: ', './data');
+  if (/:\/\/|@/.test(where)) throw new KnownError('config', 'write the host name alone: the rest is asked for');
+  if (/^[./\\~]|[/\\]/.test(where)) return { DATABASE_URL: `embedded:${where}` };
+  const isRemote = !isLoopback(where);
+  const caFile = isRemote ? await prompt.ask('File with the CA certificates (for RDS its bundle) [none]: ') : '';
+  return {
+    DB_HOST: where,
+    DB_PORT: await prompt.ask('Port [5432]: ', '5432'),
+    DB_DATABASE: await prompt.ask('Database [tasmart]: ', 'tasmart'),
+    DB_USER: await prompt.ask('User [tasmart]: ', 'tasmart'),
+    DB_PASS: await prompt.askSecret('Password (it is not shown): '),
+    ...(caFile !== '' && { DB_SSL_CA: caFile }),
+  };
+}
+
+/** An embedded database gets its schema; on a server somebody has to want it. */
+async function tryDatabase(
+  variables: Environment,
+  { prompt, say, giveUp }: Session,
+  mayMigrate: boolean,
+): Promise<string> {
+  const problems: Problem[] = [];
+  const settings = parseDatabase(variables, problems);
+  if (problems.length > 0) {
+    throw new KnownError('config', problems.map(({ key, message }) => `${key} ${message}`).join('; '));
+  }
+  const isEmbedded = settings.embeddedFolder !== undefined;
+  const files = await loadSchemaFiles(SQL_DIR);
+  return withAnyDatabase(settings, { ...OPEN_OPTIONS, giveUp }, async (database) => {
+    const { state } = await schemaState(database, files);
+    const name = isEmbedded ? `an embedded PostgreSQL in ${settings.embeddedFolder}` : 'the database';
+    if (state !== 'missing' && state !== 'older') return `${name} is ready`;
+    const wants = isEmbedded || mayMigrate || (await prompt?.confirm(`Its schema is ${state}. Create it now?`, true));
+    if (!wants) return `${name} answers; its schema is ${state}: run "tasmart migrate" as the owner of the tables`;
+    await migrate(database.client, files, say);
+    return `${name} is ready, its schema is up to date`;
+  });
+}

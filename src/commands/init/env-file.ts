@@ -1,0 +1,35 @@
+/** The text of an env file, changed variable by variable: what else stands in it is kept. */
+import { KnownError } from '../../domain/errors.ts';
+
+const LINE = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=/;
+
+const HEADING = '# Keep this file to yourself: it holds the credentials.\n';
+
+/** null: without the variable. @throws KnownError for a value that no quotes can hold */
+export function withVariables(text: string | null, values: ReadonlyMap<string, string | null>): string {
+  const missing = new Map(values);
+  const lines = (text ?? HEADING)
+    .replace(/\n$/, '')
+    .split('\n')
+    .flatMap((line) => {
+      const name = LINE.exec(line)?.[1];
+      const value = name === undefined ? undefined : values.get(name);
+      if (name === undefined || value === undefined) return [line];
+      const isFirst = missing.delete(name);
+      return value === null || !isFirst ? [] : [`${name}=${quoted(name, value)}`];
+    });
+  for (const [name, value] of missing) if (value !== null) lines.push(`${name}=${quoted(name, value)}`);
+  return `${lines.join('\n')}\n`;
+}
+
+const PLAIN = /^[\w.:/@%+=,?&~-]+$/;
+
+/** As dotenv reads it: within single quotes and backticks, everything stands for itself. */
+function quoted(name: string, value: string): string {
+  if (PLAIN.test(value)) return value;
+  const quote = ["'", '`'].find((mark) => !value.includes(mark));
+  if (quote !== undefined && !/[\r\n]/.test(value)) return `${quote}${value}${quote}`;
+  throw new KnownError('config', `${name} cannot be written into an env file`, {
+    remedy: `put it into a file of its own, and name that in ${name}_FILE`,
+  });
+}

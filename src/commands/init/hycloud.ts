@@ -1,0 +1,98 @@
+/** HyCloud's part of the set-up: credentials that are accepted, and the projects that they can see. */
+import type { Logger } from 'pino';
+import type { Problem } from '../../config/config.ts';
+import { parseHyCloud, read, type Environment } from '../../config/environment.ts';
+import { parseConfig } from '../../config/parse.ts';
+import { KnownError } from '../../domain/errors.ts';
+import { count, printable } from '../../domain/text.ts';
+import type { ProjectSummary } from '../../domain/valve.ts';
+import type { HyCloud } from '../../hycloud/client.ts';
+import { withHyCloud } from '../hycloud.ts';
+import { accepted, type Session } from './session.ts';
+
+const PATIENCE_MS = 15_000;
+
+/** The firmware needs the requester id alone, so each of the two is tried by itself. */
+export async function settleHyCloud(session: Session): Promise<{ variables: Environment; projects: ProjectSummary[] }> {
+  const { env, prompt } = session;
+  const requesterId = await accepted(session, {
+    given: read(env, 'REQUESTER_ID'),
+    ask: () => prompt?.ask('Requester id (IMI gave it to your company): '),
+    test: async (text) => {
+      await tryHyCloud({ ...env, REQUESTER_ID: text, API_KEY: 'none' }, session, (hycloud) => hycloud.latestFirmware());
+      return 'HyCloud accepts the requester id';
+    },
+  });
+  let projects: ProjectSummary[] = [];
+  const apiKey = await accepted(session, {
+    given: read(env, 'API_KEY'),
+    ask: () => prompt?.askSecret('API key (of a user of the web app; it is not shown): '),
+    test: async (text) => {
+      const credentials = { ...env, REQUESTER_ID: requesterId, API_KEY: text };
+      projects = await tryHyCloud(credentials, session, (hycloud) => hycloud.listProjects());
+      return `HyCloud accepts the key, which sees ${count(projects.length, 'project')}`;
+    },
+  });
+  return { variables: { REQUESTER_ID: requesterId, API_KEY: apiKey }, projects };
+}
+
+async function tryHyCloud<T>(
+  env: Environment,
+  { log, signal }: { log: Logger; signal: AbortSignal },
+  use: (hycloud: HyCloud) => Promise<T>,
+): Promise<T> {
+  const problems: Problem[] = [];
+  const hycloud = parseHyCloud('', env, problems);
+  const [problem] = problems;
+  if (problem) throw new KnownError('config', `${problem.key} ${problem.message}`);
+  const endMs = performance.now() + PATIENCE_MS;
+  const { config } = parseConfig({}, {});
+  return withHyCloud(hycloud, config, { signal, deadlineMs: () => endMs }, log, use);
+}
+
+/** Those that are named, or chosen from a list. One alone needs no choice. */
+export async function chooseProjects(
+  { prompt, say }: Session,
+  projects: readonly ProjectSummary[],
+  named: readonly string[],
+): Promise<readonly ProjectSummary[]> {
+  const listed = [...projects].sort((a, b) => a.name.localeCompare(b.name));
+  if (named.length > 0) return named.map((name) => find(listed, name));
+  const [only, ...others] = listed;
+  if (!only) {
+    throw new KnownError('config', 'the key sees no project', {
+      remedy: "have the key's user invited to a project in HyCloud's web app",
+    });
+  }
+  if (others.length === 0) return [only];
+  if (prompt === null) {
+    throw new KnownError('config', `the key sees ${listed.length} projects: ${names(listed)}`, {
+      remedy: 'name one with --project <name or id> (may be repeated)',
+    });
+  }
+  say(listed.map((project, at) => `  ${at + 1}  ${line(project)}`).join('\n'));
+  for (;;) {
+    const numbers = (await prompt.ask('Which of them? A number, or several such as 1,3: ')).split(/[\s,]+/).map(Number);
+    const chosen = [...new Set(numbers)].flatMap((number) => listed[number - 1] ?? []);
+    if (chosen.length > 0 && chosen.length === new Set(numbers).size) return chosen;
+    say(`✗ write numbers from 1 to ${listed.length}`);
+  }
+}
+
+function find(listed: readonly ProjectSummary[], wanted: string): ProjectSummary {
+  const same = (text: string) => text.normalize('NFC') === wanted.normalize('NFC');
+  const [project, ...others] = listed.filter(({ id, name }) => id === wanted.toLowerCase() || same(name));
+  if (project && others.length === 0) return project;
+  const message = project ? `is the name of ${others.length + 1} projects` : 'is no project that the key sees';
+  throw new KnownError('config', `--project ${printable(wanted)} ${message}: ${names(listed)}`, {
+    remedy: project ? 'name it by its id' : 'write one of these names or ids',
+  });
+}
+
+function names(listed: readonly ProjectSummary[]): string {
+  return listed.map(({ id, name }) => `"${printable(name)}" (${id})`).join(', ');
+}
+
+function line({ name, valveCount }: ProjectSummary): string {
+  return `${printable(name)} (${count(valveCount, 'valve')})`;
+}

@@ -1,0 +1,33 @@
+/** What comes after the set-up, as lines that can be copied. */
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { ROOT } from '../package.ts';
+
+export function nextSteps({ config, env }: { config: string; env: string }): string {
+  const files = [
+    ...(config === 'config.json' ? [] : ['--config', config]),
+    ...(env === '.env' ? [] : ['--env-file', env]),
+  ];
+  const program = existsSync(join(process.cwd(), 'dist', 'cli.js')) ? 'npx tasmart' : 'tasmart';
+  const tasmart = [program, ...files.map(shellWord)].join(' ');
+  const steps = [
+    [`${tasmart} poll`, 'one run: the newest reading of every valve'],
+    [`${tasmart} backfill --from 30d`, 'the last thirty days'],
+    [`${tasmart} report --out report.html`, 'a page to look at'],
+    ...(process.platform === 'win32' ? [] : [[cronLine(config, files), 'for "crontab -e": a run every 15 minutes']]),
+  ];
+  return `What comes next:\n\n${steps.map(([line = '', meaning = '']) => `  ${line}\n      ${meaning}`).join('\n')}\n`;
+}
+
+/** cron.sh runs in the folder that holds config.json and .env. */
+function cronLine(config: string, files: readonly string[]): string {
+  const script = join(ROOT, 'scripts', 'cron.sh');
+  const home = dirname(resolve(config));
+  const settings = home === ROOT ? '' : `TASMART_HOME=${shellWord(home)} `;
+  const args = files.map((word) => ` ${shellWord(word.startsWith('--') ? word : resolve(word))}`).join('');
+  return `*/15 * * * * sleep 5; ${settings}${shellWord(script)}${args === '' ? '' : `${args} poll`}`;
+}
+
+function shellWord(text: string): string {
+  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

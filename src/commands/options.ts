@@ -1,0 +1,86 @@
+/** What the command line consists of: options that several commands share, examples, and what makes mistakes clear. */
+import { Option, type Command } from 'commander';
+import { distance } from 'fastest-levenshtein';
+import { OUTPUT_FORMATS } from './context.ts';
+
+const TIMES = 'RFC 3339, a local date or date-time, now, today, yesterday, or 24h, 7d (ago)';
+
+export function fromOption(more = ''): Option {
+  return new Option('--from <time>', `${TIMES}${more}`);
+}
+
+export function toOption(more = ' (default: now)'): Option {
+  return new Option('--to <time>', `likewise${more}`);
+}
+
+/** An option whose values add up to a list. */
+export function repeated(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string, previous: string[] | undefined) => [
+    ...(previous ?? []),
+    value,
+  ]);
+}
+
+export function valveOption(): Option {
+  return repeated('--valve <id or serial>', 'only this valve; may be repeated');
+}
+
+export function zoneOption(): Option {
+  return new Option('--tz <zone>', 'time zone of days, hours and local times (default: timezone of config.json)');
+}
+
+export function formatOption(formats: readonly string[] = OUTPUT_FORMATS): Option {
+  return new Option('--format <format>', 'how to print').choices(formats).default('table');
+}
+
+/** Options that `requireOptions` checks. Commander's own check names only the first that is missing. */
+const required = new WeakSet<Option>();
+
+/** Marks an option that its command cannot do without. */
+export function needed(option: Option): Option {
+  option.description += ' (required)';
+  required.add(option);
+  return option;
+}
+
+/** @throws CommanderError naming every required option that is missing */
+export function requireOptions(command: Command): void {
+  const missing = command.options.filter(
+    (option) => required.has(option) && command.getOptionValue(option.attributeName()) === undefined,
+  );
+  if (missing.length > 0) command.error(`error: missing ${missing.map(({ flags }) => flags).join(', ')}`);
+}
+
+/** Adds examples to a command's help, and names that help in its error messages. */
+export function withExamples(command: Command, examples: readonly (readonly [line: string, meaning: string])[]): void {
+  const width = Math.max(...examples.map(([line]) => line.length));
+  const lines = examples.map(([line, meaning]) => `  ${line.padEnd(width)}  ${meaning}`.trimEnd());
+  command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
+  const name = command.parent === null ? '' : ` ${command.name()}`;
+  command.showHelpAfterError(`(run "tasmart${name} --help" for its options and examples)`);
+}
+
+/**
+ * A first word that names no command would reach the default command, which would then blame an option that it does not
+ * know. So it is refused before.
+ *
+ * @throws CommanderError with the nearest command
+ */
+export function refuseUnknownCommand(program: Command, chosen: Command): void {
+  const [word] = program.args;
+  if (word === undefined || word.startsWith('-') || word === chosen.name()) return;
+  const near = nearestCommand(word, program);
+  const hint = near === null ? '' : `\n(did you mean "tasmart ${near}"?)`;
+  program.error(`error: there is no command "${word}"${hint}`);
+}
+
+/** null: none is near. */
+function nearestCommand(word: string, program: Command): string | null {
+  const names = program.commands.map((command) => command.name());
+  const begun = names.filter((name) => name.startsWith(word));
+  if (begun.length > 0) return begun[0] ?? null;
+  const [nearest] = names
+    .map((name) => ({ name, edits: distance(word.toLowerCase(), name) }))
+    .sort((a, b) => a.edits - b.edits);
+  return nearest && nearest.edits <= Math.max(1, nearest.name.length / 3) ? nearest.name : null;
+}
