@@ -98,7 +98,7 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
       return await send(path, query, maxBytes);
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      if (refusal || !wasAccepted) throw (refusal ??= error);
+      if (!wasAccepted) throw (refusal = error);
       onRetry(error, 0);
     }
     // The credentials were good a moment ago. One more try, out of turn, decides for every call that waits.
