@@ -97,6 +97,7 @@ test('on a machine that is set up, everything is ticked', async () => {
     '✓ rights to link',
     '✓ rights to status',
     '✓ rights to consumption',
+    '✓ rights to correct',
     '✓ duplicates',
     '✓ runs by themselves',
     '✓ HyCloud',

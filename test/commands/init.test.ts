@@ -151,10 +151,14 @@ describe.skipIf(process.platform !== 'linux' || !existsSync(SCRIPT))('on a termi
     const left = [...answers];
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       screen += text;
-      const at = left[0] ? screen.indexOf(left[0][0], answered) : -1;
-      if (at < 0) return;
-      answered = at + (left[0]?.[0].length ?? 0);
-      child.stdin.write(left.shift()?.[1] ?? '');
+      for (let [next] = left; next; [next] = left) {
+        const [question, answer] = next;
+        const at = screen.indexOf(question, answered);
+        if (at < 0) return;
+        answered = at + question.length;
+        left.shift();
+        child.stdin.write(answer);
+      }
     });
     const [code] = (await once(child, 'close')) as [number | null];
     return { code, screen: screen.replaceAll('\r\n', '\n'), unasked: left.map(([question]) => question) };
