@@ -144,6 +144,7 @@ describe.skipIf(process.platform !== 'linux' || !existsSync(SCRIPT))('on a termi
         SHELL: '/bin/sh',
         HYCLOUD_BASE_URL: hycloud.baseUrl,
         LANG: 'C.UTF-8',
+        NO_COLOR: '1',
       },
     });
     let screen = '';
@@ -168,7 +169,7 @@ describe.skipIf(process.platform !== 'linux' || !existsSync(SCRIPT))('on a termi
     const { host, port, user, password } = database;
     const { code, screen, unasked } = await converse([
       ['Requester id', 'wrong\r'],
-      ['✗ HyCloud, GET firmwares', ''],
+      ['HyCloud, GET firmwares', ''],
       ['Requester id', `${REQUESTER}\r`],
       ['API key', 'wrong-key\r'],
       ['API key', `${KEY}\r`],
