@@ -57,7 +57,7 @@ type PropertyType = 'int16' | 'int32' | 'int64' | 'text[]';
 /**
  * HyCloud's properties. The names are public: config.json, JSON, CSV and the table's columns all use them.
  *
- * @see ../../README.md, "Configuration"
+ * @see ../config/README.md
  */
 export const PROPERTIES = {
   measured_flow: { field: 'measuredFlowDlh', type: 'int32' },

@@ -143,7 +143,7 @@ async function lastRunItem(database: Database, account: Account, intervalMinutes
   const name = 'runs by themselves';
   const { newest } = await loadLastPolls(database, [account]);
   if (!newest) {
-    return warning(name, 'no poll yet', 'run "tasmart poll"; then let cron or systemd do it (README, "Cron")');
+    return warning(name, 'no poll yet', 'run "tasmart poll"; then let cron or systemd do it (README, "Deployment")');
   }
   const seen = `the last poll began ${age(newest.ageUs)} ago: ${newest.outcome}${newest.error === null ? '' : `: ${newest.error}`}`;
   if (newest.ageUs > MISSED_INTERVALS * intervalMinutes * US_PER_MINUTE) {

@@ -1,6 +1,6 @@
 /**
- * What a role needs to poll, backfill and list valves, and no more: it can neither change nor delete a reading. The
- * README shows it under "A least-rights role". `migrate` is for the owner of the tables.
+ * What a role needs to poll, backfill and list valves, and no more: it can neither change nor delete a reading. See
+ * sql/README.md, "Roles". `migrate` is for the owner of the tables.
  */
 export const LEAST_RIGHTS = `
 grant usage on schema public to tasmart_poller;
