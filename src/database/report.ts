@@ -65,7 +65,7 @@ export async function loadValveFacts(database: Database, tasmartIds: readonly st
     counter_2: string | null;
     error_status: string[] | null;
   }>(
-    `select project.name as project_name, null as account, fw_version, ${micros('first."time"')} as first_us,
+    `select project.name as project_name, nullif(valve.account, '') as account, fw_version, ${micros('first."time"')} as first_us,
             ${micros('newest."time"')} as newest_us, ${micros('now() - newest."time"')} as age_us,
             energy_counter_regime_1 as counter_1, energy_counter_regime_2 as counter_2, error_status
      from unnest($1::text[]) with ordinality as wanted (tasmart_id, position)
