@@ -49,9 +49,14 @@ try {
 
   cd ${here}
   npx tasmart status
-  npx tasmart consumption --from 7d --to now --by day
-  npx tasmart verify --from 30d --to now
+  npx tasmart consumption
+  npx tasmart consumption --from 30d --by week --matrix
+  npx tasmart events
   npx tasmart --help
+
+  "verify" compares counters and power, and ends with 1, for it finds the valve that was exchanged:
+
+  npx tasmart verify
 
   The simulated HyCloud has ended. To poll again, start it in another terminal:
 

@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => database.drop());
 
 function tasmart(...args: string[]): Promise<CliResult> {
-  return runCli(args, { env: { DATABASE_URL: database.url } });
+  return runCli(args, { env: { DATABASE_URL: database.url, COLUMNS: '80' } });
 }
 
 async function nameValve(id: string, name: string): Promise<void> {

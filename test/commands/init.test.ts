@@ -144,6 +144,7 @@ describe.skipIf(process.platform !== 'linux' || !existsSync(SCRIPT))('on a termi
         SHELL: '/bin/sh',
         HYCLOUD_BASE_URL: hycloud.baseUrl,
         LANG: 'C.UTF-8',
+        NO_COLOR: '1',
       },
     });
     let screen = '';
@@ -151,10 +152,14 @@ describe.skipIf(process.platform !== 'linux' || !existsSync(SCRIPT))('on a termi
     const left = [...answers];
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       screen += text;
-      const at = left[0] ? screen.indexOf(left[0][0], answered) : -1;
-      if (at < 0) return;
-      answered = at + (left[0]?.[0].length ?? 0);
-      child.stdin.write(left.shift()?.[1] ?? '');
+      for (let [next] = left; next; [next] = left) {
+        const [question, answer] = next;
+        const at = screen.indexOf(question, answered);
+        if (at < 0) return;
+        answered = at + question.length;
+        left.shift();
+        child.stdin.write(answer);
+      }
     });
     const [code] = (await once(child, 'close')) as [number | null];
     return { code, screen: screen.replaceAll('\r\n', '\n'), unasked: left.map(([question]) => question) };
@@ -164,7 +169,7 @@ describe.skipIf(process.platform !== 'linux' || !existsSync(SCRIPT))('on a termi
     const { host, port, user, password } = database;
     const { code, screen, unasked } = await converse([
       ['Requester id', 'wrong\r'],
-      ['✗ HyCloud, GET firmwares', ''],
+      ['HyCloud, GET firmwares', ''],
       ['Requester id', `${REQUESTER}\r`],
       ['API key', 'wrong-key\r'],
       ['API key', `${KEY}\r`],
