@@ -208,15 +208,19 @@ withExamples(valves, [
 
 const link = program
   .command('link')
-  .description('tie a valve to a register of our own backend')
-  .usage('<valve> <register> | <valve> --remove')
-  .argument('<valve>', 'uuid, full or short serial')
+  .description('tie valves to registers of our own backend')
+  .usage('<valve> <register> | <valve> --remove | --from <file.csv> | --list')
+  .argument('[valve]', 'uuid, full or short serial')
   .argument('[register]', 'how our own backend calls it')
   .option('--remove', 'untie it')
+  .option('--from <file.csv>', 'tie many: a valve and a register in each line; all of them, or none')
+  .option('--list', 'show what is tied')
+  .addOption(formatOption())
   .action(action(() => import('./commands/link.ts')));
 withExamples(link, [
   ['tasmart link dc8a9c16 METER-0042', 'tie'],
   ['tasmart link dc8a9c16 --remove', 'untie'],
+  ['tasmart link --from links.csv', 'tie many: a valve and a register in each line'],
 ]);
 
 const status = program

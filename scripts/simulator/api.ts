@@ -154,7 +154,12 @@ function projectDetails(project: Project): Json {
 }
 
 /** What the request is answered with, or null where there is no such thing. */
-function answer(world: World, { path, query, valveId }: SimulatedRequest, faults: readonly Fault[]): Json {
+function answer(everything: World, request: SimulatedRequest, faults: readonly Fault[]): Json {
+  const { path, query, valveId } = request;
+  const ids = everything.settings.otherKeys[keyOf(request)];
+  const world = ids
+    ? { ...everything, projects: everything.projects.filter(({ id }) => ids.includes(id)) }
+    : everything;
   if (path === `${BASE_PATH}firmwares/ta-smart/latest`) return { ...world.firmware };
   if (path === `${BASE_PATH}projects`) return world.projects.map(projectSummary);
   if (valveId !== null) {
@@ -166,9 +171,14 @@ function answer(world: World, { path, query, valveId }: SimulatedRequest, faults
 }
 
 /** Every call needs the company's id, every call for a user's data the user's key as well (API note). */
-function isAuthorized({ settings }: World, { path, headers }: SimulatedRequest): boolean {
-  if (headers['requester-id'] !== settings.requesterId) return false;
-  return path.startsWith(`${BASE_PATH}firmwares/`) || headers['authorization'] === `ApiKey ${settings.apiKey}`;
+function isAuthorized({ settings }: World, request: SimulatedRequest): boolean {
+  if (request.headers['requester-id'] !== settings.requesterId) return false;
+  if (request.path.startsWith(`${BASE_PATH}firmwares/`)) return true;
+  return keyOf(request) === settings.apiKey || Object.hasOwn(settings.otherKeys, keyOf(request));
+}
+
+function keyOf({ headers }: SimulatedRequest): string {
+  return String(headers['authorization'] ?? '').replace(/^ApiKey /, '');
 }
 
 function contractual(world: World, request: SimulatedRequest, faults: readonly Fault[]): Reply {

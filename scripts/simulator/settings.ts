@@ -8,7 +8,10 @@ export type TimeFormat = 'micros' | 'short' | 'nanos';
 
 /** What HyCloud leaves open or may change, to be switched at any time. */
 export interface Settings {
+  /** of a user who may see every project */
   apiKey: string;
+  /** of other users: by key, the ids of the projects that each may see */
+  otherKeys: Readonly<Record<string, readonly string[]>>;
   requesterId: string;
   /** how long every answer takes */
   latencyMs: number;
@@ -30,6 +33,7 @@ export interface Settings {
 export function defaultSettings(): Settings {
   return {
     apiKey: 'simulated-api-key',
+    otherKeys: {},
     requesterId: 'simulated-requester-id',
     latencyMs: 0,
     gzipFromBytes: 1024,

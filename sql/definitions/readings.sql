@@ -26,13 +26,14 @@ select
   reading.valve_dst,
   reading.error_status,
   valve.user_id,
-  reading."timestamp"
+  reading."timestamp",
+  valve.account
 from tasmart_data_table as reading
 left join tasmart_valves as valve using (tasmart_id)
 left join tasmart_projects as project using (project_id);
 
 comment on view tasmart_readings is 'tasmart_data_table in human units, with the valve''s names';
-comment on column tasmart_readings.project_name is 'the project the valve is in now, by its name of now';
+comment on column tasmart_readings.project_name is 'the project the valve belongs to now, by its name of now';
 comment on column tasmart_readings.backend_ref is 'the register of our own backend the valve is linked to';
 comment on column tasmart_readings.flow_m3h is 'm³/h, mean of 15 s';
 comment on column tasmart_readings.power_kw is 'kW, mean of 15 s';
@@ -50,3 +51,4 @@ comment on column tasmart_readings.error_status is 'errors and warnings as HyClo
 comment on column tasmart_readings.user_id is 'the name the customer gave the valve';
 comment on column tasmart_readings."timestamp" is
   'epoch seconds; with tasmart_id the primary key: the fastest way to a stretch of one valve';
+comment on column tasmart_readings.account is 'the account of the valve''s project; '''': the unnamed one';

@@ -1,13 +1,18 @@
 import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import type { AccountConfig, Config } from '../config/config.ts';
 import { withDatabase } from '../database/open.ts';
 import { withRun, type RunEnd } from '../database/runs.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
+import type { Span } from '../domain/time.ts';
 import type { HyCloudStats } from '../hycloud/client.ts';
 import type { HyCloudError } from '../hycloud/errors.ts';
 import { backfill, type BackfillPlan, type BackfillProgress, type BackfillReport } from '../polling/backfill.ts';
 import type { PollFailure } from '../polling/report.ts';
+import { missingValves } from '../polling/targets.ts';
 import { createProgress } from '../reporting/progress.ts';
+import { accountsAfter, accountsStatus, forEachAccount, inAccount, valuesOf } from './accounts.ts';
 import type { CommandContext } from './context.ts';
 import { endOfError, warnOfFailures } from './failures.ts';
 import { withHyCloud } from './hycloud.ts';
@@ -26,19 +31,76 @@ export interface BackfillOptions {
 /** A backfill may take hours, so it has no deadline; but for a pause longer than this it is better begun again. */
 const LONGEST_PAUSE_MS = 3_600_000;
 
-/** `tasmart backfill`: fills history from HyCloud. Returns the exit status. */
-export async function run(options: BackfillOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
+/** `tasmart backfill`: fills history from HyCloud, of one account after the other. Returns the exit status. */
+export async function run(options: BackfillOptions, context: CommandContext): Promise<number> {
   const startedMs = performance.now();
+  const { globals, signal } = context;
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['targets', 'hycloud', 'database'], log);
   const span = parseSpan(options, config.timezone, Date.now() * 1000);
   // Until now means HyCloud's now: this machine's clock may be slow.
   if (options.to === undefined) span.toUs = Infinity;
+  // One after the other, so that the progress bar shows one account at a time.
+  let before: Promise<unknown> = Promise.resolve();
+  const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
+    const work = before.then(() =>
+      backfillAccount({ config, account, span, only: options.valve ?? [], context, log: accountLog }),
+    );
+    before = work.catch(() => undefined);
+    return work;
+  });
+  const reports = valuesOf(results);
+  throwIfNowhere(reports, results.length);
+  const sum = (count: (report: BackfillReport) => number) =>
+    reports.reduce((total, report) => total + count(report), 0);
+  const [stored, valves] = [sum((report) => report.stored), sum((report) => report.valves)];
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+  if (reports.length > 0) {
+    process.stdout.write(
+      `${count(stored, 'reading')} stored in ${seconds} s; ${sum(({ unchanged }) => unchanged)} of ${count(valves, 'valve')} unchanged, ${sum(failedCount)} failed.\n`,
+    );
+  }
+  return accountsStatus(results, statusOf);
+}
+
+/** @throws KnownError for a valve that was named and is in no account */
+function throwIfNowhere(reports: readonly BackfillReport[], accounts: number): void {
+  const [first, ...others] = reports;
+  const missing = (first?.missing ?? []).filter((name) => others.every((report) => report.missing.includes(name)));
+  if (missing.length > 0 && reports.length === accounts) throw missingValves({ projects: [], problems: [] }, missing);
+}
+
+function statusOf(report: BackfillReport): number {
+  if (report.nothingRead) return EXIT_STATUS[firstError(report)?.kind ?? 'hycloud'];
+  return failedCount(report) > 0 ? EXIT_STATUS.partial : 0;
+}
+
+interface AccountBackfill {
+  config: Config;
+  account: AccountConfig;
+  span: Span;
+  only: readonly string[];
+  context: CommandContext;
+  log: Logger;
+}
+
+async function backfillAccount({
+  config,
+  account,
+  span,
+  only,
+  context,
+  log,
+}: AccountBackfill): Promise<BackfillReport> {
+  const { globals, signal, giveUp } = context;
+  signal.throwIfAborted();
+  const { targets } = account;
+  const isOneOfSeveral = config.accounts.length > 1;
+  const settings = { ...config, account, later: accountsAfter(config, account), targets, span, only, isOneOfSeveral };
   const progress = createProgress(process.stderr.isTTY && isForPeople(globals) ? process.stderr : null, log);
-  const settings = { ...config, span, only: options.valve ?? [] };
   const onPlan = (plan: BackfillPlan) => {
     const text = announce(plan, config.requestsPerSecond);
-    if (isForPeople(globals)) process.stderr.write(`${text}\n`);
+    if (isForPeople(globals)) process.stderr.write(`${inAccount(account, text)}\n`);
     else log.info({ valves: plan.valves, requests: plan.requests }, text);
     progress.start(plan);
   };
@@ -49,9 +111,17 @@ export async function run(options: BackfillOptions, { globals, signal, giveUp }:
   };
 
   const cost = { requests: 0, retries: 0 };
-  const start = { mode: 'backfill', shard: null, host: hostname(), version: VERSION } as const;
+  const start = {
+    account,
+    mode: 'backfill',
+    shard: null,
+    host: hostname(),
+    processId: process.pid,
+    version: VERSION,
+  } as const;
+  const nothing = { valves: 0, unchanged: 0, silent: 0, failures: [] };
   const describe = (result: { report: BackfillReport } | { error: unknown }): RunEnd => ({
-    ...('report' in result ? endOfReport(result.report) : endOfError(result.error, signal, stored)),
+    ...('report' in result ? endOfReport(result.report) : endOfError(result.error, signal, { ...nothing, stored })),
     ...cost,
   });
 
@@ -61,7 +131,7 @@ export async function run(options: BackfillOptions, { globals, signal, giveUp }:
       deadlineMs: () => performance.now() + LONGEST_PAUSE_MS,
     };
     const work = async () => {
-      const report = await withHyCloud(config, limits, log, (hycloud) =>
+      const report = await withHyCloud(account.hycloud, config, limits, log, (hycloud) =>
         backfill({ hycloud, database, log, onPlan, onProgress }, settings).finally(() =>
           Object.assign(cost, hycloud.stats),
         ),
@@ -74,12 +144,7 @@ export async function run(options: BackfillOptions, { globals, signal, giveUp }:
   }).finally(progress.stop);
 
   warnOfFailures(failuresOf(report), 'other valves failed too: run it again to see what remains', log);
-  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-  process.stdout.write(
-    `${count(report.stored, 'reading')} stored in ${seconds} s; ${report.unchanged} of ${count(report.valves, 'valve')} unchanged, ${failedCount(report)} failed.\n`,
-  );
-  if (report.nothingRead) return EXIT_STATUS[firstError(report)?.kind ?? 'hycloud'];
-  return failedCount(report) > 0 ? EXIT_STATUS.partial : 0;
+  return report;
 }
 
 function announce({ valves, requests, nothing }: BackfillPlan, requestsPerSecond: number): string {

@@ -1,5 +1,8 @@
+import type { AccountConfig } from '../config/config.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
+import { NO_MEMORY, type Memory } from '../polling/targets.ts';
 import { checkJson, checkTable, isSound, skipped } from '../reporting/check.ts';
+import { ofAccount } from './accounts.ts';
 import { checkDatabase } from './check/database.ts';
 import { checkHyCloud } from './check/hycloud.ts';
 import { checkSettings } from './check/settings.ts';
@@ -17,9 +20,14 @@ export async function run({ format }: { format: 'table' | 'json' }, context: Com
 
   const database = isSet('database')
     ? await checkDatabase(config, context.giveUp)
-    : { items: [skipped('database', NOT_TRIED)], projects: new Map() };
+    : { items: [skipped('database', NOT_TRIED)], memories: new Map<string, Memory>() };
+  const checkAccount = async (account: AccountConfig) => {
+    const memory = database.memories.get(account.name) ?? NO_MEMORY;
+    const items = await checkHyCloud(config, account, memory, context.signal, log);
+    return items.map((item) => ofAccount(account, item));
+  };
   const hycloud = isSet('hycloud')
-    ? await checkHyCloud(config, database.projects, context.signal, log)
+    ? (await Promise.all(config.accounts.map(checkAccount))).flat()
     : [skipped('HyCloud', NOT_TRIED)];
 
   const all = [...items, ...database.items, ...hycloud];

@@ -3,7 +3,7 @@ import { printable } from '../domain/text.ts';
 import { valveLabel } from '../domain/valve.ts';
 import type { RunEnd } from '../database/runs.ts';
 import type { HyCloudStats } from '../hycloud/client.ts';
-import type { PollFailure } from '../polling/report.ts';
+import type { PollFailure, PollReport } from '../polling/report.ts';
 
 /** Of a fleet that fails as a whole, each valve would have its line. */
 const MAX_LOGGED = 100;
@@ -20,9 +20,13 @@ export function warnOfFailures(failures: readonly PollFailure[], others: string,
   if (left > 0) log.warn({ valves: left }, others);
 }
 
+/** What was done before an error ended a run. */
+type Done = Pick<PollReport, 'valves' | 'stored' | 'unchanged' | 'silent' | 'failures'>;
+
 /** The end of a run that an error ended, for its row in tasmart_runs. */
-export function endOfError(error: unknown, signal: AbortSignal, stored: number): Omit<RunEnd, keyof HyCloudStats> {
-  const counts = { valves: 0, stored, unchanged: 0, silent: 0, failed: 0 };
+export function endOfError(error: unknown, signal: AbortSignal, done: Done): Omit<RunEnd, keyof HyCloudStats> {
+  const { valves, stored, unchanged, silent, failures } = done;
   const message = error instanceof Error ? error.message : String(error);
-  return { ...counts, outcome: signal.aborted ? 'interrupted' : 'failed', error: message };
+  const outcome = signal.aborted ? 'interrupted' : 'failed';
+  return { valves, stored, unchanged, silent, failed: failures.length, outcome, error: message };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { getProxyForUrl } from 'proxy-from-env';
-import type { Config } from '../config/config.ts';
+import type { Config, HyCloudConfig } from '../config/config.ts';
 import { KnownError } from '../domain/errors.ts';
 import { createHyCloud, type HyCloud } from '../hycloud/client.ts';
 import { VERSION } from './package.ts';
@@ -12,9 +12,13 @@ export interface Limits {
   deadlineMs: () => number;
 }
 
-/** HyCloud as configured, with real time and chance. */
+/** What every account has of its own towards HyCloud: its pace and its connections. */
+export type Pace = Pick<Config, 'maxConcurrency' | 'requestsPerSecond' | 'requestTimeoutSeconds'>;
+
+/** An account's HyCloud, with real time and chance. */
 export async function withHyCloud<T>(
-  config: Config,
+  credentials: HyCloudConfig,
+  pace: Pace,
   { signal, deadlineMs }: Limits,
   log: Logger,
   use: (hycloud: HyCloud) => Promise<T>,
@@ -22,12 +26,12 @@ export async function withHyCloud<T>(
   // However it ends, nothing may go on fetching: a retry that nobody waits for would keep the process alive.
   const over = new AbortController();
   const hycloud = createHyCloud({
-    ...config.hycloud,
+    ...credentials,
     userAgent: `tasmart/${VERSION}`,
-    maxConcurrency: config.maxConcurrency,
-    requestsPerSecond: config.requestsPerSecond,
-    requestTimeoutMs: config.requestTimeoutSeconds * 1000,
-    proxy: proxyFor(config.hycloud.baseUrl),
+    maxConcurrency: pace.maxConcurrency,
+    requestsPerSecond: pace.requestsPerSecond,
+    requestTimeoutMs: pace.requestTimeoutSeconds * 1000,
+    proxy: proxyFor(credentials.baseUrl),
     deadlineMs,
     signal: AbortSignal.any([signal, over.signal]),
     now: () => performance.now(),

@@ -1,70 +1,166 @@
+/** `tasmart link`: which valve is which register of our own backend. */
+import { readFile } from 'node:fs/promises';
 import { distance } from 'fastest-levenshtein';
-import { linkValve } from '../database/links.ts';
+import { linkValves, type Link } from '../database/links.ts';
+import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
 import { loadRegisteredValves, type RegisteredValve } from '../database/status.ts';
 import { KnownError } from '../domain/errors.ts';
-import { printable } from '../domain/text.ts';
+import { count, printable } from '../domain/text.ts';
 import { isCalled, valveLabel } from '../domain/valve.ts';
-import type { CommandContext } from './context.ts';
+import { linksText } from '../reporting/links.ts';
+import type { CommandContext, OutputFormat } from './context.ts';
+import { parseLinks, type LinkLine } from './link-file.ts';
 import { createLog } from './log.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
+import { decodeText } from './text-file.ts';
 
 export interface LinkOptions {
   remove?: boolean;
+  list?: boolean;
+  from?: string;
+  format?: OutputFormat;
 }
 
-/** `tasmart link`: ties a valve to a register of our own backend, or unties it. */
-export async function run(
-  { remove }: LinkOptions,
-  { globals, giveUp, args: [wanted = '', register] }: CommandContext,
-): Promise<number> {
-  const target = checkedRegister(register, remove ?? false);
+/** Ties a valve to a register, or unties it; ties many, from a file; or lists what is tied. */
+export async function run(options: LinkOptions, { globals, giveUp, args }: CommandContext): Promise<number> {
+  const work = chosenWork(options, args);
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
-  const said = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
-    const valves = await loadRegisteredValves(database);
-    const valve = pickValve(valves, wanted);
-    const outcome = await linkValve(database, valve.id, target);
-    if ('heldBy' in outcome) throw new RegisterTakenError(target ?? '', outcome.heldBy, valves);
-    return describe(valve, target, outcome);
-  });
-  process.stdout.write(`${said}\n`);
+  const output = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) =>
+    work(database, await loadRegisteredValves(database)),
+  );
+  process.stdout.write(output);
   return 0;
+}
+
+/** Returns what is printed. */
+type Work = (database: Database, valves: readonly RegisteredValve[]) => string | Promise<string>;
+
+/** @throws KnownError exit 64 */
+function chosenWork({ remove = false, list = false, from, format }: LinkOptions, args: readonly string[]): Work {
+  const [wanted, register] = args;
+  const isSingle = !list && from === undefined;
+  if (isSingle && wanted === undefined) throw wrongUsage('no valve is given');
+  if (!isSingle && (remove || wanted !== undefined)) throw wrongUsage('--list and --from take no valve');
+  if (list && from !== undefined) throw wrongUsage('--list and --from exclude each other');
+  if (list) return (_database, valves) => linksText(format ?? 'table', valves);
+  if (from !== undefined) return (database, valves) => linkFile(database, valves, from);
+  if (remove !== (register === undefined)) {
+    throw wrongUsage(remove ? '--remove takes no register' : 'no register is given');
+  }
+  const problem = register === undefined ? null : registerProblem(register);
+  if (problem !== null) throw new KnownError('usage', problem);
+  return (database, valves) => linkOne(database, valves, wanted ?? '', register ?? null);
+}
+
+function wrongUsage(message: string): KnownError {
+  return new KnownError('usage', message, {
+    remedy: 'write "tasmart link <valve> <register>", "… <valve> --remove", "… --from <file.csv>" or "… --list"',
+  });
 }
 
 /** PostgreSQL's index takes 2704 bytes. */
 const MAX_REGISTER_LENGTH = 255;
 
-/** null: none. @throws KnownError exit 64 */
-function checkedRegister(register: string | undefined, remove: boolean): string | null {
-  if (remove !== (register === undefined)) {
-    throw new KnownError('usage', remove ? '--remove takes no register' : 'no register is given', {
-      remedy: 'write "tasmart link <valve> <register>" or "tasmart link <valve> --remove"',
-    });
+/** null: it can be a register's name */
+function registerProblem(register: string): string | null {
+  if (register.length > MAX_REGISTER_LENGTH) return `the register is longer than ${MAX_REGISTER_LENGTH} characters`;
+  if (register.trim() !== register || register === '' || /\p{Cc}/u.test(register)) {
+    return 'the register is empty, or begins or ends in a blank, or holds a control character';
   }
-  if (register !== undefined && register.length > MAX_REGISTER_LENGTH) {
-    throw new KnownError('usage', `the register is longer than ${MAX_REGISTER_LENGTH} characters`);
+  return null;
+}
+
+async function linkOne(
+  database: Database,
+  valves: readonly RegisteredValve[],
+  wanted: string,
+  register: string | null,
+): Promise<string> {
+  const valve = pickValve(valves, wanted);
+  const outcome = await linkValves(database, [{ tasmartId: valve.id, register }]);
+  if ('before' in outcome) return `${describe(valve, register, outcome.before[0] ?? null)}\n`;
+  const holderId = outcome.conflicts[0]?.holderId ?? '';
+  // Exit 78, not 64: the command line is sound; it is the links made earlier that stand against it.
+  throw new KnownError('config', takenMessage(register ?? '', holderId, valves), {
+    remedy: `if that has changed: "tasmart link ${holderId} --remove" first`,
+  });
+}
+
+/** All lines, or none. @throws KnownError exit 78, with every line that is wrong */
+async function linkFile(database: Database, valves: readonly RegisteredValve[], file: string): Promise<string> {
+  const lines = parseLinks(await readLinkFile(file));
+  const problems: { line: number; problem: string }[] = [];
+  const links: (Link & { line: number })[] = [];
+  const lineOfValve = new Map<string, number>();
+  for (const line of lines) {
+    const found = findLink(valves, line);
+    const earlier = typeof found === 'string' ? undefined : lineOfValve.get(found.tasmartId);
+    if (typeof found === 'string') problems.push({ line: line.number, problem: found });
+    else if (earlier !== undefined) {
+      problems.push({ line: line.number, problem: `valve ${printable(line.valve)} is in line ${earlier} already` });
+    } else {
+      lineOfValve.set(found.tasmartId, line.number);
+      links.push({ ...found, line: line.number });
+    }
   }
-  if (register !== undefined && (register.trim() !== register || register === '' || /\p{Cc}/u.test(register))) {
-    throw new KnownError('usage', 'the register is empty, or begins or ends in a blank, or holds a control character');
+  const outcome = problems.length > 0 ? null : await linkValves(database, links);
+  if (outcome && 'before' in outcome) {
+    const changed = links.filter(({ register }, index) => register !== outcome.before[index]).length;
+    return `${count(links.length, 'valve')} linked, ${changed} of them anew\n`;
   }
-  return register ?? null;
+  for (const { link, holderId } of outcome?.conflicts ?? []) {
+    const problem = takenMessage(link.register ?? '', holderId, valves, lineOfValve.get(holderId));
+    problems.push({ line: lineOfValve.get(link.tasmartId) ?? 0, problem });
+  }
+  const texts = problems.map(({ line, problem }) => `  line ${line}: ${problem}`);
+  const counted = `${problems.length} of ${count(lines.length, 'line')} of ${file}`;
+  throw new KnownError('config', `${counted} cannot be linked, so nothing was changed:\n${texts.join('\n')}`, {
+    remedy: 'correct the file: a valve and a register in each line, such as 89abcdef,R-17',
+  });
+}
+
+/** @throws KnownError exit 78 */
+async function readLinkFile(file: string): Promise<string> {
+  const bytes = await readFile(file).catch((cause: unknown) => {
+    const code = (cause as NodeJS.ErrnoException).code ?? '?';
+    throw new KnownError('config', `${file} cannot be read (${code})`, { remedy: 'check --from', cause });
+  });
+  const text = decodeText(bytes);
+  if (text === null) throw new KnownError('config', `${file} is in UTF-16`, { remedy: 'save it as UTF-8' });
+  return text;
+}
+
+/** A text: why it is none. */
+function findLink(valves: readonly RegisteredValve[], { valve: wanted, register, problem }: LinkLine): Link | string {
+  const wrong = problem ?? registerProblem(register);
+  if (wrong !== null) return wrong;
+  const valve = findValve(valves, wanted);
+  return valve instanceof KnownError ? valve.message : { tasmartId: valve.id, register };
 }
 
 type NamedValve = Pick<RegisteredValve, 'id' | 'shortSn' | 'fullSn' | 'userId'>;
 
 /** The one valve that `wanted` means. @throws KnownError exit 78: the valve is unknown or ambiguous */
 export function pickValve<V extends NamedValve>(valves: readonly V[], wanted: string): V {
+  const valve = findValve(valves, wanted);
+  if (valve instanceof KnownError) throw valve;
+  return valve;
+}
+
+/** The error is exit 78, as everywhere for a valve that is not known or ambiguous. */
+function findValve<V extends NamedValve>(valves: readonly V[], wanted: string): V | KnownError {
   const [valve, ...others] = valves.filter((candidate) => isCalled(candidate, wanted));
   if (!valve) {
     const near = nearest(valves, wanted);
-    throw new KnownError('config', `no valve that was polled is called ${printable(wanted)}`, {
+    return new KnownError('config', `no valve that was polled is called ${printable(wanted)}`, {
       remedy: near ? `nearest: ${describeValve(near)}; "tasmart valves" lists them` : 'run "tasmart poll" first',
     });
   }
   if (others.length === 0) return valve;
-  throw new KnownError('config', `${others.length + 1} valves are called ${wanted}`, {
+  return new KnownError('config', `${others.length + 1} valves are called ${printable(wanted)}`, {
     remedy: `name it by its uuid: ${[valve, ...others].map((each) => `${each.id} (${printable(valveLabel(each))})`).join(', ')}`,
   });
 }
@@ -78,29 +174,20 @@ function nearest(valves: readonly NamedValve[], wanted: string): NamedValve | nu
   return [...valves].sort((a, b) => far(a) - far(b))[0] ?? null;
 }
 
-/** Exit 78, not 64: the command line is sound; it is the links made earlier that stand against it. */
-class RegisterTakenError extends KnownError {
-  override readonly name = 'RegisterTakenError';
-
-  constructor(register: string, holderId: string, valves: readonly RegisteredValve[]) {
-    const holder = valves.find(({ id }) => id === holderId);
-    const name = holder ? describeValve(holder) : holderId;
-    super('config', `register ${printable(register)} is linked to another valve, ${name}`, {
-      remedy: `if that has changed: "tasmart link ${holderId} --remove" first`,
-    });
-  }
+/** @param line of the same file that gives the register to the holder */
+function takenMessage(register: string, holderId: string, valves: readonly RegisteredValve[], line?: number): string {
+  const holder = valves.find(({ id }) => id === holderId);
+  const name = holder ? describeValve(holder) : holderId;
+  const where = line === undefined ? 'is linked to another valve' : `is in line ${line} for another valve`;
+  return `register ${printable(register)} ${where}, ${name}`;
 }
 
-function describe(
-  valve: RegisteredValve,
-  register: string | null,
-  { changed, before }: { changed: boolean; before: string | null },
-): string {
+function describe(valve: RegisteredValve, register: string | null, before: string | null): string {
   const name = describeValve(valve);
   if (register === null) {
-    return changed ? `${name}: no longer linked to register ${printable(before ?? '')}` : `${name}: was not linked`;
+    return before === null ? `${name}: was not linked` : `${name}: no longer linked to register ${printable(before)}`;
   }
-  if (!changed) return `${name}: linked to register ${printable(register)} already`;
+  if (before === register) return `${name}: linked to register ${printable(register)} already`;
   return `${name}: linked to register ${printable(register)}${before === null ? '' : `, no longer to ${printable(before)}`}`;
 }
 

@@ -1,7 +1,8 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import type { Logger } from 'pino';
-import { LockedError } from '../database/errors.ts';
+import type { Account } from '../domain/account.ts';
+import { EXIT_STATUS } from '../domain/errors.ts';
 import { shardName, type Shard } from '../domain/shard.ts';
 import { formatMetrics, type RunMetrics, type SeenValve } from '../reporting/metrics.ts';
 import { replaceFile } from './replace-file.ts';
@@ -17,21 +18,30 @@ export interface MetricsOptions {
   log: Logger;
 }
 
-/** Writes the metrics of a run, also of one that fails. A run that finds another at work writes none: the other will. */
+/** Writes the metrics of a run, also of one that fails. Of an account that another run polls it writes none: the other will. */
 export function createMetrics({ file: wanted, shard, isNarrowed, log }: MetricsOptions): RunListener {
   if (wanted === null) return {};
   const file = shardFile(wanted, shard);
-  const seen: SeenValve[] = [];
+  const seen = new Map<Account, SeenValve[]>();
   return {
-    polled: (valves) => {
-      for (const { valve, newest } of valves) seen.push({ valve, newest });
+    polled: (valves, _nowUs, account) => {
+      const own = seen.get(account) ?? [];
+      for (const { valve, newest } of valves) own.push({ valve, newest });
+      seen.set(account, own);
     },
-    ended: async ({ status, summary, error, requests, retries, seconds }) => {
-      if (error instanceof LockedError) return;
-      const cost = { requests, retries, seconds, endedUs: Date.now() * 1000, exitStatus: status };
-      const report = summary?.report ?? null;
-      const valves = report ? seen : [];
-      await update(file, { ...cost, report, valves, isNarrowed, shard: shard && shardName(shard) }, log);
+    ended: async ({ accounts }) => {
+      const endedUs = Date.now() * 1000;
+      const runs = accounts.map(({ account, status, ...run }) => ({
+        ...run,
+        endedUs,
+        account: account.name,
+        exitStatus: status,
+        isLocked: status === EXIT_STATUS.locked,
+        valves: run.report ? (seen.get(account) ?? []) : [],
+        isNarrowed,
+        shard: shard && shardName(shard),
+      }));
+      if (runs.some(({ isLocked }) => !isLocked)) await update(file, runs, log);
     },
   };
 }
@@ -44,10 +54,10 @@ function shardFile(file: string, shard: Shard | null): string {
 }
 
 /** Whoever reads the file finds the old one or the new one, whole. That it cannot be written costs a warning. */
-async function update(file: string, run: RunMetrics, log: Logger): Promise<void> {
+async function update(file: string, runs: readonly RunMetrics[], log: Logger): Promise<void> {
   try {
     const previous = await readPrevious(file);
-    await replaceFile(file, formatMetrics(run, previous), 0o644); // the collector is another user
+    await replaceFile(file, formatMetrics(runs, previous), 0o644); // the collector is another user
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? String(error);
     log.warn({ file, reason }, 'metrics_file could not be written');

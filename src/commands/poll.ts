@@ -1,18 +1,20 @@
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { Config, Section } from '../config/config.ts';
+import type { AccountConfig, Config, Section } from '../config/config.ts';
 import { requireConfig } from '../config/parse.ts';
 import { withDatabase } from '../database/open.ts';
-import { withRun, type RunEnd } from '../database/runs.ts';
+import { countLocked, withRun, type RunEnd } from '../database/runs.ts';
+import type { Account } from '../domain/account.ts';
 import { KnownError } from '../domain/errors.ts';
 import { parseShard, type Shard } from '../domain/shard.ts';
-import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../domain/time.ts';
+import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../domain/time.ts';
 import type { HyCloud, HyCloudStats } from '../hycloud/client.ts';
 import { shardPace } from '../polling/pace.ts';
-import type { PollReport } from '../polling/report.ts';
+import { createReport, type PolledValve, type PollReport } from '../polling/report.ts';
 import { poll, type PollSettings } from '../polling/run.ts';
 import { pollFormat, runFields, type PollSummary } from '../reporting/poll.ts';
+import { accountsAfter, accountsStatus, forEachAccount, valuesOf, type AccountResult } from './accounts.ts';
 import type { CommandContext, GlobalOptions, OutputFormat } from './context.ts';
 import { withDeadline, type RunLimits } from './deadline.ts';
 import { errorStatus, pollStatus, stopStatus } from './exit-status.ts';
@@ -24,7 +26,8 @@ import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { show, stdoutScreen, write } from './output.ts';
 import { OPEN_OPTIONS, VERSION } from './package.ts';
-import type { Ending, RunListener } from './run-listener.ts';
+import { together } from './poll-together.ts';
+import type { AccountEnding, Ending, RunListener } from './run-listener.ts';
 import { readConfig } from './settings.ts';
 
 export interface PollOptions {
@@ -35,7 +38,7 @@ export interface PollOptions {
   format: OutputFormat;
 }
 
-/** `tasmart poll`: one run. Returns the exit status. */
+/** `tasmart poll`: one run over all accounts. Returns the exit status. */
 export async function run(options: PollOptions, context: CommandContext): Promise<number> {
   const { signal } = context;
   const log = await createLog(context.globals);
@@ -43,37 +46,71 @@ export async function run(options: PollOptions, context: CommandContext): Promis
   const shard = givenShard(options.shard);
   const parsed = await readConfig(context.globals, log);
   const listeners: RunListener[] = [createHealthcheck(dryRun ? null : parsed.config.healthcheckUrl, log)];
-  const cost = { requests: 0, retries: 0 };
-  let startedMs = performance.now();
+  const accounts: AccountEnding[] = [];
   const ended = async (end: Pick<Ending, 'status' | 'summary' | 'error'>) => {
-    const ending = { ...end, ...cost, seconds: secondsSince(startedMs), status: stopStatus(signal) ?? end.status };
+    const stopped = stopStatus(signal);
+    const ending = {
+      ...end,
+      status: stopped ?? end.status,
+      accounts: accounts.map((account) => ({ ...account, status: stopped ?? account.status })),
+    };
     await Promise.all(listeners.map(async (listener) => listener.ended?.(ending)));
   };
   try {
     const config = requireConfig(parsed, sections(dryRun, shard !== null));
     if (!dryRun) await startLater(config, signal, log);
-    startedMs = performance.now();
-    const settings = pollSettings(config, options.valve ?? [], shard ?? config.shard);
+    const startedMs = performance.now();
     const { timezone, properties, metricsFile } = config;
     const screen = stdoutScreen();
     const output = pollFormat(options.format, { timezone, properties, dryRun, screen });
     listeners.push({ polled: output.add });
-    const isNarrowed = settings.only.length > 0;
-    if (!dryRun) listeners.push(createMetrics({ file: metricsFile, shard: settings.shard, isNarrowed, log }));
+    const only = options.valve ?? [];
+    const isNarrowed = only.length > 0;
+    const ownShard = shard ?? config.shard;
+    if (!dryRun) listeners.push(createMetrics({ file: metricsFile, shard: ownShard, isNarrowed, log }));
     const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
-    const run = { config, settings, limits, signal, globals: context.globals, cost, listeners, log };
-    const report = await (dryRun ? pollOnly(run) : pollAndStore(run));
-    const summary = { report, dryRun, ...cost, seconds: secondsSince(startedMs) };
-    const isTable = options.format === 'table';
-    for (const text of output.text(summary)) await (isTable ? show(text, screen) : write(text));
-    logSummary(summary, log);
-    const status = pollStatus(report);
-    await ended({ status, summary, error: null });
+    const taken = config.accounts.length > 1 ? new Set<string>() : undefined;
+    const results = await forEachAccount(config.accounts, signal, log, async (account, accountLog) => {
+      const settings = pollSettings(config, account, only, ownShard);
+      const ending = beginningOf(account);
+      const { globals } = context;
+      const run = { config, account, settings, limits, signal, globals, taken, ending, listeners, log: accountLog };
+      try {
+        const report = await (dryRun ? pollOnly(run) : pollAndStore(run));
+        logReport({ ...ending, report, dryRun, seconds: secondsSince(startedMs) }, accountLog);
+        Object.assign(ending, { report, status: pollStatus(report) });
+        return report;
+      } catch (error) {
+        ending.status = errorStatus(error);
+        throw error;
+      } finally {
+        ending.seconds = secondsSince(startedMs);
+        accounts.push(ending);
+      }
+    });
+    const put = (text: string) => (options.format === 'table' ? show(text, screen) : write(text));
+    const summary = { report: together(results), dryRun, ...totalCost(accounts), seconds: secondsSince(startedMs) };
+    if (valuesOf(results).length > 0) for (const text of output.text(summary)) await put(text);
+    const status = accountsStatus(results, pollStatus);
+    await ended({ status, summary: valuesOf(results).length > 0 ? summary : null, error: firstError(results) });
     return status;
   } catch (error) {
     await ended({ status: errorStatus(error), summary: null, error });
     throw error;
   }
+}
+
+function beginningOf(account: AccountConfig): AccountEnding {
+  return { account, status: 0, report: null, requests: 0, retries: 0, seconds: 0, lockedRuns: null };
+}
+
+function totalCost(accounts: readonly AccountEnding[]): HyCloudStats {
+  const sum = (key: 'requests' | 'retries') => accounts.reduce((total, account) => total + account[key], 0);
+  return { requests: sum('requests'), retries: sum('retries') };
+}
+
+function firstError(results: readonly AccountResult<PollReport>[]): KnownError | null {
+  return results.flatMap((result) => ('error' in result ? [result.error] : []))[0] ?? null;
 }
 
 /** @throws KnownError exit 64 */
@@ -101,79 +138,96 @@ async function startLater({ startJitterSeconds }: Config, signal: AbortSignal, l
   await delay(seconds * 1000, undefined, { signal });
 }
 
+/** The poll of one account. */
 interface Run {
   config: Config;
+  account: AccountConfig;
   settings: PollSettings;
   limits: RunLimits;
   /** aborts only at the user's signal; that of `limits` aborts at the deadline too */
   signal: AbortSignal;
-  /** set when the run ends, however it ends */
   globals: GlobalOptions;
-  cost: HyCloudStats;
+  /** valves that another account reads already; undefined: there is no other */
+  taken: Set<string> | undefined;
+  /** gets what the run cost, however it ends */
+  ending: AccountEnding;
   listeners: readonly RunListener[];
   log: Logger;
 }
 
 async function pollOnly(run: Run): Promise<PollReport> {
+  const onPolled = tellPolled(run.listeners, run.account);
   return withRunHyCloud(run, run.limits.signal, (hycloud) =>
-    poll({ hycloud, database: null, log: run.log, onPolled: tellPolled(run.listeners) }, run.settings),
+    poll({ hycloud, database: null, log: run.log, ...takenOf(run), onPolled }, run.settings),
   );
 }
 
 async function pollAndStore(run: Run): Promise<PollReport> {
-  const { config, settings, limits, signal, globals, cost, listeners, log } = run;
-  let stored = 0;
-  const countStored: RunListener = {
-    polled: (valves) => {
-      for (const valve of valves) stored += valve.stored.size;
-    },
-  };
-  const onPolled = tellPolled([countStored, ...listeners]);
-  const start = { mode: 'poll', shard: settings.shard, host: hostname(), version: VERSION } as const;
+  const { config, account, settings, limits, signal, globals, ending, listeners, log } = run;
+  const done = createReport(0, []);
+  const onPolled = tellPolled([{ polled: done.add }, ...listeners], account);
+  const { shard } = settings;
+  const start = { account, mode: 'poll', shard, host: hostname(), processId: process.pid, version: VERSION } as const;
   const describe = (result: { report: PollReport } | { error: unknown }): RunEnd => ({
-    ...('report' in result ? endOfReport(result.report, signal) : endOfError(result.error, signal, stored)),
-    ...cost,
+    ...('report' in result ? endOfReport(result.report, signal) : endOfError(result.error, signal, done.result())),
+    requests: ending.requests,
+    retries: ending.retries,
   });
-  return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp: limits.giveUp }, (database) => {
+  return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp: limits.giveUp }, async (database) => {
     // What is read after the session is lost could not be stored.
     const stop = AbortSignal.any([limits.signal, database.lost]);
     const work = async () => {
       for (const listener of listeners) listener.begun?.();
-      const report = await withRunHyCloud(run, stop, (hycloud) => poll({ hycloud, database, log, onPolled }, settings));
+      const report = await withRunHyCloud(run, stop, (hycloud) =>
+        poll({ hycloud, database, log, ...takenOf(run), onPolled }, settings),
+      );
       await judgeStored(database, config, log, { globals, signal: stop });
       return report;
     };
-    return withRun(database, start, work, describe);
+    const report = await withRun(database, start, work, describe);
+    if (config.metricsFile !== null) ending.lockedRuns = await countLocked(database, account);
+    return report;
   });
 }
 
+function takenOf({ taken }: Run): { taken?: Set<string> } {
+  return taken ? { taken } : {};
+}
+
 async function withRunHyCloud<T>(
-  { config, settings, limits, cost, log }: Run,
+  { config, account, settings, limits, ending, log }: Run,
   signal: AbortSignal,
   use: (hycloud: HyCloud) => Promise<T>,
 ): Promise<T> {
-  return withHyCloud(paced(config, settings), { ...limits, signal }, log, (hycloud) =>
-    use(hycloud).finally(() => Object.assign(cost, hycloud.stats)),
+  const pace = { ...config, requestsPerSecond: shardPace(config.requestsPerSecond, settings.shard) };
+  return withHyCloud(account.hycloud, pace, { ...limits, signal }, log, (hycloud) =>
+    use(hycloud).finally(() => Object.assign(ending, hycloud.stats)),
   );
 }
 
-function tellPolled(listeners: readonly RunListener[]): NonNullable<RunListener['polled']> {
+function tellPolled(
+  listeners: readonly RunListener[],
+  account: Account,
+): (valves: readonly PolledValve[], nowUs: Micros) => void {
   return (valves, nowUs) => {
-    for (const listener of listeners) listener.polled?.(valves, nowUs);
+    for (const listener of listeners) listener.polled?.(valves, nowUs, account);
   };
-}
-
-function paced(config: Config, { shard }: PollSettings): Config {
-  return { ...config, requestsPerSecond: shardPace(config.requestsPerSecond, shard) };
 }
 
 function secondsSince(startedMs: number): number {
   return (performance.now() - startedMs) / 1000;
 }
 
-function pollSettings(config: Config, only: readonly string[], shard: Shard | null): PollSettings {
+function pollSettings(
+  config: Config,
+  account: AccountConfig,
+  only: readonly string[],
+  shard: Shard | null,
+): PollSettings {
   return {
-    targets: config.targets,
+    account,
+    later: accountsAfter(config, account),
+    targets: account.targets,
     only,
     shard,
     properties: config.properties,
@@ -199,7 +253,7 @@ function endOfReport(report: PollReport, signal: AbortSignal): Omit<RunEnd, keyo
   };
 }
 
-function logSummary(summary: PollSummary, log: Logger): void {
+function logReport(summary: PollSummary, log: Logger): void {
   const { failures, skipped } = summary.report;
   if (skipped) {
     const { fromUs, toUs } = skipped.span;

@@ -2,47 +2,64 @@ import { printable } from '../domain/text.ts';
 import { formatCsv } from '../reporting/csv.ts';
 import { formatJson } from '../reporting/json.ts';
 import { formatTable } from '../reporting/table.ts';
+import { accountsStatus, forEachAccount, valuesOf } from './accounts.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { withHyCloud } from './hycloud.ts';
 import { createLog } from './log.ts';
 import { show, stdoutScreen, write } from './output.ts';
 import { loadConfig } from './settings.ts';
 
-/** `tasmart projects`: what the key can see. */
+/** `tasmart projects`: what the keys can see. */
 export async function run({ format }: { format: OutputFormat }, { globals, signal }: CommandContext): Promise<number> {
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['hycloud'], log);
   const deadlineMs = performance.now() + config.runDeadlineSeconds * 1000;
   const limits = { signal, deadlineMs: () => deadlineMs };
-  const projects = await withHyCloud(config, limits, log, (hycloud) => hycloud.listProjects());
+  const results = await forEachAccount(config.accounts, signal, log, async (account, accountLog) => {
+    const projects = await withHyCloud(account.hycloud, config, limits, accountLog, (hycloud) =>
+      hycloud.listProjects(),
+    );
+    return projects.map((project) => ({ ...project, account: account.name }));
+  });
+  const projects = valuesOf(results).flat();
   projects.sort((a, b) => a.name.localeCompare(b.name));
+  // Without accounts in config.json, nobody need hear of them.
+  const isNamed = config.accounts.some(({ name }) => name !== '');
 
-  const fields = projects.map(({ id, name, valveCount, userCount }) => ({
+  const fields = projects.map(({ id, name, valveCount, userCount, account }) => ({
     project_id: id,
     name,
     valves: valveCount,
     users: userCount,
+    account,
   }));
   const screen = stdoutScreen();
   const formats = {
     json: () => formatJson(fields),
     csv: () =>
       formatCsv(
-        ['project_id', 'name', 'valves', 'users'],
+        ['project_id', 'name', 'valves', 'users', 'account'],
         fields.map((row) => Object.values(row)),
       ),
     table: () =>
       formatTable(
         [
+          ...(isNamed ? [{ heading: 'account' }] : []),
           { heading: 'project', least: 20 },
           { heading: 'id' },
           { heading: 'valves', align: 'right', rank: 1 },
           { heading: 'users', align: 'right', rank: 2 },
         ],
-        fields.map((row) => [printable(row.name), printable(row.project_id), String(row.valves), String(row.users)]),
+        fields.map((row) => [
+          ...(isNamed ? [printable(row.account)] : []),
+          printable(row.name),
+          printable(row.project_id),
+          String(row.valves),
+          String(row.users),
+        ]),
         screen.width,
       ),
   };
   await (format === 'table' ? show(formats.table(), screen) : write(formats[format]()));
-  return 0;
+  return accountsStatus(results, () => 0);
 }

@@ -99,7 +99,9 @@ export async function loadReport(
   { only, signal }: { only: readonly string[]; signal: AbortSignal },
 ): Promise<ReportData> {
   const isWhole = only.length === 0;
-  const status = await loadStatus(database, isWhole ? config : { ...config, targets: [] }, defaultMaxAgeUs(config));
+  const everything = config.accounts.map((account) => ({ ...account, targets: [] }));
+  const watched = isWhole ? config : { ...config, accounts: everything };
+  const status = await loadStatus(database, watched, defaultMaxAgeUs(config));
   const states = new Map(status.valves.map(({ valve, state }) => [valve.id, state]));
   const registered = new Set((await loadRegisteredValves(database)).map(({ id }) => id));
   const strangers = (await loadMeteredValves(database)).filter(({ id }) => !registered.has(id));

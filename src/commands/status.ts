@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts';
 import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
-import { loadKnownProjects } from '../database/registry.ts';
+import { loadMeanings } from '../database/registry.ts';
 import { loadLastPolls } from '../database/runs.ts';
 import {
   loadRecentPower,
@@ -11,10 +11,11 @@ import {
   type Supply,
 } from '../database/status.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
+import { namesOf } from '../domain/target.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
-import { namesOf } from '../polling/targets.ts';
-import { watch } from '../polling/watch.ts';
+import { watch, type Watch } from '../polling/watch.ts';
 import { isHealthy, statusCsv, statusJson, statusTable, type Status, type ValveStatus } from '../reporting/status.ts';
+import { inAccount } from './accounts.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { createLog } from './log.ts';
 import { show, stdoutScreen, write } from './output.ts';
@@ -52,8 +53,7 @@ export function defaultMaxAgeUs({ intervalMinutes }: Config): number {
 
 /** @throws DatabaseError */
 export async function loadStatus(database: Database, config: Config, maxAgeUs: number): Promise<Status> {
-  const projects = await loadKnownProjects(database, namesOf(config.targets));
-  const { watched, left, unknown } = watch(await loadRegisteredValves(database), config.targets, projects);
+  const { watched, left, unknown } = await watchAll(database, config.accounts);
   const ids = [...watched, ...left].map(({ id }) => id);
   const supplies = await loadSupply(database, ids, config);
   const valveStatus = (valve: RegisteredValve, isLeft: boolean): ValveStatus[] => {
@@ -62,7 +62,7 @@ export async function loadStatus(database: Database, config: Config, maxAgeUs: n
     const isLate = !isLeft && (supply.ageUs === null || supply.ageUs > maxAgeUs);
     return [{ valve, supply, isLate, state: isLeft ? 'left' : stateOf(supply, isLate) }];
   };
-  const { newest, succeeded } = await loadLastPolls(database);
+  const { newest, succeeded } = await loadLastPolls(database, config.accounts);
   return {
     valves: [
       ...watched.flatMap((valve) => valveStatus(valve, false)),
@@ -72,6 +72,24 @@ export async function loadStatus(database: Database, config: Config, maxAgeUs: n
     maxAgeUs,
     newestRun: newest,
     lastSuccess: succeeded,
+  };
+}
+
+/** What the targets of all accounts mean: what one of them watches, none has lost. */
+async function watchAll(database: Database, accounts: Config['accounts']): Promise<Watch<RegisteredValve>> {
+  const valves = await loadRegisteredValves(database);
+  const watches: Watch<RegisteredValve>[] = [];
+  for (const account of accounts) {
+    const meanings = await loadMeanings(database, account, namesOf(account.targets));
+    const { watched, left, unknown } = watch(valves, { ...account, meanings });
+    watches.push({ watched, left, unknown: unknown.map((text) => inAccount(account, text)) });
+  }
+  const watched = new Set(watches.flatMap((each) => each.watched));
+  const left = new Set(watches.flatMap((each) => each.left));
+  return {
+    watched: valves.filter((valve) => watched.has(valve)),
+    left: valves.filter((valve) => left.has(valve) && !watched.has(valve)),
+    unknown: watches.flatMap((each) => each.unknown),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.ts';
+import type { AccountConfig, Config } from '../config/config.ts';
 import { readConfig } from './settings.ts';
 import { requireConfig } from '../config/parse.ts';
 import { withDatabase } from '../database/open.ts';
@@ -15,6 +15,7 @@ import { formatCsv } from '../reporting/csv.ts';
 import { formatJson } from '../reporting/json.ts';
 import { formatTable, type Column } from '../reporting/table.ts';
 import { localTime } from '../reporting/units.ts';
+import { accountLog, accountsStatus, forEachAccount, valuesOf } from './accounts.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { warnOfFailures } from './failures.ts';
 import { withHyCloud } from './hycloud.ts';
@@ -23,6 +24,8 @@ import { show, stdoutScreen, write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 
 interface ListedValve {
+  /** '': the unnamed one */
+  account: string;
   project: Project;
   valve: Valve;
   /** null: HyCloud did not say which firmware is the latest */
@@ -30,7 +33,7 @@ interface ListedValve {
   known: KnownValve;
 }
 
-/** `tasmart valves`: every valve that the key can see, with what the database knows of it. */
+/** `tasmart valves`: every valve that the keys can see, with what the database knows of it. */
 export async function run(
   { format }: { format: OutputFormat },
   { globals, signal, giveUp }: CommandContext,
@@ -41,30 +44,35 @@ export async function run(
   const hasDatabase = !parsed.problems.some(({ section }) => section === 'database');
   const deadlineMs = performance.now() + config.runDeadlineSeconds * 1000;
   const limits = { signal, deadlineMs: () => deadlineMs };
-  const { projects, problems, latest } = await withHyCloud(config, limits, log, (hycloud) =>
-    listValves(hycloud, config.maxConcurrency, log),
+  const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) =>
+    withHyCloud(account.hycloud, config, limits, accountLog, (hycloud) =>
+      listValves(hycloud, account, config.maxConcurrency, accountLog),
+    ),
   );
-  const ids = projects.flatMap(({ valves }) => valves.map(({ id }) => id));
+  const found = valuesOf(results);
+  const ids = found.flatMap(({ projects }) => projects.flatMap(({ valves }) => valves.map(({ id }) => id)));
   const known = hasDatabase ? await knownValves(config, ids, giveUp, log) : new Map<string, KnownValve>();
 
-  const listed = projects.flatMap((project) =>
-    project.valves.map((valve) => ({
-      project,
-      valve,
-      firmwareIsLatest: latest === null || valve.firmware === null ? null : valve.firmware === latest,
-      known: known.get(valve.id) ?? { backendRef: null, latestReadingUs: null },
-    })),
+  const listed = found.flatMap(({ account, projects, latest }) =>
+    projects.flatMap((project) =>
+      project.valves.map((valve) => ({
+        account: account.name,
+        project,
+        valve,
+        firmwareIsLatest: latest === null || valve.firmware === null ? null : valve.firmware === latest,
+        known: known.get(valve.id) ?? { backendRef: null, latestReadingUs: null },
+      })),
+    ),
   );
   listed.sort((a, b) => compareValves(a.valve, b.valve));
   const screen = stdoutScreen();
   const text = FORMATS[format](listed, config.timezone, screen.width);
   await (format === 'table' ? show(text, screen) : write(text));
-  warnOfFailures(
-    problems.map((problem) => ({ ...problem, valve: null })),
-    'there is more that could not be read',
-    log,
-  );
-  return problems.length > 0 ? EXIT_STATUS.partial : 0;
+  for (const { account, problems } of found) {
+    const failures = problems.map((problem) => ({ ...problem, valve: null }));
+    warnOfFailures(failures, 'there is more that could not be read', accountLog(account, log));
+  }
+  return accountsStatus(results, ({ problems }) => (problems.length > 0 ? EXIT_STATUS.partial : 0));
 }
 
 /** What the targets may be: the valves of every project that can be read. */
@@ -72,16 +80,17 @@ const EVERYTHING: Target = { projectId: null, projectName: null, valves: [] };
 
 async function listValves(
   hycloud: HyCloud,
+  account: AccountConfig,
   maxConcurrency: number,
   log: Logger,
-): Promise<Pick<ResolvedTargets, 'projects' | 'problems'> & { latest: string | null }> {
+): Promise<Pick<ResolvedTargets, 'projects' | 'problems'> & { account: AccountConfig; latest: string | null }> {
   const { projects, problems } = await resolveTargets(hycloud, [EVERYTHING], { maxConcurrency });
   const latest = await hycloud.latestFirmware().catch((error: unknown) => {
     if (!(error instanceof KnownError)) throw error;
     log.warn(`which firmware is the latest is not known: ${error.message}`);
     return null;
   });
-  return { projects, problems, latest };
+  return { account, projects, problems, latest };
 }
 
 /** The list is HyCloud's; a database that is away costs the columns that come from it. */
@@ -101,7 +110,7 @@ async function knownValves(
   }
 }
 
-function fields({ project, valve, firmwareIsLatest, known }: ListedValve) {
+function fields({ account, project, valve, firmwareIsLatest, known }: ListedValve) {
   return {
     tasmart_id: valve.id,
     short_sn: valve.shortSn,
@@ -114,6 +123,7 @@ function fields({ project, valve, firmwareIsLatest, known }: ListedValve) {
     fw_is_latest: firmwareIsLatest,
     latest_reading: known.latestReadingUs === null ? null : formatRfc3339(known.latestReadingUs),
     backend_ref: known.backendRef,
+    account,
   };
 }
 
@@ -129,6 +139,7 @@ const FIELDS = [
   'fw_is_latest',
   'latest_reading',
   'backend_ref',
+  'account',
 ] as const satisfies (keyof ReturnType<typeof fields>)[];
 
 const COLUMNS: readonly Column[] = [

@@ -1,10 +1,12 @@
+import type { Account } from '../domain/account.ts';
 import type { PropertyName } from '../domain/reading.ts';
 import type { Shard } from '../domain/shard.ts';
 import type { Target } from '../domain/target.ts';
 
 /** Everything a run is told, checked and frozen. */
 export interface Config {
-  readonly targets: readonly Target[];
+  /** at least one, in the order in which config.json first names them; the unnamed one if there are no targets */
+  readonly accounts: readonly AccountConfig[];
   readonly intervalMinutes: number;
   readonly properties: readonly PropertyName[];
   readonly initialHistoryHours: number;
@@ -19,11 +21,16 @@ export interface Config {
   readonly timezone: string;
   readonly maxPowerKw: number;
   readonly metricsFile: string | null;
-  readonly hycloud: HyCloudConfig;
   readonly database: DatabaseConfig;
   readonly healthcheckUrl: string | null;
   /** as the environment tells a job that is one of several; null: all valves */
   readonly shard: Shard | null;
+}
+
+/** A customer's targets, and the credentials that read them. */
+export interface AccountConfig extends Account {
+  readonly targets: readonly Target[];
+  readonly hycloud: HyCloudConfig;
 }
 
 export interface HyCloudConfig {

@@ -11,34 +11,46 @@ const SSL_MODES: readonly string[] = ['disable', 'require', 'verify-ca', 'verify
 /** A header value: visible ASCII. Anything else would make axios throw with the key in its message. */
 const HEADER_VALUE = /^[\x21-\x7e]+$/;
 
-export function parseHyCloud(env: Environment, problems: Problem[]): HyCloudConfig {
+/** `API_KEY` for the unnamed account, `API_KEY_<ACCOUNT>` for a named one. */
+export function accountVariable(variable: string, account: string): string {
+  if (account === '') return variable;
+  return `${variable}_${account.toUpperCase().replace(/[^A-Z0-9]/gu, '_')}`;
+}
+
+/** The requester id and the base URL of a named account fall back to the plain variables. */
+export function parseHyCloud(account: string, env: Environment, problems: Problem[]): HyCloudConfig {
   const report = reporter(problems, 'hycloud');
+  const withFallback = (variable: string): string => {
+    const own = accountVariable(variable, account);
+    return read(env, own) === undefined ? variable : own;
+  };
   const secret = (key: string): string => {
     const value = read(env, key);
     if (!value) report(key, 'is not set: HyCloud refuses every call without it');
     else if (!HEADER_VALUE.test(value)) report(key, 'holds characters that cannot stand in an HTTP header');
     return value ?? '';
   };
+  const urlKey = withFallback('HYCLOUD_BASE_URL');
   return {
-    apiKey: secret('API_KEY'),
-    requesterId: secret('REQUESTER_ID'),
-    baseUrl: parseBaseUrl(read(env, 'HYCLOUD_BASE_URL') ?? PRODUCTION, report),
+    apiKey: secret(accountVariable('API_KEY', account)),
+    requesterId: secret(withFallback('REQUESTER_ID')),
+    baseUrl: parseBaseUrl(read(env, urlKey) ?? PRODUCTION, (message) => report(urlKey, message)),
   };
 }
 
-function parseBaseUrl(text: string, report: Report): string {
+function parseBaseUrl(text: string, report: (message: string) => void): string {
   const url = parseUrl(text);
   if (!url || !['http:', 'https:'].includes(url.protocol)) {
-    report('HYCLOUD_BASE_URL', `is not a URL such as ${PRODUCTION}`);
+    report(`is not a URL such as ${PRODUCTION}`);
     return PRODUCTION;
   }
   const path = url.pathname.endsWith('/') ? url.pathname : `${url.pathname}/`;
   if (url.username || url.password) {
-    report('HYCLOUD_BASE_URL', 'must not hold a user or password');
+    report('must not hold a user or password');
   } else if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    report('HYCLOUD_BASE_URL', 'must be https: plain http would send the key in clear (only loopback may use it)');
+    report('must be https: plain http would send the key in clear (only loopback may use it)');
   } else if (!path.endsWith('/api/v1/')) {
-    report('HYCLOUD_BASE_URL', `must end in /api/v1, as ${PRODUCTION} does (its path is "${url.pathname}")`);
+    report(`must end in /api/v1, as ${PRODUCTION} does (its path is "${url.pathname}")`);
   }
   return `${url.origin}${path}`;
 }
@@ -200,6 +212,10 @@ function parseUrl(text: string): URL | null {
   return URL.canParse(text) ? new URL(text) : null;
 }
 
+/** What several accounts share is reported once. */
 function reporter(problems: Problem[], section: Section): Report {
-  return (key, message) => problems.push({ key, message, section });
+  return (key, message) => {
+    const isKnown = problems.some((problem) => problem.key === key && problem.message === message);
+    if (!isKnown) problems.push({ key, message, section });
+  };
 }

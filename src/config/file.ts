@@ -25,6 +25,19 @@ const valve = z
   );
 const valves = z.array(valve, 'must be a list').check(z.minLength(1, 'is empty'));
 
+/** Its variables are API_KEY_<ACCOUNT> and so on, and API_KEY_FILE stands for something else. */
+const accountName = z.string('must be a text').check(
+  z.refine(isNameOfAccount, 'must have a letter or digit, and no blank at its ends and no control character'),
+  z.refine(
+    (text) => !/(^|[^a-z0-9])file$/i.test(text),
+    'must not end in "file": API_KEY_…_FILE names a file that holds a key',
+  ),
+);
+
+function isNameOfAccount(text: string): boolean {
+  return /[\p{L}\p{N}]/u.test(text) && text.trim() === text && !/\p{Cc}/u.test(text);
+}
+
 const positive = (max: number, unit: string) =>
   z
     .number(`must be a number of ${unit}`)
@@ -48,6 +61,7 @@ const allProperties = z.pipe(
 
 const target = z.strictObject(
   {
+    account: z.optional(accountName),
     project_name: z.optional(projectName),
     project_id: z.optional(projectId),
     valves: z.optional(valves),
@@ -102,18 +116,31 @@ export function parseFile(json: unknown, problems: Problem[]): FileConfig {
   for (const issue of issues) problems.push(...explain(issue, json));
   const wrong = new Set(issues.map(({ path }) => path[0]));
   const sound = Object.entries(json ?? {}).filter(([key]) => Object.hasOwn(schema.shape, key) && !wrong.has(key));
-  return schema.parse(Object.fromEntries(sound));
+  return schema.parse({ ...Object.fromEntries(sound), ...(wrong.has('targets') && { targets: soundTargets(json) }) });
+}
+
+/** The targets without a problem: their accounts' credentials are checked too. */
+function soundTargets(json: unknown): unknown[] {
+  const { targets } = json as { targets: unknown };
+  return Array.isArray(targets) ? targets.filter((entry) => target.safeParse(entry).success) : [];
+}
+
+/** A target, and the account that reads it ('' where it names none). */
+export interface AccountTarget extends Target {
+  readonly account: string;
 }
 
 /** The targets that the four ways of naming them add up to. */
-export function targetsOf(file: FileConfig): Target[] {
+export function targetsOf(file: FileConfig): AccountTarget[] {
   const single = {
+    account: undefined,
     project_name: file.target_project_name,
     project_id: file.target_project_id,
     valves: file.target_valves,
   };
   return [single, ...(file.targets ?? [])]
     .map((entry) => ({
+      account: entry.account?.normalize('NFC') ?? '',
       projectName: entry.project_name ?? null,
       projectId: entry.project_id?.toLowerCase() ?? null,
       valves: entry.valves ?? [],

@@ -1,7 +1,8 @@
 import { KnownError } from '../domain/errors.ts';
 import { MEASURED_PROPERTIES, PROPERTY_NAMES } from '../domain/reading.ts';
 import type { Config, ParsedConfig, Problem, Section } from './config.ts';
-import { parseDatabase, parseHealthcheck, parseHyCloud, type Environment } from './environment.ts';
+import { parseAccounts } from './accounts.ts';
+import { parseDatabase, parseHealthcheck, type Environment } from './environment.ts';
 import { parseFile, targetsOf } from './file.ts';
 import { parseShardOf } from './shard.ts';
 
@@ -17,7 +18,7 @@ export function parseConfig(json: unknown, env: Environment): ParsedConfig {
   }
   const wanted = new Set([...MEASURED_PROPERTIES, ...file.properties]);
   const config: Config = deepFreeze({
-    targets,
+    accounts: parseAccounts(targets, env, problems),
     intervalMinutes: file.interval_minutes,
     properties: PROPERTY_NAMES.filter((name) => wanted.has(name)),
     initialHistoryHours: file.initial_history_hours,
@@ -30,7 +31,6 @@ export function parseConfig(json: unknown, env: Environment): ParsedConfig {
     timezone: file.timezone,
     maxPowerKw: file.max_power_kw,
     metricsFile: file.metrics_file,
-    hycloud: parseHyCloud(env, problems),
     database: parseDatabase(env, problems),
     healthcheckUrl: parseHealthcheck(env, problems),
     shard: parseShardOf(env, problems),

@@ -88,8 +88,11 @@ export class DatabaseError extends KnownError {
 export class LockedError extends KnownError {
   override readonly name = 'LockedError';
 
-  constructor(what: string) {
-    super('locked', `another ${what} is under way: nothing was done`, { remedy: 'wait for it, or see tasmart_runs' });
+  /** @param holder who does it, where and since when */
+  constructor(what: string, holder: string) {
+    super('locked', `another ${what} is under way: nothing was done; ${holder}`, {
+      remedy: 'wait for it, or see tasmart_runs',
+    });
   }
 }
 

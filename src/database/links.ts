@@ -1,41 +1,68 @@
+/** Which valve is which register of our own backend. A register belongs to one valve of an account. */
 import type { Database } from './connection.ts';
-import { DatabaseError } from './errors.ts';
+import { LOCK_KEYS, LOCK_SPACE } from './locks.ts';
 
-/** What linking a valve came to. */
-export type LinkOutcome =
-  { changed: boolean; before: string | null } | { /** the valve that holds the register */ heldBy: string };
-
-const UNIQUE_VIOLATION = '23505';
-
-/** Ties a valve to a register of our own backend, or to none (null). @throws DatabaseError */
-export async function linkValve(database: Database, tasmartId: string, register: string | null): Promise<LinkOutcome> {
-  try {
-    return await database.transaction(() => link(database, tasmartId, register));
-  } catch (error) {
-    // Somebody else has taken it between our question and our update.
-    if (!(error instanceof DatabaseError) || error.code !== UNIQUE_VIOLATION) throw error;
-    const [holder] = await database.query<{ tasmart_id: string }>(
-      'select tasmart_id from tasmart_valves where backend_ref = $1',
-      [register],
-    );
-    if (!holder) throw error;
-    return { heldBy: holder.tasmart_id };
-  }
+/** A valve, and the register that it is to have; null: none. */
+export interface Link {
+  tasmartId: string;
+  register: string | null;
 }
 
-async function link(database: Database, tasmartId: string, register: string | null): Promise<LinkOutcome> {
-  // Both in the order of their ids: an update alone would lock its own valve first, and then wait for the holder's.
-  const valves = await database.query<{ tasmart_id: string; backend_ref: string | null }>(
-    `select tasmart_id, backend_ref from tasmart_valves where tasmart_id = $1 or backend_ref = $2
-     order by tasmart_id for update`,
-    [tasmartId, register],
-  );
-  const holder = valves.find((valve) => valve.tasmart_id !== tasmartId);
-  if (holder) return { heldBy: holder.tasmart_id };
-  const updated = await database.query(
-    `update tasmart_valves set backend_ref = $2 where tasmart_id = $1 and backend_ref is distinct from $2
-     returning tasmart_id`,
-    [tasmartId, register],
-  );
-  return { changed: updated.length > 0, before: valves[0]?.backend_ref ?? null };
+/** A register that is wanted for one valve and is another's, of the same account. */
+export interface LinkConflict {
+  link: Link;
+  holderId: string;
+}
+
+export type LinkOutcome =
+  | { /** what each valve had before, in the order of the links */ before: (string | null)[] }
+  | { conflicts: LinkConflict[] };
+
+interface LinkedValve {
+  tasmart_id: string;
+  account: string;
+  backend_ref: string | null;
+}
+
+/** Makes all of these links, or none: then because of registers that are others'. @throws DatabaseError */
+export async function linkValves(database: Database, links: readonly Link[]): Promise<LinkOutcome> {
+  return database.transaction(async () => {
+    await database.query('select pg_advisory_xact_lock($1, $2)', [LOCK_SPACE, LOCK_KEYS.links]);
+    const ids = links.map(({ tasmartId }) => tasmartId);
+    const registers = links.map(({ register }) => register);
+    // Lock rows in id order, like every other writer of tasmart_valves, to avoid deadlocks.
+    const valves = await database.query<LinkedValve>(
+      `select tasmart_id, account, backend_ref from tasmart_valves
+       where tasmart_id = any ($1::text[]) or backend_ref = any ($2::text[])
+       order by tasmart_id for update`,
+      [ids, registers],
+    );
+    const conflicts = findConflicts(links, valves);
+    if (conflicts.length > 0) return { conflicts };
+    await database.query(
+      `update tasmart_valves as valve set backend_ref = link.register
+       from unnest($1::text[], $2::text[]) as link (tasmart_id, register)
+       where valve.tasmart_id = link.tasmart_id and backend_ref is distinct from link.register`,
+      [ids, registers],
+    );
+    const before = new Map(valves.map((valve) => [valve.tasmart_id, valve.backend_ref]));
+    return { before: ids.map((id) => before.get(id) ?? null) };
+  });
+}
+
+function findConflicts(links: readonly Link[], valves: readonly LinkedValve[]): LinkConflict[] {
+  const wanted = new Map(links.map(({ tasmartId, register }) => [tasmartId, register]));
+  const accounts = new Map(valves.map((valve) => [valve.tasmart_id, valve.account]));
+  const holders = new Map<string, string>();
+  const slotOf = (id: string, register: string) => JSON.stringify([accounts.get(id), register]);
+  for (const { tasmart_id: id, backend_ref: register } of valves) {
+    if (register !== null && !wanted.has(id)) holders.set(slotOf(id, register), id);
+  }
+  return links.flatMap((link) => {
+    if (link.register === null) return [];
+    const slot = slotOf(link.tasmartId, link.register);
+    const holderId = holders.get(slot);
+    holders.set(slot, holderId ?? link.tasmartId);
+    return holderId === undefined ? [] : [{ link, holderId }];
+  });
 }

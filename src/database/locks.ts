@@ -1,8 +1,5 @@
-/** "tasm": the first key of our advisory locks. */
+/** Advisory locks. Those of runs are single numbers (see runs.ts); the others are pairs that begin with "tasm". */
 export const LOCK_SPACE = 0x7461736d;
 
-/**
- * A poll and a backfill may run at once: neither writes what the other would not. "migr" is held while the schema is
- * being changed.
- */
-export const LOCK_KEYS = { poll: 1, backfill: 2, registry: 3, migration: 0x6d696772 } as const;
+/** Held for a transaction that writes the registry or links, and ("migr") while the schema is being changed. */
+export const LOCK_KEYS = { registry: 3, links: 4, migration: 0x6d696772 } as const;

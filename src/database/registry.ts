@@ -1,3 +1,6 @@
+/** The registry: which projects and valves there are, and what the targets of each account mean. */
+import type { Account } from '../domain/account.ts';
+import type { Meaning } from '../domain/target.ts';
 import type { Micros } from '../domain/time.ts';
 import type { Project, Valve } from '../domain/valve.ts';
 import type { Database } from './connection.ts';
@@ -13,6 +16,23 @@ export interface KnownValve {
   latestReadingUs: Micros | null;
 }
 
+/** Who records: the account, and its place in config.json. */
+export interface Recorder {
+  account: Account;
+  /** the accounts behind it in config.json: what this one lists too is this one's */
+  later: readonly string[];
+}
+
+/** What an account's targets mean in HyCloud now. */
+export interface Resolved {
+  /** with the targeted valves only; a valve of two projects is in the first */
+  projects: readonly Project[];
+  /** the same projects, each once, with all of their valves */
+  listings: readonly Project[];
+  /** by target (a project's name in Unicode's NFC, or its id): the id of the project */
+  meanings: ReadonlyMap<string, string>;
+}
+
 /** A valve, and the project that lists it. */
 interface ListedValve {
   projectId: string;
@@ -21,33 +41,23 @@ interface ListedValve {
 
 /**
  * Writes down which projects and valves were seen, and every change of a name, firmware or project with its date. In
- * several transactions, each of which locks valves in the order of their ids, as everybody does who writes them: so
- * nobody waits for another in a circle. A project counts as seen once all of its valves do; those that are not written
- * when this breaks off would seem to have left it.
+ * several transactions, each of which locks rows of `tasmart_valves` in id order, like every other writer, to avoid
+ * deadlocks. The first one holds everything that says which project lists a valve, so it is never true in part.
  *
- * @param targets by the id of the project: the name by which it is meant, in Unicode's NFC
  * @throws DatabaseError
  */
-export async function recordProjects(
-  database: Database,
-  projects: readonly Project[],
-  targets: ReadonlyMap<string, string> = new Map(),
-): Promise<void> {
-  const count = projects.reduce((sum, { valves }) => sum + valves.length, 0);
-  let written = 0;
-  for (const valves of chunks(projects)) {
-    const isFirst = written === 0;
-    written += valves.length;
-    const isLast = written === count;
-    await oneAtATime(database, async () => {
-      if (isFirst) await recordNames(database, projects, targets);
-      await recordValves(database, valves);
-      if (isLast) await recordSeen(database, projects);
-    });
+export async function recordProjects(database: Database, recorder: Recorder, resolved: Resolved): Promise<void> {
+  await oneAtATime(database, async () => {
+    await recordListings(database, recorder, resolved);
+    await recordMeanings(database, recorder, resolved);
+    await moveToAccounts(database, resolved);
+  });
+  for (const valves of chunks(resolved.projects)) {
+    await oneAtATime(database, () => recordValves(database, valves, recorder, resolved));
   }
 }
 
-/** What changed is told from what the one before left. */
+/** Each change is told from what the transaction before has left. */
 async function oneAtATime(database: Database, work: () => Promise<void>): Promise<void> {
   await database.transaction(async () => {
     await database.query('select pg_advisory_xact_lock($1, $2)', [LOCK_SPACE, LOCK_KEYS.registry]);
@@ -55,7 +65,6 @@ async function oneAtATime(database: Database, work: () => Promise<void>): Promis
   });
 }
 
-/** At least one, if only an empty one. */
 function* chunks(projects: readonly Project[]): Generator<ListedValve[]> {
   let chunk: ListedValve[] = [];
   for (const { id: projectId, valves } of projects) {
@@ -67,60 +76,114 @@ function* chunks(projects: readonly Project[]): Generator<ListedValve[]> {
       chunk.push({ projectId, valve });
     }
   }
-  yield chunk;
+  if (chunk.length > 0) yield chunk;
 }
 
-/** A name that is the latest already is written down once more where it is polled by that name for the first time. */
-async function recordNames(
-  database: Database,
-  projects: readonly Project[],
-  targets: ReadonlyMap<string, string>,
-): Promise<void> {
+/**
+ * A project belongs to the first account that lists it. The unnamed account gives way to a named one, unless another key
+ * still polls the project without a name: so accounts may be named later.
+ */
+async function recordListings(database: Database, { account, later }: Recorder, { listings }: Resolved): Promise<void> {
   await database.query(
-    `with seen as (
-       select distinct on (project_id) * from unnest($1::text[], $2::text[], $3::text[]) as project (project_id, name, target)
-     ), registered as (
-       insert into tasmart_projects (project_id, name) select project_id, name from seen
-       on conflict (project_id) do update set name = excluded.name
+    `with registered as (
+       insert into tasmart_projects as project (project_id, name, account)
+       select project_id, name, $3 from unnest($1::text[], $2::text[]) as seen (project_id, name) order by project_id
+       on conflict (project_id) do update set name = excluded.name, account = case
+         when project.account = any ($5::text[]) then excluded.account
+         when project.account = '' and not exists (
+           select from tasmart_target_projects as other
+           where other.account = '' and other.project_id = project.project_id and other.key_id not in ('', $4)
+             and other.resolved_at > now() - interval '1 day'
+         ) then excluded.account
+         else project.account
+       end
        returning project_id, name
      )
-     insert into tasmart_project_names (project_id, name, is_target)
-     select project_id, name, is_target
-     from registered
-     join (select project_id, target from seen) as meant using (project_id)
-     cross join lateral (select coalesce(normalize(name, nfc) = target, false) as is_target) as named
+     insert into tasmart_project_names (project_id, name)
+     select project_id, name from registered
      where name is distinct from (
-         select known.name from tasmart_project_names as known
-         where known.project_id = registered.project_id order by since desc limit 1
-       )
-       or is_target and not exists (
-         select from tasmart_project_names as known
-         where known.project_id = registered.project_id and known.is_target and normalize(known.name, nfc) = target
-       )`,
-    [projects.map(({ id }) => id), projects.map(({ name }) => name), projects.map(({ id }) => targets.get(id) ?? null)],
+       select known.name from tasmart_project_names as known
+       where known.project_id = registered.project_id order by since desc limit 1
+     )`,
+    [listings.map(({ id }) => id), listings.map(({ name }) => name), account.name, account.keyId, later],
+  );
+  for (const { id, valves } of listings) {
+    await database.query(
+      `insert into tasmart_project_valves (project_id, tasmart_id)
+       select distinct $1, tasmart_id from unnest($2::text[]) as listed (tasmart_id)
+       on conflict (project_id, tasmart_id) do update set last_seen_at = now()`,
+      [id, valves.map((valve) => valve.id)],
+    );
+  }
+  // A valve that is missing from half a list has not left its project.
+  const whole = listings.filter(({ unreadable }) => unreadable.length === 0).map(({ id }) => id);
+  await database.query('update tasmart_projects set last_seen_at = now() where project_id = any ($1::text[])', [whole]);
+}
+
+async function recordMeanings(database: Database, { account }: Recorder, { meanings }: Resolved): Promise<void> {
+  await database.query(
+    `insert into tasmart_target_projects (account, server, key_id, target, project_id)
+     select $1, $2, $3, * from unnest($4::text[], $5::text[]) as meaning (target, project_id) order by target
+     on conflict (account, server, key_id, target) do update
+       set project_id = excluded.project_id, resolved_at = now()`,
+    [account.name, account.server, account.keyId, [...meanings.keys()], [...meanings.values()]],
   );
 }
 
-async function recordSeen(database: Database, projects: readonly Project[]): Promise<void> {
-  const ids = projects.map(({ id }) => id);
-  await database.query('update tasmart_projects set last_seen_at = now() where project_id = any ($1::text[])', [ids]);
+/** Valves whose project has passed to another account. */
+async function moveToAccounts(database: Database, { listings }: Resolved): Promise<void> {
+  await database.query(
+    `with moving as (
+       select tasmart_id, project.account
+       from tasmart_valves as valve join tasmart_projects as project using (project_id)
+       where project.project_id = any ($1::text[]) and valve.account <> project.account
+       order by tasmart_id for no key update of valve
+     )
+     update tasmart_valves as valve set account = moving.account from moving
+     where valve.tasmart_id = moving.tasmart_id`,
+    [listings.map(({ id }) => id)],
+  );
 }
 
-/** A firmware version that HyCloud does not mention is not a change; a customer's name that is gone is. */
-async function recordValves(database: Database, valves: readonly ListedValve[]): Promise<void> {
+/**
+ * A valve's row belongs to one project, and only that one writes it. Another one takes it over if
+ *
+ * - its project no longer lists it, or was not polled for a week: the valve has moved, which is a change
+ * - its project is this account's too, so it stands behind in the list of targets
+ * - its account stands behind this one in config.json
+ *
+ * A firmware version that HyCloud does not mention is not a change; a customer's name that is gone is.
+ */
+async function recordValves(
+  database: Database,
+  valves: readonly ListedValve[],
+  { account, later }: Recorder,
+  { listings }: Resolved,
+): Promise<void> {
   const column = (value: (valve: Valve) => string | null) => valves.map(({ valve }) => value(valve));
   await database.query(
     `with seen as (
-       select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+       select valve.*, project.account
+       from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
          as valve (tasmart_id, project_id, full_sn, short_sn, cloud_identifier, user_id, kind, fw_version)
+       join tasmart_projects as project using (project_id)
      ), before as (
-       select * from tasmart_valves where tasmart_id in (select tasmart_id from seen)
+       select valve.*, coalesce(
+         listed.last_seen_at >= project.last_seen_at and project.last_seen_at > now() - interval '7 days', false
+       ) as is_listed
+       from tasmart_valves as valve
+       left join tasmart_projects as project using (project_id)
+       left join tasmart_project_valves as listed using (project_id, tasmart_id)
+       where tasmart_id = any ($1::text[])
      ), registered as (
        insert into tasmart_valves
-         (tasmart_id, project_id, full_sn, short_sn, cloud_identifier, user_id, kind, fw_version)
-       select * from seen order by tasmart_id
+         (tasmart_id, project_id, full_sn, short_sn, cloud_identifier, user_id, kind, fw_version, account)
+       select seen.* from seen left join before using (tasmart_id)
+       where is_listed is not true or before.project_id = any ($9::text[]) or before.account = any ($10::text[])
+       order by tasmart_id
        on conflict (tasmart_id) do update set
          project_id = excluded.project_id,
+         account = excluded.account,
          full_sn = coalesce(excluded.full_sn, tasmart_valves.full_sn),
          short_sn = coalesce(excluded.short_sn, tasmart_valves.short_sn),
          cloud_identifier = coalesce(excluded.cloud_identifier, tasmart_valves.cloud_identifier),
@@ -130,12 +193,12 @@ async function recordValves(database: Database, valves: readonly ListedValve[]):
          last_seen_at = now()
        returning *
      )
-     insert into tasmart_valve_history (tasmart_id, attribute, old_value, new_value)
-     select tasmart_id, change.attribute, change.old_value, change.new_value
+     insert into tasmart_valve_history (tasmart_id, attribute, old_value, new_value, account)
+     select tasmart_id, change.attribute, change.old_value, change.new_value, $11
      from before
      join registered using (tasmart_id)
      cross join lateral (values
-       ('project_id', before.project_id, registered.project_id),
+       ('project_id', before.project_id, case when is_listed then before.project_id else registered.project_id end),
        ('user_id', before.user_id, registered.user_id),
        ('fw_version', before.fw_version, registered.fw_version)
      ) as change (attribute, old_value, new_value)
@@ -149,6 +212,9 @@ async function recordValves(database: Database, valves: readonly ListedValve[]):
       column(({ userId }) => userId),
       column(({ kind }) => kind),
       column(({ firmware }) => firmware),
+      listings.map(({ id }) => id),
+      later,
+      account.name,
     ],
   );
 }
@@ -187,26 +253,55 @@ export async function loadKnownValves(
 }
 
 /**
- * Which project each name meant when one was first polled by it, and what that project was called last.
+ * What these project names have meant, the likeliest first. A name that was never polled is absent.
  *
  * @param names in Unicode's NFC
  * @throws DatabaseError
  */
-export async function loadKnownProjects(
+export async function loadMeanings(
   database: Database,
+  { name, server, keyId }: Account,
   names: readonly string[],
-): Promise<Map<string, { id: string; name: string }>> {
-  if (names.length === 0) return new Map();
-  const rows = await database.query<{ wanted: string; project_id: string; name: string }>(
-    `select wanted, first.project_id, project.name
-     from unnest($1::text[]) as wanted
-     cross join lateral (
-       select project_id from tasmart_project_names as known
-       where known.is_target and normalize(known.name, nfc) = wanted
-       order by since, project_id limit 1
-     ) as first
-     join tasmart_projects as project on project.project_id = first.project_id`,
-    [names],
+): Promise<Map<string, Meaning[]>> {
+  const meanings = new Map<string, Meaning[]>();
+  if (names.length === 0) return meanings;
+  const rows = await database.query<{ target: string; project_id: string; name: string; source: Meaning['from'] }>(
+    `select target, project_id, project.name, source
+     from tasmart_target_projects as known
+     join tasmart_projects as project using (project_id)
+     cross join lateral (select case
+       -- Where no key is configured, as on a machine that only watches, every key of the account counts.
+       when known.account = $2 and server = $3 and $4 in (key_id, '') then 'own'
+       when key_id in ($4, '') then 'inherited'
+       else 'other key'
+     end) as origin (source)
+     where target = any ($1::text[]) and (key_id in ($4, '') or known.account = $2 and server = $3)
+     order by array_position('{own,inherited,other key}', source), key_id = '', resolved_at desc, project_id`,
+    [names, name, server, keyId],
   );
-  return new Map(rows.map((row) => [row.wanted, { id: row.project_id, name: row.name }]));
+  for (const { target, project_id: projectId, name: projectName, source } of rows) {
+    const meaning = { projectId, name: projectName, from: source };
+    meanings.set(target, [...(meanings.get(target) ?? []), meaning]);
+  }
+  return meanings;
+}
+
+/**
+ * The projects that list these valves, by the wanted uuid or serial in lower case. What was never polled is absent.
+ *
+ * @throws DatabaseError
+ */
+export async function loadHomes(database: Database, wanted: readonly string[]): Promise<Map<string, string[]>> {
+  if (wanted.length === 0) return new Map();
+  const rows = await database.query<{ wanted: string; project_ids: string[] }>(
+    `select wanted, array_agg(distinct listed.project_id) as project_ids
+     from unnest($1::text[]) as wanted
+     join tasmart_valves as valve on wanted in (lower(valve.tasmart_id), lower(full_sn), lower(short_sn))
+     join tasmart_project_valves as listed using (tasmart_id)
+     join tasmart_projects as project on project.project_id = listed.project_id
+     where listed.last_seen_at >= project.last_seen_at
+     group by wanted`,
+    [wanted],
+  );
+  return new Map(rows.map((row) => [row.wanted, row.project_ids]));
 }

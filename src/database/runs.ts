@@ -1,13 +1,16 @@
+/** The rows of tasmart_runs, and the locks that keep two runs of one account apart. */
+import { createHash } from 'node:crypto';
+import { accountPrefix, type Account } from '../domain/account.ts';
 import { shardName, type Shard } from '../domain/shard.ts';
-import type { Micros } from '../domain/time.ts';
+import { formatRfc3339, US_PER_SECOND, type Micros } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 import { LockedError } from './errors.ts';
-import { LOCK_KEYS, LOCK_SPACE } from './locks.ts';
 import { micros } from './repository.ts';
 
 export type RunMode = 'poll' | 'backfill';
 
 export interface RunKind {
+  account: Account;
   mode: RunMode;
   /** null: all valves */
   shard: Shard | null;
@@ -15,6 +18,7 @@ export interface RunKind {
 
 export interface RunStart extends RunKind {
   host: string;
+  processId: number;
   version: string;
 }
 
@@ -30,53 +34,88 @@ export interface RunEnd {
   error: string | null;
 }
 
-/** A shard's key is its count in the upper half, its index in the lower. */
-const SHARD_COUNT_UNIT = 0x10000;
+/**
+ * The key of the advisory lock of a run: of one mode, account, server and key, so that only runs which would read the
+ * same valves with the same key exclude each other.
+ */
+export function runLock({ account, mode, shard }: RunKind): string {
+  const parts = ['tasmart run', mode, account.name, account.server, account.keyId, shard ? shardName(shard) : ''];
+  return createHash('sha256').update(parts.join('\0')).digest().readBigInt64BE().toString();
+}
 
 /**
- * Holds the lock of its kind while `use` runs. It belongs to the session: whatever becomes of us, PostgreSQL frees it.
- * Shards hold that of all valves together, so that none of them runs beside a run of all.
+ * Holds the run lock while `use` runs. It belongs to the session: whatever becomes of us, PostgreSQL frees it. Shards
+ * hold that of all valves together, so that none of them runs beside a run of all.
  *
  * @throws LockedError when another run holds it
  */
-async function withRunLock<T>(database: Database, { mode, shard }: RunKind, use: () => Promise<T>): Promise<T> {
-  if (shard === null) return withLock(database, '', LOCK_KEYS[mode], mode, use);
-  return withLock(database, '_shared', LOCK_KEYS[mode], `${mode} of all valves`, () =>
-    withLock(database, '', shard.count * SHARD_COUNT_UNIT + shard.index, `${mode} of shard ${shardName(shard)}`, use),
-  );
+async function withRunLock<T>(database: Database, kind: RunKind, use: () => Promise<T>): Promise<T> {
+  if (kind.shard === null) return withLock(database, '', kind, use);
+  return withLock(database, '_shared', { ...kind, shard: null }, () => withLock(database, '', kind, use));
 }
 
 async function withLock<T>(
   database: Database,
-  kind: '' | '_shared',
-  key: number,
-  what: string,
+  sharing: '' | '_shared',
+  kind: RunKind,
   use: () => Promise<T>,
 ): Promise<T> {
-  const lock = [LOCK_SPACE, key];
-  const [row] = await database.query<{ locked: boolean }>(`select pg_try_advisory_lock${kind}($1, $2) as locked`, lock);
-  if (row?.locked !== true) throw new LockedError(what);
+  const lock = [runLock(kind)];
+  const [row] = await database.query<{ locked: boolean }>(
+    `select pg_try_advisory_lock${sharing}($1::bigint) as locked`,
+    lock,
+  );
+  if (row?.locked !== true) throw new LockedError(describeRun(kind), await loadHolder(database, kind));
   try {
     return await use();
   } finally {
-    await database.query(`select pg_advisory_unlock${kind}($1, $2)`, lock).catch(() => undefined);
+    await database.query(`select pg_advisory_unlock${sharing}($1::bigint)`, lock).catch(() => undefined);
   }
 }
 
-/** Whether another session holds the lock of a row of tasmart_runs: PostgreSQL frees it with the session. */
-const IS_UNDER_WAY = `exists (
-  select from pg_locks
-  where locktype = 'advisory' and mode = 'ExclusiveLock' and granted and pid <> pg_backend_pid()
-    and database = (select oid from pg_database where datname = current_database()) and classid = ${LOCK_SPACE}
-    and objid::bigint = case
-      when shard is not null then split_part(shard, '/', 2)::bigint * ${SHARD_COUNT_UNIT} + split_part(shard, '/', 1)::bigint
-      when run.mode = 'poll' then ${LOCK_KEYS.poll}
-      else ${LOCK_KEYS.backfill}
-    end
-)`;
+function describeRun({ account, mode, shard }: RunKind): string {
+  const of = [
+    ...(account.name === '' ? [] : [`account "${account.name}"`]),
+    ...(shard ? [`shard ${shardName(shard)}`] : []),
+  ];
+  return [mode, ...of].join(' of ');
+}
+
+/** SQL: the locks of runs that sessions of this database hold. Run locks alone are made of a single number. */
+const RUN_LOCKS = `
+  pg_locks as held
+  where locktype = 'advisory' and objsubid = 1 and granted and pid <> pg_backend_pid()
+    and database = (select oid from pg_database where datname = current_database())`;
+
+/** Who holds the lock: by the run's row or, for the moment until there is one, by its session. */
+async function loadHolder(database: Database, kind: RunKind): Promise<string> {
+  const [row] = await database.query<{
+    pid: number;
+    host: string | null;
+    process_id: number | null;
+    started_us: string | null;
+  }>(
+    `select pid, host, process_id, ${micros('started_at')} as started_us
+     from (select pid from ${RUN_LOCKS} and classid::bigint << 32 | objid::bigint = $1::bigint) as holder
+     left join tasmart_runs as run on session_id = pid and outcome is null
+     order by run.id desc nulls last limit 1`,
+    [runLock(kind)],
+  );
+  if (!row) return 'it has just ended';
+  if (row.host === null) return `it holds database session ${row.pid}`;
+  const since = formatRfc3339(Math.floor(Number(row.started_us) / US_PER_SECOND) * US_PER_SECOND).replace(
+    '.000000',
+    '',
+  );
+  return `it runs on ${row.host} as process ${row.process_id ?? '?'}, since ${since}`;
+}
+
+/** SQL: whether the session of a row of tasmart_runs still holds a run's lock. PostgreSQL frees it with the session. */
+const IS_UNDER_WAY = `exists (select from ${RUN_LOCKS} and mode = 'ExclusiveLock' and pid = run.session_id)`;
 
 /**
- * Does the work of a run under the run lock, and keeps the run's row in tasmart_runs, also where the work fails.
+ * Does the work of a run under the run lock, and keeps the run's row in tasmart_runs, also where the work fails, or is
+ * not begun because another run holds the lock.
  *
  * @param describe the end of the run, from the report of the work, or from the error that ended it
  * @throws LockedError where another run holds the lock
@@ -87,7 +126,7 @@ export async function withRun<Report>(
   work: () => Promise<Report>,
   describe: (result: { report: Report } | { error: unknown }) => RunEnd,
 ): Promise<Report> {
-  return withRunLock(database, start, async () => {
+  const run = withRunLock(database, start, async () => {
     const id = await startRun(database, start);
     try {
       const report = await work();
@@ -98,20 +137,49 @@ export async function withRun<Report>(
       throw error;
     }
   });
+  return run.catch(async (error: unknown) => {
+    if (error instanceof LockedError) await recordLocked(database, start, error);
+    throw error;
+  });
 }
 
 /** Inserts the run's row. A row without an end whose lock nobody holds belongs to a run that was killed. */
-async function startRun(database: Database, { mode, shard, host, version }: RunStart): Promise<string> {
+async function startRun(
+  database: Database,
+  { account, mode, shard, host, processId, version }: RunStart,
+): Promise<string> {
   const [row] = await database.query<{ id: string }>(
     `with killed as (
        update tasmart_runs as run
        set outcome = 'killed', error = 'no end was recorded: the process was killed or lost its database connection'
-       where outcome is null and run.mode = $1 and not ${IS_UNDER_WAY}
+       where outcome is null and not ${IS_UNDER_WAY}
      )
-     insert into tasmart_runs (mode, shard, host, version) values ($1, $2, $3, $4) returning id`,
-    [mode, shard && shardName(shard), host, version],
+     insert into tasmart_runs (account, key_id, mode, shard, host, process_id, version, session_id)
+     values ($1, $2, $3, $4, $5, $6, $7, pg_backend_pid()) returning id`,
+    [account.name, account.keyId, mode, shard && shardName(shard), host, processId, version],
   );
   return row?.id ?? '';
+}
+
+async function recordLocked(
+  database: Database,
+  { account, mode, shard, host, processId, version }: RunStart,
+  { message }: LockedError,
+): Promise<void> {
+  await database.query(
+    `insert into tasmart_runs (account, key_id, mode, shard, host, process_id, version, finished_at, outcome, error)
+     values ($1, $2, $3, $4, $5, $6, $7, now(), 'locked', $8)`,
+    [account.name, account.keyId, mode, shard && shardName(shard), host, processId, version, message],
+  );
+}
+
+/** How many polls of the account have ever found another one at work. @throws DatabaseError */
+export async function countLocked(database: Database, { name, keyId }: Account): Promise<number> {
+  const [row] = await database.query<{ runs: string }>(
+    `select count(*) as runs from tasmart_runs where account = $1 and key_id = $2 and outcome = 'locked' and mode = 'poll'`,
+    [name, keyId],
+  );
+  return Number(row?.runs ?? 0);
 }
 
 async function finishRun(database: Database, id: string, end: RunEnd): Promise<void> {
@@ -144,26 +212,40 @@ export interface RecordedRun extends Pick<RunEnd, 'valves' | 'stored' | 'failed'
 }
 
 /**
- * The last polls: the newest, and the newest that succeeded. Where that is a shard's, the newest of each of its shards
- * are taken together: as bad as the worst, as old as the oldest.
+ * The last polls: the newest, and the newest that succeeded. Those of several accounts are taken together, as are those
+ * of an account's shards: as bad as the worst, as old as the oldest.
  *
  * @throws DatabaseError
  */
 export async function loadLastPolls(
   database: Database,
+  accounts: readonly Account[],
 ): Promise<{ newest: RecordedRun | null; succeeded: RecordedRun | null }> {
-  const [last] = await database.query<{ shards: number | null }>(
-    `select split_part(shard, '/', 2)::integer as shards from tasmart_runs
-     where mode = 'poll' order by started_at desc limit 1`,
-  );
-  if (!last) return { newest: null, succeeded: null };
-  const newest = await loadLast(database, last.shards, 'true');
-  const succeeded = await loadLast(database, last.shards, `outcome = 'success'`);
+  const newest: RunRow[] = [];
+  const succeeded: RunRow[] = [];
+  for (const account of accounts) {
+    const [last] = await database.query<{ shards: number | null }>(
+      `select split_part(shard, '/', 2)::integer as shards from tasmart_runs as run
+       where ${IS_POLL_OF_ACCOUNT} order by started_at desc limit 1`,
+      [account.name, account.keyId],
+    );
+    const shards = last?.shards ?? null;
+    newest.push(...(await loadLast(database, account, shards, 'true')));
+    succeeded.push(...(await loadLast(database, account, shards, `outcome = 'success'`)));
+  }
+  const hasRun = newest.some(({ started_us: startedUs }) => startedUs !== null);
   return {
-    newest: together(newest),
+    newest: hasRun ? together(newest) : null,
     succeeded: succeeded.some(({ age_us: ageUs }) => ageUs === null) ? null : together(succeeded),
   };
 }
+
+/**
+ * SQL: of an account ($1), and of its key ($2) if that has ever polled: two customers may share the unnamed account. A
+ * run that was not begun is none.
+ */
+const IS_POLL_OF_ACCOUNT = `run.account = $1 and run.mode = 'poll' and outcome is distinct from 'locked'
+  and (run.key_id in ($2, '') or not exists (select from tasmart_runs as own where own.account = $1 and own.key_id = $2))`;
 
 interface RunRow extends Pick<RecordedRun, 'valves' | 'stored' | 'failed' | 'error' | 'outcome'> {
   /** null: it has not run yet */
@@ -171,30 +253,44 @@ interface RunRow extends Pick<RecordedRun, 'valves' | 'stored' | 'failed' | 'err
   age_us: string | null;
 }
 
-/** The newest poll that meets the condition; of every shard, if there are shards. */
-async function loadLast(database: Database, shards: number | null, condition: string): Promise<RunRow[]> {
+/** The newest poll of an account that meets the condition; of every shard, if there are shards. */
+async function loadLast(
+  database: Database,
+  account: Account,
+  shards: number | null,
+  condition: string,
+): Promise<RunRow[]> {
   return database.query<RunRow>(
     `select ${micros('started_at')} as started_us, ${micros('now() - started_at')} as age_us,
             coalesce(valves, 0) as valves, coalesce(stored, 0) as stored, coalesce(failed, 0) as failed,
             coalesce(outcome, 'failed') as outcome,
-            coalesce('shard ' || wanted.shard || ': ', '') || case when started_at is null then 'it has not run yet' else error end as error
-     from unnest(coalesce((select array_agg(number || '/' || $1) from generate_series(1, $1::integer) as number), '{null}'))
+            $3::text || coalesce('shard ' || wanted.shard || ': ', '')
+              || case when started_at is null then 'it has not run yet' else error end as error
+     from unnest(coalesce((select array_agg(number || '/' || $4) from generate_series(1, $4::integer) as number), '{null}'))
        as wanted (shard)
      left join lateral (
        select started_at, valves, stored, failed, error,
               coalesce(outcome, case when ${IS_UNDER_WAY} then 'running' else 'killed' end) as outcome
        from tasmart_runs as run
-       where mode = 'poll' and shard is not distinct from wanted.shard and ${condition}
+       where ${IS_POLL_OF_ACCOUNT} and shard is not distinct from wanted.shard and ${condition}
        order by started_at desc limit 1
-     ) as run on true
-     order by array_position('{success,running,partial,interrupted,failed,killed}', outcome) desc`,
-    [shards],
+     ) as run on true`,
+    [account.name, account.keyId, accountPrefix(account), shards],
   );
 }
 
-/** @param runs the worst first */
+/** The best first. */
+const OUTCOMES: readonly RecordedRun['outcome'][] = [
+  'success',
+  'running',
+  'partial',
+  'interrupted',
+  'failed',
+  'killed',
+];
+
 function together(runs: readonly RunRow[]): RecordedRun | null {
-  const [worst] = runs;
+  const [worst] = [...runs].sort((a, b) => OUTCOMES.indexOf(b.outcome) - OUTCOMES.indexOf(a.outcome));
   if (!worst) return null;
   const sum = (key: 'valves' | 'stored' | 'failed') => runs.reduce((total, run) => total + run[key], 0);
   return {

@@ -10,10 +10,16 @@ export interface RegisteredValve {
   fullSn: string | null;
   /** the name the customer gave it */
   userId: string | null;
-  /** the project it was last seen in */
-  projectId: string | null;
+  /** '': the unnamed one */
+  account: string;
   backendRef: string | null;
-  /** false: HyCloud went on listing its project, but not the valve, for more than a day */
+  /** every project that has ever listed it */
+  projects: readonly Membership[];
+}
+
+export interface Membership {
+  id: string;
+  /** false: HyCloud went on listing the project, but not the valve in it, for more than a day */
   isListed: boolean;
 }
 
@@ -44,32 +50,39 @@ export interface SupplyQuery {
   catchUpDays: number;
 }
 
-const REGISTERED = `
-  select valve.tasmart_id, short_sn, full_sn, user_id, project_id, backend_ref,
-         valve.last_seen_at >= project.last_seen_at - interval '1 day' as is_listed
-  from tasmart_valves as valve left join tasmart_projects as project using (project_id)`;
-
 interface RegisteredRow {
   tasmart_id: string;
   short_sn: string | null;
   full_sn: string | null;
   user_id: string | null;
-  project_id: string | null;
+  account: string;
   backend_ref: string | null;
-  is_listed: boolean | null;
+  projects: Membership[];
 }
 
 /** Every valve that was ever polled, by name. @throws DatabaseError */
 export async function loadRegisteredValves(database: Database): Promise<RegisteredValve[]> {
-  const rows = await database.query<RegisteredRow>(REGISTERED);
+  const rows = await database.query<RegisteredRow>(
+    `select valve.tasmart_id, short_sn, full_sn, user_id, valve.account, backend_ref,
+            -- A valve that somebody else has registered is listed where its row says.
+            coalesce(projects, json_build_array(json_build_object('id', valve.project_id, 'isListed', true))) as projects
+     from tasmart_valves as valve
+     left join (
+       select tasmart_id, json_agg(json_build_object(
+         'id', project_id, 'isListed', listed.last_seen_at >= project.last_seen_at - interval '1 day'
+       )) as projects
+       from tasmart_project_valves as listed join tasmart_projects as project using (project_id)
+       group by tasmart_id
+     ) as membership using (tasmart_id)`,
+  );
   const valves = rows.map((row) => ({
     id: row.tasmart_id,
     shortSn: row.short_sn,
     fullSn: row.full_sn,
     userId: row.user_id,
-    projectId: row.project_id,
+    account: row.account,
     backendRef: row.backend_ref,
-    isListed: row.is_listed ?? true,
+    projects: row.projects,
   }));
   return valves.sort(compareValves);
 }

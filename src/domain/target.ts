@@ -5,3 +5,23 @@ export interface Target {
   /** uuid, full or short serial; empty: all of the project */
   readonly valves: readonly string[];
 }
+
+/** A project that a configured name meant in an earlier run. */
+export interface Meaning {
+  readonly projectId: string;
+  /** what the project was called at that run */
+  readonly name: string;
+  /**
+   * - `own`: a run with the same account, server and key
+   * - `inherited`: the same key under another account name, or a run from before there were accounts
+   * - `other key`: the same account and server with another key; true only if this key sees the project
+   */
+  readonly from: 'own' | 'inherited' | 'other key';
+}
+
+/** The project names of these targets, in Unicode's NFC. */
+export function namesOf(targets: readonly Target[]): string[] {
+  return targets.flatMap(({ projectId, projectName }) =>
+    projectId === null && projectName !== null ? [projectName.normalize('NFC')] : [],
+  );
+}

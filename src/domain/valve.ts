@@ -21,7 +21,7 @@ export interface Project {
   id: string;
   name: string;
   valves: readonly Valve[];
-  /** why an entry of the list of valves was left out */
+  /** why valves of the project are missing in the list */
   unreadable: readonly string[];
 }
 

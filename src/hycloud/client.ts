@@ -76,17 +76,17 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
   const stats: HyCloudStats = { requests: 0, retries: 0 };
   let lastServerTimeUs: Micros | null = null;
   let refusal: HyCloudError | null = null;
+  let wasAccepted = false;
+
+  const onRetry = (error: HyCloudError, waitMs: number) => {
+    stats.retries += 1;
+    options.onRetry(error, waitMs);
+  };
 
   async function get(path: string, query: Query, maxBytes: number): Promise<Answer> {
-    const retry = {
-      ...options,
-      pacer,
-      onRetry: (error: HyCloudError, waitMs: number) => {
-        stats.retries += 1;
-        options.onRetry(error, waitMs);
-      },
-    };
-    const answer = await withRetry(() => call(path, query, maxBytes), path, retry);
+    const answer = await withRetry(() => call(path, query, maxBytes), path, { ...options, pacer, onRetry });
+    // The firmware needs no key.
+    if (!path.startsWith('firmwares/')) wasAccepted = true;
     lastServerTimeUs = answer.serverTimeUs ?? options.clockUs();
     return answer;
   }
@@ -94,13 +94,25 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
   async function call(path: string, query: Query, maxBytes: number): Promise<Answer> {
     // Refused credentials stay refused: a call that still waited for its turn is not made any more.
     if (refusal) throw refusal;
-    stats.requests += 1;
     try {
-      return await transport.get(path, query, maxBytes, options.signal);
+      return await send(path, query, maxBytes);
     } catch (error) {
-      if (error instanceof HyCloudError && error.failure === 'unauthorized') refusal = error;
+      if (!isRefusal(error)) throw error;
+      if (!wasAccepted) throw (refusal = error);
+      onRetry(error, 0);
+    }
+    // The credentials were good a moment ago. One more try, out of turn, decides for every call that waits.
+    try {
+      return await send(path, query, maxBytes);
+    } catch (error) {
+      if (isRefusal(error)) refusal = error;
       throw error;
     }
+  }
+
+  function send(path: string, query: Query, maxBytes: number): Promise<Answer> {
+    stats.requests += 1;
+    return transport.get(path, query, maxBytes, options.signal);
   }
 
   async function getList<T>(path: string, decode: (raw: unknown) => T): Promise<T> {
@@ -123,6 +135,10 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
     stats,
     close: transport.close,
   };
+}
+
+function isRefusal(error: unknown): error is HyCloudError {
+  return error instanceof HyCloudError && error.failure === 'unauthorized';
 }
 
 /** @throws HyCloudError where the answer cannot be decoded */

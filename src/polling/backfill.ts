@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { loadUncovered, storeBackfill, type BackfilledSpan } from '../database/backfill.ts';
 import type { Database } from '../database/connection.ts';
-import { loadKnownProjects, recordProjects } from '../database/registry.ts';
+import { recordProjects, type Recorder } from '../database/registry.ts';
 import { floorToGrid } from '../domain/grid.ts';
 import type { PropertyName } from '../domain/reading.ts';
 import type { Target } from '../domain/target.ts';
@@ -12,9 +12,10 @@ import { HyCloudError } from '../hycloud/errors.ts';
 import { inBatches } from './batches.ts';
 import { fetchRange, PAGE_LIMIT } from './fetch.ts';
 import { sample, type Samples } from './sample.ts';
-import { namesOf, narrow, resolveTargets, type TargetProblem } from './targets.ts';
+import { loadMemory } from './memory.ts';
+import { missingValves, narrow, resolveTargets, type TargetProblem } from './targets.ts';
 
-export interface BackfillSettings {
+export interface BackfillSettings extends Recorder {
   targets: readonly Target[];
   /** uuid or serial; empty: every targeted valve */
   only: readonly string[];
@@ -22,6 +23,8 @@ export interface BackfillSettings {
   intervalMinutes: number;
   maxConcurrency: number;
   span: Span;
+  /** other accounts may have the valves of `only` that this one has not */
+  isOneOfSeveral: boolean;
 }
 
 export interface BackfillDependencies {
@@ -55,6 +58,8 @@ export interface BackfillReport {
   /** valves, each with its first failure */
   failures: ReadonlyMap<string, { valve: Valve; reason: string; error: HyCloudError | null }>;
   problems: readonly TargetProblem[];
+  /** valves that were asked for by name, and are not this account's */
+  missing: readonly string[];
   /** nothing at all could be read */
   nothingRead: boolean;
 }
@@ -83,12 +88,13 @@ export async function backfill(
   settings: BackfillSettings,
 ): Promise<BackfillReport> {
   const { hycloud, database, log, onPlan, onProgress } = dependencies;
-  const known = await loadKnownProjects(database, namesOf(settings.targets));
   const { maxConcurrency } = settings;
-  const resolved = await resolveTargets(hycloud, settings.targets, { known, maxConcurrency });
-  for (const rename of resolved.renames) log.warn(rename);
-  const projects = narrow(resolved, settings.only);
-  await recordProjects(database, resolved.projects, resolved.named);
+  const memory = await loadMemory(database, settings.account, settings.targets);
+  const resolved = await resolveTargets(hycloud, settings.targets, { memory, maxConcurrency });
+  for (const warning of resolved.warnings) log.warn(warning);
+  const { kept: projects, missing } = narrow(resolved, settings.only);
+  if (missing.length > 0 && !settings.isOneOfSeveral) throw missingValves(resolved, missing);
+  await recordProjects(database, settings, resolved);
   const intervalUs = settings.intervalMinutes * US_PER_MINUTE;
   const valves = projects.flatMap((project) => project.valves);
   const span = {
@@ -101,7 +107,7 @@ export async function backfill(
 
   // Narrowed to some valves, nobody needs the others.
   const problems = settings.only.length > 0 ? [] : resolved.problems;
-  const report = { valves: valves.length, stored: 0, failures: new Map(), problems };
+  const report = { valves: valves.length, stored: 0, failures: new Map(), problems, missing };
   const progress = { requests: 0, valves: 0, stored: 0 };
   const batching = { concurrency: maxConcurrency, maxBatch: 4 * maxConcurrency, lingerMs: LINGER_MS };
   const fetch = (chunk: Chunk) => fetchChunk(hycloud, chunk, settings.properties, intervalUs);

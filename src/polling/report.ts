@@ -36,12 +36,15 @@ export interface PollReport {
   skipped: { valves: number; span: Span } | null;
   /** why nothing at all could be read */
   error: KnownError | null;
+  /** valves that were asked for by name, and are not this account's */
+  missing: readonly string[];
 }
 
 /** Adds up the batches of a run. Of valves without a failure, only the counts are kept. */
 export function createReport(
   nowUs: Micros,
   problems: readonly TargetProblem[],
+  missing: readonly string[] = [],
 ): { add: (batch: readonly PolledValve[]) => void; result: () => PollReport } {
   const failures: PollFailure[] = problems.map(({ reason, remedy }) => ({ valve: null, reason, remedy }));
   const counts = { valves: 0, readings: 0, stored: 0, unchanged: 0, silent: 0, unread: 0 };
@@ -69,7 +72,8 @@ export function createReport(
     const nothingRead = valves > 0 && unread === valves && readings === 0;
     const outcome = failures.length === 0 ? 'success' : nothingRead ? 'failed' : 'partial';
     const error = nothingRead ? firstError : null;
-    return { outcome, nowUs, valves: valves + problems.length, failures, stored, unchanged, silent, skipped, error };
+    const all = valves + problems.length;
+    return { outcome, nowUs, valves: all, failures, stored, unchanged, silent, skipped, error, missing };
   }
 
   return { add, result };

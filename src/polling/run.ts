@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/connection.ts';
-import { countRegistered, loadKnownProjects, recordProjects } from '../database/registry.ts';
+import { countRegistered, recordProjects, type Recorder } from '../database/registry.ts';
 import { loadLimits } from '../database/energy.ts';
 import { loadSyncStates, storeReadings } from '../database/repository.ts';
 import type { KnownError } from '../domain/errors.ts';
@@ -21,10 +21,11 @@ import { overload } from './pace.ts';
 import { UNKNOWN_VALVE, type PlanSettings, type ValveState } from './plan.ts';
 import { createReport, type PolledValve, type PollReport } from './report.ts';
 import { pickShard } from './shard.ts';
-import { namesOf, narrow, resolveTargets, type KnownProjects, type ResolvedTargets } from './targets.ts';
+import { loadMemory } from './memory.ts';
+import { missingValves, narrow, NO_MEMORY, resolveTargets, type ResolvedTargets } from './targets.ts';
 import { pollValve, type ValveContext, type ValveOutcome } from './valve.ts';
 
-export interface PollSettings extends PlanSettings, Limits {
+export interface PollSettings extends PlanSettings, Recorder, Limits {
   targets: readonly Target[];
   /** uuid or serial; empty: every targeted valve */
   only: readonly string[];
@@ -42,6 +43,8 @@ export interface PollDependencies {
   /** null: a dry run */
   database: Database | null;
   log: Logger;
+  /** Valves that an account of this run reads already, by id. A valve that several of them see is read once. */
+  taken?: Set<string>;
   /** Called once per batch, after the batch is stored. The run keeps nothing of it. */
   onPolled?: (valves: readonly PolledValve[], nowUs: Micros) => void;
 }
@@ -63,12 +66,12 @@ export interface Job {
  */
 export async function poll(dependencies: PollDependencies, settings: PollSettings): Promise<PollReport> {
   const { hycloud, database, log, onPolled } = dependencies;
-  const { resolved, valves, nowUs } = await findValves(dependencies, settings);
-  if (database) await recordProjects(database, resolved.projects, resolved.named);
+  const { resolved, valves, missing, nowUs } = await findValves(dependencies, settings);
+  if (database) await recordProjects(database, settings, resolved);
   const jobs = await planJobs(database, valves, nowUs, settings.intervalUs);
   const context: ValveContext = { hycloud, nowUs, settings, properties: settings.properties };
   // A run narrowed to some valves does not report what concerns the others.
-  const report = createReport(nowUs, settings.only.length > 0 ? [] : resolved.problems);
+  const report = createReport(nowUs, settings.only.length > 0 ? [] : resolved.problems, missing);
   const batching = { concurrency: settings.maxConcurrency, maxBatch: MAX_BATCH, lingerMs: LINGER_MS, sizeOf };
   for await (const batch of inBatches(jobs, ({ valve, state }) => pollValve(valve, state, context), batching)) {
     const polled = database ? await store(database, batch, settings, log) : batch.map(unstored);
@@ -79,19 +82,30 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
 }
 
 async function findValves(
-  { hycloud, database, log }: PollDependencies,
+  { hycloud, database, log, taken }: PollDependencies,
   settings: PollSettings,
-): Promise<{ resolved: ResolvedTargets; valves: Valve[]; /** HyCloud's clock */ nowUs: Micros }> {
-  const known: KnownProjects = database ? await loadKnownProjects(database, namesOf(settings.targets)) : new Map();
-  const resolved = await resolveTargets(hycloud, settings.targets, { known, maxConcurrency: settings.maxConcurrency });
-  for (const rename of resolved.renames) log.warn(rename);
+): Promise<{
+  resolved: ResolvedTargets;
+  valves: Valve[];
+  /** names of `settings.only` that fit none of the valves */
+  missing: readonly string[];
+  /** HyCloud's clock */
+  nowUs: Micros;
+}> {
+  const { targets, maxConcurrency, only, shard } = settings;
+  const memory = database ? await loadMemory(database, settings.account, targets) : NO_MEMORY;
+  const resolved = await resolveTargets(hycloud, targets, { memory, maxConcurrency });
+  for (const warning of resolved.warnings) log.warn(warning);
   if (database) await warnOfEmptied(database, resolved.projects, log);
-  const projects = pickShard(narrow(resolved, settings.only), settings.shard);
-  const valves = projects.flatMap((project) => project.valves);
+  const { kept, missing } = narrow(resolved, only);
+  if (missing.length > 0 && !taken) throw missingValves(resolved, missing);
+  const projects = pickShard(kept, shard);
+  const valves = projects.flatMap((project) => project.valves).filter(({ id }) => !taken?.has(id));
+  for (const { id } of valves) taken?.add(id);
   const tooMany = overload(valves.length, settings);
   if (tooMany) log.warn({ valves: valves.length, ...tooMany }, 'polling every valve takes longer than there is time');
   log.info({ valves: valves.length, projects: projects.length, requests: hycloud.stats.requests }, 'targets resolved');
-  return { resolved, valves, nowUs: hycloud.serverTimeUs() };
+  return { resolved, valves, missing, nowUs: hycloud.serverTimeUs() };
 }
 
 /** The valves whose last attempt is oldest come first; without a database, in HyCloud's order. */

@@ -1,24 +1,33 @@
 import { distance } from 'fastest-levenshtein';
 import { KnownError } from '../domain/errors.ts';
-import type { Target } from '../domain/target.ts';
-import { printable } from '../domain/text.ts';
+import { namesOf, type Meaning, type Target } from '../domain/target.ts';
+import { count, printable } from '../domain/text.ts';
 import { isNamed, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { forEachAtOnce } from './batches.ts';
 
-/** What earlier runs know: the project that a name meant when it was first polled. */
-export type KnownProjects = ReadonlyMap<string, { id: string; /** the name it bore at the last run */ name: string }>;
+/** What earlier runs of the account know. */
+export interface Memory {
+  /** by configured project name, in Unicode's NFC: what it meant, the likeliest first */
+  meanings: ReadonlyMap<string, readonly Meaning[]>;
+  /** by uuid or serial in lower case: the projects that list the valve */
+  homes: ReadonlyMap<string, readonly string[]>;
+}
+
+export const NO_MEMORY: Memory = { meanings: new Map(), homes: new Map() };
 
 export interface ResolvedTargets {
   /** with the targeted valves only; a valve of two projects is in the first */
   projects: readonly Project[];
+  /** the same projects, each once, with all of their valves */
+  listings: readonly Project[];
   /** why a part of the targets could not be resolved, though the rest was */
   problems: readonly TargetProblem[];
-  /** by the id of the project: the configured name that means it, in Unicode's NFC */
-  named: ReadonlyMap<string, string>;
-  /** projects whose name changed since the last run, is another's now too, or has passed to another; in words */
-  renames: readonly string[];
+  /** by target (a project's name in Unicode's NFC, or its id): the id of the project */
+  meanings: ReadonlyMap<string, string>;
+  /** projects that were renamed, have a namesake, or took the place of another; in words */
+  warnings: readonly string[];
 }
 
 export interface TargetProblem {
@@ -46,35 +55,38 @@ const MAX_CANDIDATES = 20;
 const PROJECTS_AT_ONCE = 4;
 
 /**
- * Asks HyCloud which valves the targets mean: a request per project, and one for the list of projects where a name
- * that is not known yet, or a valve without a project, has to be looked up. A name that is known goes on meaning the
- * same project, whatever that is called now and whoever else bears the name. A project that cannot be read is a problem
- * of its own valves alone.
+ * Asks HyCloud which valves the targets mean: a request per project, and one for the list of projects. A name that is
+ * known goes on meaning the same project, whatever that is called now and whoever else bears the name. A project that
+ * cannot be read is a problem of its own valves alone; a list that cannot be read, only of names that are not known.
  *
  * @throws TargetError, HyCloudError where no target could be resolved, or refused credentials or a stop concern them all
  */
 export async function resolveTargets(
   hycloud: HyCloud,
   targets: readonly Target[],
-  { known = new Map(), maxConcurrency = 1 }: { known?: KnownProjects; maxConcurrency?: number } = {},
+  { memory = NO_MEMORY, maxConcurrency = 1 }: { memory?: Memory; maxConcurrency?: number } = {},
 ): Promise<ResolvedTargets> {
   const atOnce = Math.min(maxConcurrency, PROJECTS_AT_ONCE);
-  const lookup = createLookup(hycloud, known, atOnce);
+  const lookup = createLookup(hycloud, memory, atOnce);
+  // Before the others, not beside them: each of these asks for several projects at once.
+  for (const target of targets.filter(isWithoutProject)) await lookup.resolve(target);
+  const resolved = await mapAtOnce(targets, atOnce, async (target) => ({ target, ...(await lookup.resolve(target)) }));
   const found: Project[] = [];
+  const listings = new Map<string, Project>();
+  const meanings = new Map<string, string>();
   const problems: TargetProblem[] = [];
   const unseen = (reason: string) => problems.push({ reason, remedy: LOOK, error: null });
-  // First, not amid the others: it asks for as many at once by itself.
-  if (targets.some(({ projectId, projectName }) => projectId === null && projectName === null)) await lookup.all();
-  const resolved = await mapAtOnce(targets, atOnce, async (target) => ({ target, ...(await lookup.resolve(target)) }));
-  const named = new Map<string, string>();
   for (const { target, projects, failures } of resolved) {
-    const [wanted] = namesOf([target]);
-    if (wanted !== undefined) for (const { id } of projects) named.set(id, wanted);
-    for (const reason of projects.flatMap(({ unreadable }) => unreadable)) unseen(reason);
     const { kept, missing } = pickValves(projects, target.valves);
     found.push(...kept);
-    // Where single valves are wanted and all are there, nobody needs the other projects.
-    if (target.valves.length === 0 || missing.length > 0) problems.push(...failures.map(problemOf));
+    const ids = new Set((isWithoutProject(target) ? kept : projects).map(({ id }) => id));
+    for (const project of projects) if (ids.has(project.id)) listings.set(project.id, project);
+    for (const meaning of meaningsOf(target)) for (const id of ids) meanings.set(meaning, id);
+    // Where single valves are wanted and all are there, nobody needs the others.
+    if (target.valves.length === 0 || missing.length > 0) {
+      projects.flatMap(({ unreadable }) => unreadable).forEach(unseen);
+      problems.push(...failures.map(problemOf));
+    }
     for (const wanted of missing) unseen(`valve ${wanted} is ${nowhere(target, projects, failures)}`);
   }
   const projects = eachValveOnce(found);
@@ -82,13 +94,22 @@ export async function resolveTargets(
     for (const { error } of problems) if (error) throw error;
     throw new TargetError(problems.map(({ reason }) => reason).join('; '), LOOK);
   }
-  return { projects, problems: eachReasonOnce(problems), named, renames: lookup.renames.sort() };
+  const [warnings, once] = [lookup.warnings.sort(), eachReasonOnce(problems)];
+  return { projects, listings: [...listings.values()], problems: once, meanings, warnings };
+}
+
+function meaningsOf(target: Target): readonly string[] {
+  return target.projectId === null ? namesOf([target]) : [target.projectId];
+}
+
+function isWithoutProject({ projectId, projectName }: Target): boolean {
+  return projectId === null && projectName === null;
 }
 
 /** Where a valve was looked for in vain. */
 function nowhere(target: Target, projects: readonly Project[], failures: readonly KnownError[]): string {
   if (failures.length > 0) return 'in no project that could be read';
-  const [project] = target.projectId === null && target.projectName === null ? [] : projects;
+  const [project] = isWithoutProject(target) ? [] : projects;
   return project ? `not in project "${project.name}"` : 'in no project that the key can see';
 }
 
@@ -100,54 +121,68 @@ function eachReasonOnce(problems: readonly TargetProblem[]): TargetProblem[] {
   return [...new Map(problems.map((problem) => [problem.reason, problem])).values()];
 }
 
-/**
- * Narrows to the valves named, by uuid or serial.
- *
- * @throws TargetError for a name that fits none, or two; what kept a project from being read, where it may be there
- */
+/** Narrows to the valves named, by uuid or serial; none: all. `missing` are the names that fit none. @throws TargetError for a name that fits two */
 export function narrow(
-  { projects, problems }: Pick<ResolvedTargets, 'projects' | 'problems'>,
+  { projects }: Pick<ResolvedTargets, 'projects'>,
   wanted: readonly string[],
-): readonly Project[] {
-  const { kept, missing } = pickValves(projects, wanted);
-  if (missing.length === 0) return kept;
-  for (const { error } of problems) if (error) throw error;
+): { kept: readonly Project[]; missing: readonly string[] } {
+  return pickValves(projects, wanted);
+}
+
+/** Why valves that were named are not there: what kept a project from being read that may hold them, or their names. */
+export function missingValves(
+  { projects, problems }: Pick<ResolvedTargets, 'projects' | 'problems'>,
+  missing: readonly string[],
+): KnownError {
+  const unread = problems.find(({ error }) => error !== null)?.error;
+  if (unread) return unread;
   const known = projects.flatMap(({ valves }) => valves.map(({ shortSn, id }) => shortSn ?? id));
-  throw new TargetError(
+  return new TargetError(
     `no targeted valve is called ${missing.join(', ')}`,
     `--valve takes a uuid, full or short serial; nearest: ${nearest(missing[0] ?? '', known).join(', ')}`,
   );
 }
 
-function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
+function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   const seen = new Map<string, Promise<Project>>();
-  const renames: string[] = [];
+  const resolutions = new Map<Target, Promise<Resolution>>();
+  const warnings: string[] = [];
   let summaries: ReturnType<HyCloud['listProjects']> | null = null;
   let everything: Promise<Resolution> | null = null;
 
   const byId = (id: string): Promise<Project> => {
-    const project = seen.get(id) ?? hycloud.getProject(id).catch((error: unknown) => explainMissing(id, error));
+    const project = seen.get(id) ?? readProject(id);
     seen.set(id, project);
     return project;
   };
   const list = () => (summaries ??= hycloud.listProjects());
-  /** For what is said besides: that it cannot be read costs no more than that. */
-  const visible = () => list().catch(() => []);
-  const all = () => (everything ??= list().then(allOf, failed));
+  /** null: the list cannot be read, and nothing is known of other projects */
+  const visible = () => list().catch(() => null);
+  const all = () => (everything ??= list().then((projects) => eachOf(projects.map(({ id }) => id)), failed));
 
-  async function allOf(visible: readonly ProjectSummary[]): Promise<Resolution> {
-    const resolutions = await mapAtOnce(visible, atOnce, ({ id }) => resolution(byId(id)));
+  async function readProject(id: string): Promise<Project> {
+    const project = await hycloud.getProject(id).catch((error: unknown) => explainMissing(id, error));
+    // After the project, not beside it: where HyCloud fails, one call is enough to find out.
+    const expected = (await visible())?.find((summary) => summary.id === id)?.valveCount ?? 0;
+    const { name, valves, unreadable } = project;
+    if (unreadable.length > 0 || valves.length >= expected) return project;
+    const missing = `project "${name}" lists ${valves.length} of its ${count(expected, 'valve')}`;
+    return { ...project, unreadable: [missing] };
+  }
+
+  async function eachOf(ids: readonly string[]): Promise<Resolution> {
+    const found = await mapAtOnce(ids, atOnce, (id) => resolution(byId(id)));
     return {
-      projects: resolutions.flatMap(({ projects }) => projects),
-      failures: resolutions.flatMap(({ failures }) => failures),
+      projects: found.flatMap(({ projects }) => projects),
+      failures: found.flatMap(({ failures }) => failures),
     };
   }
 
   async function explainMissing(id: string, error: unknown): Promise<never> {
     if (!(error instanceof HyCloudError) || !['not-found', 'forbidden'].includes(error.failure)) throw error;
-    const lastName = [...known.values()].find((project) => project.id === id)?.name;
-    const called = lastName === undefined ? '' : `, last called "${lastName}",`;
-    const others = (await visible()).slice(0, MAX_CANDIDATES).map((other) => `"${other.name}" (${other.id})`);
+    const known = [...memory.meanings.values()].flat().find(({ projectId }) => projectId === id);
+    const called = known === undefined ? '' : `, last called "${known.name}",`;
+    const others = ((await visible()) ?? []).slice(0, MAX_CANDIDATES).map((other) => `"${other.name}" (${other.id})`);
     throw new TargetError(
       `project ${id}${called} is not there, or the key may not see it (HTTP ${error.status ?? 0})`,
       others.length > 0
@@ -156,36 +191,48 @@ function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
     );
   }
 
-  async function byKnownName(configured: string, last: { id: string; name: string }): Promise<Project> {
-    const project = await byId(last.id).catch((error: unknown) => successor(configured, last.id, error));
-    if (project.id !== last.id || (project.name === last.name && isSameName(project.name, configured))) return project;
-    const others = (await visible()).filter(({ id, name }) => id !== project.id && isSameName(name, configured));
-    if (project.name === last.name && others.length === 0) return project;
-    const elsewhere = others.map(
-      ({ id }) => `; another project, ${id}, now bears the name "${configured}", and is not polled`,
-    );
-    const called = project.name === last.name ? configured : last.name;
-    renames.push(
-      `project ${project.id} was called "${called}" and is now called "${project.name}"${elsewhere.join('')}`,
-    );
+  async function bearersOf(name: string): Promise<ProjectSummary[]> {
+    return ((await visible()) ?? []).filter((project) => isSameName(project.name, name));
+  }
+
+  async function byMeaning(configured: string, meaning: Meaning): Promise<Project> {
+    const { projectId, name: lastName } = meaning;
+    const project = await byId(projectId).catch((error: unknown) => successor(configured, projectId, error));
+    if (project.id !== projectId) return project;
+    const [other] = (await bearersOf(configured)).filter(({ id }) => id !== projectId);
+    if (project.name !== lastName || (other && !isSameName(project.name, configured))) {
+      const called = project.name === lastName ? configured : lastName;
+      const elsewhere = other
+        ? `; another project, ${other.id}, now bears the name "${configured}", and is not polled`
+        : '';
+      warnings.push(`project ${projectId} was called "${called}" and is now called "${project.name}"${elsewhere}`);
+    } else if (other) {
+      warnings.push(
+        `another project, ${other.id}, is called "${configured}" too, and is not polled; to choose, set target_project_id`,
+      );
+    }
     return project;
   }
 
   /** Of a project that is gone: the one that bears its name now, if there is just one. */
   async function successor(configured: string, goneId: string, error: unknown): Promise<Project> {
     if (!(error instanceof TargetError)) throw error;
-    const [heir, ...rivals] = (await visible()).filter(({ name }) => isSameName(name, configured));
+    const [heir, ...rivals] = await bearersOf(configured);
     if (!heir || rivals.length > 0) throw error;
     const project = await byId(heir.id);
-    renames.push(
+    warnings.push(
       `project ${goneId}, which "${configured}" meant, is not there any more; ${heir.id}, which bears the name now, is polled in its place`,
     );
     return project;
   }
 
   async function byName(name: string): Promise<Project> {
-    const last = known.get(name.normalize('NFC'));
-    if (last) return byKnownName(name, last);
+    const meanings = memory.meanings.get(name.normalize('NFC')) ?? [];
+    const seenByKey = await visible();
+    const meaning = meanings.find(
+      ({ projectId, from }) => from === 'own' || (seenByKey?.some(({ id }) => id === projectId) ?? true),
+    );
+    if (meaning) return byMeaning(name, meaning);
     const projects = await list();
     const same = projects.filter((project) => isSameName(project.name, name));
     if (same.length > 1) {
@@ -207,12 +254,28 @@ function createLookup(hycloud: HyCloud, known: KnownProjects, atOnce: number) {
     );
   }
 
+  /** Where the valves were last seen; if one is not there any more, everywhere. */
+  async function byValves(wanted: readonly string[]): Promise<Resolution> {
+    const homes = new Set(wanted.flatMap((valve) => memory.homes.get(valve.toLowerCase()) ?? []));
+    const seenByKey = await visible();
+    const known = [...homes].filter((home) => seenByKey?.some(({ id }) => id === home) ?? true);
+    const atHome = await eachOf(known);
+    const areThere = wanted.length > 0 && pickValves(atHome.projects, wanted).missing.length === 0;
+    const isUnread = atHome.failures.some((error) => !(error instanceof TargetError));
+    return areThere || isUnread ? atHome : all();
+  }
+
+  function find({ projectId, projectName, valves }: Target): Promise<Resolution> {
+    if (projectId !== null) return resolution(byId(projectId));
+    return projectName === null ? byValves(valves) : resolution(byName(projectName));
+  }
+
   return {
-    renames,
-    all,
-    resolve({ projectId, projectName }: Target): Promise<Resolution> {
-      if (projectId !== null) return resolution(byId(projectId));
-      return projectName === null ? all() : resolution(byName(projectName));
+    warnings,
+    resolve(target: Target): Promise<Resolution> {
+      const resolved = resolutions.get(target) ?? find(target);
+      resolutions.set(target, resolved);
+      return resolved;
     },
   };
 }
@@ -277,11 +340,4 @@ function eachValveOnce(projects: readonly Project[]): Project[] {
 
 function nearest(wanted: string, known: readonly string[]): string[] {
   return [...new Set(known)].sort((a, b) => distance(wanted, a) - distance(wanted, b)).slice(0, MAX_CANDIDATES);
-}
-
-/** The project names that have to be looked up. */
-export function namesOf(targets: readonly Target[]): string[] {
-  return targets.flatMap(({ projectId, projectName }) =>
-    projectId === null && projectName !== null ? [projectName.normalize('NFC')] : [],
-  );
 }

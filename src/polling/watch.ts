@@ -1,12 +1,11 @@
-import type { Target } from '../domain/target.ts';
+import type { Meaning, Target } from '../domain/target.ts';
 import { isNamed, type Valve } from '../domain/valve.ts';
-import type { KnownProjects } from './targets.ts';
 
-/** What a valve is watched by: its names, and where it was last seen. */
+/** What a valve is watched by: its names, and where it was seen. */
 export interface Watchable extends Pick<Valve, 'id' | 'fullSn' | 'shortSn'> {
-  projectId: string | null;
-  /** false: HyCloud lists its project, but no longer the valve */
-  isListed: boolean;
+  account: string;
+  /** every project that has listed it; `isListed` false: the project was listed since, but without the valve */
+  projects: readonly { id: string; isListed: boolean }[];
 }
 
 export interface Watch<V> {
@@ -18,30 +17,37 @@ export interface Watch<V> {
   unknown: string[];
 }
 
+/** Whose targets they are, and what their project names meant when they were last polled. */
+export interface Watcher {
+  name: string;
+  targets: readonly Target[];
+  meanings: ReadonlyMap<string, readonly Meaning[]>;
+}
+
 /**
- * Which of the valves known here the targets mean, without asking HyCloud. A valve that left its project is no longer
- * watched, unless it is targeted by its own name: that somebody wants it, only config.json can unsay. Without targets,
- * every valve is meant.
- *
- * @param projects what each configured name meant when it was first polled
+ * Which of the valves known here an account's targets mean, without asking HyCloud. A valve that left its project is no
+ * longer watched, unless it is targeted by its own name: that somebody wants it, only config.json can unsay. Without
+ * targets, every valve is meant.
  */
 export function watch<V extends Watchable>(
   valves: readonly V[],
-  targets: readonly Target[],
-  projects: KnownProjects,
+  { name: account, targets, meanings }: Watcher,
 ): Watch<V> {
   const wanted = new Set<V>();
   const gone = new Set<V>();
   const unknown: string[] = [];
   for (const target of targets.length > 0 ? targets : [EVERYTHING]) {
-    const inProject = valves.filter(isIn(target, projects));
+    const placeIn = placesOf(target, meanings);
+    const inProject = valves.filter((valve) => placeIn(valve) !== 'elsewhere');
     if (target.valves.length === 0) {
-      for (const valve of inProject) (valve.isListed ? wanted : gone).add(valve);
+      for (const valve of inProject) (placeIn(valve) === 'listed' ? wanted : gone).add(valve);
       if (inProject.length === 0) unknown.push(`no valve of ${describe(target)} was ever polled`);
     }
     for (const name of target.valves) {
       const fitting = inProject.filter((valve) => isNamed(valve, name));
-      for (const valve of fitting) wanted.add(valve);
+      // A short serial may name a valve of another account, too.
+      const own = fitting.filter((valve) => valve.account === account);
+      for (const valve of own.length > 0 ? own : fitting) wanted.add(valve);
       if (fitting.length === 0) unknown.push(`valve ${name} was never polled`);
     }
   }
@@ -51,11 +57,21 @@ export function watch<V extends Watchable>(
 
 const EVERYTHING: Target = { projectId: null, projectName: null, valves: [] };
 
-function isIn({ projectId, projectName }: Target, projects: KnownProjects): (valve: Watchable) => boolean {
-  if (projectId !== null) return (valve) => valve.projectId === projectId;
-  if (projectName === null) return () => true;
-  const known = projects.get(projectName.normalize('NFC'));
-  return (valve) => valve.projectId === known?.id;
+/** Where a valve stands towards a target's project; to a target without one, every valve that no project has lost is listed. */
+function placesOf(
+  { projectId, projectName }: Target,
+  meanings: Watcher['meanings'],
+): (valve: Watchable) => 'listed' | 'left' | 'elsewhere' {
+  if (projectId === null && projectName === null) {
+    return ({ projects }) => (projects.length === 0 || projects.some(({ isListed }) => isListed) ? 'listed' : 'left');
+  }
+  const known = meanings.get(projectName?.normalize('NFC') ?? '') ?? [];
+  const wanted = projectId ?? known.find(({ from }) => from !== 'other key')?.projectId;
+  return ({ projects }) => {
+    const membership = projects.find(({ id }) => id === wanted);
+    if (!membership) return 'elsewhere';
+    return membership.isListed ? 'listed' : 'left';
+  };
 }
 
 function describe({ projectId, projectName }: Target): string {

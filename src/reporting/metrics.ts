@@ -6,7 +6,14 @@ import { valveLabel } from '../domain/valve.ts';
 /** A valve and its youngest point, as far as there is one. */
 export type SeenValve = Pick<PolledValve, 'valve' | 'newest'>;
 
+/** The run of one account. */
 export interface RunMetrics {
+  /** a label of what concerns the run; '': none */
+  account: string;
+  /** another run polls the account: what the file says of it stays */
+  isLocked: boolean;
+  /** polls of the account that have ever found another one at work; null: not known */
+  lockedRuns: number | null;
   endedUs: Micros;
   seconds: number;
   exitStatus: number;
@@ -35,6 +42,7 @@ const FAMILIES = {
   tasmart_run_retries: ['gauge', 'Requests of the last run that repeated a failed one'],
   tasmart_run_readings_stored: ['gauge', 'Readings that the last run stored'],
   tasmart_run_valves: ['gauge', 'Valves of the last run, by what became of them'],
+  tasmart_locked_runs_total: ['counter', 'Runs that did nothing because another run was under way'],
   tasmart_last_run_timestamp_seconds: ['gauge', 'When the last run ended, however it did'],
   tasmart_last_success_timestamp_seconds: ['gauge', 'When the last run that read every valve ended'],
 } as const;
@@ -46,6 +54,8 @@ interface Sample {
   line: string;
   /** null: it is not a valve's */
   tasmartId: string | null;
+  /** null: it does not say */
+  account: string | null;
 }
 
 /**
@@ -56,11 +66,24 @@ interface Sample {
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
  * @see https://prometheus.io/docs/practices/naming/
  */
-export function formatMetrics(run: RunMetrics, previousText: string): string {
+export function formatMetrics(runs: readonly RunMetrics[], previousText: string): string {
   const previous = parseSamples(previousText);
-  const polled = new Map(run.valves.map((seen) => [escaped(seen.valve.id), seen]));
-  const current = [...[...polled.values()].flatMap(valveSamples), ...runSamples(run)];
-  const samples = [...current, ...previous.filter((sample) => isKept(sample, run, polled))];
+  const polled = new Map(runs.flatMap((run) => run.valves.map((seen) => [escaped(seen.valve.id), { seen, run }])));
+  const current = [
+    ...[...polled.values()].flatMap(({ seen, run }) => valveSamples(seen, run)),
+    ...runs.flatMap((run) => (run.isLocked ? [] : runSamples(run))),
+  ];
+  const accountOf = accountsOf(previous);
+  const isKept = (sample: Sample): boolean => {
+    const account = (sample.tasmartId === null ? sample.account : accountOf.get(sample.tasmartId)) ?? '';
+    const run = runs.find((each) => escaped(each.account) === account);
+    if (!run) return false;
+    if (sample.tasmartId === null) return run.isLocked || isUnknownTo(run, sample.family);
+    const seen = polled.get(sample.tasmartId)?.seen;
+    if (seen) return seen.newest === null && sample.family !== 'tasmart_valve_info';
+    return run.report === null || run.isNarrowed;
+  };
+  const samples = [...current, ...previous.filter(isKept)];
   return (Object.keys(FAMILIES) as Family[])
     .map((family) => {
       const lines = samples.filter((each) => each.family === family).map(({ line }) => `${line}\n`);
@@ -70,18 +93,18 @@ export function formatMetrics(run: RunMetrics, previousText: string): string {
     .join('');
 }
 
-function isKept(
-  { family, tasmartId }: Sample,
-  { report, isNarrowed, exitStatus }: RunMetrics,
-  polled: ReadonlyMap<string, SeenValve>,
-): boolean {
-  if (tasmartId === null) return family === 'tasmart_last_success_timestamp_seconds' && exitStatus !== 0;
-  const seen = polled.get(tasmartId);
-  if (seen) return seen.newest === null && family !== 'tasmart_valve_info';
-  return report === null || isNarrowed;
+/** Which account polled each valve: only the valve's own line says. */
+function accountsOf(samples: readonly Sample[]): Map<string, string> {
+  const infos = samples.filter(({ family }) => family === 'tasmart_valve_info');
+  return new Map(infos.flatMap(({ tasmartId, account }) => (tasmartId === null ? [] : [[tasmartId, account ?? '']])));
 }
 
-function valveSamples({ valve, newest }: SeenValve): Sample[] {
+function isUnknownTo({ exitStatus, lockedRuns }: RunMetrics, family: Family): boolean {
+  if (family === 'tasmart_last_success_timestamp_seconds') return exitStatus !== 0;
+  return family === 'tasmart_locked_runs_total' && lockedRuns === null;
+}
+
+function valveSamples({ valve, newest }: SeenValve, { account }: RunMetrics): Sample[] {
   const of = (family: Family, value: string | null, labels: Record<string, string> = {}): Sample[] =>
     value === null
       ? []
@@ -91,6 +114,7 @@ function valveSamples({ valve, newest }: SeenValve): Sample[] {
     short_sn: valve.shortSn ?? '',
     full_sn: valve.fullSn ?? '',
     firmware: valve.firmware ?? '',
+    ...(account !== '' && { account }),
   };
   const info = of('tasmart_valve_info', '1', names);
   if (newest === null) return info;
@@ -112,15 +136,18 @@ function runSamples({
   retries,
   report,
   shard,
+  account,
+  lockedRuns,
 }: RunMetrics): Sample[] {
   const of = (family: Family, value: string, labels: Record<string, string> = {}) =>
-    sample(family, value, shard === null ? labels : { shard, ...labels });
+    sample(family, value, { ...(account !== '' && { account }), ...(shard !== null && { shard }), ...labels });
   const samples = [
     of('tasmart_run_duration_seconds', duration.toFixed(3)),
     of('tasmart_run_exit_status', String(exitStatus)),
     of('tasmart_run_requests', String(requests)),
     of('tasmart_run_retries', String(retries)),
     of('tasmart_last_run_timestamp_seconds', seconds(endedUs)),
+    ...(lockedRuns === null ? [] : [of('tasmart_locked_runs_total', String(lockedRuns))]),
     ...(exitStatus === 0 ? [of('tasmart_last_success_timestamp_seconds', seconds(endedUs))] : []),
   ];
   if (report === null) return samples;
@@ -137,7 +164,12 @@ function runSamples({
 
 function sample(family: Family, value: string, labels: Record<string, string> = {}): Sample {
   const pairs = Object.entries(labels).map(([name, text]) => `${name}="${escaped(text)}"`);
-  return { family, line: `${family}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}`, tasmartId: null };
+  return {
+    family,
+    line: `${family}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}`,
+    tasmartId: null,
+    account: null,
+  };
 }
 
 /** What would act on a terminal is spelled out: people read this file too. */
@@ -161,12 +193,20 @@ function seconds(timeUs: Micros): string {
 const LABEL = String.raw`[a-z_]+="(?:[^"\\\n]|\\["\\n])*"`;
 const LINE = new RegExp(String.raw`^(tasmart_[a-z_]+)(?:\{(${LABEL}(?:,${LABEL})*)\})? -?[0-9.e+]+$`);
 const TASMART_ID = /^tasmart_id="((?:[^"\\]|\\.)*)"/;
+const ACCOUNT = /(?:^|,)account="((?:[^"\\]|\\.)*)"/;
 
 /** The samples of a file that an earlier run wrote; what is not one of ours, or half a line, is left out. */
 function parseSamples(text: string): Sample[] {
   return text.split('\n').flatMap((line): Sample[] => {
     const [, family = '', labels = ''] = LINE.exec(line) ?? [];
     if (!Object.hasOwn(FAMILIES, family)) return [];
-    return [{ family: family as Family, line, tasmartId: TASMART_ID.exec(labels)?.[1] ?? null }];
+    return [
+      {
+        family: family as Family,
+        line,
+        tasmartId: TASMART_ID.exec(labels)?.[1] ?? null,
+        account: ACCOUNT.exec(labels)?.[1] ?? null,
+      },
+    ];
   });
 }

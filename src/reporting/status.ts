@@ -102,7 +102,7 @@ export function statusJson(status: Status): string {
   return formatJson({
     ok: isHealthy(status),
     max_age_seconds: status.maxAgeUs / US_PER_SECOND,
-    valves: status.valves.map(fields),
+    valves: status.valves.map((each) => ({ ...fields(each), account: each.valve.account })),
     problems: status.unknown,
     last_run: status.newestRun && runFields(status.newestRun),
     last_success: status.lastSuccess && runFields(status.lastSuccess),

@@ -413,9 +413,11 @@ describe('rights', () => {
         `grant select, insert, update, delete on tasmart_energy to ${role}`,
         `grant select, insert, update on tasmart_judgements to ${role}`,
         `grant insert on tasmart_project_names to ${role}`,
+        `grant select, insert, update on tasmart_project_valves to ${role}`,
         `grant insert, update on tasmart_projects to ${role}`,
         `grant insert, update on tasmart_runs to ${role}`,
         `grant select, insert on tasmart_settings to ${role}`,
+        `grant select, insert, update on tasmart_target_projects to ${role}`,
         `grant select, insert, delete on tasmart_unjudged to ${role}`,
         `grant insert on tasmart_valve_history to ${role}`,
         `grant select, insert, update on tasmart_valves to ${role}`,
@@ -433,28 +435,32 @@ describe('rights', () => {
     ['link', ['link', 'VALVE', 'R-1'], 0],
     ['status', ['status'], 0],
     ['consumption', ['consumption', '--from', '2h', '--to', '1h'], 0],
-  ] as const)('to %s are what the command needs, and each of them is needed', async (command, args, code) => {
-    await tasmart(['poll']);
-    const [valve] = simulator.valves();
-    if (valve) valve.fwVersion = '9.9.9'; // so that there is a change to be written down
-    const run = () =>
-      tasmart(
-        args.map((arg) => arg.replace('VALVE', valve?.id ?? '')),
-        asRole(),
-      );
-    await grant(command);
-    expect(await run()).toMatchObject({ code });
-    for (const [table, privileges] of Object.entries<readonly string[]>(RIGHTS[command])) {
-      // What judging needs depends on the readings.
-      if (command !== 'consumption' && table in JUDGING) continue;
-      for (const privilege of privileges) {
-        await sql(`revoke ${privilege} on ${table} from ${role}`);
-        if (valve) valve.fwVersion = `${valve.fwVersion ?? ''}.1`;
-        project().name += '!';
-        await sql('delete from tasmart_backfills');
-        expect({ table, privilege, code: (await run()).code }).toEqual({ table, privilege, code: 77 });
-        await sql(`grant ${privilege} on ${table} to ${role}`);
+  ] as const)(
+    'to %s are what the command needs, and each of them is needed',
+    async (command, args, code) => {
+      await tasmart(['poll']);
+      const [valve] = simulator.valves();
+      if (valve) valve.fwVersion = '9.9.9'; // so that there is a change to be written down
+      const run = () =>
+        tasmart(
+          args.map((arg) => arg.replace('VALVE', valve?.id ?? '')),
+          asRole(),
+        );
+      await grant(command);
+      expect(await run()).toMatchObject({ code });
+      for (const [table, privileges] of Object.entries<readonly string[]>(RIGHTS[command])) {
+        // What judging needs depends on the readings.
+        if (command !== 'consumption' && table in JUDGING) continue;
+        for (const privilege of privileges) {
+          await sql(`revoke ${privilege} on ${table} from ${role}`);
+          if (valve) valve.fwVersion = `${valve.fwVersion ?? ''}.1`;
+          project().name += '!';
+          await sql('delete from tasmart_backfills');
+          expect({ table, privilege, code: (await run()).code }).toEqual({ table, privilege, code: 77 });
+          await sql(`grant ${privilege} on ${table} to ${role}`);
+        }
       }
-    }
-  });
+    },
+    180_000,
+  );
 });

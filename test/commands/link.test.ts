@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseRfc3339 } from '../../src/domain/time.ts';
 import { createValve, type Valve } from '../../scripts/simulator/fleet.ts';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
@@ -118,10 +118,88 @@ test.each([
   [['R'.repeat(256)], 'the register is longer than 255 characters'],
   [[' R-17'], 'begins or ends in a blank'],
   [['R\n17'], 'holds a control character'],
+  [['--list'], '--list and --from take no valve'],
 ])('%j is a wrong command line', async (args, words) => {
   const { code, stdout, stderr } = await tasmart('link', valveAt(0).id, ...args);
   expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
   expect(stderr).toContain(words);
+});
+
+describe('link --from', () => {
+  async function linkFrom(text: string): Promise<CliResult> {
+    await writeFile(join(folder, 'links.csv'), text);
+    return tasmart('link', '--from', 'links.csv');
+  }
+
+  test('links every valve of the file, moves registers among them, and says how many changed', async () => {
+    const [first, second] = [valveAt(0), valveAt(1)];
+    await tasmart('link', first.id, 'R-1');
+    const { code, stdout, stderr } = await linkFrom(
+      `\ufeffvalve;register\r\n${second.fullSn};R-1\r\n${first.id};"R;2"\r\n`,
+    );
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '2 valves linked, 2 of them anew\n', stderr: '' });
+    expect(await links()).toEqual({ [first.id]: 'R;2', [second.id]: 'R-1' });
+    expect((await linkFrom(`${second.fullSn},R-1\n`)).stdout).toBe('1 valve linked, 0 of them anew\n');
+  });
+
+  test('takes what link --list prints', async () => {
+    await tasmart('link', valveAt(0).id, 'R-1');
+    const listed = (await tasmart('link', '--list', '--format', 'csv')).stdout;
+    expect((await linkFrom(listed)).stdout).toBe('1 valve linked, 0 of them anew\n');
+  });
+
+  test('names every line that is wrong, and changes nothing', async () => {
+    const [first, second, twin] = [valveAt(0), valveAt(1), valveAt(2)];
+    await tasmart('link', twin.id, 'R-9');
+    const lines = [`${first.id},R-1`, 'ffffffff,R-2', `${second.shortSn},R-3`, first.id, `${first.fullSn},R-4`];
+    const { code, stdout, stderr } = await linkFrom(lines.join('\n'));
+    expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
+    const { msg } = JSON.parse(stderr) as { msg: string };
+    expect(msg.split('\n')).toEqual([
+      '4 of 5 lines of links.csv cannot be linked, so nothing was changed:',
+      '  line 2: no valve that was polled is called ffffffff',
+      `  line 3: 2 valves are called ${second.shortSn}`,
+      '  line 4: does not hold a valve and a register',
+      `  line 5: valve ${first.fullSn} is in line 1 already`,
+    ]);
+    const taken = await linkFrom(`${first.id},R-9\n${second.id},R-5\n`);
+    expect([taken.code, taken.stderr]).toEqual([
+      78,
+      expect.stringContaining(`line 1: register R-9 is linked to another valve, ${twin.shortSn} · Twin`),
+    ]);
+    const twice = await linkFrom(`${first.id},R-5\n${second.id},R-5\n`);
+    expect(twice.stderr).toContain('line 2: register R-5 is in line 1 for another valve');
+    expect(await links()).toEqual({ [twin.id]: 'R-9' });
+  });
+
+  test('needs a file that is there', async () => {
+    const { code, stderr } = await tasmart('link', '--from', 'nowhere.csv');
+    expect([code, stderr]).toEqual([78, expect.stringContaining('nowhere.csv cannot be read (ENOENT)')]);
+  });
+});
+
+test('a register is unique within an account, not beyond it', async () => {
+  const client = await database.client();
+  await client.query(`update tasmart_valves set account = 'asti' where tasmart_id = $1`, [valveAt(1).id]);
+  try {
+    for (const index of [0, 1]) expect((await tasmart('link', valveAt(index).id, 'R-1')).code).toBe(0);
+    expect((await tasmart('link', valveAt(2).id, 'R-1')).code).toBe(78);
+    const { stdout } = await tasmart('link', '--list');
+    expect(stdout.split('\n').map((line) => line.trim().split(/ {2,}/)[0])).toEqual(['account', 'R-1', 'asti', '']);
+  } finally {
+    await client.query(`update tasmart_valves set account = ''`);
+  }
+});
+
+test('the links are listed by register; without any, that is said', async () => {
+  expect((await tasmart('link', '--list')).stdout).toBe('No valve is linked.\n');
+  await tasmart('link', valveAt(0).id, 'R-10');
+  await tasmart('link', valveAt(1).id, 'R-9');
+  const listed = JSON.parse((await tasmart('link', '--list', '--format', 'json')).stdout) as Record<string, string>[];
+  expect(listed.map(({ register, tasmart_id: id, account }) => [register, id, account])).toEqual([
+    ['R-9', valveAt(1).id, ''],
+    ['R-10', valveAt(0).id, ''],
+  ]);
 });
 
 test('readings and valves carry the register', async () => {

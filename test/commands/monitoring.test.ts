@@ -13,6 +13,7 @@ import { startSimulator, type Simulator } from '../../scripts/simulator/simulato
 import { PATIENT, runCli, startCli, type CliResult } from '../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { parseMetrics } from '../support/prometheus.ts';
+import { holdRunLock } from '../support/run-lock.ts';
 
 const VALVE_FLOW = 'tasmart_valve_flow_cubic_meters_per_hour';
 
@@ -240,7 +241,7 @@ describe('HEALTHCHECK_URL', () => {
   });
 
   test('a run that finds another at work is noted, and is neither a start nor an end', async () => {
-    await (await database.client()).query('select pg_advisory_lock(1952543597, 1)');
+    await holdRunLock(await database.client(), simulator.env());
     expect((await tasmart(['poll'], { HEALTHCHECK_URL: monitor.url })).code).toBe(75);
     expect(urls()).toEqual(['/ping-key/tasmart/log']);
     expect(await readdir(join(folder, 'metrics'))).toEqual([]);

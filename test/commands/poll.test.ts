@@ -83,7 +83,7 @@ test('a first run stores the newest point of every valve, a second at once nothi
   expect(first.readings.map(({ stored }) => stored)).toEqual([true, true, true]);
 
   const second = await pollJson();
-  expect(second.run).toMatchObject({ outcome: 'success', valves: 3, stored: 0, unchanged: 3, failed: 0, requests: 4 });
+  expect(second.run).toMatchObject({ outcome: 'success', valves: 3, stored: 0, unchanged: 3, failed: 0, requests: 5 });
   for (const { id } of simulator.valves()) expect(await storedTimes(id)).toEqual(lastPoints(id, '10:15:10'));
 });
 
@@ -91,7 +91,7 @@ test('a run in step costs one request of one point per valve', async () => {
   await pollJson();
   simulator.clock.set(us('2026-03-01T10:30:05Z'));
   simulator.log.length = 0;
-  expect((await pollJson()).run).toMatchObject({ stored: 3, requests: 4 });
+  expect((await pollJson()).run).toMatchObject({ stored: 3, requests: 5 });
   const queries = simulator.log.filter(({ path }) => path.endsWith('/data/points')).map(({ query }) => query['limit']);
   expect(queries.flat()).toEqual(['1', '1', '1']);
   for (const { id } of simulator.valves()) {

@@ -28,7 +28,14 @@ test('metrics are not written through a link planted under the number of the pro
   await symlink(victim, `${file}.${process.pid}`);
   const log = pino({ level: 'silent' });
   const metrics = createMetrics({ file, shard: null, isNarrowed: false, log });
-  await metrics.ended?.({ status: 0, summary: null, error: null, requests: 1, retries: 0, seconds: 1 });
+  const account = { name: '', server: '', keyId: '' };
+  const cost = { requests: 1, retries: 0, seconds: 1, lockedRuns: null };
+  await metrics.ended?.({
+    status: 0,
+    summary: null,
+    error: null,
+    accounts: [{ account, status: 0, report: null, ...cost }],
+  });
   await expectVictimUnharmed();
   expect(await readFile(file, 'utf8')).toContain('tasmart_run_exit_status 0');
   expect((await stat(file)).mode & 0o777).toBe(0o644);

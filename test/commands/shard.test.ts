@@ -53,6 +53,8 @@ describe('a shard', () => {
     expect(await shardsOf(stage)).toEqual([
       ['1/2', 'success'],
       ['2/2', 'success'],
+      ['2/2', 'locked'],
+      [null, 'locked'],
     ]);
     await expectWhole(stage);
   });
@@ -160,15 +162,15 @@ describe('status takes the shards of a round together', () => {
 describe('towards HyCloud', () => {
   test('valves that do not fit into the time there is are warned of, with the setting that would do', async () => {
     const stage = await setStage({ valves: 7 });
-    const config = { requests_per_second: 5, run_deadline_seconds: 1, initial_history_hours: 0 };
+    const config = { requests_per_second: 1, run_deadline_seconds: 4, initial_history_hours: 0 };
     const { stderr } = await stage.run(['poll', '--log-format', 'json'], { config });
     const [warning] = logLines(stderr).filter(({ valves, level }) => valves === 7 && level === 'warn');
     expect(warning).toMatchObject({
       msg: 'polling every valve takes longer than there is time',
-      seconds: 2,
-      availableSeconds: 1,
+      seconds: 7,
+      availableSeconds: 4,
       remedy:
-        'set requests_per_second to 7 or more, if HyCloud allows it, or run_deadline_seconds to more than 2 (below the interval)',
+        'set requests_per_second to 2 or more, if HyCloud allows it, or run_deadline_seconds to more than 7 (below the interval)',
     });
     expect((await stage.run(['poll', '--log-format', 'json'])).stderr).not.toContain('longer than');
   });

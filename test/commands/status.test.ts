@@ -220,7 +220,7 @@ describe('which valves are watched', () => {
   async function leaveProject(valve: Valve, daysAgo: number): Promise<void> {
     await pollAt(nowUs - 2 * US_PER_HOUR);
     simulator.projects[0]?.valves.delete(valve.id);
-    await sql(`update tasmart_valves set last_seen_at = now() - $1 * interval '1 day'`, [daysAgo]);
+    await sql(`update tasmart_project_valves set last_seen_at = now() - $1 * interval '1 day'`, [daysAgo]);
     await pollAt(nowUs);
   }
 
@@ -254,7 +254,7 @@ describe('which valves are watched', () => {
 
   test('when nothing is polled any more, nobody is taken to have left', async () => {
     await pollAt(nowUs - 2 * US_PER_HOUR);
-    await sql(`update tasmart_valves set last_seen_at = now() - interval '9 days'`);
+    await sql(`update tasmart_project_valves set last_seen_at = now() - interval '9 days'`);
     await sql(`update tasmart_projects set last_seen_at = now() - interval '9 days'`);
     const { code, json } = await status();
     expect(code).toBe(1);
@@ -263,7 +263,7 @@ describe('which valves are watched', () => {
 
   test('polling one valve by hand does not make the others leavers', async () => {
     await pollAt(nowUs - 2 * US_PER_HOUR);
-    await sql(`update tasmart_valves set last_seen_at = now() - interval '9 days'`);
+    await sql(`update tasmart_project_valves set last_seen_at = now() - interval '9 days'`);
     await tasmart('poll', '--valve', valveAt(0).id);
     expect((await status()).json.valves.map(({ state }) => state)).not.toContain('left');
   });
@@ -300,9 +300,12 @@ describe('the last run', () => {
 
   test('an open row is a run under way only while somebody holds the lock', async () => {
     await pollAt(nowUs);
-    await sql(`insert into tasmart_runs (mode, host, version) values ('poll', 'test', '0')`);
+    const client = await database.client();
+    await client.query(
+      `insert into tasmart_runs (mode, host, version, session_id) values ('poll', 'test', '0', pg_backend_pid())`,
+    );
     expect((await status()).json.last_run?.outcome).toBe('killed');
-    await sql('select pg_advisory_lock(1952543597, 1)');
+    await client.query('select pg_advisory_lock(1)');
     expect((await status()).json.last_run?.outcome).toBe('running');
   });
 });

@@ -10,7 +10,7 @@ function databaseOf(env: Record<string, string | undefined>): DatabaseConfig {
 
 describe('HyCloud', () => {
   test('is the production system unless another is named', () => {
-    expect(configOf().hycloud).toEqual({
+    expect(configOf().accounts[0]?.hycloud).toEqual({
       apiKey: 'k-123',
       requesterId: 'r-456',
       baseUrl: 'https://cloud.imi-hydronic.com/api/v1/',
@@ -25,7 +25,9 @@ describe('HyCloud', () => {
     ['http://[::1]:8080/api/v1/', 'http://[::1]:8080/api/v1/'],
     ['https://example.com/api/v1/?x=1#y', 'https://example.com/api/v1/'],
   ])('may be %s', (text, baseUrl) => {
-    expect(configOf({}, { HYCLOUD_BASE_URL: text }).hycloud.baseUrl).toBe(baseUrl);
+    expect(configOf({}, { HYCLOUD_BASE_URL: text }).accounts).toMatchObject([
+      { server: baseUrl, hycloud: { baseUrl } },
+    ]);
   });
 
   const notPlain = 'must be https: plain http would send the key in clear (only loopback may use it)';

@@ -7,7 +7,7 @@ const MEASURED = ['measured_flow', 'measured_power', 'energy_counter_regime_1', 
 
 test('every key has the default that the interface names', () => {
   expect(configOf()).toMatchObject({
-    targets: [{ projectId: null, projectName: 'Test project', valves: [] }],
+    accounts: [{ name: '', targets: [{ projectId: null, projectName: 'Test project', valves: [] }] }],
     intervalMinutes: 15,
     properties: MEASURED,
     initialHistoryHours: 0,
@@ -165,26 +165,28 @@ describe('unknown keys are answered with the nearest known one', () => {
 
 describe('targets', () => {
   test('a project id is read in any letter case, and kept beside the name', () => {
-    expect(configOf({ target_project_id: ID.toUpperCase() }).targets).toEqual([
+    expect(configOf({ target_project_id: ID.toUpperCase() }).accounts[0]?.targets).toEqual([
       { projectId: ID, projectName: 'Test project', valves: [] },
     ]);
   });
 
   test('a name is taken exactly as it is', () => {
-    expect(configOf({ target_project_name: ' Piazza "Ània" ' }).targets[0]?.projectName).toBe(' Piazza "Ània" ');
+    expect(configOf({ target_project_name: ' Piazza "Ània" ' }).accounts[0]?.targets[0]?.projectName).toBe(
+      ' Piazza "Ània" ',
+    );
   });
 
   test('valves alone are enough', () => {
     const { config, problems } = parseConfig({ target_valves: ['89ABCDEF', ID, '0123456789abcdef01234567'] }, ENV);
     expect(problems).toEqual([]);
-    expect(config.targets).toEqual([
+    expect(config.accounts[0]?.targets).toEqual([
       { projectId: null, projectName: null, valves: ['89ABCDEF', ID, '0123456789abcdef01234567'] },
     ]);
   });
 
   test('a list adds to the single target', () => {
     const targets = [{ project_id: ID }, { project_name: 'Other', valves: ['89abcdef'] }];
-    expect(configOf({ targets }).targets).toEqual([
+    expect(configOf({ targets }).accounts[0]?.targets).toEqual([
       { projectId: null, projectName: 'Test project', valves: [] },
       { projectId: ID, projectName: null, valves: [] },
       { projectId: null, projectName: 'Other', valves: ['89abcdef'] },

@@ -28,7 +28,11 @@ describe('every problem is listed at once', () => {
   test('a target that is there is not called missing because something else is wrong', () => {
     const { config, problems } = parseConfig({ ...FILE, interval_minutes: 7, max_power_kw: 900 }, ENV);
     expect(problems.map(({ key }) => key)).toEqual(['interval_minutes']);
-    expect(config).toMatchObject({ targets: [{ projectName: 'Test project' }], intervalMinutes: 15, maxPowerKw: 900 });
+    expect(config).toMatchObject({
+      accounts: [{ targets: [{ projectName: 'Test project' }] }],
+      intervalMinutes: 15,
+      maxPowerKw: 900,
+    });
   });
 
   test.each([
@@ -75,8 +79,9 @@ describe('requireConfig', () => {
 describe('the configuration', () => {
   test('is frozen to its last list', () => {
     const config = configOf({ targets: [{ valves: ['89abcdef'] }] });
-    const parts = [config, config.targets, config.targets[1], config.targets[1]?.valves, config.properties];
-    for (const part of [...parts, config.hycloud, config.database]) expect(Object.isFrozen(part)).toBe(true);
+    const [account] = config.accounts;
+    const parts = [config, config.accounts, account, account?.targets, account?.targets[1]?.valves, account?.hycloud];
+    for (const part of [...parts, config.properties, config.database]) expect(Object.isFrozen(part)).toBe(true);
   });
 
   test('follows from its arguments alone, and changes neither', () => {

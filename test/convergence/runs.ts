@@ -110,13 +110,21 @@ async function inProcess(
 
 async function record(world: World, database: Database, hycloud: HyCloud, run: Run, mode: RunMode): Promise<RunResult> {
   const { history, properties } = world;
-  const start = { mode, shard: null, host: 'convergence', version: 'test' };
+  const account = { name: '', server: world.hycloud.baseUrl, keyId: 'key' };
+  const start = { account, mode, shard: null, host: 'convergence', processId: process.pid, version: 'test' };
   const wanted = 'valve' in run && run.valve !== null ? world.valves[run.valve] : undefined;
-  const common = { ...history, targets: targetsOf(world), only: wanted ? [wanted.id] : [], properties };
+  const common = {
+    ...history,
+    account,
+    later: [],
+    targets: targetsOf(world),
+    only: wanted ? [wanted.id] : [],
+    properties,
+  };
   if (mode === 'backfill') {
     const span = spanOf(world, run);
     const nothing = { onPlan: () => undefined, onProgress: () => undefined };
-    const work = () => backfill({ hycloud, database, log, ...nothing }, { ...common, span });
+    const work = () => backfill({ hycloud, database, log, ...nothing }, { ...common, span, isOneOfSeveral: false });
     const report = await withRun(database, start, work, (result) =>
       'report' in result
         ? ended(result.report.failures.size > 0 ? 'partial' : 'success', result.report)

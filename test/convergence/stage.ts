@@ -29,7 +29,8 @@ const CLEAR = `
   delete from tasmart_energy; delete from tasmart_counter_events; delete from tasmart_judgements;
   delete from tasmart_checkpoints; delete from tasmart_unjudged; delete from tasmart_settings;
   delete from tasmart_data_table; delete from tasmart_backfills; delete from tasmart_valve_history;
-  delete from tasmart_valves; delete from tasmart_project_names; delete from tasmart_projects; delete from tasmart_runs;`;
+  delete from tasmart_valves; delete from tasmart_project_names; delete from tasmart_project_valves;
+  delete from tasmart_target_projects; delete from tasmart_projects; delete from tasmart_runs;`;
 
 export async function createStage(): Promise<Stage> {
   const database = await freshDatabase();

@@ -421,6 +421,7 @@ describe('tasmart_readings', () => {
         error_status: '{ErrorReverseFlow,WarningAirBubbles}',
         user_id: 'Piano 1',
         timestamp: '1772360098',
+        account: '',
       },
     ]);
   });

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { storeBackfill } from '../../src/database/backfill.ts';
 import { withConnection, type Database } from '../../src/database/connection.ts';
-import { linkValve } from '../../src/database/links.ts';
+import { linkValves } from '../../src/database/links.ts';
 import { recordProjects } from '../../src/database/registry.ts';
 import { insertReadings, loadSyncStates, storeReadings } from '../../src/database/repository.ts';
 import { loadRegisteredValves } from '../../src/database/status.ts';
+import type { Project } from '../../src/domain/valve.ts';
 import { NO_MEASUREMENTS, type Reading } from '../../src/domain/reading.ts';
 import { US_PER_MINUTE } from '../../src/domain/time.ts';
 import { planJobs } from '../../src/polling/run.ts';
@@ -14,15 +15,22 @@ import { freshDatabase, type TestDatabase } from '../support/database.ts';
 /** More than are asked for or stored at once. */
 const VALVES = Array.from({ length: 5200 }, (_, index) => valveNamed(`valve-${String(index).padStart(5, '0')}`));
 const PROJECT = { id: 'p', name: 'P', valves: VALVES, unreadable: [] };
+const RECORDER = { account: { name: '', server: 'https://example.com/', keyId: 'key' }, later: [] };
 const WINDOW = { fromUs: at('10:00'), toUs: at('10:15') };
 const LATEST_US = at('10:20');
 const NOW_US = at('10:15:03');
 const INTERVAL_US = 15 * US_PER_MINUTE;
 
+/** What a poll of one project by its id finds. */
+function record(db: Database, project: Project): Promise<void> {
+  const meanings = new Map([[project.id, project.id]]);
+  return recordProjects(db, RECORDER, { projects: [project], listings: [project], meanings });
+}
+
 let database: TestDatabase;
 beforeAll(async () => {
   database = await freshDatabase();
-  await session((db) => recordProjects(db, [PROJECT]));
+  await session((db) => record(db, PROJECT));
 });
 afterAll(() => database.drop());
 
@@ -66,13 +74,13 @@ test('stores of the same valves in opposite order, and the registry, never wait 
   await Promise.all([
     repeated((db) => storeReadings(db, batch)),
     repeated((db) => storeReadings(db, [...batch].reverse())),
-    repeated((db) => recordProjects(db, [{ ...PROJECT, valves: [...VALVES].reverse() }])),
+    repeated((db) => record(db, { ...PROJECT, valves: [...VALVES].reverse() })),
   ]);
 });
 
 test('nor do a first poll and a first backfill of a valve of the prototype', async () => {
   const valve = valveNamed('of-the-prototype');
-  await session((db) => recordProjects(db, [{ ...PROJECT, valves: [...VALVES, valve] }]));
+  await session((db) => record(db, { ...PROJECT, valves: [...VALVES, valve] }));
   const insert = (db: Database, timeUs: number) =>
     insertReadings(db, [{ tasmartId: valve.id, readings: [reading(timeUs)] }]);
   await session((db) => insert(db, at('08:00')));
@@ -98,31 +106,35 @@ test('nor do a first poll and a first backfill of a valve of the prototype', asy
 
 test('nor does a link to a register that another valve holds', async () => {
   const [holder, between, wanting] = VALVES.slice(0, 3).map(({ id }) => id) as [string, string, string];
-  await session((db) => linkValve(db, holder, 'register'));
+  await session((db) => linkValves(db, [{ tasmartId: holder, register: 'register' }]));
   const batch = [holder, between, wanting].map((id) => ({ tasmartId: id, readings: [], syncedUntilUs: at('09:00') }));
   const [stored, linked] = await session(async (db) => {
     const work = await db.transaction(async () => {
       await db.query('select from tasmart_valves where tasmart_id = $1 for update', [between]);
       const storing = session((other) => storeReadings(other, batch)).then(() => 'stored');
       await untilWaiting(db, 1);
-      const linking = session((other) => linkValve(other, wanting, 'register'));
+      const linking = session((other) => linkValves(other, [{ tasmartId: wanting, register: 'register' }]));
       await untilWaiting(db, 2);
       return [storing, linking] as const;
     });
     return Promise.all(work);
   });
-  expect([stored, linked]).toEqual(['stored', { heldBy: holder }]);
+  expect([stored, linked]).toEqual([
+    'stored',
+    { conflicts: [{ link: { tasmartId: wanting, register: 'register' }, holderId: holder }] },
+  ]);
 });
 
 test('a registry that breaks off lets no valve seem to have left its project', async () => {
   await session(async (db) => {
-    await recordProjects(db, [PROJECT]);
-    await db.query(`update tasmart_valves set last_seen_at = now() - interval '2 days'`);
+    await record(db, PROJECT);
+    await db.query(`update tasmart_project_valves set last_seen_at = now() - interval '2 days'`);
     await db.query(`update tasmart_projects set last_seen_at = now() - interval '2 days'`);
     const twice = { ...PROJECT, valves: [...VALVES.slice(0, 1500), ...VALVES.slice(1400)] };
-    await expect(recordProjects(db, [twice])).rejects.toThrow('a second time');
-    expect((await loadRegisteredValves(db)).filter(({ isListed }) => !isListed)).toEqual([]);
-    await recordProjects(db, [PROJECT]);
+    await expect(record(db, twice)).rejects.toThrow('a second time');
+    const left = (await loadRegisteredValves(db)).filter(({ projects }) => !projects[0]?.isListed);
+    expect(left.map(({ id }) => id)).toEqual(['of-the-prototype']); // which the list does not hold
+    await record(db, PROJECT);
     const [project] = await db.query<{ age_s: number }>(
       'select extract(epoch from now() - last_seen_at)::integer as age_s from tasmart_projects',
     );
@@ -187,7 +199,7 @@ describe('the queue of a poll', () => {
         return states.get(valve.id)?.syncedUntilUs;
       });
     const stored = [reading(at('09:50')), reading(at('23:40'))];
-    await session((db) => recordProjects(db, [{ ...PROJECT, valves: [...VALVES, valve] }]));
+    await session((db) => record(db, { ...PROJECT, valves: [...VALVES, valve] }));
     await session((db) => storeReadings(db, [{ tasmartId: valve.id, readings: stored, syncedUntilUs: at('23:45') }]));
     expect(await stateAt(LATEST_US)).toBe(at('09:50'));
     expect(await stateAt(at('23:45'))).toBe(at('23:45'));

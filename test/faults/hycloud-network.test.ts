@@ -195,13 +195,14 @@ describe('another origin receives nothing', () => {
       ...project,
       tasmarts: project.tasmarts.map((valve, index) => ({ ...valve, href: { datapoints: hrefs[index] ?? null } })),
     });
-    site.hycloud.faults.add({ match: { path: /projects/ }, fault: { kind: 'transform', transform: changed } });
+    site.hycloud.faults.add({ match: { path: /projects\/./ }, fault: { kind: 'transform', transform: changed } });
     const { code } = await site.run();
     expect(code).toBe(0);
     expect(other.connections()).toBe(0);
     const paths = site.hycloud.log.map(({ path }) => path);
     expect(paths.sort()).toEqual(
       [
+        '/api/v1/projects',
         `/api/v1/projects/${site.hycloud.projects[0]?.id ?? ''}`,
         ...site.valves.map(({ id }) => `/api/v1/ta-smart/${id}/data/points`),
       ].sort(),

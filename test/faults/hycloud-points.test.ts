@@ -216,6 +216,7 @@ test('two projects share a valve: it is asked once, stored once, and belongs to 
   expect(hycloud.log.map(({ path }) => path.split('/')[3]).sort()).toEqual([
     'projects',
     'projects',
+    'projects',
     'ta-smart',
     'ta-smart',
   ]);

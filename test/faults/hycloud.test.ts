@@ -137,7 +137,13 @@ test('a call that is stopped says what kept it until then', async () => {
   };
   const pacer = { turn: () => Promise.resolve(), pause: () => undefined };
   const time = { now: () => 0, sleep: stopWhileWaiting, deadlineMs: () => Infinity };
-  const retry = { ...time, pacer, random: () => 1, signal: stop.signal, onRetry: () => undefined };
+  const retry = {
+    ...time,
+    pacer,
+    random: () => 1,
+    signal: stop.signal,
+    onRetry: () => undefined,
+  };
   await expect(withRetry(fail, 'projects', retry)).rejects.toThrow('HyCloud, GET projects: HTTP 503');
 });
 

@@ -189,3 +189,14 @@ test('refused credentials are not tried again by the next call', async () => {
   await expect(hycloud.latestFirmware()).rejects.toMatchObject({ failure: 'unauthorized' });
   expect(sim.log).toHaveLength(1);
 });
+
+test('credentials that were good a moment ago are tried once more', async () => {
+  await hycloud.listProjects();
+  sim.faults.add({ times: 1, fault: { kind: 'status', status: 401 } });
+  expect(await hycloud.listProjects()).toHaveLength(2);
+  expect(hycloud.stats).toEqual({ requests: 3, retries: 1 });
+  sim.faults.add({ times: 2, fault: { kind: 'status', status: 401 } });
+  await expect(hycloud.listProjects()).rejects.toMatchObject({ failure: 'unauthorized' });
+  await expect(hycloud.listProjects()).rejects.toMatchObject({ failure: 'unauthorized' });
+  expect(hycloud.stats).toEqual({ requests: 5, retries: 2 });
+});

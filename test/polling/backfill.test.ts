@@ -21,6 +21,9 @@ function run(id: string, quirks: Partial<Quirks>): Promise<BackfillReport> {
   const projects = fakeProjects([{ id: `project-${id}`, name: 'P', valves: [valveNamed(id)], unreadable: [] }]);
   const { getPoints, serverTimeUs } = fakeHyCloud(POINTS, { clocksUs: [at('09:05')], ...quirks });
   const settings = {
+    account: { name: '', server: 'https://example.com/', keyId: 'key' },
+    later: [],
+    isOneOfSeveral: false,
     targets: [{ projectId: `project-${id}`, projectName: null, valves: [] }],
     only: [],
     properties: ['measured_flow'] as const,

@@ -2,8 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Project, Valve } from '../../src/domain/valve.ts';
 import { HyCloudError } from '../../src/hycloud/errors.ts';
-import type { Target } from '../../src/domain/target.ts';
-import { narrow, resolveTargets, TargetError } from '../../src/polling/targets.ts';
+import type { Meaning, Target } from '../../src/domain/target.ts';
+import {
+  missingValves,
+  narrow,
+  NO_MEMORY,
+  resolveTargets,
+  TargetError,
+  type Memory,
+} from '../../src/polling/targets.ts';
 import { fakeProjects, valveNamed } from './builder.ts';
 
 const [A, B, C] = ['valve-a', 'valve-b', 'valve-c'].map((id, index) =>
@@ -44,11 +51,11 @@ describe('a project is found', () => {
     });
   });
 
-  test('by its id, which wins over the name and needs no list', async () => {
+  test('by its id, which wins over the name', async () => {
     const hycloud = fakeProjects([NORTH, SOUTH]);
     const { projects } = await resolveTargets(hycloud, [target({ projectId: 'p-north', projectName: 'South' })]);
     expect(projects).toEqual([NORTH]);
-    expect(hycloud.calls).toEqual(['p-north']);
+    expect(hycloud.calls).toEqual(['p-north', 'list']);
   });
 
   test.each([
@@ -312,28 +319,106 @@ test('a project that is not there is answered with those there are, by name and 
   expect(error.remedy).toBe('the key can see: "North" (p-north), "South" (p-south)');
 });
 
+test('a list of valves that is shorter than its count is a problem, unless the wanted ones are in it', async () => {
+  const hycloud = fakeProjects([NORTH]);
+  const listProjects = () => Promise.resolve([{ id: 'p-north', name: 'North', valveCount: 3, userCount: 1 }]);
+  const resolveWith = async (some: Partial<Target>) => {
+    const { problems, listings } = await resolveTargets({ ...hycloud, listProjects }, [target(some)]);
+    expect(listings[0]?.unreadable).toHaveLength(1);
+    return problems.map(({ reason }) => reason);
+  };
+  const short = 'project "North" lists 2 of its 3 valves';
+  expect(await resolveWith({ projectName: 'North' })).toEqual([short]);
+  expect(await resolveWith({ projectId: 'p-north', valves: ['valve-a'] })).toEqual([]);
+  expect(await resolveWith({ projectId: 'p-north', valves: ['valve-a', 'valve-c'] })).toEqual([
+    short,
+    'valve valve-c is not in project "North"',
+  ]);
+});
+
+describe('what earlier runs know', () => {
+  const own = (projectId: string, name: string): Meaning => ({ projectId, name, from: 'own' });
+  const remembered = (...meanings: Meaning[]): Memory => ({ ...NO_MEMORY, meanings: new Map([['Sede', meanings]]) });
+  const [X, Y] = [project('p-x', 'Sede', [A]), project('p-y', 'Sede', [C])];
+  const bySede = async (projects: readonly Project[], memory: Memory) => {
+    const found = await resolveTargets(fakeProjects(projects), [target({ projectName: 'Sede' })], { memory });
+    return { id: found.projects[0]?.id, warnings: found.warnings, meanings: [...found.meanings] };
+  };
+
+  test('a name goes on meaning its project; a namesake is told in every run', async () => {
+    expect(await bySede([Y, X], remembered(own('p-x', 'Sede')))).toEqual({
+      id: 'p-x',
+      warnings: ['another project, p-y, is called "Sede" too, and is not polled; to choose, set target_project_id'],
+      meanings: [['Sede', 'p-x']],
+    });
+  });
+
+  test('a project that is gone gives way to the one that bears its name, which the name means from then on', async () => {
+    expect(await bySede([Y], remembered(own('p-x', 'Sede')))).toEqual({
+      id: 'p-y',
+      warnings: [
+        'project p-x, which "Sede" meant, is not there any more; p-y, which bears the name now, is polled in its place',
+      ],
+      meanings: [['Sede', 'p-y']],
+    });
+  });
+
+  test.each(['inherited', 'other key'] as const)(
+    'what is %s counts only where this key sees the project',
+    async (from) => {
+      const renamed = { ...X, name: 'Sede vecchia' };
+      const memory = remembered({ projectId: 'p-x', name: 'Sede', from });
+      expect((await bySede([renamed, Y], memory)).id).toBe('p-x');
+      expect(await bySede([Y], memory)).toEqual({ id: 'p-y', warnings: [], meanings: [['Sede', 'p-y']] });
+    },
+  );
+
+  test('single valves are looked for where they were, and everywhere only once they are not there', async () => {
+    const homes = new Map([
+      ['valve-a', ['p-north']],
+      ['00000002', ['p-gone', 'p-south']],
+    ]);
+    const asked = async (projects: readonly Project[], valves: readonly string[]) => {
+      const hycloud = fakeProjects(projects);
+      const found = await resolveTargets(hycloud, [target({ valves })], { memory: { ...NO_MEMORY, homes } });
+      return [hycloud.calls, found.projects.flatMap((each) => each.valves.map(({ id }) => id)), found.problems.length];
+    };
+    const many = Array.from({ length: 20 }, (_, n) => project(`p-${n}`, `Other ${n}`));
+    expect(await asked([...many, NORTH, SOUTH], ['VALVE-A', '00000002'])).toEqual([
+      ['list', 'p-north', 'p-south'],
+      ['valve-a', 'valve-c'],
+      0,
+    ]);
+    const moved = [...many, { ...NORTH, valves: [B] }, { ...SOUTH, valves: [C, A] }];
+    const [calls, ...others] = await asked(moved, ['valve-a']);
+    expect(others).toEqual([['valve-a'], 0]);
+    expect(calls).toHaveLength(1 + moved.length);
+  });
+});
+
 describe('narrow (--valve)', () => {
   const BOTH = { projects: [NORTH, SOUTH], problems: [] };
 
   test('keeps everything where nothing is named', () => {
-    expect(narrow(BOTH, [])).toEqual([NORTH, SOUTH]);
+    expect(narrow(BOTH, [])).toEqual({ kept: [NORTH, SOUTH], missing: [] });
   });
 
   test('keeps the named valves, and the projects that have any', () => {
-    expect(narrow(BOTH, ['00000002'])).toEqual([SOUTH]);
-    expect(narrow(BOTH, ['valve-b', 'valve-c'])).toEqual([{ ...NORTH, valves: [B] }, SOUTH]);
+    expect(narrow(BOTH, ['00000002']).kept).toEqual([SOUTH]);
+    expect(narrow(BOTH, ['valve-b', 'valve-c']).kept).toEqual([{ ...NORTH, valves: [B] }, SOUTH]);
   });
 
-  test('refuses a name that no targeted valve bears, with the nearest', () => {
-    const call = () => narrow(BOTH, ['valve-a', '00000009']);
-    expect(call).toThrow(TargetError);
-    expect(call).toThrow('no targeted valve is called 00000009');
+  test('tells a name that no targeted valve bears, with the nearest', () => {
+    expect(narrow(BOTH, ['valve-a', '00000009']).missing).toEqual(['00000009']);
+    const error = missingValves(BOTH, ['00000009']);
+    expect(error).toBeInstanceOf(TargetError);
+    expect(error.message).toBe('no targeted valve is called 00000009');
+    expect(error.remedy).toMatch(/nearest: 0000000/);
   });
 
   test('says why a project could not be read that may hold it', () => {
     const error = new HyCloudError('server', 'projects/p-bad', 'HTTP 500', { status: 500 });
     const problems = [{ reason: error.message, remedy: error.remedy, error }];
-    expect(narrow({ ...BOTH, problems }, ['valve-a'])).toEqual([{ ...NORTH, valves: [A] }]);
-    expect(() => narrow({ ...BOTH, problems }, ['valve-z'])).toThrow(error);
+    expect(missingValves({ ...BOTH, problems }, ['valve-z'])).toBe(error);
   });
 });

@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { spelledOut } from '../../src/domain/text.ts';
-import { formatMetrics, type RunMetrics } from '../../src/reporting/metrics.ts';
+import { formatMetrics as formatRuns, type RunMetrics } from '../../src/reporting/metrics.ts';
 import { parseMetrics } from '../support/prometheus.ts';
 import { failure, polled, readingOf, summaryOf, us } from './builder.ts';
 
 function run(more: Partial<RunMetrics> = {}): RunMetrics {
   return {
+    account: '',
+    isLocked: false,
+    lockedRuns: null,
     endedUs: us('2026-03-01T10:15:04.250000Z'),
     seconds: 1.2345,
     exitStatus: 0,
@@ -17,6 +20,11 @@ function run(more: Partial<RunMetrics> = {}): RunMetrics {
     shard: null,
     ...more,
   };
+}
+
+/** Of the one account there is. */
+function formatMetrics(single: RunMetrics, previous: string): string {
+  return formatRuns([single], previous);
 }
 
 function valueOf(text: string, name: string, labels: Record<string, string> = {}): number | undefined {
@@ -159,5 +167,43 @@ describe('what a run cannot know is taken over', () => {
   ])('%s before it does no harm', (_what, previous) => {
     const text = formatMetrics(run(two), previous);
     expect(text).toBe(before);
+  });
+});
+
+describe('several accounts', () => {
+  const two = [
+    run({ account: 'torino', valves: [polled()] }),
+    run({ account: 'Asti "B"', valves: [polled({ id: 'valve-2' })], lockedRuns: 3 }),
+  ];
+  const before = formatRuns(two, '');
+
+  test('each has its own samples, under its name', () => {
+    expect(valueOf(before, 'tasmart_run_exit_status', { account: 'torino' })).toBe(0);
+    expect(valueOf(before, 'tasmart_locked_runs_total', { account: 'Asti "B"' })).toBe(3);
+    expect(valueOf(before, 'tasmart_valve_info', { tasmart_id: 'valve-2', account: 'Asti "B"' })).toBe(1);
+  });
+
+  test('one that is refused keeps its valves and its last success; the other has its new ones', () => {
+    const endedUs = us('2026-03-01T10:30:04.000000Z');
+    const refused = run({ account: 'torino', valves: [], report: null, exitStatus: 77, endedUs });
+    const text = formatRuns(
+      [refused, run({ account: 'Asti "B"', valves: [polled({ id: 'valve-3' })], endedUs })],
+      before,
+    );
+    const successOf = (account: string) => valueOf(text, 'tasmart_last_success_timestamp_seconds', { account });
+    expect([successOf('torino'), successOf('Asti "B"')]).toEqual([1772360104.25, 1772361004]);
+    const powers = ['valve-1', 'valve-2', 'valve-3'].map((id) =>
+      valueOf(text, 'tasmart_valve_power_watts', { tasmart_id: id }),
+    );
+    expect(powers).toEqual([15_181.4, undefined, 15_181.4]);
+    expect(valueOf(text, 'tasmart_locked_runs_total', { account: 'Asti "B"' })).toBe(3);
+  });
+
+  test('of one that another run polls, everything stays; one that is not configured any more goes', () => {
+    const locked = run({ account: 'torino', valves: [], report: null, exitStatus: 75, isLocked: true });
+    const text = formatRuns([locked], before);
+    const ofTorino = before.split('\n').filter((line) => /torino|valve-1/.test(line));
+    expect(text.split('\n').filter((line) => /torino|valve-1/.test(line))).toEqual(ofTorino);
+    expect(text).not.toMatch(/Asti|valve-2/);
   });
 });

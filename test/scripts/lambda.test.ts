@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
 import { REPOSITORY } from '../support/build.ts';
 import { emptyDatabase, freshDatabase, type TestDatabase } from '../support/database.ts';
+import { holdRunLock } from '../support/run-lock.ts';
 
 /** As Lambda does it: loads the handler by its name, hands it events one after the other. It must end by itself. */
 const RUNTIME = `
@@ -109,7 +110,7 @@ test('what the next run repairs is none: a valve that fails, another run under w
   expect(answers[0]?.value?.failures).toHaveLength(1);
 
   const client = await database.client();
-  await client.query('select pg_advisory_lock(1952543597, 1)');
+  await holdRunLock(client, simulator.env());
   expect((await invoke([{}])).answers[0]?.value).toEqual({ status: 75 });
 });
 

@@ -15,13 +15,15 @@ import {
 import { describeBehind } from '../../database/migrations-plan.ts';
 import { loadSchemaFiles, NEW_DATABASE, schemaState } from '../../database/migrations.ts';
 import { SchemaError, withAnyDatabase } from '../../database/open.ts';
-import { loadKnownProjects } from '../../database/registry.ts';
 import { loadLastPolls } from '../../database/runs.ts';
+import type { Account } from '../../domain/account.ts';
 import { KnownError } from '../../domain/errors.ts';
 import { US_PER_MINUTE, US_PER_SECOND } from '../../domain/time.ts';
-import { namesOf, type KnownProjects } from '../../polling/targets.ts';
+import { loadMemory } from '../../polling/memory.ts';
+import type { Memory } from '../../polling/targets.ts';
 import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
 import { age } from '../../reporting/units.ts';
+import { ofAccount } from '../accounts.ts';
 import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
 
 /** Ages and the end of a first run go by the clocks; more than this apart, they mislead. */
@@ -32,16 +34,17 @@ const MISSED_INTERVALS = 3;
 
 export interface DatabaseCheck {
   items: CheckItem[];
-  projects: KnownProjects;
+  /** by account */
+  memories: Map<string, Memory>;
 }
 
 /** The server and the way to it, the schema and the role's rights, and what the runs left there. */
 export async function checkDatabase(config: Config, giveUp: AbortSignal): Promise<DatabaseCheck> {
   const folder = config.database.embeddedFolder;
   if (folder !== undefined && !(await exists(join(folder, 'postgresql')))) {
-    return { items: [ok('database', `embedded in ${folder}: the first run will make it`)], projects: new Map() };
+    return { items: [ok('database', `embedded in ${folder}: the first run will make it`)], memories: new Map() };
   }
-  const check: DatabaseCheck = { items: [], projects: new Map() };
+  const check: DatabaseCheck = { items: [], memories: new Map() };
   try {
     await withAnyDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, (database) => inspect(database, config, check));
   } catch (error) {
@@ -65,8 +68,11 @@ async function inspect(database: Database, config: Config, check: DatabaseCheck)
   for (const command of Object.keys(RIGHTS) as (keyof typeof RIGHTS)[]) {
     check.items.push(await rightsItem(database, command, facts.user));
   }
-  check.items.push(await keyItem(database), await lastRunItem(database, config.intervalMinutes));
-  check.projects = await loadKnownProjects(database, namesOf(config.targets));
+  check.items.push(await keyItem(database));
+  for (const account of config.accounts) {
+    check.items.push(ofAccount(account, await lastRunItem(database, account, config.intervalMinutes)));
+    check.memories.set(account.name, await loadMemory(database, account, account.targets));
+  }
 }
 
 function serverItem({ version, user, isReadOnly, encoding }: ServerFacts): CheckItem {
@@ -133,9 +139,9 @@ async function keyItem(database: Database): Promise<CheckItem> {
   return failed('duplicates', 'tasmart_data_table has no key on tasmart_id and timestamp', remedy);
 }
 
-async function lastRunItem(database: Database, intervalMinutes: number): Promise<CheckItem> {
+async function lastRunItem(database: Database, account: Account, intervalMinutes: number): Promise<CheckItem> {
   const name = 'runs by themselves';
-  const { newest } = await loadLastPolls(database);
+  const { newest } = await loadLastPolls(database, [account]);
   if (!newest) {
     return warning(name, 'no poll yet', 'run "tasmart poll"; then let cron or systemd do it (README, "Deployment")');
   }

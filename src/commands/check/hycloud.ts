@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import type { Config } from '../../config/config.ts';
+import type { AccountConfig, Config } from '../../config/config.ts';
+import { accountVariable } from '../../config/environment.ts';
 import { KnownError } from '../../domain/errors.ts';
 import type { Target } from '../../domain/target.ts';
 import { count } from '../../domain/text.ts';
@@ -9,7 +10,7 @@ import type { HyCloud } from '../../hycloud/client.ts';
 import { HyCloudError } from '../../hycloud/errors.ts';
 import { inBatches } from '../../polling/batches.ts';
 import { fetchLatest } from '../../polling/fetch.ts';
-import { resolveTargets, type KnownProjects } from '../../polling/targets.ts';
+import { resolveTargets, type Memory } from '../../polling/targets.ts';
 import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
 import { age } from '../../reporting/units.ts';
 import { withHyCloud } from '../hycloud.ts';
@@ -30,7 +31,8 @@ const NAMES_SHOWN = 5;
 /** HyCloud, the credentials, our clock against its `Date`, the targets, and what their valves send. */
 export async function checkHyCloud(
   config: Config,
-  projects: KnownProjects,
+  account: AccountConfig,
+  memory: Memory,
   signal: AbortSignal,
   log: Logger,
 ): Promise<CheckItem[]> {
@@ -38,16 +40,17 @@ export async function checkHyCloud(
   const spacingMs = 1000 / config.requestsPerSecond;
   const endMs = performance.now() + Math.max(PATIENCE_MS, MIN_REQUESTS * spacingMs);
   const limits = { signal, deadlineMs: () => endMs };
-  return withHyCloud({ ...config, requestTimeoutSeconds }, limits, log, async (hycloud) => {
-    const refusal = await refusalItems(hycloud, config.hycloud.baseUrl);
+  return withHyCloud(account.hycloud, { ...config, requestTimeoutSeconds }, limits, log, async (hycloud) => {
+    const key = accountVariable('API_KEY', account.name);
+    const refusal = await refusalItems(hycloud, account.server, key);
     const localUs = Date.now() * 1000;
     if (refusal) return [...refusal, skipped('targets, valves', 'not tried: HyCloud has to answer first')];
     const answered = [
-      ok('HyCloud', `${config.hycloud.baseUrl} answers`),
-      ok('credentials', 'API_KEY and REQUESTER_ID accepted'),
+      ok('HyCloud', `${account.server} answers`),
+      ok('credentials', `${key} and REQUESTER_ID accepted`),
       clockItem(hycloud.serverTimeUs(), localUs),
     ];
-    const { items, valves } = await checkTargets(hycloud, config.targets, projects);
+    const { items, valves } = await checkTargets(hycloud, account.targets, memory);
     const tried = valves.slice(0, affordable(endMs - performance.now(), spacingMs));
     return [...answered, ...items, ...(await valveItems(hycloud, tried, valves.length, config.maxConcurrency))];
   });
@@ -59,7 +62,7 @@ export function affordable(leftMs: number, spacingMs: number): number {
 }
 
 /** The firmware needs REQUESTER_ID alone, projects API_KEY too: that tells which is refused. null: neither is. */
-async function refusalItems(hycloud: HyCloud, baseUrl: string): Promise<CheckItem[] | null> {
+async function refusalItems(hycloud: HyCloud, baseUrl: string, key: string): Promise<CheckItem[] | null> {
   const first = await errorOf(hycloud.latestFirmware());
   const isRequesterRefused = isUnauthorized(first);
   const error = isRequesterRefused || isUnanswered(first) ? first : await errorOf(hycloud.listProjects());
@@ -68,7 +71,7 @@ async function refusalItems(hycloud: HyCloud, baseUrl: string): Promise<CheckIte
   const culprit = isRequesterRefused
     ? 'REQUESTER_ID is refused'
     : isUnauthorized(error) && first === null
-      ? 'REQUESTER_ID is accepted, API_KEY is refused'
+      ? `REQUESTER_ID is accepted, ${key} is refused`
       : error.message;
   return [ok('HyCloud', `${baseUrl} answers`), failed('credentials', culprit, error.remedy)];
 }
@@ -91,18 +94,20 @@ function clockItem(serverUs: number, localUs: number): CheckItem {
 async function checkTargets(
   hycloud: HyCloud,
   targets: readonly Target[],
-  known: KnownProjects,
+  memory: Memory,
 ): Promise<{ items: CheckItem[]; valves: Valve[] }> {
   const items: CheckItem[] = [];
   const valves = new Map<string, Valve>();
   for (const target of targets) {
     try {
-      const { projects, problems, renames } = await resolveTargets(hycloud, [target], { known });
+      const { projects, problems, warnings } = await resolveTargets(hycloud, [target], { memory });
       for (const valve of projects.flatMap((project) => project.valves)) valves.set(valve.id, valve);
       const found = projects.map((project) => `"${project.name}" (${count(project.valves.length, 'valve')})`);
       items.push(ok('target', found.join(', ')));
       items.push(...problems.map(({ reason, remedy }) => failed('target', reason, remedy)));
-      items.push(...renames.map((rename) => warning('target', rename, 'put the new name or the id into config.json')));
+      items.push(
+        ...warnings.map((seen) => warning('target', seen, 'put the id of the project that is meant into config.json')),
+      );
     } catch (error) {
       if (!(error instanceof KnownError)) throw error;
       items.push(failed('target', error.message, error.remedy));

@@ -76,8 +76,10 @@ function problemItem({ key, message, section }: Problem): CheckItem {
   return section === 'shard' ? warning('configuration', seen, null) : failed('configuration', seen, null);
 }
 
-function describe({ targets, intervalMinutes, timezone }: Config): string {
-  return `${count(targets.length, 'target')}, every ${intervalMinutes} minutes, ${timezone}`;
+function describe({ accounts, intervalMinutes, timezone }: Config): string {
+  const targets = count(accounts.flatMap((account) => account.targets).length, 'target');
+  const of = accounts.length > 1 ? ` of ${count(accounts.length, 'account')}` : '';
+  return `${targets}${of}, every ${intervalMinutes} minutes, ${timezone}`;
 }
 
 async function metricsFolder(file: string): Promise<CheckItem> {

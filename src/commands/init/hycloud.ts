@@ -42,12 +42,12 @@ async function tryHyCloud<T>(
   use: (hycloud: HyCloud) => Promise<T>,
 ): Promise<T> {
   const problems: Problem[] = [];
-  const hycloud = parseHyCloud(env, problems);
+  const hycloud = parseHyCloud('', env, problems);
   const [problem] = problems;
   if (problem) throw new KnownError('config', `${problem.key} ${problem.message}`);
   const endMs = performance.now() + PATIENCE_MS;
   const { config } = parseConfig({}, {});
-  return withHyCloud({ ...config, hycloud }, { signal, deadlineMs: () => endMs }, log, use);
+  return withHyCloud(hycloud, config, { signal, deadlineMs: () => endMs }, log, use);
 }
 
 /** Those that are named, or chosen from a list. One alone needs no choice. */

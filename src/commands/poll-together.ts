@@ -1,0 +1,43 @@
+/** Adds up the polls of several accounts. */
+import type { AccountConfig } from '../config/config.ts';
+import type { PollFailure, PollReport } from '../polling/report.ts';
+import { missingValves } from '../polling/targets.ts';
+import { inAccount, valuesOf, type AccountResult } from './accounts.ts';
+
+/**
+ * One report of all accounts. An account that failed as a whole is one failure of it.
+ *
+ * @throws KnownError for a valve that was named and is in no account
+ */
+export function together(results: readonly AccountResult<PollReport>[]): PollReport {
+  const reports = valuesOf(results);
+  const [first, ...others] = reports;
+  if (first && results.length === 1) return first;
+  const missing = (first?.missing ?? []).filter((name) => others.every((report) => report.missing.includes(name)));
+  if (missing.length > 0 && reports.length === results.length)
+    throw missingValves({ projects: [], problems: [] }, missing);
+  const failures = results.flatMap((result): PollFailure[] => {
+    if ('value' in result) return result.value.failures.map((failure) => placed(result.account, failure));
+    const { message, remedy } = result.error;
+    return [placed(result.account, { valve: null, reason: message, remedy })];
+  });
+  const sum = (key: 'valves' | 'stored' | 'unchanged' | 'silent') =>
+    reports.reduce((total, report) => total + report[key], 0);
+  const isFailed = reports.every(({ outcome }) => outcome === 'failed');
+  return {
+    outcome: failures.length === 0 ? 'success' : isFailed ? 'failed' : 'partial',
+    nowUs: Math.max(...reports.map(({ nowUs }) => nowUs)),
+    valves: sum('valves') + results.length - reports.length,
+    failures,
+    stored: sum('stored'),
+    unchanged: sum('unchanged'),
+    silent: sum('silent'),
+    skipped: null,
+    error: reports.find(({ error }) => error !== null)?.error ?? null,
+    missing,
+  };
+}
+
+function placed(account: AccountConfig, failure: PollFailure): PollFailure {
+  return failure.valve === null ? { ...failure, reason: inAccount(account, failure.reason) } : failure;
+}

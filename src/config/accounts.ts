@@ -1,0 +1,42 @@
+/** Groups the targets by account, and finds each account's credentials in the environment. */
+import { createHash } from 'node:crypto';
+import type { AccountConfig, HyCloudConfig, Problem } from './config.ts';
+import { accountVariable, parseHyCloud, type Environment } from './environment.ts';
+import type { AccountTarget } from './file.ts';
+
+/** At least one account: commands such as `projects` need no target. */
+export function parseAccounts(
+  targets: readonly AccountTarget[],
+  env: Environment,
+  problems: Problem[],
+): AccountConfig[] {
+  const names = [...new Set(targets.map(({ account }) => account))];
+  reportSharedVariables(names, problems);
+  return (names.length > 0 ? names : ['']).map((name) => {
+    const hycloud = parseHyCloud(name, env, problems);
+    const own = targets.filter(({ account }) => account === name);
+    return {
+      name,
+      server: hycloud.baseUrl,
+      keyId: keyIdOf(hycloud),
+      targets: own.map(({ projectId, projectName, valves }) => ({ projectId, projectName, valves })),
+      hycloud,
+    };
+  });
+}
+
+function reportSharedVariables(names: readonly string[], problems: Problem[]): void {
+  for (const [index, name] of names.entries()) {
+    const variable = accountVariable('API_KEY', name);
+    const other = names.slice(0, index).find((earlier) => accountVariable('API_KEY', earlier) === variable);
+    if (other === undefined) continue;
+    const message = `name the accounts "${other}" and "${name}", which would share ${variable}: rename one`;
+    problems.push({ key: 'targets', message, section: null });
+  }
+}
+
+/** Half a SHA-256 names a key in the database, and nobody can compute the key from it. */
+function keyIdOf({ baseUrl, apiKey }: HyCloudConfig): string {
+  if (apiKey === '') return '';
+  return createHash('sha256').update(`${baseUrl}\n${apiKey}`).digest('hex').slice(0, 32);
+}

@@ -1,0 +1,46 @@
+/** Which valve is linked to which register, as `tasmart link --list` prints it. */
+import type { RegisteredValve } from '../database/status.ts';
+import { printable } from '../domain/text.ts';
+import { valveLabel } from '../domain/valve.ts';
+import { formatCsv } from './csv.ts';
+import { formatJson } from './json.ts';
+import { formatTable } from './table.ts';
+
+const FIELDS = ['register', 'tasmart_id', 'short_sn', 'full_sn', 'user_id', 'account'] as const;
+
+/** By account and register. */
+export function linksText(format: 'table' | 'json' | 'csv', valves: readonly RegisteredValve[]): string {
+  const linked = valves.flatMap((valve) => (valve.backendRef === null ? [] : [{ valve, register: valve.backendRef }]));
+  linked.sort((a, b) => compare(a.valve.account, b.valve.account) || compare(a.register, b.register));
+  const rows = linked.map(({ valve, register }) => ({
+    register,
+    tasmart_id: valve.id,
+    short_sn: valve.shortSn,
+    full_sn: valve.fullSn,
+    user_id: valve.userId,
+    account: valve.account,
+  }));
+  if (format === 'json') return formatJson(rows);
+  if (format === 'csv') {
+    return formatCsv(
+      FIELDS,
+      rows.map((row) => FIELDS.map((name) => row[name])),
+    );
+  }
+  if (linked.length === 0) return 'No valve is linked.\n';
+  const isNamed = linked.some(({ valve }) => valve.account !== '');
+  const headings = [...(isNamed ? ['account'] : []), 'register', 'valve', 'serial'];
+  return formatTable(
+    headings.map((heading) => ({ heading })),
+    linked.map(({ valve, register }) => [
+      ...(isNamed ? [printable(valve.account, 32)] : []),
+      printable(register, 32),
+      printable(valveLabel(valve), 32),
+      printable(valve.shortSn ?? '–', 24),
+    ]),
+  );
+}
+
+function compare(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
+}
