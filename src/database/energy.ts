@@ -1,14 +1,7 @@
 /** The stored kWh: what is still to be judged, where the judge goes on from, and what it has made of the readings. */
 import { epochSeconds, formatRfc3339, US_PER_DAY, US_PER_MINUTE, type Micros } from '../domain/time.ts';
-import type { QUALITIES } from '../energy/types.ts';
-import {
-  type Correction,
-  type CounterEvent,
-  type JudgeState,
-  type Limits,
-  type QuarterHour,
-  type Regime,
-} from '../energy/types.ts';
+import { KnownError } from '../domain/errors.ts';
+import type { Correction, CounterEvent, JudgeState, Limits, Quality, QuarterHour, Regime } from '../energy/types.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 
@@ -299,7 +292,7 @@ const LETTERS = {
   jump: 'j',
   estimated: 'e',
   measured: 'm',
-} as const satisfies Record<(typeof QUALITIES)[number], string>;
+} as const satisfies Record<Quality, string>;
 
 function keyOf({ tasmartId, regime }: Pick<CounterResult, 'tasmartId' | 'regime'>): string {
   return `${tasmartId} ${regime}`;
@@ -494,6 +487,8 @@ export async function lockJudgement(database: Database, tasmartId: string): Prom
  * Marks all readings of a valve (null: of all valves) as unjudged. A part of a transaction.
  *
  * The update waits for whoever judges the valve at present. Checkpoints come second: that session may write them.
+ *
+ * @throws KnownError exit 78, where stored kWh were made of readings that are gone: they could not be made again
  */
 export async function forgetJudgements(database: Database, tasmartId: string | null): Promise<void> {
   await database.query(
@@ -505,7 +500,29 @@ export async function forgetJudgements(database: Database, tasmartId: string | n
      insert into tasmart_unjudged (tasmart_id, since) select tasmart_id, 'epoch' from forgotten`,
     [tasmartId],
   );
+  await requireReadings(database, tasmartId);
   await database.query('delete from tasmart_checkpoints where $1::text is null or tasmart_id = $1', [tasmartId]);
+}
+
+/** Partitions may have been detached since their readings were judged. */
+async function requireReadings(database: Database, tasmartId: string | null): Promise<void> {
+  const [gone] = await database.query<{ valves: number; day: string | null }>(
+    `select count(*)::integer as valves, min(day)::text as day
+     from (
+       select tasmart_id, min(day) as day from tasmart_energy
+       where $1::text is null or tasmart_id = $1 group by tasmart_id
+     ) as first
+     where not exists (
+       select from tasmart_data_table as reading
+       where reading.tasmart_id = first.tasmart_id
+         and "timestamp" < extract(epoch from (first.day + 1)::timestamp at time zone 'UTC')::bigint
+     )`,
+    [tasmartId],
+  );
+  if (!gone || gone.valves === 0) return;
+  throw new KnownError('config', `${gone.valves} valves have kWh since ${gone.day ?? '?'} whose readings are gone`, {
+    remedy: 'judging again would lose these kWh: attach the partitions again first',
+  });
 }
 
 /** Whether the role may store what the judge says. A role for dashboards may not. @throws DatabaseError */

@@ -75,7 +75,8 @@ export function judgeReadings(
       accept(i, { kind: 'first' });
       return i;
     }
-    if (replaced[i] === true) {
+    // A counter that shows the same before and after, such as an unused one at 0, has nothing to break.
+    if (replaced[i] === true && at(i).kwh !== level.kwh) {
       breakAt(i, level, 'replaced');
       return i;
     }

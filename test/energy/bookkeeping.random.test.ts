@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { withConnection, type Database } from '../../src/database/connection.ts';
+import { forgetJudgements } from '../../src/database/energy.ts';
 import { insertReadings } from '../../src/database/repository.ts';
 import { NO_MEASUREMENTS } from '../../src/domain/reading.ts';
 import { US_PER_MINUTE } from '../../src/domain/time.ts';
@@ -112,5 +113,16 @@ test('a late reading is judged from the last month that it cannot change', async
     expect(await storedKwh(db, 'v', 1)).toEqual(kwhFromScratch(readings));
     const again = await db.query<{ month: string }>('select month::text from tasmart_checkpoints order by month');
     expect(again.map(({ month }) => month)).toEqual(['2025-03-01', '2025-04-01', '2025-05-01', '2025-06-01']);
+  });
+});
+
+test('kWh whose readings are gone are not judged again', async () => {
+  await session(async (db) => {
+    await store(db, { valve: 'v', readings: soundCounter('steady', 'right', 40, []) });
+    await db.query(`delete from tasmart_data_table where "time" < '2025-04-01T00:00Z'`);
+    await expect(db.transaction(() => forgetJudgements(db, 'v'))).rejects.toThrow(
+      '1 valves have kWh since 2025-03-01 whose readings are gone',
+    );
+    expect(await db.query('select from tasmart_unjudged')).toEqual([]);
   });
 });

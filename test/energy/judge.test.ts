@@ -107,6 +107,13 @@ test('at a replacement only power adds energy, even where the reading would foll
   expect(judged.events).toMatchObject([{ kind: 'replaced', fromKwh: 500, toKwh: 502, countedMicroKwh: 500_000 }]);
 });
 
+test('a counter that stands still has nothing to break when its valve is replaced', () => {
+  const atUs = START_US + 30 * US_PER_MINUTE;
+  const judged = fromScratch(every15([0, 0, 0, 0, 0], 8), [{ kind: 'replaced', atUs }]);
+  expect(judged.events).toEqual([]);
+  expect(totalKwh(judged)).toBe(0);
+});
+
 test('in step, a running valve needs only a few readings', () => {
   const run = driver();
   for (const reading of every15(
