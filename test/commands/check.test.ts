@@ -457,6 +457,9 @@ describe('rights', () => {
           if (valve) valve.fwVersion = `${valve.fwVersion ?? ''}.1`;
           project().name += '!';
           await sql('delete from tasmart_backfills');
+          // Within a minute after a boundary, there may be nothing new to store.
+          if (command === 'poll')
+            await sql('delete from tasmart_data_table; update tasmart_valves set synced_until = null');
           expect({ table, privilege, code: (await run()).code }).toEqual({ table, privilege, code: 77 });
           await sql(`grant ${privilege} on ${table} to ${role}`);
         }
