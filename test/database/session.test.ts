@@ -127,9 +127,11 @@ describe('pgbouncer', () => {
 
   afterEach(async () => {
     if (!bouncer) return;
-    const ended = once(bouncer, 'exit');
-    bouncer.kill('SIGKILL');
-    await ended;
+    if (isRunning(bouncer)) {
+      const ended = once(bouncer, 'exit');
+      bouncer.kill('SIGKILL');
+      await ended;
+    }
     bouncer = undefined;
     await rm(folder, { recursive: true });
   });
@@ -137,7 +139,7 @@ describe('pgbouncer', () => {
   /** null: it is not installed */
   async function startBouncer(poolMode: string, poolSize: number): Promise<number | null> {
     folder = await mkdtemp(join(tmpdir(), 'tasmart-pgbouncer-'));
-    const port = 20_000 + Math.floor(Math.random() * 20_000);
+    const port = await freePort();
     const file = join(folder, 'pgbouncer.ini');
     const { host, user, password, port: serverPort } = database;
     await writeFile(
@@ -169,8 +171,18 @@ default_pool_size = ${poolSize}
       return null;
     }
     bouncer = child;
-    await until('pgbouncer', () => isOpen(port));
+    await until('pgbouncer', async () => !isRunning(child) || (await isOpen(port)));
+    if (!isRunning(child)) throw new Error(`pgbouncer ended by itself, with ${child.exitCode ?? child.signalCode}`);
     return port;
+  }
+
+  function isRunning({ exitCode, signalCode }: ChildProcess): boolean {
+    return exitCode === null && signalCode === null;
+  }
+
+  /** Below the ports that Linux gives to outgoing connections, which other tests open all the time. */
+  async function freePort(): Promise<number> {
+    for (let port = 20_000 + (process.pid % 10_000); ; port++) if (!(await isOpen(port))) return port;
   }
 
   function isOpen(port: number): Promise<boolean> {
