@@ -3,15 +3,16 @@ import { userInfo } from 'node:os';
 import type { Config } from '../config/config.ts';
 import { loadConsumption, loadMeteredValves, type Consumption, type MeteredValve } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
-import { forgetJudgements, loadExtent, loadLimits, lockJudgement } from '../database/energy.ts';
+import { loadExtent } from '../database/counter-readings.ts';
+import { forgetJudgements, loadLimits, lockJudgement } from '../database/judgements.ts';
 import {
-  hasReading,
   insertCorrection,
   loadCorrection,
   loadCorrections,
   undoCorrection,
   type StoredCorrection,
-} from '../database/events.ts';
+} from '../database/corrections.ts';
+import { hasReading } from '../database/counter-readings.ts';
 import { withDatabase } from '../database/open.ts';
 import { KnownError } from '../domain/errors.ts';
 import type { Micros } from '../domain/time.ts';

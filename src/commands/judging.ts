@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import type { Database } from '../database/connection.ts';
-import { loadLimits, loadUnjudged, mayJudge } from '../database/energy.ts';
+import { loadLimits, loadUnjudged, mayJudge } from '../database/judgements.ts';
 import { count } from '../domain/text.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
 import { judgePending, type JudgeFailure } from '../energy/bookkeeping.ts';

@@ -1,5 +1,6 @@
 /** `tasmart rejudge`: computes all kWh again, with the configured limits. */
-import { loadCurveTotals, loadLimits, replaceLimits } from '../database/energy.ts';
+import { loadCurveTotals } from '../database/energy.ts';
+import { loadLimits, replaceLimits } from '../database/judgements.ts';
 import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';

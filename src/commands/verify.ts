@@ -1,6 +1,6 @@
 import { loadConsumption, type Consumption, type MeteredValve } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
-import { loadStoredLimits, loadUnjudged } from '../database/energy.ts';
+import { loadStoredLimits, loadUnjudged } from '../database/judgements.ts';
 import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { US_PER_DAY, type Span } from '../domain/time.ts';

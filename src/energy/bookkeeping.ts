@@ -1,21 +1,18 @@
 /** Judges stored readings, and keeps the results beside them. */
 import type { Database } from '../database/connection.ts';
+import { loadCorrectionsInForce } from '../database/corrections.ts';
+import { loadExtent, loadReadings, type StoredReading } from '../database/counter-readings.ts';
+import { storeResults, type CounterResult } from '../database/energy.ts';
 import {
   claimValves,
   forgetCheckpoints,
   loadCheckpoints,
-  loadCorrectionsInForce,
-  loadExtent,
-  loadReadings,
   loadUnjudged,
   markUnjudged,
   storeCheckpoints,
-  storeResults,
   storeStates,
   type ClaimedValve,
-  type CounterResult,
-  type StoredReading,
-} from '../database/energy.ts';
+} from '../database/judgements.ts';
 import { DatabaseError } from '../database/errors.ts';
 import type { Micros } from '../domain/time.ts';
 import { checkpointBefore, judge } from './judge.ts';

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/connection.ts';
 import { countRegistered, recordProjects, type Recorder } from '../database/registry.ts';
-import { loadLimits } from '../database/energy.ts';
+import { loadLimits } from '../database/judgements.ts';
 import { loadSyncStates, storeReadings } from '../database/repository.ts';
 import type { KnownError } from '../domain/errors.ts';
 import { floorToGrid } from '../domain/grid.ts';

@@ -1,6 +1,6 @@
 /** Corrections in words, as JSON and as CSV; and what a correction changed. */
 import type { Consumption, MeteredValve } from '../database/consumption.ts';
-import type { StoredCorrection } from '../database/events.ts';
+import type { StoredCorrection } from '../database/corrections.ts';
 import { printable } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';

@@ -1,7 +1,8 @@
 import { deepStrictEqual } from 'node:assert';
 import { withConnection } from '../../src/database/connection.ts';
 import { loadMeteredValves } from '../../src/database/consumption.ts';
-import { loadLimits, loadReadings } from '../../src/database/energy.ts';
+import { loadReadings } from '../../src/database/counter-readings.ts';
+import { loadLimits } from '../../src/database/judgements.ts';
 import { judgePending } from '../../src/energy/bookkeeping.ts';
 import { REGIMES } from '../../src/energy/types.ts';
 import { kwhFromScratch, storedKwh } from '../energy/stored.ts';

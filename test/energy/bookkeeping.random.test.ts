@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { withConnection, type Database } from '../../src/database/connection.ts';
-import { forgetJudgements } from '../../src/database/energy.ts';
+import { forgetJudgements } from '../../src/database/judgements.ts';
 import { insertReadings } from '../../src/database/repository.ts';
 import { NO_MEASUREMENTS } from '../../src/domain/reading.ts';
 import { US_PER_MINUTE } from '../../src/domain/time.ts';

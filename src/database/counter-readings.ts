@@ -1,0 +1,88 @@
+/** The stored readings as the judge needs them. */
+import { epochSeconds, formatRfc3339, type Micros, type Span } from '../domain/time.ts';
+import type { Regime } from '../energy/types.ts';
+import type { Database } from './connection.ts';
+import { micros } from './repository.ts';
+
+/** A stored reading as the judge needs it. Counters in kWh, by regime; power in kW. */
+export interface StoredReading {
+  timeUs: Micros;
+  powerKw: number | null;
+  counters: Record<Regime, number | null>;
+}
+
+const DW_PER_KW = 10_000;
+
+/** Readings in [fromUs, beforeUs) by valve, oldest first. */
+export async function loadReadings(
+  database: Database,
+  spans: readonly { tasmartId: string; fromUs: Micros; beforeUs: Micros }[],
+): Promise<Map<string, StoredReading[]>> {
+  const rows = await database.query<{
+    tasmart_id: string;
+    time_us: string;
+    measured_power: number | null;
+    regime_1: string | null;
+    regime_2: string | null;
+  }>(
+    `select span.tasmart_id, ${micros('"time"')} as time_us, measured_power,
+       energy_counter_regime_1 as regime_1, energy_counter_regime_2 as regime_2
+     from unnest($1::text[], $2::bigint[], $3::bigint[]) as span (tasmart_id, from_seconds, before_seconds)
+     cross join lateral (
+       select * from tasmart_data_table as reading
+       where reading.tasmart_id = span.tasmart_id
+         and "timestamp" >= from_seconds and "timestamp" < before_seconds
+       order by "timestamp"
+     ) as reading`,
+    [
+      spans.map(({ tasmartId }) => tasmartId),
+      spans.map(({ fromUs }) => secondsOf(fromUs)),
+      spans.map(({ beforeUs }) => secondsOf(beforeUs)),
+    ],
+  );
+  const readings = new Map<string, StoredReading[]>(spans.map(({ tasmartId }) => [tasmartId, []]));
+  for (const row of rows) {
+    readings.get(row.tasmart_id)?.push({
+      timeUs: Number(row.time_us),
+      powerKw: row.measured_power === null ? null : row.measured_power / DW_PER_KW,
+      counters: { 1: counterOf(row.regime_1), 2: counterOf(row.regime_2) },
+    });
+  }
+  return readings;
+}
+
+/** A valve has at most one reading per second. Any bigint will do for an infinite bound. */
+function secondsOf(timeUs: Micros): number {
+  return epochSeconds(Math.min(Math.max(timeUs, -Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER));
+}
+
+/** A negative counter is not a reading of this counter. */
+function counterOf(text: string | null): number | null {
+  return text === null || text.startsWith('-') ? null : Number(text);
+}
+
+/** The time of a valve's oldest and newest reading. Null: it has none. */
+export async function loadExtent(
+  database: Database,
+  tasmartId: string,
+): Promise<{ fromUs: Micros; toUs: Micros } | null> {
+  const [row] = await database.query<{ from_us: string | null; to_us: string | null }>(
+    `select ${micros('oldest."time"')} as from_us, ${micros('newest."time"')} as to_us
+     from (select "time" from tasmart_data_table where tasmart_id = $1 order by "timestamp" limit 1) as oldest,
+          (select "time" from tasmart_data_table where tasmart_id = $1 order by "timestamp" desc limit 1) as newest`,
+    [tasmartId],
+  );
+  return row ? { fromUs: Number(row.from_us), toUs: Number(row.to_us) } : null;
+}
+
+/** Whether the valve has a reading in [fromUs, toUs). @throws DatabaseError */
+export async function hasReading(database: Database, tasmartId: string, { fromUs, toUs }: Span): Promise<boolean> {
+  const rows = await database.query(
+    `select from tasmart_data_table where tasmart_id = $1 and "time" >= $2::timestamptz and "time" < $3::timestamptz
+       and "timestamp" between floor(extract(epoch from $2::timestamptz))::bigint
+         and ceil(extract(epoch from $3::timestamptz))::bigint
+     limit 1`,
+    [tasmartId, formatRfc3339(fromUs), formatRfc3339(toUs)],
+  );
+  return rows.length > 0;
+}
