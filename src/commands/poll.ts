@@ -120,7 +120,7 @@ function givenShard(text: string | undefined): Shard | null {
   throw new KnownError('usage', `--shard ${text} is no part of the valves`, { remedy: 'write 1/4, 2/4, 3/4 or 4/4' });
 }
 
-/** What the command line says of shards stands above the environment. */
+/** The parts of the configuration that this run needs. `--shard` overrides the environment. */
 function sections(dryRun: boolean, isShardGiven: boolean): Section[] {
   return [
     'targets',
@@ -130,7 +130,7 @@ function sections(dryRun: boolean, isShardGiven: boolean): Section[] {
   ];
 }
 
-/** So that not every installation asks HyCloud in the same second. */
+/** Waits a random time, so that installations do not all ask HyCloud in the same second. */
 async function startLater({ startJitterSeconds }: Config, signal: AbortSignal, log: Logger): Promise<void> {
   if (startJitterSeconds === 0) return;
   const seconds = Math.random() * startJitterSeconds;
@@ -147,7 +147,7 @@ interface Run {
   /** aborts only at the user's signal; that of `limits` aborts at the deadline too */
   signal: AbortSignal;
   globals: GlobalOptions;
-  /** valves that another account reads already; undefined: there is no other */
+  /** ids of valves that another account of this run reads already; undefined: there is only one account */
   taken: Set<string> | undefined;
   /** gets what the run cost, however it ends */
   ending: AccountEnding;
@@ -174,7 +174,7 @@ async function pollAndStore(run: Run): Promise<PollReport> {
     retries: ending.retries,
   });
   return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp: limits.giveUp }, async (database) => {
-    // What is read after the session is lost could not be stored.
+    // Stop reading when the session is lost: nothing could be stored.
     const stop = AbortSignal.any([limits.signal, database.lost]);
     const work = async () => {
       for (const listener of listeners) listener.begun?.();

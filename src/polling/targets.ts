@@ -7,9 +7,9 @@ import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { forEachAtOnce } from './batches.ts';
 
-/** What earlier runs of the account know. */
+/** What earlier runs of this account recorded. */
 export interface Memory {
-  /** by configured project name, in Unicode's NFC: what it meant, the likeliest first */
+  /** by configured project name, in Unicode's NFC: the projects it meant, the likeliest first */
   meanings: ReadonlyMap<string, readonly Meaning[]>;
   /** by uuid or serial in lower case: the projects that list the valve */
   homes: ReadonlyMap<string, readonly string[]>;
@@ -18,7 +18,7 @@ export interface Memory {
 export const NO_MEMORY: Memory = { meanings: new Map(), homes: new Map() };
 
 export interface ResolvedTargets {
-  /** with the targeted valves only; a valve of two projects is in the first */
+  /** with the targeted valves only; a valve that two projects list is in the first of them */
   projects: readonly Project[];
   /** the same projects, each once, with all of their valves */
   listings: readonly Project[];
@@ -26,23 +26,23 @@ export interface ResolvedTargets {
   problems: readonly TargetProblem[];
   /** by target (a project's name in Unicode's NFC, or its id): the id of the project */
   meanings: ReadonlyMap<string, string>;
-  /** projects that were renamed, have a namesake, or took the place of another; in words */
+  /** messages about projects that were renamed, share a name, or replace a deleted project */
   warnings: readonly string[];
 }
 
 export interface TargetProblem {
   reason: string;
   remedy: string | null;
-  /** of a project that could not be read; null where HyCloud shows no such valve, or not as one */
+  /** why the project could not be read; null: HyCloud lists no such valve, or a malformed one */
   error: KnownError | null;
 }
 
-/** Exit 78: a project or valve that HyCloud does not show, or more than one that fits. */
+/** Exit 78: HyCloud shows no such project or valve, or more than one. */
 export class TargetError extends KnownError {
   override readonly name = 'TargetError';
 
   constructor(message: string, remedy: string) {
-    // Both quote names as HyCloud's users have given them.
+    // Both texts quote names that HyCloud's users typed, so control characters are spelled out.
     super('config', printable(message, 1000), { remedy: printable(remedy, 2000) });
   }
 }
@@ -51,15 +51,16 @@ const LOOK = 'run "tasmart valves" to see what the key can see';
 
 const MAX_CANDIDATES = 20;
 
-/** A project's list may take 24 MB as a text, and several times that as objects. */
+/** A list of valves may take 6 MB as JSON, and several times as much in memory. */
 const PROJECTS_AT_ONCE = 4;
 
 /**
- * Asks HyCloud which valves the targets mean: a request per project, and one for the list of projects. A name that is
- * known goes on meaning the same project, whatever that is called now and whoever else bears the name. A project that
- * cannot be read is a problem of its own valves alone; a list that cannot be read, only of names that are not known.
+ * Asks HyCloud which valves the targets mean: one request per project, and one for the list of projects.
  *
- * @throws TargetError, HyCloudError where no target could be resolved, or refused credentials or a stop concern them all
+ * A name that an earlier run has resolved keeps its project, even if that project is renamed or another takes the name.
+ * A project that cannot be read costs only its own valves. A list of projects that cannot be read costs only new names.
+ *
+ * @throws TargetError, HyCloudError where no target could be resolved, the credentials are refused, or the run is stopped
  */
 export async function resolveTargets(
   hycloud: HyCloud,
@@ -68,7 +69,7 @@ export async function resolveTargets(
 ): Promise<ResolvedTargets> {
   const atOnce = Math.min(maxConcurrency, PROJECTS_AT_ONCE);
   const lookup = createLookup(hycloud, memory, atOnce);
-  // Before the others, not beside them: each of these asks for several projects at once.
+  // One after the other, and first: each of these targets reads several projects at once.
   for (const target of targets.filter(isWithoutProject)) await lookup.resolve(target);
   const resolved = await mapAtOnce(targets, atOnce, async (target) => ({ target, ...(await lookup.resolve(target)) }));
   const found: Project[] = [];
@@ -82,7 +83,7 @@ export async function resolveTargets(
     const ids = new Set((isWithoutProject(target) ? kept : projects).map(({ id }) => id));
     for (const project of projects) if (ids.has(project.id)) listings.set(project.id, project);
     for (const meaning of meaningsOf(target)) for (const id of ids) meanings.set(meaning, id);
-    // Where single valves are wanted and all are there, nobody needs the others.
+    // If single valves are wanted and all were found, problems of other valves do not matter.
     if (target.valves.length === 0 || missing.length > 0) {
       projects.flatMap(({ unreadable }) => unreadable).forEach(unseen);
       problems.push(...failures.map(problemOf));
@@ -106,7 +107,7 @@ function isWithoutProject({ projectId, projectName }: Target): boolean {
   return projectId === null && projectName === null;
 }
 
-/** Where a valve was looked for in vain. */
+/** Where a valve was searched for. */
 function nowhere(target: Target, projects: readonly Project[], failures: readonly KnownError[]): string {
   if (failures.length > 0) return 'in no project that could be read';
   const [project] = isWithoutProject(target) ? [] : projects;
@@ -121,7 +122,11 @@ function eachReasonOnce(problems: readonly TargetProblem[]): TargetProblem[] {
   return [...new Map(problems.map((problem) => [problem.reason, problem])).values()];
 }
 
-/** Narrows to the valves named, by uuid or serial; none: all. `missing` are the names that fit none. @throws TargetError for a name that fits two */
+/**
+ * Keeps the named valves (uuid or serial); without names, all. `missing`: names of no valve.
+ *
+ * @throws TargetError for a name that two valves have
+ */
 export function narrow(
   { projects }: Pick<ResolvedTargets, 'projects'>,
   wanted: readonly string[],
@@ -129,7 +134,7 @@ export function narrow(
   return pickValves(projects, wanted);
 }
 
-/** Why valves that were named are not there: what kept a project from being read that may hold them, or their names. */
+/** Why named valves were not found: a project could not be read, or no valve is called so. */
 export function missingValves(
   { projects, problems }: Pick<ResolvedTargets, 'projects' | 'problems'>,
   missing: readonly string[],
@@ -156,13 +161,13 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     return project;
   };
   const list = () => (summaries ??= hycloud.listProjects());
-  /** null: the list cannot be read, and nothing is known of other projects */
+  /** The list is only needed for hints and warnings here. Null: it cannot be read. */
   const visible = () => list().catch(() => null);
   const all = () => (everything ??= list().then((projects) => eachOf(projects.map(({ id }) => id)), failed));
 
   async function readProject(id: string): Promise<Project> {
     const project = await hycloud.getProject(id).catch((error: unknown) => explainMissing(id, error));
-    // After the project, not beside it: where HyCloud fails, one call is enough to find out.
+    // After the project, so that a failing HyCloud gets one request and not two.
     const expected = (await visible())?.find((summary) => summary.id === id)?.valveCount ?? 0;
     const { name, valves, unreadable } = project;
     if (unreadable.length > 0 || valves.length >= expected) return project;
@@ -214,7 +219,7 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     return project;
   }
 
-  /** Of a project that is gone: the one that bears its name now, if there is just one. */
+  /** For a deleted project: the only project that has the configured name now. */
   async function successor(configured: string, goneId: string, error: unknown): Promise<Project> {
     if (!(error instanceof TargetError)) throw error;
     const [heir, ...rivals] = await bearersOf(configured);
@@ -254,7 +259,7 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     );
   }
 
-  /** Where the valves were last seen; if one is not there any more, everywhere. */
+  /** Reads the projects that listed the valves last. If a valve is missing there, reads all projects. */
   async function byValves(wanted: readonly string[]): Promise<Resolution> {
     const homes = new Set(wanted.flatMap((valve) => memory.homes.get(valve.toLowerCase()) ?? []));
     const seenByKey = await visible();
@@ -309,7 +314,7 @@ function isSameName(a: string, b: string): boolean {
   return a.normalize('NFC') === b.normalize('NFC');
 }
 
-/** Those that are wanted; all where none is named. @throws TargetError for a serial that two valves bear */
+/** The wanted valves; without names, all. @throws TargetError for a serial that two valves have */
 function pickValves(
   projects: readonly Project[],
   wanted: readonly string[],

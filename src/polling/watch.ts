@@ -1,23 +1,23 @@
 import type { Meaning, Target } from '../domain/target.ts';
 import { isNamed, type Valve } from '../domain/valve.ts';
 
-/** What a valve is watched by: its names, and where it was seen. */
+/** A valve's names, and the projects that have listed it. */
 export interface Watchable extends Pick<Valve, 'id' | 'fullSn' | 'shortSn'> {
   account: string;
-  /** every project that has listed it; `isListed` false: the project was listed since, but without the valve */
+  /** `isListed` false: the project has been read since, and no longer lists the valve */
   projects: readonly { id: string; isListed: boolean }[];
 }
 
 export interface Watch<V> {
-  /** valves that the targets mean */
+  /** valves of the targets */
   watched: V[];
-  /** valves that a targeted project once had: shown, but nobody need do anything about them */
+  /** valves that left a targeted project: shown, but never alarmed about */
   left: V[];
-  /** targets that no run has found yet, in words */
+  /** messages about targets that no run has found yet */
   unknown: string[];
 }
 
-/** Whose targets they are, and what their project names meant when they were last polled. */
+/** An account's targets, and the projects that their names meant in its last poll. */
 export interface Watcher {
   name: string;
   targets: readonly Target[];
@@ -25,9 +25,9 @@ export interface Watcher {
 }
 
 /**
- * Which of the valves known here an account's targets mean, without asking HyCloud. A valve that left its project is no
- * longer watched, unless it is targeted by its own name: that somebody wants it, only config.json can unsay. Without
- * targets, every valve is meant.
+ * Which registered valves an account's targets mean. Does not ask HyCloud. Without targets, all valves are watched.
+ *
+ * A valve that left its project is no longer watched, unless the target names the valve itself.
  */
 export function watch<V extends Watchable>(
   valves: readonly V[],
@@ -45,7 +45,7 @@ export function watch<V extends Watchable>(
     }
     for (const name of target.valves) {
       const fitting = inProject.filter((valve) => isNamed(valve, name));
-      // A short serial may name a valve of another account, too.
+      // Another account may have a valve with the same short serial.
       const own = fitting.filter((valve) => valve.account === account);
       for (const valve of own.length > 0 ? own : fitting) wanted.add(valve);
       if (fitting.length === 0) unknown.push(`valve ${name} was never polled`);
@@ -57,7 +57,10 @@ export function watch<V extends Watchable>(
 
 const EVERYTHING: Target = { projectId: null, projectName: null, valves: [] };
 
-/** Where a valve stands towards a target's project; to a target without one, every valve that no project has lost is listed. */
+/**
+ * Whether a target's project lists a valve, has lost it, or never had it. For a target without a project, any project
+ * counts.
+ */
 function placesOf(
   { projectId, projectName }: Target,
   meanings: Watcher['meanings'],
