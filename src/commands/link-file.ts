@@ -1,31 +1,30 @@
 /** The file of `tasmart link --from`: a valve and a register in each line. */
-import { parse } from 'csv-parse/sync';
+import { CsvError, parse } from 'csv-parse/sync';
+import { KnownError } from '../domain/errors.ts';
+import { withoutDefusing } from '../reporting/csv.ts';
 
 export interface LinkLine {
   /** from 1 */
   number: number;
   valve: string;
   register: string;
-  /** why it is no link; null: it may be one */
+  /** why the line is not a link; null: nothing is wrong with its form */
   problem: string | null;
 }
 
 const VALVE_HEADINGS = ['valve', 'tasmart_id'];
 
 /**
- * Comma, semicolon or tab between the two, as spreadsheets of any locale write them. A first line that names the columns
- * `valve` (or `tasmart_id`) and `register` says where they are among others, as in the output of `link --list`.
+ * Columns are separated by comma, semicolon or tab, as spreadsheets of any locale write them. If the first line names the
+ * columns `valve` (or `tasmart_id`) and `register`, other columns are ignored. So the output of `link --list` can be read.
+ *
+ * @throws KnownError exit 78: the file is empty, or a quote in it is not closed
  */
 export function parseLinks(text: string): LinkLine[] {
-  const rows = parse(text, {
-    bom: true,
-    delimiter: [',', ';', '\t'],
-    relax_column_count: true,
-    relax_quotes: true,
-    skip_empty_lines: true,
-    trim: true,
-    info: true,
-  }) as unknown as { record: string[]; info: { lines: number } }[];
+  const rows = parseRows(text);
+  if (rows.length === 0)
+    throw new KnownError('config', 'the file holds no link: nothing was changed', { remedy: REMEDY });
+
   const headings = rows[0]?.record.map((heading) => heading.toLowerCase()) ?? [];
   const [valveAt, registerAt] = [
     headings.findIndex((heading) => VALVE_HEADINGS.includes(heading)),
@@ -35,6 +34,35 @@ export function parseLinks(text: string): LinkLine[] {
   return (hasHeading ? rows.slice(1) : rows).map(({ record, info }) => {
     const [valve = '', register = ''] = hasHeading ? [record[valveAt], record[registerAt]] : record;
     const isPair = valve !== '' && register !== '' && (hasHeading || record.length === 2);
-    return { number: info.lines, valve, register, problem: isPair ? null : 'does not hold a valve and a register' };
+    const problem = isPair ? null : 'does not hold a valve and a register';
+    return { number: info.lines, valve: withoutDefusing(valve), register: withoutDefusing(register), problem };
   });
+}
+
+const REMEDY = 'write a valve and a register in each line, such as 89abcdef,R-17';
+
+interface CsvRow {
+  record: string[];
+  info: { lines: number };
+}
+
+function parseRows(text: string): CsvRow[] {
+  try {
+    // The type of csv-parse does not know what `info` adds.
+    return parse(text, {
+      bom: true,
+      delimiter: [',', ';', '\t'],
+      relax_column_count: true,
+      relax_quotes: true,
+      skip_empty_lines: true,
+      trim: true,
+      info: true,
+    }) as unknown as CsvRow[];
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    throw new KnownError('config', `the file cannot be read as CSV: ${error.message}`, {
+      remedy: REMEDY,
+      cause: error,
+    });
+  }
 }

@@ -241,11 +241,15 @@ export async function loadLastPolls(
 }
 
 /**
- * SQL: of an account ($1), and of its key ($2) if that has ever polled: two customers may share the unnamed account. A
- * run that was not begun is none.
+ * SQL: the polls of an account ($1) by one key ($2), for two customers may share the unnamed account. All keys count where
+ * none is configured ('', as on a machine that only watches), and where this key has not polled yet. Runs that another
+ * run locked out do not count.
  */
 const IS_POLL_OF_ACCOUNT = `run.account = $1 and run.mode = 'poll' and outcome is distinct from 'locked'
-  and (run.key_id in ($2, '') or not exists (select from tasmart_runs as own where own.account = $1 and own.key_id = $2))`;
+  and ($2 = '' or run.key_id in ($2, '') or not exists (
+    select from tasmart_runs as own
+    where own.account = $1 and own.key_id = $2 and own.mode = 'poll' and own.outcome is distinct from 'locked'
+  ))`;
 
 interface RunRow extends Pick<RecordedRun, 'valves' | 'stored' | 'failed' | 'error' | 'outcome'> {
   /** null: it has not run yet */

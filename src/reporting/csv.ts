@@ -21,6 +21,13 @@ const TEXT = /^(?!true$|false$).*[^-.\d]/s;
 
 const FORMULA = /^(?=[=+\-@\t\r\n＝＋－＠])|(?<=;[\s"]*)(?=[=+\-@＝＋－＠])/g;
 
+/** Reads a cell that `formatCsv` has written: takes the quotes away that keep a spreadsheet from running it. */
+export function withoutDefusing(text: string): string {
+  return text.replace(DEFUSED, '');
+}
+
+const DEFUSED = /(?<=^|;[\s"]*)'(?=[=+\-@\t\r\n＝＋－＠])/g;
+
 function defused(text: string): string {
   return text.replace(/[^\t\r\n]+/g, spelledOut).replace(FORMULA, "'");
 }

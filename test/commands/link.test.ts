@@ -143,8 +143,10 @@ describe('link --from', () => {
   });
 
   test('takes what link --list prints', async () => {
-    await tasmart('link', valveAt(0).id, 'R-1');
+    // A spreadsheet would run "-17" as a formula, so the list has it behind a quote.
+    await tasmart('link', valveAt(0).id, '-17');
     const listed = (await tasmart('link', '--list', '--format', 'csv')).stdout;
+    expect(listed).toContain(`'-17`);
     expect((await linkFrom(listed)).stdout).toBe('1 valve linked, 0 of them anew\n');
   });
 
@@ -175,6 +177,14 @@ describe('link --from', () => {
   test('needs a file that is there', async () => {
     const { code, stderr } = await tasmart('link', '--from', 'nowhere.csv');
     expect([code, stderr]).toEqual([78, expect.stringContaining('nowhere.csv cannot be read (ENOENT)')]);
+  });
+
+  test.each([
+    ['\n\n', 'the file holds no link: nothing was changed'],
+    ['89abcdef,"R-1\n', 'the file cannot be read as CSV: Quote Not Closed'],
+  ])('refuses %j', async (text, message) => {
+    const { code, stderr } = await linkFrom(text);
+    expect([code, stderr]).toEqual([78, expect.stringContaining(message)]);
   });
 });
 
