@@ -3,7 +3,7 @@
 --   psql -v ON_ERROR_STOP=1 -f scripts/partition.sql
 --
 -- All rows there are become the first partition, tasmart_data_table_history, up to the end of this month: nothing is
--- copied. The name, the columns, ids, primary key, indexes, grants, comments, tasmart's own trigger and all views stay;
+-- copied. The name, the columns, ids, primary key, indexes, grants, comments, tasmart's own triggers and all views stay;
 -- tasmart and everything that reads the table notice nothing. It is one transaction, under a lock, as long as reading the
 -- table once takes.
 --
@@ -154,7 +154,7 @@ begin
     where classid = 'pg_rewrite'::regclass and refobjid = old and relkind = 'm'
     union all
     select format('trigger %I', tgname) from pg_trigger
-    where tgrelid = old and not tgisinternal and tgname <> 'tasmart_mark_unjudged'
+    where tgrelid = old and not tgisinternal and tgname not in ('tasmart_mark_unjudged', 'tasmart_mark_changed')
     union all
     select format('row-level security policy %I', polname) from pg_policy where polrelid = old
     union all
@@ -190,8 +190,8 @@ begin
     join pg_class on pg_class.oid = ev_class
     where classid = 'pg_rewrite'::regclass and refobjid = old and relkind = 'v'
   ) || array(
-    -- Fires for rows that are inserted through the parent, into whichever partition.
-    select pg_get_triggerdef(oid) from pg_trigger where tgrelid = old and tgname = 'tasmart_mark_unjudged'
+    -- They fire for rows that are inserted or changed through the parent, in whichever partition.
+    select pg_get_triggerdef(oid) from pg_trigger where tgrelid = old and tgname in ('tasmart_mark_unjudged', 'tasmart_mark_changed')
   ) || array(
     select format('alter table tasmart_data_table owner to %I', pg_get_userbyid(relowner)) from pg_class where oid = old
     union all
@@ -218,6 +218,7 @@ begin
     execute statement;
   end loop;
   drop trigger if exists tasmart_mark_unjudged on tasmart_data_table;
+  drop trigger if exists tasmart_mark_changed on tasmart_data_table;
   alter table tasmart_data_table alter column id drop identity;
   alter table tasmart_data_table rename to tasmart_data_table_history;
   create table tasmart_data_table (

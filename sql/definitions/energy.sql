@@ -11,10 +11,30 @@ begin
 end
 $$;
 
-comment on function tasmart_mark_unjudged() is 'notes in tasmart_unjudged which valves have new readings';
+comment on function tasmart_mark_unjudged() is 'notes in tasmart_unjudged which valves have new or changed readings';
 
 create or replace trigger tasmart_mark_unjudged after insert on tasmart_data_table
   referencing new table as inserted for each statement execute function tasmart_mark_unjudged();
+
+-- tasmart changes no reading, but other programs may, for instance with "on conflict do update".
+create or replace trigger tasmart_mark_changed after update on tasmart_data_table
+  referencing new table as inserted for each statement execute function tasmart_mark_unjudged();
+
+-- Valves whose readings are older than the triggers, which lock the table: nothing is inserted in between.
+-- Steps from one valve to the next along the primary key.
+with recursive first (tasmart_id, "time") as (
+  (select tasmart_id, "time" from tasmart_data_table order by tasmart_id, "timestamp" limit 1)
+  union all
+  select next.*
+  from first
+  cross join lateral (
+    select tasmart_id, "time" from tasmart_data_table as reading
+    where reading.tasmart_id > first.tasmart_id order by tasmart_id, "timestamp" limit 1
+  ) as next
+), unknown as (
+  insert into tasmart_judgements (tasmart_id) select tasmart_id from first on conflict do nothing returning tasmart_id
+)
+insert into tasmart_unjudged (tasmart_id, since) select tasmart_id, "time" from first join unknown using (tasmart_id);
 
 create or replace view tasmart_quarter_hours as
 select
