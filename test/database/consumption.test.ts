@@ -188,22 +188,34 @@ describe('what a bucket says', () => {
         const { rows } = await client.query<{ seconds: number | null; wrong: number }>(
           `with bucket as (
              select * from tasmart_consumption($1, $2, $3, $4, $5)
+           ), quarter as (
+             select *, array_position('{provisional,reset,jump,estimated,measured}', quality) as rank
+             from tasmart_quarter_hours where tasmart_id = $5
+           ), curve as (
+             select min(starts) as curve_starts, max(ends) as curve_ends from quarter
            ), summed as (
              select bucket.*,
-               (select sum(kwh) from tasmart_quarter_hours as quarter
-                where quarter.tasmart_id = $5 and starts >= bucket_start and ends <= bucket_end) as quarters_kwh,
-               (select sum(coverage) * 900 / extract(epoch from bucket_end - bucket_start) from tasmart_quarter_hours as quarter
-                where quarter.tasmart_id = $5 and starts >= bucket_start and ends <= bucket_end) as quarters_coverage,
-               (select min(array_position('{provisional,reset,jump,estimated,measured}', quality)) from tasmart_quarter_hours as quarter
-                where quarter.tasmart_id = $5 and starts >= bucket_start and ends <= bucket_end) as worst
+               sum(quarter.kwh) as quarters_kwh,
+               coalesce(sum(quarter.coverage) * 900 / extract(epoch from bucket_end - bucket_start), 0) as quarters_coverage,
+               case
+                 when min(rank) is null then 'missing'
+                 when bucket_end > curve_ends then 'provisional'
+                 -- Before the first reading there is nothing: that part is estimated.
+                 else (array['provisional', 'reset', 'jump', 'estimated', 'measured'])[
+                   least(min(rank), case when bucket_start < curve_starts then 4 end)
+                 ]
+               end as quarters_quality
              from bucket
+             cross join curve
+             left join quarter on starts >= bucket_start and ends <= bucket_end
+             group by bucket.tasmart_id, bucket.regime, bucket_start, bucket_end, bucket.kwh, bucket.coverage, bucket.quality,
+               curve_starts, curve_ends
            )
            select sum(extract(epoch from bucket_end - bucket_start))::integer as seconds,
              (count(*) filter (where
                kwh is distinct from quarters_kwh
-               or abs(coverage - coalesce(quarters_coverage, 0)) > 0.000001
-               or quality = 'measured' and worst <> 5
-               or quality not in ('missing', 'provisional', 'estimated') and quality <> (array['provisional','reset','jump','estimated','measured'])[worst]
+               or abs(coverage - quarters_coverage) > 0.000001
+               or quality <> quarters_quality
              ))::integer as wrong
            from summed`,
           [bucket, from, to, timezone, VALVE],
