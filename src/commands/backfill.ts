@@ -137,8 +137,10 @@ async function backfillAccount({
         ),
       );
       progress.stop();
-      await judgeStored(database, config, log, { globals, signal: limits.signal });
-      return report;
+      const unjudged = await judgeStored(database, config, log, { globals, signal: limits.signal });
+      if (unjudged.length === 0) return report;
+      const reason = `the kWh of ${count(unjudged.length, 'valve')} could not be judged`;
+      return { ...report, problems: [...report.problems, { reason, remedy: null, error: null }] };
     };
     return withRun(database, start, work, describe);
   }).finally(progress.stop);

@@ -10,7 +10,7 @@ import {
 } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
-import { KnownError } from '../domain/errors.ts';
+import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { isCalled } from '../domain/valve.ts';
 import { consumptionFormat } from '../reporting/consumption.ts';
 import { matrixFormat } from '../reporting/matrix.ts';
@@ -43,8 +43,8 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
   const timezone = zoneOf(options, config);
   const asked = { ...parseSpan(options, timezone, nowUs), timezone, bucket: options.by };
   const screen = stdoutScreen();
-  await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
-    await judgeStored(database, config, log, { globals, signal });
+  return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
+    const failures = await judgeStored(database, config, log, { globals, signal });
     const valves = await meteredValves(database, options.valve ?? []);
     const query = await widenToBuckets(database, asked);
     const view = { ...query, nowUs, isDrawn: screen.drawsBlocks, columns: screen.width };
@@ -54,12 +54,12 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
     const put = options.format === 'table' ? (text: string) => show(text, screen) : write;
     await put(format.begin());
     for (const valve of valves) {
-      if (signal.aborted || !process.stdout.writable) return;
+      if (signal.aborted || !process.stdout.writable) return 0;
       await put(format.valve(valve, await loadConsumption(database, valve.id, query)));
     }
     await put(format.end());
+    return failures.length > 0 ? EXIT_STATUS.partial : 0;
   });
-  return 0;
 }
 
 /** The zone asked for, or the configured one. @throws KnownError exit 64 */

@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import { loadConsumption, loadMeteredValves, type Consumption, type MeteredValve } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
 import { loadExtent } from '../database/counter-readings.ts';
-import { forgetJudgements, loadLimits, lockJudgement } from '../database/judgements.ts';
+import { forgetJudgements, lockJudgement } from '../database/judgements.ts';
 import {
   insertCorrection,
   loadCorrection,
@@ -225,14 +225,12 @@ async function judgeAgain(
   config: Config,
   change: () => Promise<void>,
 ): Promise<string> {
-  const limits = await loadLimits(database, configuredLimits(config));
   return database.transaction(async () => {
     await lockJudgement(database, valve.id);
     const before = await loadDays(database, valve, config);
     await change();
     await forgetJudgements(database, valve.id);
-    const [failure] = await judgeOne(database, valve.id, limits);
-    if (failure) throw failure.error;
+    await judgeOne(database, valve.id, configuredLimits(config));
     return changeText(before, await loadDays(database, valve, config), config.timezone);
   });
 }

@@ -3,6 +3,7 @@ import { loadEvents } from '../database/events.ts';
 import { withDatabase } from '../database/open.ts';
 import { eventsFormat } from '../reporting/events.ts';
 import { meteredValves, zoneOf } from './consumption.ts';
+import { EXIT_STATUS } from '../domain/errors.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
@@ -25,14 +26,14 @@ export async function run(options: EventsOptions, { globals, signal, giveUp }: C
   const timezone = zoneOf(options, config);
   const span = parseSpan(options, timezone, Date.now() * 1000);
   const format = eventsFormat(options.format, timezone);
-  await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
-    await judgeStored(database, config, log, { globals, signal });
+  return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
+    const failures = await judgeStored(database, config, log, { globals, signal });
     await write(format.begin());
     for (const valve of await meteredValves(database, options.valve ?? [])) {
-      if (signal.aborted || !process.stdout.writable) return;
+      if (signal.aborted || !process.stdout.writable) return 0;
       await write(format.valve(valve, await loadEvents(database, valve.id, span)));
     }
     await write(format.end());
+    return failures.length > 0 ? EXIT_STATUS.partial : 0;
   });
-  return 0;
 }

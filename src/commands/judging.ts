@@ -5,6 +5,7 @@ import type { Database } from '../database/connection.ts';
 import { loadLimits, loadUnjudged, mayJudge } from '../database/judgements.ts';
 import { count } from '../domain/text.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
+import { KnownError } from '../domain/errors.ts';
 import { judgePending, type JudgeFailure } from '../energy/bookkeeping.ts';
 import type { Limits } from '../energy/types.ts';
 import { createValveProgress } from '../reporting/progress.ts';
@@ -17,40 +18,41 @@ export function configuredLimits({ intervalMinutes, maxPowerKw }: Config): Limit
 
 /**
  * Judges the readings that are not judged yet, whoever inserted them. Warns where the stored kWh depend on other limits
- * than the configured ones, and where the role may only read.
+ * than the configured ones, and where this session may only read. Returns, and logs, the valves that could not be judged.
  *
- * @throws DatabaseError
+ * @throws DatabaseError where the session is lost
  */
 export async function judgeStored(
   database: Database,
   config: Config,
   log: Logger,
   { globals, signal }: Pick<CommandContext, 'globals' | 'signal'>,
-): Promise<void> {
+): Promise<JudgeFailure[]> {
   if (!(await mayJudge(database))) {
     const unjudged = await loadUnjudged(database);
     const remedy = 'the next poll judges them';
     if (unjudged.length > 0) log.warn({ remedy }, `${count(unjudged.length, 'valve')} have readings without kWh yet`);
-    return;
+    return [];
   }
-  const limits = await loadLimits(database, configuredLimits(config));
-  warnOfOtherLimits(limits, config, log);
-  await judgeWithProgress(database, limits, log, { globals, signal });
+  const configured = configuredLimits(config);
+  warnOfOtherLimits(await loadLimits(database, configured), config, log);
+  return judgeWithProgress(database, configured, log, { globals, signal });
 }
 
 /** Judges all unjudged readings. Shows progress, and logs failures. @throws DatabaseError */
 export async function judgeWithProgress(
   database: Database,
-  limits: Limits,
+  configured: Limits,
   log: Logger,
   { globals, signal }: Pick<CommandContext, 'globals' | 'signal'>,
 ): Promise<JudgeFailure[]> {
   const terminal = process.stderr.isTTY && isForPeople(globals) ? process.stderr : null;
   const progress = createValveProgress(terminal, log, 'judging');
   try {
-    const failures = await judgePending(database, limits, { onJudged: progress.update, signal });
+    const failures = await judgePending(database, configured, { onJudged: progress.update, signal });
     for (const { tasmartId, error } of failures) {
-      log.error({ tasmart_id: tasmartId, err: error }, 'the kWh of a valve could not be judged');
+      const cause = error instanceof KnownError ? { reason: error.message, remedy: error.remedy } : { err: error };
+      log.error({ tasmart_id: tasmartId, ...cause }, 'the kWh of a valve could not be judged');
     }
     return failures;
   } finally {

@@ -1,6 +1,7 @@
 import { printableGrants, type Grants } from '../database/inspect.ts';
 import { withAnyDatabase, withDatabase } from '../database/open.ts';
 import { loadSchemaFiles, migrate } from '../database/migrations.ts';
+import { EXIT_STATUS } from '../domain/errors.ts';
 import type { CommandContext } from './context.ts';
 import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
@@ -26,16 +27,16 @@ export async function run(
   }
   const files = await loadSchemaFiles(SQL_DIR);
   const say = (line: string) => process.stdout.write(`${line}\n`);
-  await withAnyDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
+  const failures = await withAnyDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     const applied = await migrate(database.client, files, say, ({ name }) => say(`applied ${name}`));
     say(
       applied.length === 0
         ? 'the schema is up to date: nothing to do'
         : `the schema is up to date: ${applied.length} files applied`,
     );
-    await judgeStored(database, config, log, { globals, signal });
+    return judgeStored(database, config, log, { globals, signal });
   });
-  return 0;
+  return failures.length > 0 ? EXIT_STATUS.partial : 0;
 }
 
 const ROLES = { polling: 'tasmart_poller', reading: 'tasmart_reader' };

@@ -8,7 +8,9 @@ import { countLocked, withRun, type RunEnd } from '../database/runs.ts';
 import type { Account } from '../domain/account.ts';
 import { KnownError } from '../domain/errors.ts';
 import { parseShard, type Shard } from '../domain/shard.ts';
+import { count } from '../domain/text.ts';
 import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../domain/time.ts';
+import type { JudgeFailure } from '../energy/bookkeeping.ts';
 import type { HyCloud, HyCloudStats } from '../hycloud/client.ts';
 import { shardPace } from '../polling/pace.ts';
 import { createReport, type PolledValve, type PollReport } from '../polling/report.ts';
@@ -181,13 +183,20 @@ async function pollAndStore(run: Run): Promise<PollReport> {
       const report = await withRunHyCloud(run, stop, (hycloud) =>
         poll({ hycloud, database, log, ...takenOf(run), onPolled }, settings),
       );
-      await judgeStored(database, config, log, { globals, signal: stop });
-      return report;
+      return withUnjudged(report, await judgeStored(database, config, log, { globals, signal: stop }));
     };
     const report = await withRun(database, start, work, describe);
     if (config.metricsFile !== null) ending.lockedRuns = await countLocked(database, account);
     return report;
   });
+}
+
+/** Readings that are stored, but whose kWh could not be judged, make a run partial. */
+function withUnjudged(report: PollReport, { length }: readonly JudgeFailure[]): PollReport {
+  if (length === 0) return report;
+  const failure = { valve: null, reason: `the kWh of ${count(length, 'valve')} could not be judged`, remedy: null };
+  const outcome = report.outcome === 'success' ? 'partial' : report.outcome;
+  return { ...report, outcome, failures: [...report.failures, failure] };
 }
 
 function takenOf({ taken }: Run): { taken?: Set<string> } {

@@ -2,7 +2,7 @@ import { loadConsumption, type Consumption, type MeteredValve } from '../databas
 import type { Database } from '../database/connection.ts';
 import { loadStoredLimits, loadUnjudged } from '../database/judgements.ts';
 import { withDatabase } from '../database/open.ts';
-import { EXIT_STATUS } from '../domain/errors.ts';
+import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { US_PER_DAY, type Span } from '../domain/time.ts';
 import { rejudge } from '../energy/bookkeeping.ts';
 import { sumBucket } from '../energy/buckets.ts';
@@ -14,6 +14,7 @@ import { meteredValves } from './consumption.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { configuredLimits, judgeStored } from './judging.ts';
 import { createLog, isForPeople } from './log.ts';
+import { write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
 import { parseSpan } from './time.ts';
@@ -42,22 +43,30 @@ export async function run(options: VerifyOptions, context: CommandContext): Prom
   const terminal = process.stderr.isTTY && isForPeople(globals) ? process.stderr : null;
   const progress = createValveProgress(terminal, log, 'verifying');
   const verified: Verification[] = [];
+  let failed = 0;
   await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     await judgeStored(database, config, log, context);
     const limits = (await loadStoredLimits(database)) ?? configuredLimits(config);
     const valves = await meteredValves(database, options.valve ?? []);
+    const unjudged = new Set(await loadUnjudged(database));
     try {
-      for (const valve of valves) {
+      for (const [index, valve] of valves.entries()) {
         signal.throwIfAborted();
-        verified.push(await verifyValve(database, valve, span, limits));
-        progress.update(verified.length, valves.length);
+        try {
+          verified.push(await verifyValve(database, valve, span, limits, !unjudged.has(valve.id)));
+        } catch (error) {
+          if (!(error instanceof KnownError) || error.kind === 'database') throw error;
+          failed += 1;
+          log.error({ tasmart_id: valve.id, remedy: error.remedy }, `a valve could not be verified: ${error.message}`);
+        }
+        progress.update(index + 1, valves.length);
       }
     } finally {
       progress.stop();
     }
   });
-  process.stdout.write(verifyFormat(options.format, verified, timezone));
-  if (isSound(verified)) return 0;
+  await write(verifyFormat(options.format, verified, timezone));
+  if (failed === 0 && isSound(verified)) return 0;
   log.error(verdictOf(verified));
   return EXIT_STATUS.check;
 }
@@ -70,10 +79,10 @@ async function verifyValve(
   valve: MeteredValve,
   span: VerifiedSpan,
   limits: Limits,
+  isJudged: boolean,
 ): Promise<Verification> {
   return database.transaction(async () => {
     await database.query('set transaction isolation level repeatable read, read only');
-    const isJudged = !(await loadUnjudged(database)).includes(valve.id);
     // A day before, so that the quarter of an hour in which the span begins is drawn whole.
     const judged = await rejudge(database, valve.id, span.fromUs - US_PER_DAY, limits);
     const { readings, results } = judged ?? { readings: [], results: [] };

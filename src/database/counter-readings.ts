@@ -56,9 +56,10 @@ function secondsOf(timeUs: Micros): number {
   return epochSeconds(Math.min(Math.max(timeUs, -Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER));
 }
 
-/** A negative counter is not a reading of this counter. */
+/** A counter that is negative, or no safe integer, is not a reading of this counter. */
 function counterOf(text: string | null): number | null {
-  return text === null || text.startsWith('-') ? null : Number(text);
+  const kwh = text === null ? NaN : Number(text);
+  return Number.isSafeInteger(kwh) && kwh >= 0 ? kwh : null;
 }
 
 /** The time of a valve's oldest and newest reading. Null: it has none. */

@@ -5,7 +5,7 @@ import type { JudgeState, Limits } from '../energy/types.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 
-/** A valve with unjudged readings. This transaction has locked it, and answers for all of them. */
+/** A valve with unjudged readings, locked by this transaction, which has taken all of its marks. */
 export interface ClaimedValve {
   tasmartId: string;
   /** the oldest unjudged reading */
@@ -32,8 +32,12 @@ export async function loadUnjudged(database: Database): Promise<string[]> {
  */
 export async function claimValves(database: Database, tasmartIds: readonly string[]): Promise<ClaimedValve[]> {
   await database.query(
+    // An insert would wait for a session that has locked the valve's row, so only new valves are inserted.
     `insert into tasmart_judgements (tasmart_id)
-     select distinct tasmart_id from tasmart_unjudged where tasmart_id = any ($1::text[]) order by tasmart_id
+     select distinct tasmart_id from tasmart_unjudged as mark
+     where tasmart_id = any ($1::text[])
+       and not exists (select from tasmart_judgements as judgement where judgement.tasmart_id = mark.tasmart_id)
+     order by tasmart_id
      on conflict do nothing`,
     [tasmartIds],
   );
@@ -139,6 +143,7 @@ export async function lockJudgement(database: Database, tasmartId: string): Prom
  * @throws KnownError exit 78, where stored kWh were made of readings that are gone: they could not be made again
  */
 export async function forgetJudgements(database: Database, tasmartId: string | null): Promise<void> {
+  await requireReadings(database, tasmartId);
   await database.query(
     `with forgotten as (
        update tasmart_judgements set judged_until = null, state = '{}'
@@ -148,28 +153,35 @@ export async function forgetJudgements(database: Database, tasmartId: string | n
      insert into tasmart_unjudged (tasmart_id, since) select tasmart_id, 'epoch' from forgotten`,
     [tasmartId],
   );
-  await requireReadings(database, tasmartId);
   await database.query('delete from tasmart_checkpoints where $1::text is null or tasmart_id = $1', [tasmartId]);
 }
 
-/** Partitions may have been detached since their readings were judged. */
-async function requireReadings(database: Database, tasmartId: string | null): Promise<void> {
-  const [gone] = await database.query<{ valves: number; day: string | null }>(
-    `select count(*)::integer as valves, min(day)::text as day
-     from (
-       select tasmart_id, min(day) as day from tasmart_energy
-       where $1::text is null or tasmart_id = $1 group by tasmart_id
+/**
+ * Judging a valve from scratch needs all of its readings. Partitions may have been detached since they were judged.
+ *
+ * @param tasmartId null: all valves
+ * @throws KnownError exit 78, where the readings of the first day with kWh are gone
+ */
+export async function requireReadings(database: Database, tasmartId: string | null): Promise<void> {
+  const [gone] = await database.query<{ counters: number; day: string | null }>(
+    `select count(*)::integer as counters, min(day)::text as day
+     from tasmart_judgements as judgement
+     cross join (values (1::smallint), (2::smallint)) as both_regimes (regime)
+     cross join lateral (
+       select day, extract(epoch from day::timestamp at time zone 'UTC')::bigint as seconds from tasmart_energy as energy
+       where energy.tasmart_id = judgement.tasmart_id and energy.regime = both_regimes.regime
+       order by day limit 1
      ) as first
-     where not exists (
+     where ($1::text is null or judgement.tasmart_id = $1) and not exists (
        select from tasmart_data_table as reading
-       where reading.tasmart_id = first.tasmart_id
-         and "timestamp" < extract(epoch from (first.day + 1)::timestamp at time zone 'UTC')::bigint
+       where reading.tasmart_id = judgement.tasmart_id
+         and "timestamp" >= first.seconds and "timestamp" < first.seconds + 86400
      )`,
     [tasmartId],
   );
-  if (!gone || gone.valves === 0) return;
-  throw new KnownError('config', `${gone.valves} valves have kWh since ${gone.day ?? '?'} whose readings are gone`, {
-    remedy: 'judging again would lose these kWh: attach the partitions again first',
+  if (!gone || gone.counters === 0) return;
+  throw new KnownError('config', `the readings of ${gone.day ?? '?'} are gone, from which kWh were counted`, {
+    remedy: 'judging again would lose kWh: attach the partition of that month again first',
   });
 }
 
@@ -203,10 +215,11 @@ export async function replaceLimits(database: Database, limits: Limits): Promise
   });
 }
 
-/** Whether the role may store what the judge says. A role for dashboards may not. @throws DatabaseError */
+/** Whether the judge's results can be stored: not by a role for dashboards, nor on a replica. @throws DatabaseError */
 export async function mayJudge(database: Database): Promise<boolean> {
   const [row] = await database.query<{ allowed: boolean }>(
-    `select has_table_privilege('tasmart_energy', 'insert') and has_table_privilege('tasmart_unjudged', 'delete') as allowed`,
+    `select has_table_privilege('tasmart_energy', 'insert') and has_table_privilege('tasmart_unjudged', 'delete')
+       and current_setting('transaction_read_only') = 'off' as allowed`,
   );
   return row?.allowed ?? false;
 }

@@ -7,16 +7,26 @@ import {
   claimValves,
   forgetCheckpoints,
   loadCheckpoints,
+  loadLimits,
   loadUnjudged,
   markUnjudged,
+  requireReadings,
   storeCheckpoints,
   storeStates,
   type ClaimedValve,
 } from '../database/judgements.ts';
-import { DatabaseError } from '../database/errors.ts';
-import type { Micros } from '../domain/time.ts';
+import { KnownError } from '../domain/errors.ts';
+import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { checkpointBefore, judge } from './judge.ts';
-import { REGIMES, type Correction, type JudgeState, type Limits, type Regime } from './types.ts';
+import {
+  REGIMES,
+  type Checkpoint,
+  type Correction,
+  type CounterReading,
+  type JudgeState,
+  type Limits,
+  type Regime,
+} from './types.ts';
 
 /** A valve whose judge goes on from `state`. */
 interface JudgedValve {
@@ -35,7 +45,7 @@ interface Judgement {
   results: CounterResult[];
 }
 
-/** A valve that the judge could not read. Its readings are stored, and it stays marked as unjudged. */
+/** A valve that could not be judged. Its readings are stored, and it stays marked as unjudged. */
 export interface JudgeFailure {
   tasmartId: string;
   error: unknown;
@@ -45,23 +55,30 @@ export interface JudgeFailure {
  * Judges what a transaction has just stored; a part of that transaction. Only valves in step are judged here: those
  * whose unjudged readings are all newer than the judged ones. The others keep their marks for `judgePending`.
  *
+ * Whatever fails here never costs a reading: the work is undone up to a savepoint, and all marks stay.
+ *
  * @param stored valves, with the oldest reading that this transaction has stored of each
+ * @throws DatabaseError where the session is lost
  */
 export async function judgeInStep(
   database: Database,
   stored: ReadonlyMap<string, Micros>,
-  limits: Limits,
-): Promise<JudgeFailure[]> {
-  const claimed = await claimValves(database, [...stored.keys()]);
-  const inStep = claimed.filter((valve) => isInStep(valve, stored.get(valve.tasmartId) ?? Infinity));
-  const { judgements, failures } = await judgeReadings(database, inStep, Infinity, limits);
-  await storeJudgements(database, judgements);
-  const judged = new Set(judgements.map(({ after }) => after.tasmartId));
-  await markUnjudged(
-    database,
-    claimed.filter(({ tasmartId }) => !judged.has(tasmartId)),
-  );
-  return failures;
+  configured: Limits,
+): Promise<void> {
+  await database.query('savepoint judging');
+  try {
+    const claimed = await claimValves(database, [...stored.keys()]);
+    const limits = await loadLimits(database, configured);
+    const inStep = claimed.filter((valve) => isInStep(valve, stored.get(valve.tasmartId) ?? Infinity));
+    await storeJudgements(database, await judgeReadings(database, inStep, Infinity, limits));
+    await markUnjudged(
+      database,
+      claimed.filter((valve) => !inStep.includes(valve)),
+    );
+  } catch (error) {
+    if (database.lost.aborted) throw error;
+    await database.query('rollback to savepoint judging');
+  }
 }
 
 /** A new valve is in step if all of its readings have just been stored. */
@@ -81,47 +98,59 @@ export interface PendingOptions {
   signal?: AbortSignal;
 }
 
-/** Judges every valve that has unjudged readings, each in a transaction of its own. @throws DatabaseError */
+/**
+ * Judges every valve that has unjudged readings, each in a transaction of its own. A valve that fails keeps its marks,
+ * and costs no other valve.
+ *
+ * @throws DatabaseError where the session is lost
+ */
 export async function judgePending(
   database: Database,
-  limits: Limits,
+  configured: Limits,
   { onJudged, signal }: PendingOptions = {},
 ): Promise<JudgeFailure[]> {
   const tasmartIds = await loadUnjudged(database);
   const failures: JudgeFailure[] = [];
   for (const [index, tasmartId] of tasmartIds.entries()) {
     if (signal?.aborted) break;
-    failures.push(...(await database.transaction(() => judgeOne(database, tasmartId, limits))));
+    try {
+      await database.transaction(() => judgeOne(database, tasmartId, configured));
+    } catch (error) {
+      if (database.lost.aborted) throw error;
+      failures.push({ tasmartId, error });
+    }
     onJudged?.(index + 1, tasmartIds.length);
   }
   return failures;
 }
 
-/** Judges the unjudged readings of a valve, unless another session does. A part of a transaction. @throws DatabaseError */
-export async function judgeOne(database: Database, tasmartId: string, limits: Limits): Promise<JudgeFailure[]> {
+/**
+ * Judges the unjudged readings of a valve, unless another session does. A part of a transaction.
+ *
+ * The limits are read once the valve is locked. `rejudge` changes them before it marks the valves, and waits for this
+ * lock. So no valve keeps kWh by the limits of before.
+ *
+ * @throws DatabaseError, KnownError where readings are gone, and what the judge throws
+ */
+export async function judgeOne(database: Database, tasmartId: string, configured: Limits): Promise<void> {
   const [valve] = await claimValves(database, [tasmartId]);
-  if (!valve) return [];
-  const failures = await judgeValve(database, valve, limits);
-  if (failures.length > 0) await markUnjudged(database, [valve]);
-  return failures;
+  if (valve) await judgeValve(database, valve, await loadLimits(database, configured));
 }
 
 /** Month by month, so that memory stays flat and each month leaves a checkpoint to come back to. */
-async function judgeValve(database: Database, claimed: ClaimedValve, limits: Limits): Promise<JudgeFailure[]> {
+async function judgeValve(database: Database, claimed: ClaimedValve, limits: Limits): Promise<void> {
   const extent = await loadExtent(database, claimed.tasmartId);
-  if (!extent) return [];
+  if (!extent) return;
   let valve = await restart(database, claimed);
   for (let beforeUs = valve.judgedUntilUs ?? extent.fromUs; beforeUs <= extent.toUs;) {
     beforeUs = startOfNextMonth(beforeUs);
-    const { judgements, failures } = await judgeReadings(database, [valve], beforeUs, limits);
-    if (failures.length > 0) return failures;
+    const judgements = await judgeReadings(database, [valve], beforeUs, limits);
     // Where no checkpoint is possible, the next month is judged together with this one.
     const isLast = beforeUs > extent.toUs;
     if (!isLast && !judgements.every(({ after }) => isFinal(after.state))) continue;
     await storeJudgements(database, judgements);
     valve = judgements[0]?.after ?? valve;
   }
-  return [];
 }
 
 /** Where the judge of a valve begins, given its oldest unjudged reading. */
@@ -130,6 +159,7 @@ async function restart(database: Database, claimed: ClaimedValve): Promise<Judge
   if (claimed.judgedUntilUs !== null && isInStep(claimed, unjudgedSinceUs)) return claimed;
   const state = restartBefore(await loadCheckpoints(database, tasmartId), unjudgedSinceUs);
   const judgedUntilUs = newestOf(state);
+  if (judgedUntilUs === null) await requireReadings(database, tasmartId);
   await forgetCheckpoints(database, tasmartId, judgedUntilUs ?? -Infinity);
   return { tasmartId, judgedUntilUs, state };
 }
@@ -148,9 +178,8 @@ export async function rejudge(
 ): Promise<Pick<Judgement, 'readings' | 'results'> | null> {
   const state = restartBefore(await loadCheckpoints(database, tasmartId), fromUs);
   const valve = { tasmartId, judgedUntilUs: newestOf(state), state };
-  const { judgements, failures } = await judgeReadings(database, [valve], Infinity, limits);
-  for (const { error } of failures) throw error;
-  return judgements[0] ?? null;
+  const [judgement] = await judgeReadings(database, [valve], Infinity, limits);
+  return judgement ?? null;
 }
 
 /**
@@ -182,25 +211,19 @@ async function judgeReadings(
   valves: readonly JudgedValve[],
   beforeUs: Micros,
   limits: Limits,
-): Promise<{ judgements: Judgement[]; failures: JudgeFailure[] }> {
-  const judgements: Judgement[] = [];
-  const failures: JudgeFailure[] = [];
-  if (valves.length === 0) return { judgements, failures };
+): Promise<Judgement[]> {
+  if (valves.length === 0) return [];
   const ids = valves.map(({ tasmartId }) => tasmartId);
   const spans = valves.map((valve) => ({ tasmartId: valve.tasmartId, fromUs: suppliedFrom(valve), beforeUs }));
   const readings = await loadReadings(database, spans);
   const corrections = await loadCorrectionsInForce(database, ids);
+  const judgements: Judgement[] = [];
   for (const valve of valves) {
     const history = createHistory(database, valve, readings.get(valve.tasmartId) ?? []);
-    try {
-      const judgement = await judgeValveReadings(valve, history, corrections.get(valve.tasmartId) ?? [], limits);
-      if (judgement) judgements.push(judgement);
-    } catch (error) {
-      if (error instanceof DatabaseError) throw error;
-      failures.push({ tasmartId: valve.tasmartId, error });
-    }
+    const judgement = await judgeValveReadings(valve, history, corrections.get(valve.tasmartId) ?? [], limits);
+    if (judgement) judgements.push(judgement);
   }
-  return { judgements, failures };
+  return judgements;
 }
 
 function suppliedFrom({ judgedUntilUs, state }: JudgedValve): Micros {
@@ -253,7 +276,7 @@ async function judgeValveReadings(
 /** Null: the counter has never had a reading. */
 async function judgeCounter(
   regime: Regime,
-  checkpoint: (JudgeState[Regime] & object) | null,
+  checkpoint: Checkpoint | null,
   history: History,
   corrections: readonly Correction[],
   limits: Limits,
@@ -264,10 +287,20 @@ async function judgeCounter(
       return counterKwh === null ? [] : [{ timeUs, counterKwh, powerKw }];
     });
     if (readings.length === 0) return null;
+    requireReadingOf(checkpoint, readings);
     const judgement = judge({ checkpoint, readings, suppliedFromUs: history.fromUs(), corrections, limits });
     if (judgement.kind === 'judged') return judgement;
     await history.extend(judgement.readingsFromUs);
   }
+}
+
+/** The judge goes on from the checkpoint's last accepted reading. @throws KnownError exit 78: it is gone */
+function requireReadingOf(checkpoint: Checkpoint | null, readings: readonly CounterReading[]): void {
+  const acceptedUs = checkpoint?.levels.at(-1)?.acceptedUs;
+  if (acceptedUs === undefined || readings.some(({ timeUs }) => timeUs === acceptedUs)) return;
+  throw new KnownError('config', `the reading of ${formatRfc3339(acceptedUs)} is gone, from which kWh are counted on`, {
+    remedy: 'attach the partition of that month again',
+  });
 }
 
 async function storeJudgements(database: Database, judgements: readonly Judgement[]): Promise<void> {

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/connection.ts';
 import { countRegistered, recordProjects, type Recorder } from '../database/registry.ts';
-import { loadLimits } from '../database/judgements.ts';
 import { loadSyncStates, storeReadings } from '../database/repository.ts';
 import type { KnownError } from '../domain/errors.ts';
 import { floorToGrid } from '../domain/grid.ts';
@@ -65,7 +64,7 @@ export interface Job {
  * @throws TargetError, HyCloudError where nothing could be begun or the credentials are refused, DatabaseError
  */
 export async function poll(dependencies: PollDependencies, settings: PollSettings): Promise<PollReport> {
-  const { hycloud, database, log, onPolled } = dependencies;
+  const { hycloud, database, onPolled } = dependencies;
   const { resolved, valves, missing, nowUs } = await findValves(dependencies, settings);
   if (database) await recordProjects(database, settings, resolved);
   const jobs = await planJobs(database, valves, nowUs, settings.intervalUs);
@@ -74,7 +73,7 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
   const report = createReport(nowUs, settings.only.length > 0 ? [] : resolved.problems, missing);
   const batching = { concurrency: settings.maxConcurrency, maxBatch: MAX_BATCH, lingerMs: LINGER_MS, sizeOf };
   for await (const batch of inBatches(jobs, ({ valve, state }) => pollValve(valve, state, context), batching)) {
-    const polled = database ? await store(database, batch, settings, log) : batch.map(unstored);
+    const polled = database ? await store(database, batch, settings) : batch.map(unstored);
     report.add(polled);
     onPolled?.(polled, nowUs);
   }
@@ -150,12 +149,7 @@ function unstored(outcome: ValveOutcome): PolledValve {
 }
 
 /** Readings, and the kWh they make, in one transaction. */
-async function store(
-  database: Database,
-  batch: readonly ValveOutcome[],
-  configured: Limits,
-  log: Logger,
-): Promise<PolledValve[]> {
+async function store(database: Database, batch: readonly ValveOutcome[], configured: Limits): Promise<PolledValve[]> {
   const tried = batch.filter(({ failure, readings }) => readings.length > 0 || !hadNoTurn(failure?.error ?? null));
   return database.transaction(async () => {
     const isNew = await storeReadings(
@@ -166,14 +160,8 @@ async function store(
       ...outcome,
       stored: new Set(outcome.readings.filter((reading) => isNew(outcome.valve.id, reading))),
     }));
-    const limits = await loadLimits(database, configured);
     const oldest = polled.map(({ valve, stored }) => [valve.id, oldestOf(stored)] as const);
-    for (const { tasmartId, error } of await judgeInStep(database, new Map(oldest), limits)) {
-      log.error(
-        { tasmart_id: tasmartId, err: error },
-        'the kWh of a valve could not be judged; its readings are stored',
-      );
-    }
+    await judgeInStep(database, new Map(oldest), configured);
     return polled;
   });
 }

@@ -1,0 +1,165 @@
+/** What the judge's bookkeeping keeps apart: valves from each other, readings from kWh, old limits from new ones. */
+import { expect, test } from 'vitest';
+import type { Database } from '../../src/database/connection.ts';
+import { forgetJudgements, loadLimits, mayJudge, replaceLimits } from '../../src/database/judgements.ts';
+import { judgeInStep, judgePending } from '../../src/energy/bookkeeping.ts';
+import type { CounterReading } from '../../src/energy/types.ts';
+import { hasRegime2, insert, store, useDatabase } from './judged.ts';
+import { kwhFromScratch, storedKwh } from './stored.ts';
+import { LIMITS, soundCounter, START_US } from './support.ts';
+
+const session = useDatabase();
+
+const unjudged = async (db: Database) =>
+  (await db.query<{ tasmart_id: string }>('select distinct tasmart_id from tasmart_unjudged order by 1')).map(
+    (row) => row.tasmart_id,
+  );
+
+async function expectJudged(db: Database, valve: string, readings: readonly CounterReading[], limits = LIMITS) {
+  expect(await storedKwh(db, valve, 1)).toEqual(kwhFromScratch(readings, limits));
+  expect(await storedKwh(db, valve, 2)).toEqual(kwhFromScratch(readings.filter(hasRegime2), limits));
+}
+
+const months = async (db: Database) =>
+  (await db.query<{ month: string }>('select month::text from tasmart_checkpoints order by month')).map(
+    ({ month }) => month,
+  );
+
+test('a late reading is judged from the last month that it cannot change', async () => {
+  const readings = soundCounter('on and off', 'right', 150, [[2000, 30]]);
+  const late = readings[readings.length - 960];
+  if (!late) throw new Error('too few readings');
+  await session(async (db) => {
+    await insert(db, { valve: 'v', readings: readings.filter((reading) => reading !== late) });
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    const whole = await months(db);
+    expect(whole).toEqual(['2025-03-01', '2025-04-01', '2025-05-01', '2025-06-01']);
+    // A mark that judging from scratch would remove.
+    await db.query(`update tasmart_energy set quality = replace(quality, 'm', 'j') where day = '2025-03-10'`);
+
+    await store(db, { valve: 'v', readings: [late] });
+    expect(await unjudged(db)).toEqual(['v']);
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    expect(await db.query(`select from tasmart_energy where day = '2025-03-10' and quality like '%j%'`)).toHaveLength(
+      2,
+    );
+    await db.query(`update tasmart_energy set quality = replace(quality, 'j', 'm') where day = '2025-03-10'`);
+    await expectJudged(db, 'v', readings);
+    expect(await months(db)).toEqual(whole);
+  });
+});
+
+test('kWh whose readings are gone are not judged again, whoever asks for it', async () => {
+  await session(async (db) => {
+    const readings = soundCounter('steady', 'right', 40, []);
+    await store(db, { valve: 'v', readings });
+    await db.query(`delete from tasmart_data_table where "time" < '2025-04-01T00:00Z'`);
+    const message = 'the readings of 2025-03-01 are gone, from which kWh were counted';
+    await expect(db.transaction(() => forgetJudgements(db, 'v'))).rejects.toThrow(message);
+    await expect(replaceLimits(db, { ...LIMITS, maxPowerKw: 1 })).rejects.toThrow(message);
+
+    // Older than every checkpoint: it would be judged from scratch.
+    await insert(db, { valve: 'v', readings: [{ timeUs: START_US - 1e12, counterKwh: 3, powerKw: null }] });
+    expect(await judgePending(db, LIMITS)).toMatchObject([{ tasmartId: 'v', error: { kind: 'config', message } }]);
+    await expectJudged(db, 'v', readings);
+    expect(await unjudged(db)).toEqual(['v']);
+  });
+});
+
+test('the limits are those in the database when a valve is judged, not those that a run was configured with', async () => {
+  await session(async (db) => {
+    const readings = soundCounter('steady', 'missing', 3, [[20, 30]]).map((reading, i) => ({
+      ...reading,
+      counterKwh: reading.counterKwh + (i > 200 ? 500 : 0),
+    }));
+    await loadLimits(db, LIMITS);
+    await insert(db, { valve: 'v', readings });
+    const strict = { ...LIMITS, maxPowerKw: 1 };
+    await replaceLimits(db, strict);
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    await expectJudged(db, 'v', readings, strict);
+    expect(kwhFromScratch(readings, strict)).not.toEqual(kwhFromScratch(readings));
+  });
+});
+
+test('a counter beyond exact numbers is no reading, and keeps no valve from being judged', async () => {
+  await session(async (db) => {
+    const readings = soundCounter('steady', 'right', 2, []);
+    await insert(db, { valve: 'a', readings });
+    await insert(db, { valve: 'b', readings });
+    await db.query(`
+      insert into tasmart_data_table (tasmart_id, "timestamp", "time", energy_counter_regime_1)
+      select 'a', extract(epoch from at)::bigint, at, 9223372036854775807 from (values ('2025-03-01T05:01Z'::timestamptz)) as odd (at)`);
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    await expectJudged(db, 'a', readings);
+    await expectJudged(db, 'b', readings);
+  });
+});
+
+test('a valve that cannot be judged costs no reading and no other valve, and stays marked', async () => {
+  await session(async (db) => {
+    const readings = soundCounter('steady', 'right', 3, []);
+    const [early, later] = [readings.slice(0, 200), readings.slice(200)];
+    for (const valve of ['a', 'b', 'c']) await store(db, { valve, readings: early });
+    await db.query(`update tasmart_judgements set state = '{"1": {"levels": 7}}' where tasmart_id = 'b'`);
+
+    const oldestUs = later[0]?.timeUs ?? 0;
+    await db.transaction(async () => {
+      for (const valve of ['a', 'b', 'c']) await insert(db, { valve, readings: later });
+      await judgeInStep(db, new Map(['a', 'b', 'c'].map((valve) => [valve, oldestUs])), LIMITS);
+    });
+    expect(await db.query('select from tasmart_data_table')).toHaveLength(3 * readings.length);
+    expect(await judgePending(db, LIMITS)).toMatchObject([{ tasmartId: 'b' }]);
+    await expectJudged(db, 'a', readings);
+    await expectJudged(db, 'b', early);
+    await expectJudged(db, 'c', readings);
+    expect(await unjudged(db)).toEqual(['b']);
+  });
+});
+
+test('a run does not wait for a valve that another session judges', async () => {
+  const readings = soundCounter('steady', 'right', 2, []);
+  await session((db) =>
+    session(async (other) => {
+      await store(db, { valve: 'v', readings: readings.slice(0, 100) });
+      await other.transaction(async () => {
+        await other.query(`update tasmart_judgements set judged_until = judged_until where tasmart_id = 'v'`);
+        await db.query(`set lock_timeout = '1s'`);
+        await store(db, { valve: 'v', readings: readings.slice(100) });
+        expect(await db.query('select from tasmart_data_table')).toHaveLength(readings.length);
+        expect(await unjudged(db)).toEqual(['v']);
+      });
+      expect(await judgePending(db, LIMITS)).toEqual([]);
+      await expectJudged(db, 'v', readings);
+    }),
+  );
+});
+
+test('a reading that another program changes is judged again', async () => {
+  await session(async (db) => {
+    const readings = soundCounter('steady', 'right', 3, []);
+    await store(db, { valve: 'v', readings });
+    const changed = readings.map((reading, i) =>
+      i === 150 ? { ...reading, counterKwh: reading.counterKwh + 1 } : reading,
+    );
+    const { timeUs = 0, counterKwh = 0 } = changed[150] ?? {};
+    await db.query(
+      `insert into tasmart_data_table (tasmart_id, "timestamp", "time", energy_counter_regime_1)
+       values ('v', $1::bigint, to_timestamp($1::bigint), $2)
+       on conflict (tasmart_id, "timestamp") do update
+         set energy_counter_regime_1 = excluded.energy_counter_regime_1`,
+      [timeUs / 1e6, counterKwh],
+    );
+    expect(await unjudged(db)).toEqual(['v']);
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    expect(await storedKwh(db, 'v', 1)).toEqual(kwhFromScratch(changed));
+  });
+});
+
+test('a session that cannot write does not judge', async () => {
+  await session(async (db) => {
+    expect(await mayJudge(db)).toBe(true);
+    await db.query('set default_transaction_read_only = on');
+    expect(await mayJudge(db)).toBe(false);
+  });
+});

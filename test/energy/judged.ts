@@ -1,0 +1,60 @@
+/** A database whose readings are stored and judged as the program does it. */
+import { afterAll, beforeAll, beforeEach } from 'vitest';
+import { withConnection, type Database } from '../../src/database/connection.ts';
+import { insertReadings } from '../../src/database/repository.ts';
+import { NO_MEASUREMENTS } from '../../src/domain/reading.ts';
+import { judgeInStep } from '../../src/energy/bookkeeping.ts';
+import type { CounterReading } from '../../src/energy/types.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { LIMITS } from './support.ts';
+
+/** One valve's readings of regime 1. Regime 2 shows the same counter, but not in every reading: see `hasRegime2`. */
+export interface Batch {
+  valve: string;
+  readings: readonly CounterReading[];
+}
+
+export function hasRegime2({ counterKwh }: CounterReading): boolean {
+  return counterKwh % 3 !== 0;
+}
+
+/** Sessions of a database that is empty before each test. */
+export function useDatabase(): <T>(use: (db: Database) => Promise<T>) => Promise<T> {
+  let database: TestDatabase;
+  const session = <T>(use: (db: Database) => Promise<T>): Promise<T> => {
+    const server = { ...database, sslMode: 'disable', sslCaFile: null } as const;
+    return withConnection(server, { applicationName: 'test', giveUp: new AbortController().signal }, use);
+  };
+  beforeAll(async () => {
+    database = await freshDatabase();
+  });
+  afterAll(() => database.drop());
+  beforeEach(() =>
+    session(async (db) => {
+      await db.query(`truncate tasmart_data_table, tasmart_energy, tasmart_counter_events, tasmart_judgements,
+        tasmart_checkpoints, tasmart_unjudged, tasmart_corrections, tasmart_settings`);
+    }),
+  );
+  return session;
+}
+
+/** As another program does it. */
+export async function insert(db: Database, { valve, readings }: Batch): Promise<void> {
+  const rows = readings.map((reading) => ({
+    ...NO_MEASUREMENTS,
+    timeUs: reading.timeUs,
+    energyCounter1Kwh: reading.counterKwh,
+    energyCounter2Kwh: hasRegime2(reading) ? reading.counterKwh : null,
+    measuredPowerDw: reading.powerKw === null ? null : reading.powerKw * 10_000,
+  }));
+  await insertReadings(db, [{ tasmartId: valve, readings: rows }]);
+}
+
+/** As a run does it. */
+export async function store(db: Database, batch: Batch): Promise<void> {
+  const oldestUs = Math.min(...batch.readings.map(({ timeUs }) => timeUs));
+  await db.transaction(async () => {
+    await insert(db, batch);
+    await judgeInStep(db, new Map([[batch.valve, oldestUs]]), LIMITS);
+  });
+}
