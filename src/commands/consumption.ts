@@ -70,12 +70,12 @@ export function zoneOf({ tz }: { tz?: string }, { timezone }: Config): string {
   });
 }
 
-/** The valves with readings, or those of them that are named. @throws KnownError for a name that none bears */
+/** The valves with readings; with names, only those. @throws KnownError for a name of no valve */
 export async function meteredValves(database: Database, wanted: readonly string[]): Promise<MeteredValve[]> {
   return wanted.length === 0 ? loadMeteredValves(database) : namedValves(await loadMeteredValves(database), wanted);
 }
 
-/** Those of the valves that are named. @throws KnownError for a name that none bears */
+/** The named valves. @throws KnownError for a name of no valve */
 export function namedValves<V extends MeteredValve>(all: readonly V[], wanted: readonly string[]): V[] {
   const missing = wanted.filter((name) => !all.some((valve) => isCalled(valve, name)));
   if (missing.length > 0) {

@@ -23,7 +23,7 @@ export async function run({ format }: { format: OutputFormat }, { globals, signa
   });
   const projects = valuesOf(results).flat();
   projects.sort((a, b) => a.name.localeCompare(b.name));
-  // Without accounts in config.json, nobody need hear of them.
+  // The column is only shown where config.json names accounts.
   const isNamed = config.accounts.some(({ name }) => name !== '');
 
   const fields = projects.map(({ id, name, valveCount, userCount, account }) => ({

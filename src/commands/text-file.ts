@@ -7,7 +7,7 @@ export function decodeText(bytes: Buffer): string | null {
   return bytes.toString('utf8').replace(/^\uFEFF/, '');
 }
 
-/** Where JSON.parse fails, counted from 1; without a word of the text. */
+/** Line and column where JSON.parse fails, from 1. Quotes nothing of the text, which may hold a secret. */
 export function jsonErrorPlace(text: string): string {
   const before = text.slice(0, jsonErrorOffset(text)).split('\n');
   return `line ${before.length}, column ${(before.at(-1) ?? '').length + 1}`;

@@ -36,8 +36,8 @@ export async function loadUncovered(
 }
 
 /**
- * Stores readings and that their spans are whole, in one transaction. `synced_until` is none of its business, but that
- * it must not seem to be where these readings are.
+ * Stores readings, and which spans are whole with them, in one transaction. `synced_until` stays: polls set it. Only for a
+ * valve that no poll has synced yet, it is fixed first, for a poll would otherwise take these readings for its own.
  */
 export async function storeBackfill(
   database: Database,
@@ -91,8 +91,8 @@ async function loadUnpolled(database: Database, tasmartIds: readonly string[]): 
 }
 
 /**
- * They are synced until there, not until what has come now. Only after the readings, and in the order of the ids, are the
- * valves locked, as a poll does it: nobody waits in a circle.
+ * Sets `synced_until` of these valves to the newest reading they had before. Lock the valves in id order, and only after
+ * the readings are inserted, as a poll does, to avoid deadlocks.
  */
 async function keepSynced(database: Database, unpolled: readonly Unpolled[]): Promise<void> {
   await database.query(

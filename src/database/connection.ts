@@ -22,7 +22,7 @@ export interface ServerSettings {
   readonly passwordCommand?: string | null;
 }
 
-/** One session; every statement goes through it, one after the other, so whoever loses the session loses its locks too. */
+/** One session. Statements run one after the other. When the session is lost, so are its locks. */
 export interface Database {
   /** @throws DatabaseError */
   query: <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<Row[]>;

@@ -1,6 +1,7 @@
 /** The stored kWh and counter events: what the judge has made of the readings. */
 import { formatRfc3339, US_PER_DAY, type Micros } from '../domain/time.ts';
 import type { CounterEvent, Quality, QuarterHour, Regime } from '../energy/types.ts';
+import { QUARTER_HOUR_US } from '../energy/buckets.ts';
 import type { Database } from './connection.ts';
 
 /** What the judge says of one counter. Null bounds replace everything that is stored of it. */
@@ -12,8 +13,6 @@ export interface CounterResult {
   events: readonly CounterEvent[];
   replacesEventsAfterUs: Micros | null;
 }
-
-const QUARTER_US = US_PER_DAY / 96;
 
 /** Replaces the stored curves and events of counters. A part of the transaction that has locked their valves. */
 export async function storeResults(database: Database, results: readonly CounterResult[]): Promise<void> {
@@ -150,7 +149,7 @@ function daysOf({ tasmartId, regime, quarters }: CounterResult, stored: Totals |
   const flaws = [...totals.flaws];
   for (const { startUs, ...quarter } of quarters) {
     const dayUs = Math.floor(startUs / US_PER_DAY) * US_PER_DAY;
-    const number = (startUs - dayUs) / QUARTER_US;
+    const number = (startUs - dayUs) / QUARTER_HOUR_US;
     let day = days.at(-1);
     if (day === undefined || number === 0) {
       const isFirst = day === undefined;

@@ -56,7 +56,7 @@ function selectProperty(name: PropertyName): string {
  */
 export async function storeReadings(database: Database, valves: readonly ValveReadings[]): Promise<IsNew> {
   const isNew = await insertReadings(database, valves);
-  // Locked in the order of their ids, as the registry and links do it: nobody who writes valves waits in a circle.
+  // Lock rows in id order, like every other writer of tasmart_valves, to avoid deadlocks.
   await database.query(
     `with locked as (
          select tasmart_id from tasmart_valves where tasmart_id = any ($1::text[])
@@ -91,7 +91,7 @@ export async function insertReadings(
   database: Database,
   valves: readonly Pick<ValveReadings, 'tasmartId' | 'readings'>[],
 ): Promise<IsNew> {
-  // In the order of the primary key, so that two writers never wait for each other in a circle.
+  // Insert in the order of the primary key, to avoid deadlocks between two writers.
   const rows: Row[] = [];
   for (const { tasmartId, readings } of valves) for (const reading of readings) rows.push({ tasmartId, reading });
   rows.sort(byKey);

@@ -1,18 +1,18 @@
 /** The curve: the accepted readings' kWh, spread over time and summed by quarters of an hour. */
-import type { Micros } from '../domain/time.ts';
-import { US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND } from '../domain/time.ts';
+import type { Micros, Span } from '../domain/time.ts';
+import { US_PER_HOUR, US_PER_SECOND } from '../domain/time.ts';
+import { QUARTER_HOUR_US } from './buckets.ts';
 import { lastAtOrBefore, MICRO } from './budget.ts';
 import { isOutage } from './envelope.ts';
 import type { Sighted } from './envelope.ts';
 import { QUALITIES } from './types.ts';
-import type { Limits, Quality, QuarterHour, QuarterPart, TimeSpan } from './types.ts';
+import type { Limits, Quality, QuarterHour, QuarterPart } from './types.ts';
 import type { Accepted } from './verdicts.ts';
 
-const QUARTER_US = 15 * US_PER_MINUTE;
 export const NOTHING_YET: QuarterPart = { microKwh: 0, coveredUs: 0, quality: 'measured' };
 
 /** A span over which the curve adds an amount. A `rise` goes from one rise of the counter to the next. */
-export interface Stretch extends TimeSpan {
+export interface Stretch extends Span {
   kind: 'rise' | 'still' | 'reset' | 'jump';
   microKwh: number;
 }
@@ -24,7 +24,7 @@ export interface Curve {
 }
 
 export function quarterOf(timeUs: Micros): Micros {
-  return Math.floor(timeUs / QUARTER_US) * QUARTER_US;
+  return Math.floor(timeUs / QUARTER_HOUR_US) * QUARTER_HOUR_US;
 }
 
 /** What the curve adds from `fromUs` to the newest reading. The first level given is the one that held at `fromUs`. */
@@ -54,7 +54,7 @@ export function drawCurve(
   readings: readonly Sighted[],
   stretches: readonly Stretch[],
   start: QuarterPart,
-  glitches: readonly TimeSpan[],
+  glitches: readonly Span[],
   decidedUntilUs: Micros,
   limits: Limits,
 ): Curve {
@@ -76,12 +76,12 @@ export function drawCurve(
       const step = stepTo(i);
       if (!step.isOutage) part.coveredUs += toUs - fromUs;
       part.quality = worse(part.quality, qualityOf(stretch, step, fromUs));
-      if (toUs % QUARTER_US === 0) finish(toUs - QUARTER_US, toUs);
+      if (toUs % QUARTER_HOUR_US === 0) finish(toUs - QUARTER_HOUR_US, toUs);
       if (toUs === step.toUs) parts.set(toUs, { ...part });
     }
   }
   const endUs = stretches.at(-1)?.toUs ?? 0;
-  if (endUs % QUARTER_US !== 0) finish(quarterOf(endUs), quarterOf(endUs) + QUARTER_US);
+  if (endUs % QUARTER_HOUR_US !== 0) finish(quarterOf(endUs), quarterOf(endUs) + QUARTER_HOUR_US);
   return { quarters, partAt: (timeUs) => parts.get(timeUs) };
 
   function finish(startUs: Micros, endUs: Micros): void {
@@ -114,7 +114,7 @@ function worse(a: Quality, b: Quality): Quality {
 }
 
 /** A part of a stretch within one step and one quarter of an hour. */
-interface Piece extends TimeSpan {
+interface Piece extends Span {
   /** The step ends at this reading. */
   i: number;
   /** The share of the stretch's energy up to this piece's end: 1 at the end of the stretch. */
@@ -137,13 +137,13 @@ function piecesOf(readings: readonly Sighted[], first: number, stretch: Stretch)
 }
 
 /** Cuts a stretch at readings and at the edges of quarters. `first` is the reading that begins it. */
-function cut(readings: readonly Sighted[], first: number, stretch: Stretch): (TimeSpan & { i: number })[] {
+function cut(readings: readonly Sighted[], first: number, stretch: Stretch): (Span & { i: number })[] {
   const spans = [];
   let fromUs = stretch.fromUs;
   for (let i = first + 1; fromUs < stretch.toUs; i++) {
     const stepToUs = readings[i]?.timeUs ?? stretch.toUs;
     while (fromUs < stepToUs) {
-      const toUs = Math.min(stepToUs, quarterOf(fromUs) + QUARTER_US);
+      const toUs = Math.min(stepToUs, quarterOf(fromUs) + QUARTER_HOUR_US);
       spans.push({ fromUs, toUs, i });
       fromUs = toUs;
     }
@@ -152,7 +152,7 @@ function cut(readings: readonly Sighted[], first: number, stretch: Stretch): (Ti
 }
 
 /** NaN where power is unknown. */
-function energyKwUs(readings: readonly Sighted[], { fromUs, toUs, i }: TimeSpan & { i: number }): number {
+function energyKwUs(readings: readonly Sighted[], { fromUs, toUs, i }: Span & { i: number }): number {
   const [from, to] = [readings[i - 1], readings[i]];
   if (typeof from?.powerKw !== 'number' || typeof to?.powerKw !== 'number') return NaN;
   const { timeUs: startUs, powerKw: startKw } = from;

@@ -1,5 +1,5 @@
 /** The judge: one counter's readings and corrections in, its curve and events out. Pure: no clock, database or I/O. */
-import type { Micros } from '../domain/time.ts';
+import type { Micros, Span } from '../domain/time.ts';
 import { US_PER_DAY } from '../domain/time.ts';
 import { budgetsOf, HistoryNeeded, lastAtOrBefore } from './budget.ts';
 import type { Budgets } from './budget.ts';
@@ -16,7 +16,6 @@ import type {
   QuarterHour,
   QuarterPart,
   Shown,
-  TimeSpan,
 } from './types.ts';
 import { glitchesOf, judgeReadings } from './verdicts.ts';
 import type { Accepted, Verdicts } from './verdicts.ts';
@@ -189,7 +188,7 @@ function checkpointAfter(
   newestUs: Micros,
   budgets: Budgets,
   curve: Curve,
-  glitches: readonly TimeSpan[],
+  glitches: readonly Span[],
 ): Checkpoint | null {
   const [oldest, end] = [settled.accepted[0], settled.accepted.at(-1)];
   if (oldest === undefined || end === undefined) return checkpoint;
@@ -222,15 +221,15 @@ function partAt(curve: Curve, timeUs: Micros): QuarterPart {
 }
 
 /** What of the spans lies before an instant. */
-function until(spans: readonly TimeSpan[], timeUs: Micros): TimeSpan[] {
+function until(spans: readonly Span[], timeUs: Micros): Span[] {
   return spans
     .filter(({ fromUs }) => fromUs < timeUs)
     .map(({ fromUs, toUs }) => ({ fromUs, toUs: Math.min(toUs, timeUs) }));
 }
 
 /** Joins spans that follow on each other: a counter that glitches all the time needs one span, not thousands. */
-function merge(spans: readonly TimeSpan[]): TimeSpan[] {
-  const merged: TimeSpan[] = [];
+function merge(spans: readonly Span[]): Span[] {
+  const merged: Span[] = [];
   for (const { fromUs, toUs } of spans) {
     const last = merged.at(-1);
     if (last?.toUs === fromUs) last.toUs = toUs;

@@ -1,5 +1,5 @@
 /** What goes into the judge, and what comes out. */
-import type { Micros } from '../domain/time.ts';
+import type { Micros, Span } from '../domain/time.ts';
 
 /** One reading of one counter of a valve. A null or negative counter is not a reading: the caller leaves it out. */
 export interface CounterReading {
@@ -20,7 +20,7 @@ export interface Limits {
 /** An operator's word. `exclude` hides the readings of `[fromUs, toUs)`. `replaced` forces a break at `atUs`. */
 export type Correction = { kind: 'exclude'; fromUs: Micros; toUs: Micros } | { kind: 'replaced'; atUs: Micros };
 
-/** Worst first. A quarter of an hour bears the worst that applies. */
+/** Worst first. A quarter of an hour has the worst that applies. */
 export const QUALITIES = ['missing', 'provisional', 'reset', 'jump', 'estimated', 'measured'] as const;
 export type Quality = (typeof QUALITIES)[number];
 
@@ -70,11 +70,6 @@ export interface Shown {
   untilUs: Micros;
 }
 
-export interface TimeSpan {
-  fromUs: Micros;
-  toUs: Micros;
-}
-
 /**
  * Where to go on from: the last accepted reading before which every verdict is final, as long as no reading up to
  * `newestUs` changes. Plain data, to be kept as JSON.
@@ -91,7 +86,7 @@ export interface Checkpoint {
   /** This run drew a rise from the newest level that may yet be taken back: the next run draws from that level again. */
   redrawsRise: boolean;
   /** Glitches since the oldest of these levels was reached: they mark quarters that may be drawn again. */
-  glitches: TimeSpan[];
+  glitches: Span[];
   shown: Shown;
 }
 

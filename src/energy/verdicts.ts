@@ -1,11 +1,11 @@
 /** The verdicts, reading by reading: which readings are accepted, what was a glitch, where the counter breaks. */
-import type { Micros } from '../domain/time.ts';
+import type { Micros, Span } from '../domain/time.ts';
 import { US_PER_DAY, US_PER_HOUR } from '../domain/time.ts';
 import { MICRO } from './budget.ts';
 import type { Answer, Budgets } from './budget.ts';
 import { isOutage, TOLERANCE_KWH } from './envelope.ts';
 import type { Sighted } from './envelope.ts';
-import type { Level, Limits, TimeSpan } from './types.ts';
+import type { Level, Limits } from './types.ts';
 
 const DECIDES_AFTER_US = 24 * US_PER_HOUR;
 const REJOINS_WITHIN_US = 7 * US_PER_DAY;
@@ -187,7 +187,7 @@ export function judgeReadings(
 }
 
 /** The spans between accepted readings where a glitch was left out. */
-export function glitchesOf(accepted: readonly Accepted[]): TimeSpan[] {
+export function glitchesOf(accepted: readonly Accepted[]): Span[] {
   return accepted.flatMap(({ step, acceptedUs }, i) => {
     const before = accepted[i - 1];
     return step.kind === 'glitch' && before ? [{ fromUs: before.acceptedUs, toUs: acceptedUs }] : [];

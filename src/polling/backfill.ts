@@ -105,7 +105,7 @@ export async function backfill(
   const nothing = chunks.length > 0 ? null : whyNothing(valves, span);
   onPlan({ valves: new Set(chunks.map(({ valve }) => valve.id)).size, requests: chunks.length, nothing });
 
-  // Narrowed to some valves, nobody needs the others.
+  // With --valve, problems of other valves do not matter.
   const problems = settings.only.length > 0 ? [] : resolved.problems;
   const report = { valves: valves.length, stored: 0, failures: new Map(), problems, missing };
   const progress = { requests: 0, valves: 0, stored: 0 };
@@ -182,7 +182,7 @@ async function fetchChunk(
   let overUntilUs = toUs;
   const fetched = (failure: FetchedChunk['failure']): FetchedChunk => {
     const untilUs = floorToGrid(Math.min(coveredUntilUs, overUntilUs), intervalUs);
-    // Of a window that was read in part, or is not over, the last point is not known.
+    // If a window is incomplete, or has not ended, its last point is unknown.
     const readings = [...samples].filter(([boundaryUs]) => boundaryUs <= untilUs).map(([, reading]) => reading);
     const covered = failure || untilUs <= fromUs ? null : { fromUs, toUs: untilUs };
     return { chunk, tasmartId: valve.id, readings, covered, failure };

@@ -123,7 +123,7 @@ export async function planJobs(
     .sort((a, b) => a.state.lastAttemptUs - b.state.lastAttemptUs);
 }
 
-/** A project without valves is one that awaits them, unless it has had some: then its readings end without a word. */
+/** Warns of projects that had valves and list none any more: otherwise their readings would end silently. */
 async function warnOfEmptied(database: Database, projects: readonly Project[], log: Logger): Promise<void> {
   const empty = projects.filter(({ valves }) => valves.length === 0);
   const counts = await countRegistered(
