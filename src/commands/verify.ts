@@ -1,6 +1,7 @@
 import { loadConsumption, type Consumption, type MeteredValve } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
 import { loadStoredLimits, loadUnjudged } from '../database/judgements.ts';
+import { loadOldestReading } from '../database/counter-readings.ts';
 import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { US_PER_DAY, type Span } from '../domain/time.ts';
@@ -98,7 +99,8 @@ async function verifyValve(
       }
     }
     const inSpan = readings.filter(({ timeUs }) => timeUs >= span.fromUs && timeUs < span.toUs);
-    const comparison = comparePower(readings, results, span, limits);
+    const oldest = await loadOldestReading(database, valve.id);
+    const comparison = comparePower(readings, results, span, limits, oldest);
     return { valve, isJudged, readings: inSpan.length, quarterHours, differences, comparison };
   });
 }

@@ -1,5 +1,5 @@
 /** The stored readings as the judge needs them. */
-import { epochSeconds, formatRfc3339, type Micros, type Span } from '../domain/time.ts';
+import { epochSeconds, formatRfc3339, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
 import type { Regime } from '../energy/types.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
@@ -74,6 +74,14 @@ export async function loadExtent(
     [tasmartId],
   );
   return row ? { fromUs: Number(row.from_us), toUs: Number(row.to_us) } : null;
+}
+
+/** Undefined: the valve has no reading. */
+export async function loadOldestReading(database: Database, tasmartId: string): Promise<StoredReading | undefined> {
+  const extent = await loadExtent(database, tasmartId);
+  if (!extent) return undefined;
+  const span = { tasmartId, fromUs: extent.fromUs, beforeUs: extent.fromUs + US_PER_SECOND };
+  return (await loadReadings(database, [span])).get(tasmartId)?.[0];
 }
 
 /** Whether the valve has a reading in [fromUs, toUs). @throws DatabaseError */

@@ -49,18 +49,25 @@ const LEAST_FOR_UNIT_KWH = ROUNDING_KWH + 1;
 /** One jump may happen to be a thousand times the energy measured. */
 const JUMPS_OF_A_WRONG_UNIT = 5;
 
-/** Compares within the part of the span that has readings and is decided. */
+/**
+ * Compares within the part of the span that has readings and is decided.
+ *
+ * @param oldest the first reading of the valve ever, if older than `readings`: a counter that returns to a value between
+ *   that one and these was restored, not swapped
+ */
 export function comparePower(
   readings: readonly MeteredReading[],
   counters: readonly JudgedCounter[],
   span: Span,
   limits: Limits,
+  oldest: MeteredReading | undefined,
 ): Comparison {
+  const history = oldest ? [oldest, ...readings] : readings;
   const within = decidedPart(readings, counters, span);
   const countedKwh = counters.reduce((sum, { quarters }) => sum + countedIn(quarters, within), 0);
   const power = integratePower(readings, within, limits);
   if (power === null) {
-    return { countedKwh, powerKwh: null, toleranceKwh: 0, finding: breakOf(readings, counters, within) };
+    return { countedKwh, powerKwh: null, toleranceKwh: 0, finding: breakOf(history, counters, within) };
   }
   const unseenKwh = SIGMAS * power.sigmaKwh + power.unknownKwh;
   const compared = { countedKwh, powerKwh: power.kwh, unseenKwh, greatestKw: power.greatestKw };
@@ -70,7 +77,7 @@ export function comparePower(
     toleranceKwh: tolerance(countedKwh, power.kwh, unseenKwh),
     finding:
       unitOf(counters, within, compared) ??
-      breakOf(readings, counters, within) ??
+      breakOf(history, counters, within) ??
       differenceOf(readings, counters, within, compared),
   };
 }
@@ -162,13 +169,9 @@ function riseOf({ fromKwh, toKwh }: CounterEvent): number {
 }
 
 /** The break that says most: a swapped meter before a restored one, then the first. */
-function breakOf(
-  readings: readonly MeteredReading[],
-  counters: readonly JudgedCounter[],
-  within: Span,
-): Finding | null {
+function breakOf(history: readonly MeteredReading[], counters: readonly JudgedCounter[], within: Span): Finding | null {
   const found = counters.flatMap((counter) => {
-    const hasShown = shownBefore(readings, counter.regime);
+    const hasShown = shownBefore(history, counter.regime);
     return breaksIn(counter, within).map((event) => {
       const kind = hasShown(event) ? ('restored' as const) : ('swapped' as const);
       return { kind, regime: counter.regime, event };
@@ -179,10 +182,10 @@ function breakOf(
 }
 
 /** Whether the value after a break lies among the values before it. Zeros are no sign of it. Breaks in order of time. */
-function shownBefore(readings: readonly MeteredReading[], regime: Regime) {
+function shownBefore(history: readonly MeteredReading[], regime: Regime) {
   let [next, lowestKwh, highestKwh] = [0, Infinity, -Infinity];
   return ({ fromUs, toKwh }: CounterEvent): boolean => {
-    for (let reading = readings[next]; reading && reading.timeUs <= fromUs; reading = readings[++next]) {
+    for (let reading = history[next]; reading && reading.timeUs <= fromUs; reading = history[++next]) {
       const kwh = reading.counters[regime];
       if (kwh === null || kwh === 0) continue;
       lowestKwh = Math.min(lowestKwh, kwh);
