@@ -169,8 +169,8 @@ function pageEvent({ regime, kind, startUs, endUs, fromKwh, toKwh, countedKwh }:
   return {
     regime,
     kind,
-    startsUs: startUs,
-    endsUs: endUs,
+    fromUs: startUs,
+    toUs: endUs,
     fromKwh: number(fromKwh),
     toKwh: number(toKwh),
     countedKwh: number(countedKwh),

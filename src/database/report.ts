@@ -1,4 +1,4 @@
-import { epochSeconds, type Micros } from '../domain/time.ts';
+import { epochSeconds, type Micros, type Span } from '../domain/time.ts';
 import type { PropertyName } from '../domain/reading.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
@@ -25,11 +25,9 @@ export interface ReportReading {
 }
 
 /** Something that keeps a counter from being read as it stands, with the counter before and after it. */
-export interface CounterEvent {
+export interface CounterEvent extends Span {
   regime: number;
   kind: 'gap' | 'glitch' | 'reset' | 'jump' | 'undecided' | 'excluded' | 'replaced';
-  startsUs: Micros;
-  endsUs: Micros;
   fromKwh: number | null;
   toKwh: number | null;
   /** kWh that the consumption holds for this time */

@@ -227,8 +227,8 @@ test('a reading without flow or power, and a counter that fell, are known with t
   const at = (quarter: number) => us(MIDNIGHT) + quarter * QUARTER_US;
   expect(valve.withoutValues).toEqual([{ fromUs: at(4), toUs: at(5), names: ['flow'] }]);
   expect(valve.events).toMatchObject([{ regime: 1, kind: 'reset' }]);
-  expect(valve.events[0]?.startsUs).toBeLessThanOrEqual(at(50));
-  expect(valve.events[0]?.endsUs).toBeGreaterThanOrEqual(at(50));
+  expect(valve.events[0]?.fromUs).toBeLessThanOrEqual(at(50));
+  expect(valve.events[0]?.toUs).toBeGreaterThanOrEqual(at(50));
 });
 
 test('where both temperatures are stored, so is their difference', async () => {

@@ -1,13 +1,14 @@
 /** Packs the data of the charts into the page. */
 import type { CounterEvent } from '../../database/report.ts';
 import { printable } from '../../domain/text.ts';
-import { epochSeconds, type Micros } from '../../domain/time.ts';
+import { epochSeconds, type Micros, type Span } from '../../domain/time.ts';
 import type { ReportData, Series, ValveReport } from './data.ts';
 import { kwhText } from './energy.ts';
 import { trusted, type Markup } from './markup.ts';
 import { grouped } from './page/numbers.ts';
 import type { ZoneOffsets } from './page/local-time.ts';
 import { QUALITIES, type Quality } from './page/quality.ts';
+import { thinMarks } from './thin.ts';
 import type { BarsPayload, LinePayload, LinesPayload, ReportPayload, ValvePayload } from './payload.ts';
 
 /** Data for the script, in a block that the browser does not run. No text in it can end the block. */
@@ -25,19 +26,27 @@ export function reportPayload({ fromUs, toUs, intervalMinutes }: ReportData, off
 
 export function valvePayload(
   { timesUs, gaps, errors, withoutValues, events }: ValveReport,
-  fromUs: Micros,
+  span: Span,
   charts: ValvePayload['charts'],
 ): ValvePayload {
-  const since = (timeUs: Micros): number => epochSeconds(timeUs) - epochSeconds(fromUs);
+  const since = (timeUs: Micros): number => epochSeconds(timeUs) - epochSeconds(span.fromUs);
+  // Gaps are shown as such.
+  const faults = events.filter(({ kind }) => kind !== 'gap');
   return {
     times: differences(timesUs.map(since)),
-    gaps: gaps.map((gap) => [since(gap.fromUs), since(gap.toUs)] as const),
-    errors: errors.map(({ fromUs, toUs, names }) => [since(fromUs), since(toUs), printable(names.join(', '), 120)]),
-    withoutValues: withoutValues.map(({ fromUs, toUs }) => [since(fromUs), since(toUs)]),
-    // Gaps are shown as such.
-    events: events
-      .filter(({ kind }) => kind !== 'gap')
-      .map((event) => [since(event.startsUs), since(event.endsUs), eventText(event), event.regime]),
+    gaps: thinMarks(gaps, span).map((gap) => [since(gap.fromUs), since(gap.toUs)] as const),
+    errors: thinMarks(errors, span).map(({ names, ...at }) => [
+      since(at.fromUs),
+      since(at.toUs),
+      printable(names.join(', '), 120),
+    ]),
+    withoutValues: thinMarks(withoutValues, span).map(({ fromUs, toUs }) => [since(fromUs), since(toUs)]),
+    events: thinMarks(faults, span).map((event) => [
+      since(event.fromUs),
+      since(event.toUs),
+      eventText(event),
+      event.regime,
+    ]),
     charts,
   };
 }

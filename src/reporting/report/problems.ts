@@ -120,9 +120,9 @@ function eventProblems({ events }: ValveReport, { span }: Messages): ValveProble
   return (Object.keys(UNCERTAIN) as (keyof typeof UNCERTAIN)[]).flatMap((kind) => {
     const [first, ...others] = events.filter((event) => event.kind === kind);
     if (!first) return [];
-    const { regime, startsUs, endsUs, fromKwh, toKwh, countedKwh } = first;
+    const { regime, fromUs, toUs, fromKwh, toKwh, countedKwh } = first;
     const detail = [
-      `regime ${regime}, ${span({ fromUs: startsUs, toUs: endsUs })}`,
+      `regime ${regime}, ${span({ fromUs, toUs })}`,
       ...(fromKwh === null || toKwh === null
         ? []
         : [`from ${grouped(String(fromKwh))} to ${grouped(String(toKwh))} kWh`]),

@@ -14,6 +14,9 @@ import { valveName, type Messages } from './messages.ts';
 /** A page with more rows would take seconds to open. The heat map and the CSV still show every hour. */
 const MOST_ROWS = 10_000;
 
+/** Of a valve. */
+const MOST_EVENTS = 100;
+
 /** The numbers behind the charts, also for where no script runs. */
 export function tables(valve: ValveReport, data: ReportData, messages: Messages): Markup {
   const isShort = data.valves.length * valve.days.length <= MOST_ROWS;
@@ -24,6 +27,7 @@ export function tables(valve: ValveReport, data: ReportData, messages: Messages)
 function eventTable({ events }: ValveReport, { span }: Messages): Markup | null {
   if (events.length === 0) return null;
   const kwh = (value: number | null): string => (value === null ? '–' : kwhText(value));
+  const more = events.length > MOST_EVENTS ? ` The first ${MOST_EVENTS}; "tasmart events" lists them all.` : '';
   return details(
     count(events.length, 'event'),
     'Events of the counters',
@@ -39,10 +43,10 @@ function eventTable({ events }: ValveReport, { span }: Messages): Markup | null 
         </tr>
       </thead>
       <tbody>
-        ${events.map(
+        ${events.slice(0, MOST_EVENTS).map(
           (event) =>
             markup`<tr>
-              <th scope="row">${span({ fromUs: event.startsUs, toUs: event.endsUs })}</th>
+              <th scope="row">${span(event)}</th>
               <td>${event.kind}</td>
               <td>${event.regime}</td>
               <td>${kwh(event.fromKwh)}</td>
@@ -52,7 +56,7 @@ function eventTable({ events }: ValveReport, { span }: Messages): Markup | null 
         )}
       </tbody>
     </table>`,
-    'Counted: the kWh that the consumption holds for this time.',
+    `Counted: the kWh that the consumption holds for this time.${more}`,
   );
 }
 
