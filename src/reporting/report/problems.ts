@@ -134,10 +134,9 @@ function eventProblems({ events }: ValveReport, { span }: Messages): ValveProble
 }
 
 /** Only between the valve's first and newest reading. A counter that never counted has no kWh to miss. */
-function missingKwh(counter: RegimeEnergy, { days, newestUs }: ValveReport, { fromUs }: ReportData): ValveProblem[] {
+function missingKwh(counter: RegimeEnergy, { timesUs, newestUs }: ValveReport, { fromUs }: ReportData): ValveProblem[] {
   const bars = barsIn(counter, fromUs);
-  const firstUs = days.find(({ expected }) => expected > 0)?.startUs ?? Infinity;
-  const firstS = epochSeconds(firstUs);
+  const firstS = epochSeconds(timesUs[0] ?? Infinity);
   const within = bars.filter(({ startS, endS }) => startS >= firstS && endS <= epochSeconds(newestUs ?? 0));
   const lost = within.filter(({ quality }) => quality === 'missing');
   if (lost.length === 0 || lost.length === within.length) return [];
