@@ -4,7 +4,7 @@ import { loadStoredLimits, loadUnjudged } from '../database/judgements.ts';
 import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { US_PER_DAY, type Span } from '../domain/time.ts';
-import { rejudge } from '../energy/bookkeeping.ts';
+import { recompute } from '../energy/bookkeeping.ts';
 import { sumBucket } from '../energy/buckets.ts';
 import { comparePower } from '../energy/plausibility.ts';
 import type { Limits, QuarterHour } from '../energy/types.ts';
@@ -84,7 +84,7 @@ async function verifyValve(
   return database.transaction(async () => {
     await database.query('set transaction isolation level repeatable read, read only');
     // A day before, so that the quarter of an hour in which the span begins is drawn whole.
-    const judged = await rejudge(database, valve.id, span.fromUs - US_PER_DAY, limits);
+    const judged = await recompute(database, valve.id, span.fromUs - US_PER_DAY, limits);
     const { readings, results } = judged ?? { readings: [], results: [] };
     const differences: Difference[] = [];
     let quarterHours = 0;
