@@ -5,7 +5,7 @@ import { loadSchemaFiles, migrate, schemaState } from '../../database/migrations
 import { withAnyDatabase } from '../../database/open.ts';
 import { KnownError } from '../../domain/errors.ts';
 import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
-import { accepted, type Session } from './session.ts';
+import { askUntilAccepted, type Session } from './session.ts';
 
 /** Everything that names a database; of what an env file holds, only the way that was chosen may remain. */
 export const DATABASE_VARIABLES = [
@@ -28,7 +28,7 @@ export function databaseOf(env: Environment): Environment | undefined {
 }
 
 export async function settleDatabase(session: Session, mayMigrate: boolean): Promise<Environment> {
-  return accepted(session, {
+  return askUntilAccepted(session, {
     given: databaseOf(session.env),
     ask: () => (session.prompt ? ask(session) : undefined),
     test: (variables) => tryDatabase(variables, session, mayMigrate),

@@ -1,4 +1,4 @@
-/** HyCloud's part of the set-up: credentials that are accepted, and the projects that they can see. */
+/** HyCloud's part of the set-up: credentials that are askUntilAccepted, and the projects that they can see. */
 import type { Logger } from 'pino';
 import type { Problem } from '../../config/config.ts';
 import { parseHyCloud, read, type Environment } from '../../config/environment.ts';
@@ -8,14 +8,14 @@ import { count, printable } from '../../domain/text.ts';
 import type { ProjectSummary } from '../../domain/valve.ts';
 import type { HyCloud } from '../../hycloud/client.ts';
 import { withHyCloud } from '../hycloud.ts';
-import { accepted, type Session } from './session.ts';
+import { askUntilAccepted, type Session } from './session.ts';
 
 const PATIENCE_MS = 15_000;
 
 /** The firmware needs the requester id alone, so each of the two is tried by itself. */
 export async function settleHyCloud(session: Session): Promise<{ variables: Environment; projects: ProjectSummary[] }> {
   const { env, prompt } = session;
-  const requesterId = await accepted(session, {
+  const requesterId = await askUntilAccepted(session, {
     given: read(env, 'REQUESTER_ID'),
     ask: () => prompt?.ask('Requester id (IMI gave it to your company): '),
     test: async (text) => {
@@ -24,7 +24,7 @@ export async function settleHyCloud(session: Session): Promise<{ variables: Envi
     },
   });
   let projects: ProjectSummary[] = [];
-  const apiKey = await accepted(session, {
+  const apiKey = await askUntilAccepted(session, {
     given: read(env, 'API_KEY'),
     ask: () => prompt?.askSecret('API key (of a user of the web app; it is not shown): '),
     test: async (text) => {
