@@ -25,7 +25,7 @@ export function blemish(valves: readonly Valve[], nowUs: Micros): void {
     // Its counter shows nonsense for forty minutes.
     jumpy.counterJumps = every(9).map((dayUs) => {
       return {
-        register: 1,
+        regime: 1,
         fromUs: dayUs + 10 * US_PER_HOUR,
         toUs: dayUs + 10 * US_PER_HOUR + 40 * US_PER_MINUTE,
         kwh: 0,
@@ -34,7 +34,7 @@ export function blemish(valves: readonly Valve[], nowUs: Micros): void {
   }
   if (renewed) {
     // It is exchanged, and the new one counts from zero.
-    renewed.counterJumps = every(25).map((dayUs) => ({ register: 1, fromUs: dayUs + 13 * US_PER_HOUR, kwh: 0 }));
+    renewed.counterJumps = every(25).map((dayUs) => ({ regime: 1, fromUs: dayUs + 13 * US_PER_HOUR, kwh: 0 }));
   }
   if (partial) {
     // Flow and power are missing for an afternoon; the counter counts on.

@@ -1,6 +1,6 @@
 import { PROPERTY_NAMES, type PropertyName } from '../../src/domain/reading.ts';
 import { US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
-import type { PropertyValue, Register, Valve } from './fleet.ts';
+import type { PropertyValue, Regime, Valve } from './fleet.ts';
 import { hash32 } from './random.ts';
 
 /**
@@ -55,32 +55,32 @@ function seasonIntegralS(workedTimeS: number, peakS: number): number {
 }
 
 /** kWh since an arbitrary beginning; nothing flows before the valve is installed. */
-function totalKwh(valve: Valve, register: Register, timeUs: Micros): number {
-  const peakKw = register === 1 ? valve.heatingPeakKw : valve.coolingPeakKw;
+function totalKwh(valve: Valve, regime: Regime, timeUs: Micros): number {
+  const peakKw = regime === 1 ? valve.heatingPeakKw : valve.coolingPeakKw;
   if (peakKw === 0) return 0;
   const timeS = Math.max(timeUs, valve.installedUs) / US_PER_SECOND - YEAR_2000_S;
-  return ((peakKw / PEAK_RATE) * seasonIntegralS(workedS(valve, timeS), SEASON_PEAK_S[register])) / 3600;
+  return ((peakKw / PEAK_RATE) * seasonIntegralS(workedS(valve, timeS), SEASON_PEAK_S[regime])) / 3600;
 }
 
-/** Real energy of one register between two instants, in kWh. */
-export function energyKwh(valve: Valve, register: Register, fromUs: Micros, toUs: Micros): number {
-  return totalKwh(valve, register, toUs) - totalKwh(valve, register, fromUs);
+/** Real energy of one regime between two instants, in kWh. */
+export function energyKwh(valve: Valve, regime: Regime, fromUs: Micros, toUs: Micros): number {
+  return totalKwh(valve, regime, toUs) - totalKwh(valve, regime, fromUs);
 }
 
-/** The mean power of one register over the 15 s before an instant, in kW. */
-function meanKw(valve: Valve, register: Register, timeUs: Micros): number {
-  return (energyKwh(valve, register, timeUs - MEAN_S * US_PER_SECOND, timeUs) * 3600) / MEAN_S;
+/** The mean power of one regime over the 15 s before an instant, in kW. */
+function meanKw(valve: Valve, regime: Regime, timeUs: Micros): number {
+  return (energyKwh(valve, regime, timeUs - MEAN_S * US_PER_SECOND, timeUs) * 3600) / MEAN_S;
 }
 
-function counterKwh(valve: Valve, register: Register, timeUs: Micros): number {
-  let since = { fromUs: valve.installedUs, kwh: valve.installedKwh[register] };
+function counterKwh(valve: Valve, regime: Regime, timeUs: Micros): number {
+  let since = { fromUs: valve.installedUs, kwh: valve.installedKwh[regime] };
   for (const jump of valve.counterJumps) {
-    if (jump.register !== register || jump.fromUs > timeUs) continue;
+    if (jump.regime !== regime || jump.fromUs > timeUs) continue;
     if (jump.toUs === undefined) {
       if (jump.fromUs >= since.fromUs) since = jump;
     } else if (timeUs < jump.toUs) return jump.kwh;
   }
-  return since.kwh + Math.floor(energyKwh(valve, register, since.fromUs, timeUs));
+  return since.kwh + Math.floor(energyKwh(valve, regime, since.fromUs, timeUs));
 }
 
 /** What the water does, as the mean of the 15 s before an instant. */

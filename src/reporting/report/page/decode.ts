@@ -1,4 +1,4 @@
-/** Decodes the charts' data, which src/reporting/report/payload.ts has encoded. */
+/** Decodes the charts' data, which src/reporting/report/embedded.ts has encoded. */
 import type { BarsPayload, LinesPayload, ValvePayload } from '../payload.ts';
 import { DAY_S, wallOf, type ZoneOffsets } from './local-time.ts';
 import { qualityOf, type Quality } from './quality.ts';
