@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { blemish, sendEachMinute } from './simulator/blemishes.ts';
+import { addFaults, sendEachMinute } from './simulator/faulty-history.ts';
 import { writeConfig, writeEnv } from './simulator/settings-files.ts';
 import { startSimulator } from './simulator/simulator.ts';
 
@@ -25,7 +25,7 @@ await mkdir(folder, { recursive: true });
 const simulator = await startSimulator({ seed: 1, valves: 7 });
 const valves = simulator.valves();
 valves.forEach(sendEachMinute);
-blemish(valves, simulator.clock.now());
+addFaults(valves, simulator.clock.now());
 await writeConfig(join(folder, 'config.json'), simulator);
 await writeEnv(join(folder, '.env'), simulator, DATABASE_URL);
 
@@ -60,7 +60,7 @@ try {
 
   The simulated HyCloud has ended. To poll again, start it in another terminal:
 
-  npm run simulator -- --port 0 --blemishes --write-env ${join(folder, '.env')}
+  npm run simulator -- --port 0 --faulty-history --write-env ${join(folder, '.env')}
   npx tasmart check
   npx tasmart poll
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseRfc3339, US_PER_MINUTE } from '../../src/domain/time.ts';
 import { createProjects, type Project } from '../simulator/fleet.ts';
 import { runProbed, type Cost } from './child.ts';
-import { settle, type BenchDatabase } from './database.ts';
+import { registerFleet, type BenchDatabase } from './database.ts';
 import { startHyCloud, type HyCloudProcess } from './hycloud.ts';
 import type { Stage } from './stage.ts';
 
@@ -59,7 +59,7 @@ export async function createFleet(stage: Stage, valves: number): Promise<Fleet> 
     NODE_EXTRA_CA_CERTS: stage.caFile,
   });
   const database = await stage.freshDatabase();
-  await settle(database, projects, NOW_US - (NOW_US % INTERVAL_US));
+  await registerFleet(database, projects, NOW_US - (NOW_US % INTERVAL_US));
   const fleet: Fleet = {
     valves,
     projects,

@@ -176,7 +176,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       options.onRequest?.(entry, performance.now() - arrivedMs);
     });
     const isWithinRate = fitsTheRate();
-    const struck = faults.strike(request);
+    const struck = faults.take(request);
     const dueMs = arrivedMs + delayMs(struck);
     await until(dueMs, closed.signal);
     // Within the latency, as a distance to HyCloud would be: what it takes to make an answer is not added to it.

@@ -11,7 +11,7 @@ import { run as check } from './check.ts';
 import type { CommandContext } from './context.ts';
 import { DATABASE_VARIABLES, databaseOf, settleDatabase } from './init/database.ts';
 import { withVariables } from './init/env-file.ts';
-import { chooseProjects, settleHyCloud } from './init/hycloud.ts';
+import { chooseProjects, acceptCredentials } from './init/hycloud.ts';
 import { nextSteps } from './init/next-steps.ts';
 import { createPrompt, type Prompt } from './init/prompt.ts';
 import type { Session } from './init/session.ts';
@@ -55,7 +55,7 @@ export async function run(options: InitOptions, context: CommandContext): Promis
     const session: Session = { env, prompt, say, log, signal, giveUp };
     if (existsSync(files.config)) await confirmReplacing(`${files.config} is here already`, options, prompt);
     if (prompt === null) requireAnswers(env);
-    const { variables: credentials, projects } = await settleHyCloud(session);
+    const { variables: credentials, projects } = await acceptCredentials(session);
     const chosen = await chooseProjects(session, projects, options.project ?? []);
     const database = await settleDatabase(session, options.migrate ?? false);
     const envText = await newEnvText(files, { ...credentials, ...database }, options, prompt);

@@ -65,7 +65,7 @@ export async function readOptional(
 
 function parseJson({ name, text }: { name: string; text: string | null }): { json: unknown; problem: Problem | null } {
   if (text === null) {
-    const message = 'is not here: copy config.example.json, or name one with --config';
+    const message = 'does not exist: copy config.example.json, or name a file with --config';
     return { json: {}, problem: { key: 'config.json', message, section: 'targets' } };
   }
   try {

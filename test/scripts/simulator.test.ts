@@ -344,7 +344,7 @@ describe('physics', () => {
   });
 });
 
-describe('a blemished history', () => {
+describe('a faulty history', () => {
   const at = (text: string): number => us(`2026-03-01T${text}Z`);
   const counters = async (params: object) =>
     (await points({ properties: ['energy_counter_regime_1'], direction: 'ascending', ...params })).points.map(

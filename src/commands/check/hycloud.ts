@@ -17,7 +17,7 @@ import { withHyCloud } from '../hycloud.ts';
 import { CLOCK_TOLERANCE_US } from './database.ts';
 
 /** Who checks sits and waits: nothing is tried for as long as a run would. */
-const PATIENCE_MS = 15_000;
+const TIMEOUT_MS = 15_000;
 /** Unless requests_per_second is so low that not even these find their turn by then. */
 const MIN_REQUESTS = 10;
 const REQUEST_TIMEOUT_SECONDS = 10;
@@ -38,7 +38,7 @@ export async function checkHyCloud(
 ): Promise<CheckItem[]> {
   const requestTimeoutSeconds = Math.min(config.requestTimeoutSeconds, REQUEST_TIMEOUT_SECONDS);
   const spacingMs = 1000 / config.requestsPerSecond;
-  const endMs = performance.now() + Math.max(PATIENCE_MS, MIN_REQUESTS * spacingMs);
+  const endMs = performance.now() + Math.max(TIMEOUT_MS, MIN_REQUESTS * spacingMs);
   const limits = { signal, deadlineMs: () => endMs };
   return withHyCloud(account.hycloud, { ...config, requestTimeoutSeconds }, limits, log, async (hycloud) => {
     const key = accountVariable('API_KEY', account.name);
