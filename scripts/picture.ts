@@ -9,8 +9,8 @@ import type { Valve } from './simulator/fleet.ts';
 import { startSimulator } from './simulator/simulator.ts';
 
 /**
- * scripts/report.png, the README's picture of the report: a simulated week with some faults, stored by the built program,
- * drawn by Chromium.
+ * Makes scripts/report.png, the README's picture of the report: a simulated week with some faults, stored by the built program
+ * and shown by Chromium.
  */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'data', 'picture');
@@ -42,7 +42,7 @@ try {
       timezone: 'Europe/Rome',
     }),
   );
-  // Twice the span of the report: the page compares with the week before.
+  // Twice the report's span, because the page compares with the week before.
   await tasmart('backfill', '--from', '15d');
   await tasmart('poll');
   if (first) await tasmart('link', first.id, 'IT-4711');

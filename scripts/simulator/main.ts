@@ -1,4 +1,4 @@
-/** `npm run simulator`: a HyCloud by itself, to play with. */
+/** `npm run simulator`: a simulated HyCloud to try tasmart with. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-/** The certificate in a folder of its own, for NODE_EXTRA_CA_CERTS. */
+/** Writes a certificate to a new folder, for NODE_EXTRA_CA_CERTS. */
 async function writeCertificate() {
   const tls = await createCertificate();
   const folder = mkdtempSync(join(tmpdir(), 'hycloud-simulator-'));
@@ -48,7 +48,7 @@ function logRequest({ status, method, path, query }: LoggedRequest, ms: number):
   console.log([time, status ?? '---', `${Math.round(ms)} ms`, what, ...words].join('  '));
 }
 
-/** A busy port is no defect: one line. */
+/** Reports a busy port as one line, without a stack. */
 async function start(simulatorOptions: SimulatorOptions) {
   return startSimulator(simulatorOptions).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
@@ -65,11 +65,11 @@ const options = new Command('simulator')
   .description('A simulated HyCloud on loopback')
   .option('--port <n>', 'port to listen on; 0 takes any free one', wholeNumber, 8080)
   .option('--valves <n>', 'how many valves the project has', wholeNumber, 7)
-  .option('--seed <n>', 'another seed, another HyCloud', wholeNumber, 1)
+  .option('--seed <n>', 'seed of all random data', wholeNumber, 1)
   .option('--latency-ms <n>', 'how long every answer takes', wholeNumber, 0)
-  .option('--rate-limit <n>', 'requests served in any second, 429 beyond', wholeNumber)
+  .option('--rate-limit <n>', 'requests served in any second; further ones get a 429', wholeNumber)
   .option('--tls', 'serve https, with a certificate made for this run')
-  .option('--faulty-history', 'gaps, glitches and a counter that begins anew, as in the demo')
+  .option('--faulty-history', 'gaps, glitches and a counter reset, as in the demo')
   .option('--write-env <file>', 'write an env file that points tasmart here')
   .option('--write-config <file>', 'write a config.json for the project, unless the file is there')
   .option('--quiet', 'print no requests')

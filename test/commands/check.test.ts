@@ -174,7 +174,7 @@ test('a schema in which everybody may create', async () => {
     item: {
       name: 'rights of others',
       state: 'warning',
-      seen: 'everybody may create in schema public: what they plant there could run with your rights',
+      seen: 'every role may create objects in schema public, which could run with your rights',
       remedy: 'revoke create on schema public from public',
     },
   });
@@ -339,7 +339,7 @@ describe('the database', () => {
     const unchecked = await check({ DATABASE_URL: `${url}?sslmode=require` });
     expect(unchecked.item('TLS')).toMatchObject({
       state: 'warning',
-      seen: 'TLSv1.3, but nobody checks whose server it is (sslmode require)',
+      seen: "TLSv1.3, but the server's certificate is not verified (sslmode require)",
     });
     const wrongCa = await check({ DATABASE_URL: `${url}?sslmode=verify-full&sslrootcert=${server.otherCaFile}` });
     expect(wrongCa.item('database')).toMatchObject({

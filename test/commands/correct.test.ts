@@ -145,7 +145,7 @@ test('a replaced counter adds only what power shows across the replacement', asy
 const NOTE = ['--note', 'why'];
 
 test.each([
-  [['v'], 'say one of --exclude, --replaced, --list and --undo'],
+  [['v'], 'give one of --exclude, --replaced, --list and --undo'],
   [['v', '--exclude', '--replaced', '--at', timeOf(1), ...NOTE], 'say one of'],
   [['v', '--exclude', '--from', timeOf(1), ...NOTE], '--exclude takes --from and --to'],
   [['v', '--exclude', '--from', timeOf(2), '--to', timeOf(1), ...NOTE], 'is not before'],

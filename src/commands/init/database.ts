@@ -1,4 +1,4 @@
-/** The database's part of the set-up: a place for the readings that can be reached, with its schema. */
+/** The part of `tasmart init` about the database: connects, and applies the migrations. */
 import type { Problem } from '../../config/config.ts';
 import { isLoopback, parseDatabase, type Environment } from '../../config/environment.ts';
 import { loadSchemaFiles, migrate, schemaState } from '../../database/migrations.ts';
@@ -7,7 +7,7 @@ import { KnownError } from '../../domain/errors.ts';
 import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
 import { askUntilAccepted, type Session } from './session.ts';
 
-/** Everything that names a database; of what an env file holds, only the way that was chosen may remain. */
+/** All variables that name a database. Only those of the chosen way stay in the env file. */
 export const DATABASE_VARIABLES = [
   'DATABASE_URL',
   'DB_HOST',
@@ -53,7 +53,7 @@ async function ask({ prompt, say }: Session): Promise<Environment> {
   };
 }
 
-/** An embedded database gets its schema; on a server somebody has to want it. */
+/** Creates the schema of an embedded database. On a server, only with --migrate or if the user agrees. */
 async function tryDatabase(
   variables: Environment,
   { prompt, say, giveUp }: Session,
