@@ -187,7 +187,7 @@ export async function recompute(
  *
  * @param states those at the ends of months, oldest first
  */
-export function stateToRestartFrom(states: readonly JudgeState[], changeUs: Micros): JudgeState {
+function stateToRestartFrom(states: readonly JudgeState[], changeUs: Micros): JudgeState {
   const usable = states.filter(canGoOnFrom);
   const restarts = REGIMES.filter((regime) => usable.some((state) => regime in state)).map((regime) => {
     const checkpoints = usable.flatMap((state) => state[regime] ?? []);
