@@ -1,4 +1,4 @@
-/** The stored readings as the judge needs them. */
+/** Loads stored readings for the judge. */
 import { epochSeconds, formatRfc3339, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
 import type { Regime } from '../energy/types.ts';
 import type { Database } from './connection.ts';
@@ -51,12 +51,12 @@ export async function loadReadings(
   return readings;
 }
 
-/** A valve has at most one reading per second. Any bigint will do for an infinite bound. */
+/** Whole seconds for the column "timestamp": a valve has at most one reading per second. Clamps infinite bounds. */
 function secondsOf(timeUs: Micros): number {
   return epochSeconds(Math.min(Math.max(timeUs, -Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER));
 }
 
-/** A counter that is negative, or no safe integer, is not a reading of this counter. */
+/** Null for a counter that is negative or not a safe integer: the judge must not see it. */
 function counterOf(text: string | null): number | null {
   const kwh = text === null ? NaN : Number(text);
   return Number.isSafeInteger(kwh) && kwh >= 0 ? kwh : null;

@@ -19,7 +19,7 @@ const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:
 
 /**
  * Reads an RFC 3339 date-time with any number of fractional digits and any offset; digits beyond the microsecond are cut
- * off. Returns null for anything else, a 30th of February included.
+ * off. Returns null for anything else, such as a 30th of February.
  *
  * @see https://www.rfc-editor.org/rfc/rfc3339#section-5.6
  */

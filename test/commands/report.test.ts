@@ -351,10 +351,10 @@ describe('the command', () => {
 
   test.each([
     [[], 64, 'missing --out <file>'],
-    [['--out', 'page.html', '--tz', 'Rome'], 64, '--tz Rome is no time zone'],
-    [['--out', 'page.html', '--tz', '+01:00'], 64, '--tz +01:00 is no time zone'],
-    [['--out', 'page.html', '--tz', 'CET'], 64, '--tz CET is no time zone'],
-    [['--out', 'page.html', '--from', 'noon'], 64, 'is no time'],
+    [['--out', 'page.html', '--tz', 'Rome'], 64, '--tz Rome is not a time zone'],
+    [['--out', 'page.html', '--tz', '+01:00'], 64, '--tz +01:00 is not a time zone'],
+    [['--out', 'page.html', '--tz', 'CET'], 64, '--tz CET is not a time zone'],
+    [['--out', 'page.html', '--from', 'noon'], 64, 'is not a time'],
     [['--out', 'page.html', '--from', '2026-10-26', '--to', '2026-10-25'], 64, 'is not before'],
     [['--out', 'page.html', '--valve', 'nobody'], 78, 'no valve with readings is called nobody'],
     [['--out', 'nowhere/page.html'], 78, '--out nowhere/page.html cannot be written (ENOENT)'],

@@ -1,4 +1,4 @@
-/** Packs the data of the charts into the page. */
+/** Encodes the data of the charts. src/reporting/report/page/decode.ts decodes them. */
 import type { CounterEvent } from '../../database/report.ts';
 import { printable } from '../../domain/text.ts';
 import { epochSeconds, type Micros, type Span } from '../../domain/time.ts';
@@ -11,7 +11,7 @@ import { QUALITIES, type Quality } from './page/quality.ts';
 import { thinMarks } from './thin.ts';
 import type { BarsPayload, LinePayload, LinesPayload, ReportPayload, ValvePayload } from './payload.ts';
 
-/** Data for the script, in a block that the browser does not run. No text in it can end the block. */
+/** JSON for the page's script, in a block that the browser does not run. `<` is escaped, so no text can end the block. */
 export function embeddedJson(id: string, value: object): Markup {
   const json = JSON.stringify(value).replace(
     /[<\u2028\u2029]/g,
@@ -111,7 +111,7 @@ export function barsPayload(buckets: readonly Bucket[], fromUs: Micros): BarsPay
     startS: (edges[0] ?? 0) - epochSeconds(fromUs),
     steps,
     wattHours: wattHours(buckets),
-    qualities: runs(buckets.map(({ quality }) => QUALITIES[quality].letter)),
+    qualities: runLengths(buckets.map(({ quality }) => QUALITIES[quality].letter)),
     covered: buckets.flatMap(({ coverage }, index) => {
       const percent = Math.floor(Number(coverage) * 100);
       return percent >= 100 ? [] : [[index, percent] as const];
@@ -119,7 +119,7 @@ export function barsPayload(buckets: readonly Bucket[], fromUs: Micros): BarsPay
   };
 }
 
-/** Rounded so that they add up to the rounded sum: what a bucket loses, the next one gains. */
+/** Whole Wh. Each rounding error is carried to the next bucket, so the sum is right. */
 function wattHours(buckets: readonly Bucket[]): (number | null)[] {
   let [sum, given] = [0, 0];
   return buckets.map(({ kwh }) => {
@@ -131,8 +131,8 @@ function wattHours(buckets: readonly Bucket[]): (number | null)[] {
   });
 }
 
-/** `m700e3m17` */
-function runs(letters: readonly string[]): string {
+/** Run-length encoding, such as `m700e3m17`. */
+function runLengths(letters: readonly string[]): string {
   const found: [string, number][] = [];
   for (const letter of letters) {
     const last = found.at(-1);
@@ -146,6 +146,7 @@ function scaled(values: readonly (number | null)[], decimals: number): (number |
   return values.map((value) => (value === null ? null : Math.round(value * 10 ** decimals)));
 }
 
+/** Each value minus the value before, to keep the page small. Nulls are skipped. */
 function differences(values: readonly number[]): number[];
 function differences(values: readonly (number | null)[]): (number | null)[];
 function differences(values: readonly (number | null)[]): (number | null)[] {
