@@ -220,7 +220,7 @@ export async function loadLastPolls(
 ): Promise<{ newest: RecordedRun | null; succeeded: RecordedRun | null }> {
   const newest: RunRow[] = [];
   const succeeded: RunRow[] = [];
-  for (const account of accounts) {
+  for (const account of await withEachKey(database, accounts)) {
     const [last] = await database.query<{ shards: number | null }>(
       `select split_part(shard, '/', 2)::integer as shards from tasmart_runs as run
        where ${IS_POLL_OF_ACCOUNT} order by started_at desc limit 1`,
@@ -235,6 +235,25 @@ export async function loadLastPolls(
     newest: hasRun ? together(newest) : null,
     succeeded: succeeded.some(({ age_us: ageUs }) => ageUs === null) ? null : together(succeeded),
   };
+}
+
+/**
+ * Where no key is configured, as on a machine that only watches: the account once for each key that polls it. A key that
+ * has not polled for a week before the last poll was replaced.
+ */
+async function withEachKey(database: Database, accounts: readonly Account[]): Promise<Account[]> {
+  const all: Account[] = [];
+  for (const account of accounts) {
+    const rows = await database.query<{ key_id: string }>(
+      `select key_id from tasmart_runs where account = $1 and mode = 'poll' and key_id <> '' and $2 = ''
+       group by key_id having max(started_at) > (
+         select max(started_at) from tasmart_runs where account = $1 and mode = 'poll'
+       ) - interval '7 days'`,
+      [account.name, account.keyId],
+    );
+    all.push(...(rows.length > 0 ? rows.map(({ key_id: keyId }) => ({ ...account, keyId })) : [account]));
+  }
+  return all;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/connection.ts';
+import { loadSharedRegisters } from '../database/links.ts';
 import { countRegistered, recordProjects, type Recorder } from '../database/registry.ts';
 import { loadSyncStates, storeReadings } from '../database/repository.ts';
 import type { KnownError } from '../domain/errors.ts';
@@ -65,9 +66,12 @@ export interface Job {
  * @throws TargetError, HyCloudError where nothing could be begun or the credentials are refused, DatabaseError
  */
 export async function poll(dependencies: PollDependencies, settings: PollSettings): Promise<PollReport> {
-  const { hycloud, database, onPolled, claims = createClaims()() } = dependencies;
+  const { hycloud, database, log, onPolled, claims = createClaims()() } = dependencies;
   const { resolved, narrowed, valves, nowUs } = await findValves(dependencies, settings);
-  if (database) await recordProjects(database, settings, resolved);
+  if (database) {
+    await recordProjects(database, settings, resolved);
+    await warnOfSharedRegisters(database, settings, log);
+  }
   const jobs = await planJobs(database, valves, nowUs, settings.intervalUs);
   const context: ValveContext = { hycloud, nowUs, settings, properties: settings.properties };
   const report = createReport(nowUs, narrowed.problems, narrowed.missing);
@@ -150,6 +154,14 @@ async function warnOfEmptied(database: Database, projects: readonly Project[], l
     if (valves === undefined) continue;
     const remedy = 'look into HyCloud; if that is meant, take the project out of config.json';
     log.warn({ remedy }, `project "${printable(name)}" lists no valves; before, it had ${count(valves, 'valve')}`);
+  }
+}
+
+/** The backend would count one register's kWh twice. */
+async function warnOfSharedRegisters(database: Database, { account }: Recorder, log: Logger): Promise<void> {
+  for (const { register, tasmartIds } of await loadSharedRegisters(database, account)) {
+    const remedy = `take it from those that do not have it: "tasmart link <valve> --remove"`;
+    log.warn({ remedy }, `register ${printable(register)} is linked to several valves: ${tasmartIds.join(', ')}`);
   }
 }
 
