@@ -101,10 +101,11 @@ export async function loadReport(
   const isWhole = only.length === 0;
   const everything = config.accounts.map((account) => ({ ...account, targets: [] }));
   const watched = isWhole ? config : { ...config, accounts: everything };
-  const status = await loadStatus(database, watched, defaultMaxAgeUs(config));
+  const registered = await loadRegisteredValves(database);
+  const status = await loadStatus(database, watched, registered, defaultMaxAgeUs(config));
   const states = new Map(status.valves.map(({ valve, state }) => [valve.id, state]));
-  const registered = new Set((await loadRegisteredValves(database)).map(({ id }) => id));
-  const unregistered = (await loadMeteredValves(database)).filter(({ id }) => !registered.has(id));
+  const known = new Set(registered.map(({ id }) => id));
+  const unregistered = (await loadMeteredValves(database)).filter(({ id }) => !known.has(id));
   const all: MeteredValve[] = [...status.valves.map(({ valve }) => valve), ...unregistered];
   const valves = isWhole ? all : namedValves(all, only);
   const labels = distinctLabels(valves);

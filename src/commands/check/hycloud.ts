@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
 import type { AccountConfig, Config } from '../../config/config.ts';
-import { accountVariable } from '../../config/environment.ts';
 import { KnownError } from '../../domain/errors.ts';
 import type { Target } from '../../domain/target.ts';
 import { count } from '../../domain/text.ts';
@@ -41,13 +40,13 @@ export async function checkHyCloud(
   const endMs = performance.now() + Math.max(TIMEOUT_MS, MIN_REQUESTS * spacingMs);
   const limits = { signal, deadlineMs: () => endMs };
   return withHyCloud(account.hycloud, { ...config, requestTimeoutSeconds }, limits, log, async (hycloud) => {
-    const key = accountVariable('API_KEY', account.name);
-    const refusal = await refusalItems(hycloud, account.server, key);
+    const { apiKey, requesterId } = account.hycloud.variables;
+    const refusal = await refusalItems(hycloud, account);
     const localUs = Date.now() * 1000;
     if (refusal) return [...refusal, skipped('targets, valves', 'not tried: HyCloud has to answer first')];
     const answered = [
       ok('HyCloud', `${account.server} answers`),
-      ok('credentials', `${key} and REQUESTER_ID accepted`),
+      ok('credentials', `${apiKey} and ${requesterId} accepted`),
       clockItem(hycloud.serverTimeUs(), localUs),
     ];
     const { items, valves } = await checkTargets(hycloud, account.targets, memory);
@@ -62,18 +61,21 @@ export function affordable(leftMs: number, spacingMs: number): number {
 }
 
 /** Finds which credential is refused: the firmware needs REQUESTER_ID only, projects need API_KEY too. Null: none. */
-async function refusalItems(hycloud: HyCloud, baseUrl: string, key: string): Promise<CheckItem[] | null> {
+async function refusalItems(
+  hycloud: HyCloud,
+  { server, hycloud: { variables } }: AccountConfig,
+): Promise<CheckItem[] | null> {
   const first = await errorOf(hycloud.latestFirmware());
   const isRequesterRefused = isUnauthorized(first);
   const error = isRequesterRefused || isUnanswered(first) ? first : await errorOf(hycloud.listProjects());
   if (error === null) return null;
   if (error.kind !== 'credentials') return [failed('HyCloud', error.message, error.remedy)];
   const culprit = isRequesterRefused
-    ? 'REQUESTER_ID is refused'
+    ? `${variables.requesterId} is refused`
     : isUnauthorized(error) && first === null
-      ? `REQUESTER_ID is accepted, ${key} is refused`
+      ? `${variables.requesterId} is accepted, ${variables.apiKey} is refused`
       : error.message;
-  return [ok('HyCloud', `${baseUrl} answers`), failed('credentials', culprit, error.remedy)];
+  return [ok('HyCloud', `${server} answers`), failed('credentials', culprit, error.remedy)];
 }
 
 function isUnanswered(error: KnownError | null): boolean {
