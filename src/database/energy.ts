@@ -21,10 +21,6 @@ export interface CounterResult {
 
 /** Replaces the stored curves and events of counters. Call in the transaction that has locked their valves. */
 export async function storeResults(database: Database, results: readonly CounterResult[]): Promise<void> {
-  await deleteCurves(
-    database,
-    results.filter(({ replacesQuartersFromUs }) => replacesQuartersFromUs === null),
-  );
   await storeQuarters(
     database,
     results.filter(({ quarters }) => quarters.length > 0),
@@ -32,13 +28,20 @@ export async function storeResults(database: Database, results: readonly Counter
   await storeEvents(database, results);
 }
 
-async function deleteCurves(database: Database, results: readonly CounterResult[]): Promise<void> {
-  if (results.length === 0) return;
+/**
+ * Deletes the curves of a valve after the day of an instant, and the events that end after the instant. Call before the
+ * valve is judged again from there, in the same transaction: if another program has taken readings away, there may be
+ * nothing to replace them.
+ *
+ * @param afterUs null: deletes all
+ */
+export async function forgetResults(database: Database, tasmartId: string, afterUs: Micros | null): Promise<void> {
+  const after = afterUs === null ? '-infinity' : formatRfc3339(afterUs);
   await database.query(
-    `delete from tasmart_energy as energy using unnest($1::text[], $2::smallint[]) as counter (tasmart_id, regime)
-     where energy.tasmart_id = counter.tasmart_id and energy.regime = counter.regime`,
-    [results.map(({ tasmartId }) => tasmartId), results.map(({ regime }) => regime)],
+    `delete from tasmart_energy where tasmart_id = $1 and day > ($2::timestamptz at time zone 'UTC')::date`,
+    [tasmartId, after],
   );
+  await database.query('delete from tasmart_counter_events where tasmart_id = $1 and ends > $2', [tasmartId, after]);
 }
 
 async function storeQuarters(database: Database, results: readonly CounterResult[]): Promise<void> {

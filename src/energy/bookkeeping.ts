@@ -2,7 +2,7 @@
 import type { Database } from '../database/connection.ts';
 import { loadCorrectionsInForce } from '../database/corrections.ts';
 import { loadExtent, loadReadings, type StoredReading } from '../database/counter-readings.ts';
-import { storeResults, type CounterResult } from '../database/energy.ts';
+import { forgetResults, storeResults, type CounterResult } from '../database/energy.ts';
 import {
   claimValves,
   forgetCheckpoints,
@@ -153,7 +153,7 @@ async function judgeByMonth(database: Database, claimed: ClaimedValve, limits: L
   }
 }
 
-/** Chooses a state early enough for the oldest unjudged reading. Deletes the checkpoints after that state. */
+/** Chooses a state early enough for the oldest unjudged reading. Deletes the checkpoints and results after that state. */
 async function restart(database: Database, claimed: ClaimedValve): Promise<JudgedValve> {
   const { tasmartId, unjudgedSinceUs } = claimed;
   if (claimed.judgedUntilUs !== null && isInStep(claimed, unjudgedSinceUs)) return claimed;
@@ -161,6 +161,7 @@ async function restart(database: Database, claimed: ClaimedValve): Promise<Judge
   const judgedUntilUs = newestOf(state);
   if (judgedUntilUs === null) await requireReadings(database, tasmartId);
   await forgetCheckpoints(database, tasmartId, judgedUntilUs ?? -Infinity);
+  await forgetResults(database, tasmartId, judgedUntilUs);
   return { tasmartId, judgedUntilUs, state };
 }
 

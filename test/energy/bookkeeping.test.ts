@@ -49,6 +49,24 @@ test('a late reading is judged from the last month that it cannot change', async
   });
 });
 
+test('kWh go with the readings that another program takes back', async () => {
+  const readings = soundCounter('steady', 'right', 80, []);
+  await session(async (db) => {
+    await store(db, { valve: 'v', readings });
+    const lastUs = readings[readings.length - 960]?.timeUs ?? NaN;
+    const [of1, of2] = ['energy_counter_regime_1', 'energy_counter_regime_2'];
+    await db.query(`update tasmart_data_table set ${of1} = null, ${of2} = null where "timestamp" > $1`, [lastUs / 1e6]);
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    const left = readings.filter(({ timeUs }) => timeUs <= lastUs);
+    await expectJudged(db, 'v', left);
+
+    await db.query(`update tasmart_data_table set ${of2} = null`);
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    expect(await storedKwh(db, 'v', 1)).toEqual(kwhFromScratch(left));
+    expect(await storedKwh(db, 'v', 2)).toEqual({ quarters: [], events: [] });
+  });
+});
+
 test('kWh whose readings are gone are not judged again, whoever asks for it', async () => {
   await session(async (db) => {
     const readings = soundCounter('steady', 'right', 40, []);
