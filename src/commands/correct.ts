@@ -90,14 +90,32 @@ function requestOf(options: CorrectOptions, valve: string | undefined): Request 
     if (!/^[1-9]\d{0,14}$/.test(undo)) throw usage(`--undo ${undo} is not a number of a correction`);
     return { kind: 'undo', number: Number(undo), author: authorOf(options) };
   }
-  if (valve === undefined) throw usage('no valve is given');
-  const reason = checkedText('--note', note ?? '');
   if (exclude) {
-    if (from === undefined || to === undefined || at !== undefined) throw usage('--exclude takes --from and --to');
-    return { kind: 'add', valve, correction: { kind: 'exclude', from, to }, note: reason, author: authorOf(options) };
+    if (at !== undefined) throw usage('--exclude takes --from and --to, not --at');
+    const all = requireAll({ valve, from, to, note });
+    return addition(all, { kind: 'exclude', from: all.from, to: all.to }, options);
   }
-  if (at === undefined || from !== undefined || to !== undefined) throw usage('--replaced takes --at');
-  return { kind: 'add', valve, correction: { kind: 'replaced', at }, note: reason, author: authorOf(options) };
+  if (from !== undefined || to !== undefined) throw usage('--replaced takes --at, not --from and --to');
+  const all = requireAll({ valve, at, note });
+  return addition(all, { kind: 'replaced', at: all.at }, options);
+}
+
+type Addition = Request & { kind: 'add' };
+
+function addition(
+  { valve, note }: { valve: string; note: string },
+  correction: Addition['correction'],
+  options: CorrectOptions,
+): Addition {
+  return { kind: 'add', valve, correction, note: checkedText('--note', note), author: authorOf(options) };
+}
+
+/** @throws KnownError naming everything that is missing */
+function requireAll<Name extends string>(given: Record<Name, string | undefined>): Record<Name, string> {
+  const names = Object.keys(given) as Name[];
+  const missing = names.filter((name) => given[name] === undefined);
+  if (missing.length === 0) return given as Record<Name, string>;
+  throw usage(`missing ${missing.map((name) => (name === 'valve' ? '<valve>' : `--${name}`)).join(', ')}`);
 }
 
 function usage(message: string): KnownError {
@@ -108,7 +126,7 @@ const MAX_TEXT_LENGTH = 1000;
 
 function checkedText(option: string, text: string): string {
   const trimmed = text.trim();
-  if (trimmed === '') throw usage(`${option} is missing or empty`);
+  if (trimmed === '') throw usage(`${option} is empty`);
   if (trimmed.length > MAX_TEXT_LENGTH) throw usage(`${option} is longer than ${MAX_TEXT_LENGTH} characters`);
   if (/\p{Cc}/u.test(trimmed)) throw usage(`${option} holds a control character`);
   return trimmed;
@@ -128,11 +146,7 @@ function osUser(): string {
 }
 
 /** @throws KnownError exit 64 */
-function parseCorrection(
-  correction: (Request & { kind: 'add' })['correction'],
-  timezone: string,
-  nowUs: Micros,
-): Correction {
+function parseCorrection(correction: Addition['correction'], timezone: string, nowUs: Micros): Correction {
   if (correction.kind === 'exclude') return { kind: 'exclude', ...parseSpan(correction, timezone, nowUs) };
   const atUs = parseTime(correction.at, '--at', timezone, nowUs);
   if (atUs > nowUs) throw new KnownError('usage', `--at ${correction.at} is in the future`);

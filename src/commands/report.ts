@@ -15,7 +15,8 @@ import { valveLabel } from '../domain/valve.ts';
 import type { ReportData, ValveReport } from '../reporting/report/data.ts';
 import { reportHtml } from '../reporting/report/html.ts';
 import { valveReport, type ReportSpan } from '../reporting/report/valve-report.ts';
-import { namedValves, zoneOf } from './consumption.ts';
+import { chosenValves, isEverything, type Choice } from './choice.ts';
+import { zoneOf } from './consumption.ts';
 import type { CommandContext } from './context.ts';
 import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
@@ -25,12 +26,11 @@ import { loadConfig } from './settings.ts';
 import { defaultMaxAgeUs, loadStatus } from './status.ts';
 import { parseSpan, parseTime } from './time.ts';
 
-export interface ReportOptions {
+export interface ReportOptions extends Choice {
   out: string;
   from?: string;
   to?: string;
   tz?: string;
-  valve?: string[];
 }
 
 /** `tasmart report`: one page with everything about the valves, from the database alone. */
@@ -45,7 +45,7 @@ export async function run(options: ReportOptions, { globals, signal, giveUp }: C
   };
   const data = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     await judgeStored(database, config, log, { globals, signal });
-    return loadReport(database, config, span, { only: options.valve ?? [], signal });
+    return loadReport(database, config, span, { choice: options, signal });
   });
   if (data.valves.length === 0) log.warn('the report is empty: no valve was polled yet. Run "tasmart poll"');
   const html = reportHtml(data, assets);
@@ -87,8 +87,8 @@ function previousSpan({ fromUs, toUs, timezone }: ReportSpan): Span {
 const MAX_HOURLY_US = 62 * US_PER_DAY + US_PER_HOUR;
 
 /**
- * What the page shows. Without `only`: the valves of `tasmart status`, and valves with readings that the registry does not
- * know. With `only`: the named valves of any project. Valves are loaded one by one, to keep only what the page holds.
+ * What the page shows. Without a choice: the valves of `tasmart status`, and valves with readings that the registry does not
+ * know. With one: the chosen valves of any project. Valves are loaded one by one, to keep only what the page holds.
  *
  * @throws DatabaseError; KnownError for a name that no valve has
  */
@@ -96,9 +96,9 @@ export async function loadReport(
   database: Database,
   config: Config,
   span: ReportSpan,
-  { only, signal }: { only: readonly string[]; signal: AbortSignal },
+  { choice, signal }: { choice: Choice; signal: AbortSignal },
 ): Promise<ReportData> {
-  const isWhole = only.length === 0;
+  const isWhole = isEverything(choice);
   const everything = config.accounts.map((account) => ({ ...account, targets: [] }));
   const watched = isWhole ? config : { ...config, accounts: everything };
   const status = await loadStatus(database, watched, defaultMaxAgeUs(config));
@@ -106,7 +106,7 @@ export async function loadReport(
   const registered = new Set((await loadRegisteredValves(database)).map(({ id }) => id));
   const strangers = (await loadMeteredValves(database)).filter(({ id }) => !registered.has(id));
   const all: MeteredValve[] = [...status.valves.map(({ valve }) => valve), ...strangers];
-  const valves = isWhole ? all : namedValves(all, only);
+  const valves = await chosenValves(database, all, choice);
   const labels = distinctLabels(valves);
   const facts = await loadValveFacts(
     database,
@@ -148,7 +148,7 @@ export async function loadReport(
     bucket,
     newestRun: status.newestRun,
     lastSuccess: status.lastSuccess,
-    // With named valves, the targets that were never found do not matter.
+    // With a choice, the targets that were never found do not matter.
     unknown: isWhole ? status.unknown : [],
     valves: reports,
   };

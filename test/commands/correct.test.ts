@@ -147,11 +147,11 @@ const NOTE = ['--note', 'why'];
 test.each([
   [['v'], 'say one of --exclude, --replaced, --list and --undo'],
   [['v', '--exclude', '--replaced', '--at', timeOf(1), ...NOTE], 'say one of'],
-  [['v', '--exclude', '--from', timeOf(1), ...NOTE], '--exclude takes --from and --to'],
+  [['v', '--exclude', '--from', timeOf(1), ...NOTE], 'missing --to'],
   [['v', '--exclude', '--from', timeOf(2), '--to', timeOf(1), ...NOTE], 'is not before'],
-  [['v', '--exclude', '--from', timeOf(1), '--to', timeOf(2)], '--note is missing or empty'],
+  [['v', '--exclude', '--from', timeOf(1), '--to', timeOf(2)], 'missing --note'],
   [['v', '--replaced', '--at', '2200-01-01', ...NOTE], 'is in the future'],
-  [['--replaced', '--at', timeOf(1), ...NOTE], 'no valve is given'],
+  [['--replaced', '--at', timeOf(1), ...NOTE], 'missing <valve>'],
   [['--undo', 'last'], '--undo last is not a number of a correction'],
 ])('correct %j is a wrong command line', async (args, words) => {
   const { code, stdout, stderr } = await tasmart('correct', ...args);
