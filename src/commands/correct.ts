@@ -74,10 +74,6 @@ export async function run(
   return 0;
 }
 
-const USAGE =
-  'write "tasmart correct <valve> --exclude --from <t> --to <t> --note <text>", ' +
-  '"tasmart correct <valve> --replaced --at <t> --note <text>", "tasmart correct --list" or "tasmart correct --undo <n>"';
-
 /** @throws KnownError exit 64 */
 function requestOf(options: CorrectOptions, valve: string | undefined): Request {
   const { exclude, replaced, list, undo, from, to, at, note } = options;
@@ -119,7 +115,7 @@ function requireAll<Name extends string>(given: Record<Name, string | undefined>
 }
 
 function usage(message: string): KnownError {
-  return new KnownError('usage', message, { remedy: USAGE });
+  return new KnownError('usage', message, { remedy: '"tasmart correct --help" shows every way to call it' });
 }
 
 const MAX_TEXT_LENGTH = 1000;

@@ -2,7 +2,7 @@ import { distance } from 'fastest-levenshtein';
 import { KnownError } from '../domain/errors.ts';
 import { namesOf, type Meaning, type Target } from '../domain/target.ts';
 import { count, printable } from '../domain/text.ts';
-import { isNamed, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
+import { isCalled, isNamed, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { forEachAtOnce } from './batches.ts';
@@ -123,7 +123,7 @@ function eachReasonOnce(problems: readonly TargetProblem[]): TargetProblem[] {
 }
 
 /**
- * Keeps the named valves (uuid or serial); without names, all. `missing`: names of no valve.
+ * Keeps the named valves (uuid, serial or name); without names, all. `missing`: names of no valve.
  *
  * @throws TargetError for a name that two valves have
  */
@@ -131,7 +131,7 @@ export function narrow(
   { projects }: Pick<ResolvedTargets, 'projects'>,
   wanted: readonly string[],
 ): { kept: readonly Project[]; missing: readonly string[] } {
-  return pickValves(projects, wanted);
+  return pickValves(projects, wanted, isCalled);
 }
 
 /** Why named valves were not found: a project could not be read, or no valve is called so. */
@@ -144,7 +144,7 @@ export function missingValves(
   const known = projects.flatMap(({ valves }) => valves.map(({ shortSn, id }) => shortSn ?? id));
   return new TargetError(
     `no targeted valve is called ${missing.join(', ')}`,
-    `--valve takes a uuid, full or short serial; nearest: ${nearest(missing[0] ?? '', known).join(', ')}`,
+    `--valve takes a uuid, full or short serial, or name; nearest: ${nearest(missing[0] ?? '', known).join(', ')}`,
   );
 }
 
@@ -318,13 +318,14 @@ function isSameName(a: string, b: string): boolean {
 function pickValves(
   projects: readonly Project[],
   wanted: readonly string[],
+  isMeant: typeof isCalled = isNamed,
 ): { kept: readonly Project[]; missing: readonly string[] } {
   if (wanted.length === 0) return { kept: projects, missing: [] };
   const all = new Map<string, Valve>(projects.flatMap(({ valves }) => valves.map((valve) => [valve.id, valve])));
   const ids = new Set<string>();
   const missing: string[] = [];
   for (const name of wanted) {
-    const fitting = [...all.values()].filter((valve) => isNamed(valve, name));
+    const fitting = [...all.values()].filter((valve) => isMeant(valve, name));
     if (fitting.length > 1) {
       const candidates = fitting.map(({ id }) => id).join(', ');
       throw new TargetError(`${fitting.length} valves are called ${name}: ${candidates}`, 'name it by its uuid');
