@@ -36,7 +36,7 @@ const program = new Command('tasmart')
     ]),
   )
   .exitOverride()
-  .configureHelp({ showGlobalOptions: true })
+  .configureHelp({ showGlobalOptions: true, minWidthToWrap: 15 })
   .helpCommand(false)
   .hook('preSubcommand', refuseUnknownCommand);
 withExamples(program, [
@@ -53,14 +53,14 @@ const init = program
   .option('--api-key-file <file>', 'a file that holds the key of a HyCloud user (or variable API_KEY)')
   .option('--requester-id <id>', "your company's id at IMI (or variable REQUESTER_ID)")
   .addOption(repeated('--project <name or id>', 'the project to read; may be repeated (default: the only one)'))
-  .option('--database-url <url>', 'embedded:<folder> or postgresql://… (or variable DATABASE_URL, or DB_HOST …)')
+  .option('--database-url <url>', 'embedded:<folder> or postgresql://... (or variable DATABASE_URL, or DB_HOST ...)')
   .option('--migrate', 'create or upgrade the schema of a database server')
   .option('--force', 'replace what config.json and .env say')
   .action(action(() => import('./commands/init.ts')));
 withExamples(init, [
   ['tasmart init', 'asks on a terminal, and only there'],
   ['tasmart init --api-key-file key --requester-id 1234 --database-url embedded:db', 'asks nothing'],
-  ['API_KEY=… REQUESTER_ID=… DATABASE_URL=… tasmart init --project "Lingotto"', 'likewise, for scripts'],
+  ['API_KEY=... REQUESTER_ID=... DATABASE_URL=... tasmart init --project "Lingotto"', 'likewise, for scripts'],
 ]);
 
 const poll = program
@@ -104,7 +104,7 @@ const consumption = program
       .choices(['15min', 'hour', 'day', 'week', 'month', 'year', 'total'])
       .default('day'),
   )
-  .option('--matrix', 'valves × buckets, with totals')
+  .option('--matrix', 'a row per valve, a column per bucket, with totals')
   .addOption(zoneOption())
   .addOption(valveOption())
   .addOption(projectOption())

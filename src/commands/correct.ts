@@ -23,7 +23,7 @@ import type { CommandContext, OutputFormat } from './context.ts';
 import { configuredLimits, judgeStored } from './judging.ts';
 import { describeValve, pickValve } from './link.ts';
 import { createLog } from './log.ts';
-import { write } from './output.ts';
+import { show, write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
 import { parseSpan, parseTime } from './time.ts';
@@ -70,7 +70,8 @@ export async function run(
     if (correction === null) throw new RangeError('no correction was read');
     return add(database, pickValve(valves, request.valve), correction, request, config);
   });
-  await write(said);
+  const isForPrograms = request.kind === 'list' && options.format !== 'table';
+  await (isForPrograms ? write(said) : show(said));
   return 0;
 }
 

@@ -121,7 +121,7 @@ function fields({ account, project, valve, firmwareIsLatest, known }: ListedValv
     fw_version: valve.firmware,
     fw_is_latest: firmwareIsLatest,
     newest_reading: known.latestReadingUs === null ? null : formatRfc3339(known.latestReadingUs),
-    backend_ref: known.backendRef,
+    register: known.backendRef,
     account,
   };
 }
@@ -137,7 +137,7 @@ const FIELDS = [
   'fw_version',
   'fw_is_latest',
   'newest_reading',
-  'backend_ref',
+  'register',
   'account',
 ] as const satisfies (keyof ReturnType<typeof fields>)[];
 

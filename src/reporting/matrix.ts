@@ -51,7 +51,7 @@ function csv(matrices: readonly (readonly [number, readonly Row[]])[], { timezon
   const starts = matrices[0]?.[1][0]?.buckets.map(({ startUs }) => local(startUs, timezone)) ?? [];
   return formatCsv(
     [
-      ...['tasmart_id', 'short_sn', 'full_sn', 'user_id', 'backend_ref', 'regime'],
+      ...['tasmart_id', 'short_sn', 'full_sn', 'user_id', 'register', 'regime'],
       ...starts.map((start) => start.toISO({ suppressMilliseconds: true }) ?? ''),
       'total',
     ],

@@ -67,7 +67,7 @@ test('events are listed in words and as data', async () => {
     short_sn: null,
     full_sn: null,
     user_id: 'Boiler',
-    backend_ref: null,
+    register: null,
     regime: 1,
     kind: 'glitch',
     starts: '2025-10-26T07:45:00.000000Z',
