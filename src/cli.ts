@@ -60,7 +60,7 @@ const init = program
 withExamples(init, [
   ['tasmart init', 'asks on a terminal, and only there'],
   ['tasmart init --api-key-file key --requester-id 1234 --database-url embedded:db', 'asks nothing'],
-  ['API_KEY=... REQUESTER_ID=... DATABASE_URL=... tasmart init --project "Lingotto"', 'likewise, for scripts'],
+  ['API_KEY=... REQUESTER_ID=... DATABASE_URL=... tasmart init --project Lingotto', 'likewise, for scripts'],
 ]);
 
 const poll = program
