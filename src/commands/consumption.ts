@@ -24,7 +24,7 @@ export interface ConsumptionOptions extends Choice {
   format: OutputFormat;
 }
 
-/** Reads a valve at a time, so that a year of a thousand valves needs no memory. */
+/** Reads and prints one valve after the other, so that memory stays flat. */
 export async function run(options: ConsumptionOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
   if (options.matrix && options.format === 'json') {
     throw new KnownError('usage', '--matrix is for tables and CSV', { remedy: 'leave it out: JSON has every bucket' });
@@ -54,10 +54,10 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
   });
 }
 
-/** The zone asked for, or the configured one. @throws KnownError exit 64 */
+/** The zone of --tz, or the configured one. @throws KnownError exit 64 */
 export function zoneOf({ tz }: { tz?: string }, { timezone }: Config): string {
   if (tz === undefined || isTimeZone(tz)) return tz ?? timezone;
-  throw new KnownError('usage', `--tz ${tz} is no time zone`, {
+  throw new KnownError('usage', `--tz ${tz} is not a time zone`, {
     remedy: 'write an IANA name such as Europe/Rome; an abbreviation will not do',
   });
 }

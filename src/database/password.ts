@@ -24,7 +24,7 @@ export async function passwordOf(
   return found;
 }
 
-/** Its standard error is ours, so that its own words are seen. What it prints is a secret, and never shown. */
+/** The command's stderr is shown. Its stdout is a secret and is never shown. */
 async function run(command: string, giveUp: AbortSignal): Promise<string> {
   const limit = AbortSignal.timeout(LIMIT_MS);
   const child = spawn(command, {
