@@ -64,8 +64,9 @@ try {
   npx tasmart check
   npx tasmart poll
 
-  Your own valves, in a folder of their own or in the clone's:
+  Your own valves, in the clone's own folder:
 
+  cd ${relative(folder, root)}
   npx tasmart init
 
 "npm run demo" goes on from what is stored, "npm run demo -- --fresh" starts again from nothing. No process is left running.`);

@@ -6,10 +6,13 @@ import {
   formatOption,
   fromOption,
   needed,
+  printHelp,
+  projectOption,
   refuseUnknownCommand,
   repeated,
   requireOptions,
   toOption,
+  usages,
   valveOption,
   withExamples,
   zoneOption,
@@ -33,7 +36,8 @@ const program = new Command('tasmart')
     ]),
   )
   .exitOverride()
-  .configureHelp({ showGlobalOptions: true })
+  .configureHelp({ showGlobalOptions: true, minWidthToWrap: 15 })
+  .helpCommand(false)
   .hook('preSubcommand', refuseUnknownCommand);
 withExamples(program, [
   ['tasmart init', 'the first set-up: asks, tries, and writes config.json and .env'],
@@ -49,14 +53,14 @@ const init = program
   .option('--api-key-file <file>', 'a file that holds the key of a HyCloud user (or variable API_KEY)')
   .option('--requester-id <id>', "your company's id at IMI (or variable REQUESTER_ID)")
   .addOption(repeated('--project <name or id>', 'the project to read; may be repeated (default: the only one)'))
-  .option('--database-url <url>', 'embedded:<folder> or postgresql://… (or variable DATABASE_URL, or DB_HOST …)')
+  .option('--database-url <url>', 'embedded:<folder> or postgresql://... (or variable DATABASE_URL, or DB_HOST ...)')
   .option('--migrate', 'create or upgrade the schema of a database server')
   .option('--force', 'replace what config.json and .env say')
   .action(action(() => import('./commands/init.ts')));
 withExamples(init, [
   ['tasmart init', 'asks on a terminal, and only there'],
-  ['tasmart init --api-key-file key --requester-id 1234 --database-url embedded:./data', 'asks nothing'],
-  ['API_KEY=… REQUESTER_ID=… DATABASE_URL=… tasmart init --project "Lingotto"', 'likewise, for scripts'],
+  ['tasmart init --api-key-file key --requester-id 1234 --database-url embedded:db', 'asks nothing'],
+  ['API_KEY=... REQUESTER_ID=... DATABASE_URL=... tasmart init --project Lingotto', 'likewise, for scripts'],
 ]);
 
 const poll = program
@@ -100,16 +104,17 @@ const consumption = program
       .choices(['15min', 'hour', 'day', 'week', 'month', 'year', 'total'])
       .default('day'),
   )
-  .option('--matrix', 'valves × buckets, with totals')
+  .option('--matrix', 'a row per valve, a column per bucket, with totals')
   .addOption(zoneOption())
   .addOption(valveOption())
+  .addOption(projectOption())
   .addOption(formatOption())
   .action(action(() => import('./commands/consumption.ts')));
 withExamples(consumption, [
   ['tasmart consumption', 'kWh per day of the last week'],
   ['tasmart consumption --from 2026-01-01 --to 2027-01-01 --by month', 'a year, by month'],
-  ['tasmart consumption --from 2d --to now --by hour --valve dc8a9c16', 'a single valve, by hour'],
-  ['tasmart consumption --from 30d --to now --format csv', 'for a spreadsheet'],
+  ['tasmart consumption --from 2d --by hour --valve dc8a9c16', 'a single valve, by hour'],
+  ['tasmart consumption --from 30d --format csv', 'for a spreadsheet'],
 ]);
 
 const events = program
@@ -121,6 +126,7 @@ const events = program
   .addOption(toOption())
   .addOption(zoneOption())
   .addOption(valveOption())
+  .addOption(projectOption())
   .addOption(formatOption())
   .action(action(() => import('./commands/events.ts')));
 withExamples(events, [
@@ -132,7 +138,12 @@ const correct = program
   .command('correct')
   .description("an operator's word on a counter: exclude readings, or say when the counter was replaced")
   .usage(
-    '<valve> --exclude --from <t> --to <t> --note <text> | <valve> --replaced --at <t> --note <text> | --list | --undo <n>',
+    usages('correct', [
+      '<valve> --exclude --from <t> --to <t> --note <text>',
+      '<valve> --replaced --at <t> --note <text>',
+      '[valve] --list',
+      '--undo <n>',
+    ]),
   )
   .argument('[valve]', 'uuid, full or short serial, or name')
   .option('--exclude', 'the readings from --from until before --to do not count')
@@ -147,10 +158,7 @@ const correct = program
   .addOption(formatOption())
   .action(action(() => import('./commands/correct.ts')));
 withExamples(correct, [
-  [
-    'tasmart correct dc8a9c16 --exclude --from 2026-03-01T10:00 --to 2026-03-01T14:00 --note "sensor test"',
-    'these readings do not count',
-  ],
+  ['tasmart correct dc8a9c16 --exclude --from yesterday --to today --note "test"', 'these readings do not count'],
   ['tasmart correct dc8a9c16 --replaced --at 2026-03-01T12:00 --note "new valve"', 'another counter begins there'],
   ['tasmart correct --list', 'all corrections'],
   ['tasmart correct --undo 3', 'take back number 3'],
@@ -168,11 +176,12 @@ const verify = program
   .addOption(fromOption().default('30d'))
   .addOption(toOption())
   .addOption(valveOption())
+  .addOption(projectOption())
   .addOption(formatOption())
   .action(action(() => import('./commands/verify.ts')));
 withExamples(verify, [
-  ['tasmart verify --from 30d --to now', 'the last thirty days of every valve'],
-  ['tasmart verify --from 30d --to now --valve dc8a9c16', 'a single valve'],
+  ['tasmart verify', 'the last thirty days of every valve'],
+  ['tasmart verify --from 7d --valve dc8a9c16', 'a single valve, the last week'],
 ]);
 
 const report = program
@@ -183,6 +192,7 @@ const report = program
   .addOption(toOption())
   .addOption(zoneOption())
   .addOption(valveOption())
+  .addOption(projectOption())
   .action(action(() => import('./commands/report.ts')));
 withExamples(report, [
   ['tasmart report --out report.html', 'the last seven days of every valve'],
@@ -209,7 +219,7 @@ withExamples(valves, [
 const link = program
   .command('link')
   .description('tie valves to registers of our own backend')
-  .usage('<valve> <register> | <valve> --remove | --from <file.csv> | --list')
+  .usage(usages('link', ['<valve> <register>', '<valve> --remove', '--from <file.csv>', '--list']))
   .argument('[valve]', 'uuid, full or short serial')
   .argument('[register]', 'how our own backend calls it')
   .option('--remove', 'untie it')
@@ -227,10 +237,13 @@ const status = program
   .command('status')
   .description('how old the readings of every valve are, and what is missing; exit 1 when any is too old')
   .option('--max-age <duration>', 'how old a reading may be, such as 45m or 2h (default: three intervals)')
+  .option('--watch', 'show it again every ten seconds, until Ctrl-C')
+  .addOption(projectOption())
   .addOption(formatOption())
   .action(action(() => import('./commands/status.ts')));
 withExamples(status, [
   ['tasmart status', 'every valve'],
+  ['tasmart status --watch', 'on a terminal, again and again'],
   ['tasmart status --max-age 2h || echo "call somebody"', 'for a monitor: exit 1 when a valve is older'],
 ]);
 
@@ -264,6 +277,13 @@ withExamples(completion, [
   ['source <(tasmart completion zsh)', 'likewise, in ~/.zshrc, behind compinit'],
   ['tasmart completion fish > ~/.config/fish/completions/tasmart.fish', 'for every shell of yours'],
 ]);
+
+const help = program
+  .command('help')
+  .description('what a command does, its options, and examples')
+  .argument('[command]')
+  .action((name: string | undefined) => printHelp(program, name));
+withExamples(help, [['tasmart help poll', 'the same as "tasmart poll --help"']]);
 
 /** Stops in good order at the first signal; at the second, or when that takes longer than a moment, it gives up. */
 const GOOD_ORDER_MS = 1000;

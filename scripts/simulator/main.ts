@@ -100,7 +100,8 @@ try {
   fail(error instanceof Error ? error.message : String(error));
 }
 console.log(`HyCloud simulator with ${options.valves} valves at ${simulator.baseUrl}; Ctrl-C ends it.\n`);
-if (options.writeEnv === undefined) {
+if (options.writeEnv !== undefined) console.log(`${options.writeEnv} points tasmart at it.\n`);
+else {
   const variables = Object.entries(simulator.env()).map(([name, value]) => `${name}=${value}\n`);
   const config = JSON.stringify({ target_project_name: simulator.projects[0]?.name });
   console.log(`To point tasmart at it (--write-env and --write-config do it for you), put into .env:

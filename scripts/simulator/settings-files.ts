@@ -22,7 +22,8 @@ export async function writeEnv(file: string, simulator: Simulator, databaseUrl: 
 
 /** Targets the first project, at a fast pace. Does not change a file that exists. */
 export async function writeConfig(file: string, { projects }: Simulator): Promise<void> {
-  const config = { target_project_name: projects[0]?.name, requests_per_second: 1000 };
+  const [project] = projects;
+  const config = { target_project_name: project?.name, target_project_id: project?.id, requests_per_second: 1000 };
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, `${JSON.stringify(config, null, 2)}\n`, { flag: 'wx' }).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

@@ -26,7 +26,7 @@ import type { CommandContext } from './context.ts';
 import { endOfError, warnOfFailures } from './failures.ts';
 import { withHyCloud } from './hycloud.ts';
 import { judgeStored } from './judging.ts';
-import { createLog, isForPeople } from './log.ts';
+import { createLog, isForPeople, progressTerminal } from './log.ts';
 import { OPEN_OPTIONS, VERSION } from './package.ts';
 import { loadConfig } from './settings.ts';
 import { parseSpan } from './time.ts';
@@ -102,7 +102,7 @@ async function backfillAccount({
   signal.throwIfAborted();
   const { targets } = account;
   const settings = { ...config, account, later: accountsAfter(config, account), targets, span, only };
-  const progress = createProgress(process.stderr.isTTY && isForPeople(globals) ? process.stderr : null, log);
+  const progress = createProgress(progressTerminal(globals), log);
   const onPlan = (plan: BackfillPlan) => {
     const text = announce(plan, config.requestsPerSecond);
     if (isForPeople(globals)) process.stderr.write(`${inAccount(account, text)}\n`);

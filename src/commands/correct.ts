@@ -23,7 +23,7 @@ import type { CommandContext, OutputFormat } from './context.ts';
 import { configuredLimits, judgeStored } from './judging.ts';
 import { describeValve, pickValve } from './link.ts';
 import { createLog } from './log.ts';
-import { write } from './output.ts';
+import { show, write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
 import { parseSpan, parseTime } from './time.ts';
@@ -70,13 +70,10 @@ export async function run(
     if (correction === null) throw new RangeError('no correction was read');
     return add(database, pickValve(valves, request.valve), correction, request, config);
   });
-  await write(said);
+  const isForPrograms = request.kind === 'list' && options.format !== 'table';
+  await (isForPrograms ? write(said) : show(said));
   return 0;
 }
-
-const USAGE =
-  'write "tasmart correct <valve> --exclude --from <t> --to <t> --note <text>", ' +
-  '"tasmart correct <valve> --replaced --at <t> --note <text>", "tasmart correct --list" or "tasmart correct --undo <n>"';
 
 /** @throws KnownError exit 64 */
 function requestOf(options: CorrectOptions, valve: string | undefined): Request {
@@ -90,25 +87,43 @@ function requestOf(options: CorrectOptions, valve: string | undefined): Request 
     if (!/^[1-9]\d{0,14}$/.test(undo)) throw usage(`--undo ${undo} is not a number of a correction`);
     return { kind: 'undo', number: Number(undo), author: authorOf(options) };
   }
-  if (valve === undefined) throw usage('no valve is given');
-  const reason = checkedText('--note', note ?? '');
   if (exclude) {
-    if (from === undefined || to === undefined || at !== undefined) throw usage('--exclude takes --from and --to');
-    return { kind: 'add', valve, correction: { kind: 'exclude', from, to }, note: reason, author: authorOf(options) };
+    if (at !== undefined) throw usage('--exclude takes --from and --to, not --at');
+    const all = requireAll({ valve, from, to, note });
+    return addition(all, { kind: 'exclude', from: all.from, to: all.to }, options);
   }
-  if (at === undefined || from !== undefined || to !== undefined) throw usage('--replaced takes --at');
-  return { kind: 'add', valve, correction: { kind: 'replaced', at }, note: reason, author: authorOf(options) };
+  if (from !== undefined || to !== undefined) throw usage('--replaced takes --at, not --from and --to');
+  const all = requireAll({ valve, at, note });
+  return addition(all, { kind: 'replaced', at: all.at }, options);
+}
+
+type Addition = Request & { kind: 'add' };
+
+function addition(
+  { valve, note }: { valve: string; note: string },
+  correction: Addition['correction'],
+  options: CorrectOptions,
+): Addition {
+  return { kind: 'add', valve, correction, note: checkedText('--note', note), author: authorOf(options) };
+}
+
+/** @throws KnownError naming everything that is missing */
+function requireAll<Name extends string>(given: Record<Name, string | undefined>): Record<Name, string> {
+  const names = Object.keys(given) as Name[];
+  const missing = names.filter((name) => given[name] === undefined);
+  if (missing.length === 0) return given as Record<Name, string>;
+  throw usage(`missing ${missing.map((name) => (name === 'valve' ? '<valve>' : `--${name}`)).join(', ')}`);
 }
 
 function usage(message: string): KnownError {
-  return new KnownError('usage', message, { remedy: USAGE });
+  return new KnownError('usage', message, { remedy: '"tasmart correct --help" shows every way to call it' });
 }
 
 const MAX_TEXT_LENGTH = 1000;
 
 function checkedText(option: string, text: string): string {
   const trimmed = text.trim();
-  if (trimmed === '') throw usage(`${option} is missing or empty`);
+  if (trimmed === '') throw usage(`${option} is empty`);
   if (trimmed.length > MAX_TEXT_LENGTH) throw usage(`${option} is longer than ${MAX_TEXT_LENGTH} characters`);
   if (/\p{Cc}/u.test(trimmed)) throw usage(`${option} holds a control character`);
   return trimmed;
@@ -128,11 +143,7 @@ function osUser(): string {
 }
 
 /** @throws KnownError exit 64 */
-function parseCorrection(
-  correction: (Request & { kind: 'add' })['correction'],
-  timezone: string,
-  nowUs: Micros,
-): Correction {
+function parseCorrection(correction: Addition['correction'], timezone: string, nowUs: Micros): Correction {
   if (correction.kind === 'exclude') return { kind: 'exclude', ...parseSpan(correction, timezone, nowUs) };
   const atUs = parseTime(correction.at, '--at', timezone, nowUs);
   if (atUs > nowUs) throw new KnownError('usage', `--at ${correction.at} is in the future`);

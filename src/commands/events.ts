@@ -2,21 +2,21 @@
 import { loadEvents } from '../database/events.ts';
 import { withDatabase } from '../database/open.ts';
 import { eventsFormat } from '../reporting/events.ts';
-import { meteredValves, zoneOf } from './consumption.ts';
+import { meteredValves, type Choice } from './choice.ts';
+import { zoneOf } from './consumption.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
-import { write } from './output.ts';
+import { show, stdoutScreen, write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
 import { parseSpan } from './time.ts';
 
-export interface EventsOptions {
+export interface EventsOptions extends Choice {
   from: string;
   to?: string;
   tz?: string;
-  valve?: string[];
   format: OutputFormat;
 }
 
@@ -25,15 +25,17 @@ export async function run(options: EventsOptions, { globals, signal, giveUp }: C
   const config = await loadConfig(globals, ['database'], log);
   const timezone = zoneOf(options, config);
   const span = parseSpan(options, timezone, Date.now() * 1000);
-  const format = eventsFormat(options.format, timezone);
+  const screen = stdoutScreen();
+  const format = eventsFormat(options.format, { timezone, screen });
+  const put = options.format === 'table' ? (text: string) => show(text, screen) : write;
   return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     const failures = await judgeStored(database, config, log, { globals, signal });
-    await write(format.begin());
-    for (const valve of await meteredValves(database, options.valve ?? [])) {
+    await put(format.begin());
+    for (const valve of await meteredValves(database, options)) {
       if (signal.aborted || !process.stdout.writable) return 0;
-      await write(format.valve(valve, await loadEvents(database, valve.id, span)));
+      await put(format.valve(valve, await loadEvents(database, valve.id, span)));
     }
-    await write(format.end());
+    await put(format.end());
     return failures.length > 0 ? EXIT_STATUS.partial : 0;
   });
 }

@@ -10,7 +10,7 @@ import { judgePending, type JudgeFailure } from '../energy/bookkeeping.ts';
 import type { Limits } from '../energy/types.ts';
 import { createValveProgress } from '../reporting/progress.ts';
 import type { CommandContext } from './context.ts';
-import { isForPeople } from './log.ts';
+import { progressTerminal } from './log.ts';
 
 export function configuredLimits({ intervalMinutes, maxPowerKw }: Config): Limits {
   return { intervalUs: intervalMinutes * US_PER_MINUTE, maxPowerKw };
@@ -46,8 +46,7 @@ export async function judgeWithProgress(
   log: Logger,
   { globals, signal }: Pick<CommandContext, 'globals' | 'signal'>,
 ): Promise<JudgeFailure[]> {
-  const terminal = process.stderr.isTTY && isForPeople(globals) ? process.stderr : null;
-  const progress = createValveProgress(terminal, log, 'judging');
+  const progress = createValveProgress(progressTerminal(globals), log, 'judging');
   try {
     const failures = await judgePending(database, configured, { onJudged: progress.update, signal });
     for (const { tasmartId, error } of failures) {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import pino, { type Logger } from 'pino';
 import { parseConfig } from '../config/parse.ts';
 import { spelledOut } from '../domain/text.ts';
+import type { BarTerminal } from '../reporting/progress.ts';
 import { shown, type Screen } from '../reporting/screen.ts';
 import type { GlobalOptions } from './context.ts';
 import { screenOf } from './terminal.ts';
@@ -14,6 +15,12 @@ export function stderrScreen(): Screen {
 
 export function isForPeople({ logFormat }: GlobalOptions): boolean {
   return (logFormat ?? (process.stderr.isTTY ? 'pretty' : 'json')) === 'pretty';
+}
+
+/** Where a progress bar can be drawn. null: it is logged instead. */
+export function progressTerminal(globals: GlobalOptions): BarTerminal | null {
+  if (!process.stderr.isTTY || !isForPeople(globals) || process.env['TERM'] === 'dumb') return null;
+  return { stream: process.stderr, drawsBlocks: stderrScreen().drawsBlocks };
 }
 
 /**

@@ -1,6 +1,7 @@
 /** What the command line consists of: options that several commands share, examples, and what makes mistakes clear. */
 import { Option, type Command } from 'commander';
 import { distance } from 'fastest-levenshtein';
+import { UNKNOWN_WIDTH } from '../reporting/table.ts';
 import { OUTPUT_FORMATS } from './context.ts';
 
 const TIMES = 'RFC 3339, a local date or date-time, now, today, yesterday, or 24h, 7d (ago)';
@@ -22,7 +23,11 @@ export function repeated(flags: string, description: string): Option {
 }
 
 export function valveOption(): Option {
-  return repeated('--valve <id or serial>', 'only this valve; may be repeated');
+  return repeated('--valve <id, serial or name>', 'only this valve; may be repeated');
+}
+
+export function projectOption(): Option {
+  return repeated('--project <name or id>', 'only the valves of this project; may be repeated');
 }
 
 export function zoneOption(): Option {
@@ -51,13 +56,42 @@ export function requireOptions(command: Command): void {
   if (missing.length > 0) command.error(`error: missing ${missing.map(({ flags }) => flags).join(', ')}`);
 }
 
+/** The ways to call a command, a line each. */
+export function usages(name: string, ways: readonly string[]): string {
+  return ways.join(`\n       tasmart ${name} `);
+}
+
+type Example = readonly [line: string, meaning: string];
+
 /** Adds examples to a command's help, and names that help in its error messages. */
-export function withExamples(command: Command, examples: readonly (readonly [line: string, meaning: string])[]): void {
-  const width = Math.max(...examples.map(([line]) => line.length));
-  const lines = examples.map(([line, meaning]) => `  ${line.padEnd(width)}  ${meaning}`.trimEnd());
-  command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
+export function withExamples(command: Command, examples: readonly Example[]): void {
+  command.addHelpText('after', () => `\nExamples:\n${examplesText(examples, helpWidth(command))}`);
   const name = command.parent === null ? '' : ` ${command.name()}`;
   command.showHelpAfterError(`(run "tasmart${name} --help" for its options and examples)`);
+}
+
+/** Meanings stand beside their lines, or below them where they do not fit. */
+function examplesText(examples: readonly Example[], width: number): string {
+  const longest = Math.max(...examples.map(([line]) => line.length));
+  const beside = examples.map(([line, meaning]) => `  ${line.padEnd(longest)}  ${meaning}`);
+  if (beside.every((line) => line.length <= width)) return beside.join('\n');
+  return examples.map(([line, meaning]) => `  ${line}\n      ${meaning}`).join('\n');
+}
+
+/** As commander wraps the options above. */
+function helpWidth(command: Command): number {
+  return command.configureOutput().getOutHelpWidth?.() ?? UNKNOWN_WIDTH;
+}
+
+/**
+ * Prints the help of a command, or of all.
+ *
+ * @throws CommanderError with the nearest command
+ */
+export function printHelp(program: Command, name: string | undefined): void {
+  const command = name === undefined ? program : program.commands.find((each) => each.name() === name);
+  if (command) command.outputHelp();
+  else refuseCommand(program, name ?? '');
 }
 
 /**
@@ -69,6 +103,10 @@ export function withExamples(command: Command, examples: readonly (readonly [lin
 export function refuseUnknownCommand(program: Command, chosen: Command): void {
   const [word] = program.args;
   if (word === undefined || word.startsWith('-') || word === chosen.name()) return;
+  refuseCommand(program, word);
+}
+
+function refuseCommand(program: Command, word: string): never {
   const near = nearestCommand(word, program);
   const hint = near === null ? '' : `\n(did you mean "tasmart ${near}"?)`;
   program.error(`error: there is no command "${word}"${hint}`);

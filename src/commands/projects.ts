@@ -1,6 +1,5 @@
 import { printable } from '../domain/text.ts';
-import { formatCsv } from '../reporting/csv.ts';
-import { formatJson } from '../reporting/json.ts';
+import { recordsText } from '../reporting/records.ts';
 import { formatTable } from '../reporting/table.ts';
 import { accountsStatus, forEachAccount, valuesOf } from './accounts.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
@@ -34,32 +33,28 @@ export async function run({ format }: { format: OutputFormat }, { globals, signa
     account,
   }));
   const screen = stdoutScreen();
-  const formats = {
-    json: () => formatJson(fields),
-    csv: () =>
-      formatCsv(
-        ['project_id', 'name', 'valves', 'users', 'account'],
-        fields.map((row) => Object.values(row)),
-      ),
-    table: () =>
-      formatTable(
-        [
-          ...(isNamed ? [{ heading: 'account' }] : []),
-          { heading: 'project', least: 20 },
-          { heading: 'id' },
-          { heading: 'valves', align: 'right', rank: 1 },
-          { heading: 'users', align: 'right', rank: 2 },
-        ],
-        fields.map((row) => [
-          ...(isNamed ? [printable(row.account)] : []),
-          printable(row.name),
-          printable(row.project_id),
-          String(row.valves),
-          String(row.users),
-        ]),
-        screen.width,
-      ),
-  };
-  await (format === 'table' ? show(formats.table(), screen) : write(formats[format]()));
+  if (format !== 'table') await write(recordsText(format, FIELDS, fields));
+  else {
+    const table = formatTable(
+      [
+        ...(isNamed ? [{ heading: 'account' }] : []),
+        { heading: 'project', least: 20 },
+        { heading: 'id' },
+        { heading: 'valves', align: 'right', rank: 1 },
+        { heading: 'users', align: 'right', rank: 2 },
+      ],
+      fields.map((row) => [
+        ...(isNamed ? [printable(row.account)] : []),
+        printable(row.name),
+        printable(row.project_id),
+        String(row.valves),
+        String(row.users),
+      ]),
+      screen.width,
+    );
+    await show(table, screen);
+  }
   return accountsStatus(results, () => 0);
 }
+
+const FIELDS = ['project_id', 'name', 'valves', 'users', 'account'] as const;

@@ -15,7 +15,8 @@ import { valveLabel } from '../domain/valve.ts';
 import type { ReportData, ValveReport } from '../reporting/report/data.ts';
 import { reportHtml } from '../reporting/report/html.ts';
 import { valveReport, type ReportSpan } from '../reporting/report/valve-report.ts';
-import { namedValves, zoneOf } from './consumption.ts';
+import { chosenValves, isEverything, type Choice } from './choice.ts';
+import { zoneOf } from './consumption.ts';
 import type { CommandContext } from './context.ts';
 import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
@@ -25,12 +26,11 @@ import { loadConfig } from './settings.ts';
 import { defaultMaxAgeUs, loadStatus } from './status.ts';
 import { parseSpan, parseTime } from './time.ts';
 
-export interface ReportOptions {
+export interface ReportOptions extends Choice {
   out: string;
   from?: string;
   to?: string;
   tz?: string;
-  valve?: string[];
 }
 
 /** `tasmart report`: one page with everything about the valves, from the database alone. */
@@ -45,7 +45,7 @@ export async function run(options: ReportOptions, { globals, signal, giveUp }: C
   };
   const data = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     await judgeStored(database, config, log, { globals, signal });
-    return loadReport(database, config, span, { only: options.valve ?? [], signal });
+    return loadReport(database, config, span, { choice: options, signal });
   });
   if (data.valves.length === 0) log.warn('the report is empty: no valve was polled yet. Run "tasmart poll"');
   const html = reportHtml(data, assets);
@@ -87,8 +87,8 @@ function previousSpan({ fromUs, toUs, timezone }: ReportSpan): Span {
 const MAX_HOURLY_US = 62 * US_PER_DAY + US_PER_HOUR;
 
 /**
- * Loads what the page shows. Without `only`: the valves of `tasmart status`, and valves that have readings but are not in the
- * registry. With `only`: the named valves of any project. Loads one valve after the other, and keeps only what the page needs.
+ * Loads what the page shows. Without a choice: the valves of `tasmart status`, and valves that have readings but are not in the
+ * registry. With one: the chosen valves of any project. Loads one valve after the other, and keeps only what the page needs.
  *
  * @throws DatabaseError; KnownError for a name that no valve has
  */
@@ -96,9 +96,9 @@ export async function loadReport(
   database: Database,
   config: Config,
   span: ReportSpan,
-  { only, signal }: { only: readonly string[]; signal: AbortSignal },
+  { choice, signal }: { choice: Choice; signal: AbortSignal },
 ): Promise<ReportData> {
-  const isWhole = only.length === 0;
+  const isWhole = isEverything(choice);
   const everything = config.accounts.map((account) => ({ ...account, targets: [] }));
   const watched = isWhole ? config : { ...config, accounts: everything };
   const registered = await loadRegisteredValves(database);
@@ -107,7 +107,7 @@ export async function loadReport(
   const known = new Set(registered.map(({ id }) => id));
   const unregistered = (await loadMeteredValves(database)).filter(({ id }) => !known.has(id));
   const all: MeteredValve[] = [...status.valves.map(({ valve }) => valve), ...unregistered];
-  const valves = isWhole ? all : namedValves(all, only);
+  const valves = await chosenValves(database, all, choice);
   const labels = distinctLabels(valves);
   const facts = await loadValveFacts(
     database,
@@ -149,7 +149,7 @@ export async function loadReport(
     bucket,
     newestRun: status.newestRun,
     lastSuccess: status.lastSuccess,
-    // Targets that were never found do not matter if valves are named.
+    // Targets that were never found do not matter if valves are chosen.
     unknown: isWhole ? status.unknown : [],
     valves: reports,
   };

@@ -10,37 +10,69 @@ import {
   type RegisteredValve,
   type Supply,
 } from '../database/status.ts';
-import { EXIT_STATUS } from '../domain/errors.ts';
+import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
 import { watch, type Watch } from '../polling/watch.ts';
 import { isHealthy, statusCsv, statusJson, statusTable, type Status, type ValveStatus } from '../reporting/status.ts';
+import type { Screen } from '../reporting/screen.ts';
 import { inAccount } from './accounts.ts';
+import { chosenValves, type Choice } from './choice.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { createLog } from './log.ts';
 import { show, stdoutScreen, write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
 import { parseDuration } from './time.ts';
+import { watchTerminal } from './watch-terminal.ts';
 
-export interface StatusOptions {
+export interface StatusOptions extends Pick<Choice, 'project'> {
   maxAge?: string;
+  watch?: true;
   format: OutputFormat;
 }
 
 /** `tasmart status`: how old everything is, from the database alone. Exit 1 when any valve is older than the limit. */
-export async function run({ maxAge, format }: StatusOptions, { globals, giveUp }: CommandContext): Promise<number> {
+export async function run(options: StatusOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
+  const { maxAge, format } = options;
+  if (options.watch && (format !== 'table' || !process.stdout.isTTY)) {
+    throw new KnownError('usage', '--watch shows the table on a terminal, and nowhere else');
+  }
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
+  const { timezone } = config;
   const maxAgeUs = maxAge === undefined ? defaultMaxAgeUs(config) : parseDuration(maxAge, '--max-age');
+  const load = async (database: Database, screen: Screen) => {
+    const status = await loadChosen(database, config, maxAgeUs, options);
+    const ids = status.valves.map(({ valve }) => valve.id);
+    return { status, power: format === 'table' && screen.drawsBlocks ? await loadRecentPower(database, ids) : null };
+  };
+  const open = <T>(use: (database: Database) => Promise<T>) =>
+    withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, use);
+  if (options.watch) {
+    return watchTerminal({ signal, timezone }, open, async (database, screen, height) => {
+      const { status, power } = await load(database, screen);
+      return statusTable(status, { timezone, power, screen, height });
+    });
+  }
   const screen = stdoutScreen();
-  const [status, power] = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
-    const loaded = await loadStatus(database, config, await loadRegisteredValves(database), maxAgeUs);
-    const ids = loaded.valves.map(({ valve }) => valve.id);
-    return [loaded, format === 'table' && screen.drawsBlocks ? await loadRecentPower(database, ids) : null] as const;
-  });
-  if (format === 'table') await show(statusTable(status, config.timezone, power, screen), screen);
+  const { status, power } = await open((database) => load(database, screen));
+  if (format === 'table') await show(statusTable(status, { timezone, power, screen }), screen);
   else await write({ json: statusJson, csv: statusCsv }[format](status));
   return isHealthy(status) ? 0 : EXIT_STATUS.check;
+}
+
+/** The status of the watched valves; with `--project`, of those in the project. */
+async function loadChosen(database: Database, config: Config, maxAgeUs: number, { project }: Choice): Promise<Status> {
+  const status = await loadStatus(database, config, await loadRegisteredValves(database), maxAgeUs);
+  if (project === undefined) return status;
+  const chosen = new Set(
+    await chosenValves(
+      database,
+      status.valves.map(({ valve }) => valve),
+      { project },
+    ),
+  );
+  return { ...status, valves: status.valves.filter(({ valve }) => chosen.has(valve)), unknown: [] };
 }
 
 /** Three quarters of an hour by default: a valve may miss a boundary, and a run may too, before anybody is called. */

@@ -11,8 +11,7 @@ import { formatRfc3339 } from '../domain/time.ts';
 import { compareValves, valveLabel, type Project, type Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { resolveTargets, type ResolvedTargets } from '../polling/targets.ts';
-import { formatCsv } from '../reporting/csv.ts';
-import { formatJson } from '../reporting/json.ts';
+import { recordsText } from '../reporting/records.ts';
 import { formatTable, type Column } from '../reporting/table.ts';
 import { localTime } from '../reporting/units.ts';
 import { accountLog, accountsStatus, forEachAccount, valuesOf } from './accounts.ts';
@@ -66,8 +65,8 @@ export async function run(
   );
   listed.sort((a, b) => compareValves(a.valve, b.valve));
   const screen = stdoutScreen();
-  const text = FORMATS[format](listed, { ...config, width: screen.width });
-  await (format === 'table' ? show(text, screen) : write(text));
+  if (format === 'table') await show(valvesTable(listed, config, screen.width), screen);
+  else await write(recordsText(format, FIELDS, listed.map(fields)));
   for (const { account, problems } of found) {
     const failures = problems.map((problem) => ({ ...problem, valve: null }));
     warnOfFailures(failures, 'there is more that could not be read', accountLog(account, log));
@@ -121,8 +120,8 @@ function fields({ account, project, valve, firmwareIsLatest, known }: ListedValv
     project_name: project.name,
     fw_version: valve.firmware,
     fw_is_latest: firmwareIsLatest,
-    latest_reading: known.latestReadingUs === null ? null : formatRfc3339(known.latestReadingUs),
-    backend_ref: known.backendRef,
+    newest_reading: known.latestReadingUs === null ? null : formatRfc3339(known.latestReadingUs),
+    register: known.backendRef,
     account,
   };
 }
@@ -137,8 +136,8 @@ const FIELDS = [
   'project_name',
   'fw_version',
   'fw_is_latest',
-  'latest_reading',
-  'backend_ref',
+  'newest_reading',
+  'register',
   'account',
 ] as const satisfies (keyof ReturnType<typeof fields>)[];
 
@@ -156,31 +155,25 @@ const COLUMNS: readonly Column[] = [
   { heading: 'register', rank: 1, least: 12 },
 ];
 
-type View = Pick<Config, 'accounts' | 'timezone'> & { width: number };
-
-const FORMATS: Record<OutputFormat, (listed: readonly ListedValve[], view: View) => string> = {
-  json: (listed) => formatJson(listed.map(fields)),
-  csv: (listed) =>
-    formatCsv(
-      FIELDS,
-      listed.map((valve) => FIELDS.map((name) => fields(valve)[name])),
-    ),
-  table: (listed, { accounts, timezone, width }) => {
-    const isNamed = accounts.some(({ name }) => name !== '');
-    return formatTable(
-      [...(isNamed ? [ACCOUNT] : []), ...COLUMNS],
-      listed.map(({ account, project, valve, firmwareIsLatest, known }) => [
-        ...(isNamed ? [printable(account)] : []),
-        printable(valveLabel(valve)),
-        printable(valve.shortSn ?? '–'),
-        printable(valve.fullSn ?? '–'),
-        printable(valve.kind ?? '–', 20),
-        printable(project.name),
-        `${printable(valve.firmware ?? '–', 20)}${firmwareIsLatest === false ? ' (old)' : ''}`,
-        known.latestReadingUs === null ? '–' : localTime(known.latestReadingUs, timezone),
-        printable(known.backendRef ?? '–', 32),
-      ]),
-      width,
-    );
-  },
-};
+function valvesTable(
+  listed: readonly ListedValve[],
+  { accounts, timezone }: Pick<Config, 'accounts' | 'timezone'>,
+  screenWidth: number,
+): string {
+  const isNamed = accounts.some(({ name }) => name !== '');
+  return formatTable(
+    [...(isNamed ? [ACCOUNT] : []), ...COLUMNS],
+    listed.map(({ account, project, valve, firmwareIsLatest, known }) => [
+      ...(isNamed ? [printable(account)] : []),
+      printable(valveLabel(valve)),
+      printable(valve.shortSn ?? '–'),
+      printable(valve.fullSn ?? '–'),
+      printable(valve.kind ?? '–', 20),
+      printable(project.name),
+      `${printable(valve.firmware ?? '–', 20)}${firmwareIsLatest === false ? ' (old)' : ''}`,
+      known.latestReadingUs === null ? '–' : localTime(known.latestReadingUs, timezone),
+      printable(known.backendRef ?? '–', 32),
+    ]),
+    screenWidth,
+  );
+}

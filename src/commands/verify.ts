@@ -11,20 +11,19 @@ import { sumBucket } from '../energy/buckets.ts';
 import { comparePower } from '../energy/plausibility.ts';
 import type { Limits, QuarterHour } from '../energy/types.ts';
 import { createValveProgress } from '../reporting/progress.ts';
-import { isSound, verdictOf, verifyFormat, type Difference, type Verification } from '../reporting/verify.ts';
-import { meteredValves } from './consumption.ts';
+import { isSound, verdictOf, verifyText, type Difference, type Verification } from '../reporting/verify.ts';
+import { meteredValves, type Choice } from './choice.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { configuredLimits, judgeStored } from './judging.ts';
-import { createLog, isForPeople } from './log.ts';
-import { write } from './output.ts';
+import { createLog, progressTerminal } from './log.ts';
+import { show, stdoutScreen, write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
 import { parseSpan } from './time.ts';
 
-export interface VerifyOptions {
+export interface VerifyOptions extends Choice {
   from: string;
   to?: string;
-  valve?: string[];
   format: OutputFormat;
 }
 
@@ -42,14 +41,13 @@ export async function run(options: VerifyOptions, context: CommandContext): Prom
   const config = await loadConfig(globals, ['database'], log);
   const { timezone } = config;
   const span = { ...parseSpan(options, timezone, Date.now() * 1000), timezone };
-  const terminal = process.stderr.isTTY && isForPeople(globals) ? process.stderr : null;
-  const progress = createValveProgress(terminal, log, 'verifying');
+  const progress = createValveProgress(progressTerminal(globals), log, 'verifying');
   const verified: Verification[] = [];
   let failed = 0;
   await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     await judgeStored(database, config, log, context);
     const limits = (await loadStoredLimits(database)) ?? configuredLimits(config);
-    const valves = await meteredValves(database, options.valve ?? []);
+    const valves = await meteredValves(database, options);
     const unjudged = new Set(await loadUnjudged(database));
     try {
       for (const [index, valve] of valves.entries()) {
@@ -67,9 +65,14 @@ export async function run(options: VerifyOptions, context: CommandContext): Prom
       progress.stop();
     }
   });
-  await write(verifyFormat(options.format, verified, timezone));
-  if (failed === 0 && isSound(verified)) return 0;
-  log.error(verdictOf(verified));
+  const result = { all: verified, failed };
+  const screen = stdoutScreen();
+  const text = verifyText(options.format, result, { timezone, screen });
+  await (options.format === 'table' ? show(text, screen) : write(text));
+  if (isSound(result)) return 0;
+  // On a terminal, the table has just said it.
+  const isSaid = options.format === 'table' && process.stdout.isTTY && process.stderr.isTTY;
+  if (!isSaid) log.error(verdictOf(result));
   return EXIT_STATUS.check;
 }
 

@@ -2,7 +2,7 @@ import { distance } from 'fastest-levenshtein';
 import { KnownError } from '../domain/errors.ts';
 import { namesOf, type Meaning, type Target } from '../domain/target.ts';
 import { count, printable } from '../domain/text.ts';
-import { isNamed, type Project, type Valve } from '../domain/valve.ts';
+import { isCalled, isNamed, type Project, type Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { forEachAtOnce } from './batches.ts';
@@ -55,7 +55,10 @@ export class NoSuchValve extends TargetError {
   /** @param known what the targeted valves are called */
   constructor(names: readonly string[], known: readonly string[]) {
     const near = known.length > 0 ? `nearest: ${nearest(names[0] ?? '', known).join(', ')}` : 'the targets hold none';
-    super(`no targeted valve is called ${names.join(', ')}`, `--valve takes a uuid, full or short serial; ${near}`);
+    super(
+      `no targeted valve is called ${names.join(', ')}`,
+      `--valve takes a uuid, full or short serial, or name; ${near}`,
+    );
     this.names = names;
     this.known = known;
   }
@@ -146,7 +149,7 @@ export interface Narrowed {
 }
 
 /**
- * Keeps the named valves (uuid or serial); without names, all.
+ * Keeps the named valves (uuid, serial or the customer's name); without names, all.
  *
  * @throws where none of them is here: NoSuchValve, or why a project could not be read
  * @throws TargetError for a name that two valves have
@@ -156,7 +159,7 @@ export function narrow(
   wanted: readonly string[],
 ): Narrowed {
   if (wanted.length === 0) return { projects, missing: null, problems };
-  const { kept, missing } = pickValves(projects, wanted);
+  const { kept, missing } = pickValves(projects, wanted, isCalled);
   if (missing.length === 0) return { projects: kept, missing: null, problems: [] };
   const known = projects.flatMap(({ valves }) => valves.map(({ shortSn, id }) => shortSn ?? id));
   // A valve may be in a project that could not be read. Then the missing valve is no mistake of whoever named it.
@@ -335,13 +338,14 @@ function isSameName(a: string, b: string): boolean {
 function pickValves(
   projects: readonly Project[],
   wanted: readonly string[],
+  isMeant: typeof isCalled = isNamed,
 ): { kept: readonly Project[]; missing: readonly string[] } {
   if (wanted.length === 0) return { kept: projects, missing: [] };
   const all = new Map<string, Valve>(projects.flatMap(({ valves }) => valves.map((valve) => [valve.id, valve])));
   const ids = new Set<string>();
   const missing: string[] = [];
   for (const name of wanted) {
-    const fitting = [...all.values()].filter((valve) => isNamed(valve, name));
+    const fitting = [...all.values()].filter((valve) => isMeant(valve, name));
     if (fitting.length > 1) {
       const candidates = fitting.map(({ id }) => id).join(', ');
       throw new TargetError(`${fitting.length} valves are called ${name}: ${candidates}`, 'name it by its uuid');

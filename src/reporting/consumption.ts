@@ -1,28 +1,22 @@
 /** Prints kWh per bucket: a table per valve, JSON or CSV. */
+import stringWidth from 'fast-string-width';
 import { DateTime } from 'luxon';
 import type { Bucket, Consumption, MeteredValve } from '../database/consumption.ts';
 import { printable } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
-import { formatCsv } from './csv.ts';
-import { sumDecimals } from './decimal.ts';
-import { formatJson } from './json.ts';
+import { exactNumber, sumDecimals } from './decimal.ts';
+import { valveRecords, type Fields, type ValveFormat } from './records.ts';
+import type { Screen } from './screen.ts';
 import { inCells, sparkline } from './sparkline.ts';
-import { formatTable } from './table.ts';
-
-/** Turns the buckets of one valve after the other into text; each piece is written before the next valve is read. */
-export interface ConsumptionFormat {
-  begin: () => string;
-  valve: (valve: MeteredValve, buckets: readonly Consumption[]) => string;
-  end: () => string;
-}
+import { formatTable, titleOf } from './table.ts';
 
 const FIELDS = [
   'tasmart_id',
   'short_sn',
   'full_sn',
   'user_id',
-  'backend_ref',
+  'register',
   'regime',
   'bucket_start',
   'bucket_end',
@@ -32,70 +26,35 @@ const FIELDS = [
   'quality',
 ] as const;
 
-type Fields = Record<(typeof FIELDS)[number], string | number | null>;
-
 export interface ConsumptionView {
   timezone: string;
   bucket: Bucket;
   nowUs: Micros;
-  /** the terminal can show block characters */
-  isDrawn: boolean;
+  screen: Pick<Screen, 'width' | 'textWidth' | 'drawsBlocks'>;
 }
 
-export function consumptionFormat(format: 'table' | 'json' | 'csv', view: ConsumptionView): ConsumptionFormat {
-  return { table, json, csv }[format](view);
+export function consumptionFormat(format: 'table' | 'json' | 'csv', view: ConsumptionView): ValveFormat<Consumption> {
+  if (format === 'table') return table(view);
+  return valveRecords(format, FIELDS, (valve, bucket: Consumption) => fields(valve, bucket, view.timezone));
 }
 
-function csv({ timezone }: { timezone: string }): ConsumptionFormat {
-  return {
-    begin: () => formatCsv(FIELDS, []),
-    valve: (valve, buckets) => {
-      const rows = buckets.map((bucket) => fields(valve, bucket, timezone));
-      return formatCsv(
-        null,
-        rows.map((row) => FIELDS.map((name) => row[name])),
-      );
-    },
-    end: () => '',
-  };
-}
-
-/** One array, an object per bucket. */
-function json({ timezone }: { timezone: string }): ConsumptionFormat {
-  let separator = '[';
-  return {
-    begin: () => '',
-    valve: (valve, buckets) =>
-      buckets
-        .map((bucket) => {
-          const { kwh, coverage, ...row } = fields(valve, bucket, timezone);
-          const object = formatJson({ ...row, kwh: number(kwh), coverage: number(coverage) }).trimEnd();
-          const text = `${separator}\n${object}`;
-          separator = ',';
-          return text;
-        })
-        .join(''),
-    end: () => (separator === '[' ? '[]\n' : '\n]\n'),
-  };
-}
-
-export function number(text: string | number | null): number | null {
+export function number(text: string | null): number | null {
   return text === null ? null : Number(text);
 }
 
-function fields(valve: MeteredValve, bucket: Consumption, timezone: string): Fields {
+function fields(valve: MeteredValve, bucket: Consumption, timezone: string): Fields<(typeof FIELDS)[number]> {
   return {
     tasmart_id: valve.id,
     short_sn: valve.shortSn,
     full_sn: valve.fullSn,
     user_id: valve.userId,
-    backend_ref: valve.backendRef,
+    register: valve.backendRef,
     regime: bucket.regime,
     bucket_start: formatRfc3339(bucket.startUs),
     bucket_end: formatRfc3339(bucket.endUs),
     bucket_start_local: local(bucket.startUs, timezone).toISO({ suppressMilliseconds: true }),
-    kwh: bucket.kwh,
-    coverage: bucket.coverage,
+    kwh: exactNumber(bucket.kwh),
+    coverage: Number(bucket.coverage),
     quality: bucket.quality,
   };
 }
@@ -125,23 +84,31 @@ function coverageText(coverage: number): string {
   return `${Math.floor(coverage * 100)} %`;
 }
 
+export const NO_VALVES = 'no valve has readings yet\n';
+
 /** Marks a bucket that ends in the future. */
 export const RUNNING_MARK = '*';
 export const RUNNING_NOTE = `${RUNNING_MARK} not over yet`;
 
 /** A table per valve, with its totals. */
-function table(view: ConsumptionView): ConsumptionFormat {
+function table(view: ConsumptionView): ValveFormat<Consumption> {
+  let hasValves = false;
   return {
     begin: () => '',
     valve: (valve, buckets) => {
-      const names = [valve.shortSn, valve.backendRef === null ? null : `register ${valve.backendRef}`];
-      const title = [valveLabel(valve), ...names].filter((name) => name !== null).map((name) => printable(name));
+      hasValves = true;
+      const label = valveLabel(valve);
+      const details = [
+        ...(valve.shortSn === null || valve.shortSn === label ? [] : [printable(valve.shortSn)]),
+        ...(valve.backendRef === null ? [] : [`register ${printable(valve.backendRef)}`]),
+      ];
       const parts = [...byRegime(buckets)].map(([regime, own]) => regimeTable(regime, own, view));
-      const curve = view.isDrawn ? shape(buckets.filter(({ regime }) => regime === 1)) : '';
+      const curve = view.screen.drawsBlocks ? shape(buckets.filter(({ regime }) => regime === 1)) : '';
+      const title = titleOf(printable(label), details, view.screen.width - stringWidth(curve));
       const isRunning = buckets.some(({ endUs }) => endUs > view.nowUs);
-      return `${title.join(' · ')}${curve}\n${parts.join('')}${isRunning ? `  ${RUNNING_NOTE}\n` : ''}\n`;
+      return `${title}${curve}\n${parts.join('')}${isRunning ? `  ${RUNNING_NOTE}\n` : ''}\n`;
     },
-    end: () => '',
+    end: () => (hasValves ? '' : NO_VALVES),
   };
 }
 
@@ -166,7 +133,7 @@ function shape(buckets: readonly Consumption[]): string {
 function regimeTable(
   regime: number,
   buckets: readonly Consumption[],
-  { timezone, bucket, nowUs }: ConsumptionView,
+  { timezone, bucket, nowUs, screen }: ConsumptionView,
 ): string {
   const total = sumDecimals(buckets.map(({ kwh }) => kwh));
   if (total === null) return `  regime ${regime}: no readings\n`;
@@ -180,12 +147,13 @@ function regimeTable(
   const totalRow = ['  total', kwhText(total, bucket), '', ''];
   return formatTable(
     [
-      { heading: `  regime ${regime} (${timezone})` },
+      { heading: `  regime ${regime} (${timezone})`, least: Math.max(...rows.map(([start = '']) => start.length)) },
       { heading: 'kWh', align: 'right' },
-      { heading: 'coverage', align: 'right' },
+      { heading: 'coverage', align: 'right', rank: 1 },
       { heading: '' },
     ],
     buckets.length === 1 ? rows : [...rows, totalRow],
+    screen.width,
   );
 }
 

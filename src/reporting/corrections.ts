@@ -6,9 +6,8 @@ import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import type { Correction } from '../energy/types.ts';
 import { byRegime, kwhText, local } from './consumption.ts';
-import { formatCsv } from './csv.ts';
 import { sumDecimals } from './decimal.ts';
-import { formatJson } from './json.ts';
+import { recordsText } from './records.ts';
 import { localTime } from './units.ts';
 
 /** A correction, and its valve. */
@@ -23,13 +22,7 @@ export function correctionsText(
   corrections: readonly ListedCorrection[],
   timezone: string,
 ): string {
-  if (format === 'json') return formatJson(corrections.map(fields));
-  if (format === 'csv') {
-    return formatCsv(
-      FIELDS,
-      corrections.map((correction) => FIELDS.map((name) => fields(correction)[name])),
-    );
-  }
+  if (format !== 'table') return recordsText(format, FIELDS, corrections.map(fields));
   if (corrections.length === 0) return 'no corrections\n';
   return corrections.map((correction) => describe(correction, timezone)).join('');
 }
@@ -55,7 +48,7 @@ const FIELDS = [
   'short_sn',
   'full_sn',
   'user_id',
-  'backend_ref',
+  'register',
   'kind',
   'starts',
   'ends',
@@ -76,7 +69,7 @@ function fields({ number, valve, correction, note, author, createdUs, undone }: 
     short_sn: valve.shortSn,
     full_sn: valve.fullSn,
     user_id: valve.userId,
-    backend_ref: valve.backendRef,
+    register: valve.backendRef,
     kind: correction.kind,
     starts: time(startUs),
     ends: time(endUs),

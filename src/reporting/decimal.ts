@@ -1,7 +1,14 @@
-/** Sums of the kWh that PostgreSQL returns as decimal text. */
+/** The kWh that PostgreSQL returns as decimal text. */
 
 /** Ignores nulls; null if every text is null. Rounded to nine places, which removes the noise of adding doubles. */
 export function sumDecimals(texts: readonly (string | null)[]): number | null {
   const known = texts.filter((text) => text !== null);
   return known.length === 0 ? null : Number(known.reduce((sum, text) => sum + Number(text), 0).toFixed(9));
+}
+
+/** A number; the text where a double would change its value. */
+export function exactNumber(text: string | null): number | string | null {
+  if (text === null) return null;
+  const shortest = text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+  return String(Number(text)) === shortest ? Number(text) : text;
 }

@@ -4,21 +4,20 @@ import type { StoredEvent } from '../database/events.ts';
 import { count, printable } from '../domain/text.ts';
 import { formatRfc3339 } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
-import { formatCsv, type CsvValue } from './csv.ts';
-import { sumDecimals } from './decimal.ts';
-import { formatJson } from './json.ts';
-import { formatTable } from './table.ts';
+import { NO_VALVES } from './consumption.ts';
+import { exactNumber, sumDecimals } from './decimal.ts';
+import { valveRecords, type Fields, type ValveFormat } from './records.ts';
+import type { Screen } from './screen.ts';
+import { formatTable, titleOf, wrapped } from './table.ts';
 import { age, localTime } from './units.ts';
 
-/** Turns the events of one valve after the other into text; each piece is written before the next valve is read. */
-export interface EventsFormat {
-  begin: () => string;
-  valve: (valve: MeteredValve, events: readonly StoredEvent[]) => string;
-  end: () => string;
+export interface EventsView {
+  timezone: string;
+  screen: Pick<Screen, 'width' | 'textWidth'>;
 }
 
-export function eventsFormat(format: 'table' | 'json' | 'csv', timezone: string): EventsFormat {
-  return { table, json, csv }[format](timezone);
+export function eventsFormat(format: 'table' | 'json' | 'csv', view: EventsView): ValveFormat<StoredEvent> {
+  return format === 'table' ? table(view) : valveRecords(format, FIELDS, fields);
 }
 
 const FIELDS = [
@@ -26,7 +25,7 @@ const FIELDS = [
   'short_sn',
   'full_sn',
   'user_id',
-  'backend_ref',
+  'register',
   'regime',
   'kind',
   'starts',
@@ -37,57 +36,21 @@ const FIELDS = [
   'counted_kwh',
 ] as const;
 
-function fields(valve: MeteredValve, event: StoredEvent): Record<(typeof FIELDS)[number], CsvValue> {
+function fields(valve: MeteredValve, event: StoredEvent): Fields<(typeof FIELDS)[number]> {
   return {
     tasmart_id: valve.id,
     short_sn: valve.shortSn,
     full_sn: valve.fullSn,
     user_id: valve.userId,
-    backend_ref: valve.backendRef,
+    register: valve.backendRef,
     regime: event.regime,
     kind: event.kind,
     starts: formatRfc3339(event.startUs),
     ends: formatRfc3339(event.endUs),
-    from_kwh: exact(event.fromKwh),
-    to_kwh: exact(event.toKwh),
-    stray_kwh: exact(event.strayKwh),
-    counted_kwh: exact(event.countedKwh),
-  };
-}
-
-/** A number, or the text where a double would change it. */
-function exact(text: string | null): CsvValue {
-  return text === null || String(Number(text)) !== text ? text : Number(text);
-}
-
-function csv(): EventsFormat {
-  return {
-    begin: () => formatCsv(FIELDS, []),
-    valve: (valve, events) => {
-      const rows = events.map((event) => fields(valve, event));
-      return formatCsv(
-        null,
-        rows.map((row) => FIELDS.map((name) => row[name])),
-      );
-    },
-    end: () => '',
-  };
-}
-
-/** One array, an object per event. */
-function json(): EventsFormat {
-  let separator = '[';
-  return {
-    begin: () => '',
-    valve: (valve, events) => {
-      const objects = events.map((event) => {
-        const text = `${separator}\n${formatJson(fields(valve, event)).trimEnd()}`;
-        separator = ',';
-        return text;
-      });
-      return objects.join('');
-    },
-    end: () => (separator === '[' ? '[]\n' : '\n]\n'),
+    from_kwh: exactNumber(event.fromKwh),
+    to_kwh: exactNumber(event.toKwh),
+    stray_kwh: exactNumber(event.strayKwh),
+    counted_kwh: exactNumber(event.countedKwh),
   };
 }
 
@@ -115,19 +78,19 @@ const KINDS = [
   ['replaced', 'replacement', 'replacements'],
 ] as const;
 
-/** A table per counter; then how many events there are. */
-function table(timezone: string): EventsFormat {
+/** A table per counter; then how many events there are. Nobody needs to know of the gaps of an unused counter. */
+function table(view: EventsView): ValveFormat<StoredEvent> {
   const counts = new Map<StoredEvent['kind'], number>();
   let hasValves = false;
   return {
     begin: () => '',
     valve: (valve, events) => {
       hasValves = true;
-      for (const { kind } of events) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-      const regimes = [...new Set(events.map(({ regime }) => regime))];
-      const tables = regimes.map((regime) => {
+      const tables = [1, 2].map((regime) => {
         const own = events.filter((event) => event.regime === regime);
-        return counterTable(valve, regime, own, timezone);
+        if (own.length === 0 || (regime === 2 && own.every(isUnused))) return '';
+        for (const { kind } of own) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+        return counterTable(valve, regime, own, view);
       });
       return tables.join('');
     },
@@ -136,14 +99,25 @@ function table(timezone: string): EventsFormat {
         const amount = counts.get(kind);
         return amount === undefined ? [] : count(amount, one, many);
       });
-      if (found.length > 0) return `${found.join(', ')}\n`;
-      return hasValves ? 'no events: every counter is read as it stands\n' : 'no valve has readings yet\n';
+      if (found.length > 0) return `${wrapped(found.join(', '), view.screen.textWidth, 2)}\n`;
+      return hasValves ? 'no events: every counter is read as it stands\n' : NO_VALVES;
     },
   };
 }
 
-function counterTable(valve: MeteredValve, regime: number, events: readonly StoredEvent[], timezone: string): string {
-  const names = [valveLabel(valve), valve.shortSn].filter((name) => name !== null).map((name) => printable(name));
+/** The counter shows 0 on both sides. */
+function isUnused({ fromKwh, toKwh }: StoredEvent): boolean {
+  return Number(fromKwh) === 0 && Number(toKwh) === 0;
+}
+
+function counterTable(
+  valve: MeteredValve,
+  regime: number,
+  events: readonly StoredEvent[],
+  { timezone, screen }: EventsView,
+): string {
+  const label = valveLabel(valve);
+  const serial = valve.shortSn === null || valve.shortSn === label ? [] : [printable(valve.shortSn)];
   const rows = events.map((event) => [
     `  ${localTime(event.startUs, timezone).slice(0, -':00'.length)}`,
     age(event.endUs - event.startUs),
@@ -153,14 +127,17 @@ function counterTable(valve: MeteredValve, regime: number, events: readonly Stor
   ]);
   const total = sumDecimals(events.map(({ countedKwh }) => countedKwh));
   const totalRow = ['  total', '', '', '', total === null ? '–' : total.toFixed(1)];
-  return `${[...new Set(names)].join(' · ')} · regime ${regime}\n${formatTable(
+  const title = titleOf(printable(label), [...serial, `regime ${regime}`], screen.width);
+  const body = formatTable(
     [
-      { heading: `  from (${timezone})` },
-      { heading: 'lasts' },
+      { heading: `  from (${timezone})`, least: '  2026-11-29 13:45'.length },
+      { heading: 'lasts', rank: 1 },
       { heading: 'what' },
-      { heading: 'counter', align: 'right' },
+      { heading: 'counter', align: 'right', rank: 2 },
       { heading: 'kWh counted', align: 'right' },
     ],
     events.length === 1 ? rows : [...rows, totalRow],
-  )}\n`;
+    screen.width,
+  );
+  return `${title}\n${body}\n`;
 }

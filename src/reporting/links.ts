@@ -2,8 +2,7 @@
 import type { RegisteredValve } from '../database/status.ts';
 import { printable } from '../domain/text.ts';
 import { valveLabel } from '../domain/valve.ts';
-import { formatCsv } from './csv.ts';
-import { formatJson } from './json.ts';
+import { recordsText } from './records.ts';
 import { formatTable } from './table.ts';
 
 const FIELDS = ['register', 'tasmart_id', 'short_sn', 'full_sn', 'user_id', 'account'] as const;
@@ -20,13 +19,7 @@ export function linksText(format: 'table' | 'json' | 'csv', valves: readonly Reg
     user_id: valve.userId,
     account: valve.account,
   }));
-  if (format === 'json') return formatJson(rows);
-  if (format === 'csv') {
-    return formatCsv(
-      FIELDS,
-      rows.map((row) => FIELDS.map((name) => row[name])),
-    );
-  }
+  if (format !== 'table') return recordsText(format, FIELDS, rows);
   if (linked.length === 0) return 'No valve is linked.\n';
   const isNamed = linked.some(({ valve }) => valve.account !== '');
   const headings = [...(isNamed ? ['account'] : []), 'register', 'valve', 'serial'];

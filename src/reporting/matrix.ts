@@ -7,21 +7,17 @@ import {
   byRegime,
   kwhText,
   local,
+  NO_VALVES,
   number,
   RUNNING_MARK,
   RUNNING_NOTE,
-  type ConsumptionFormat,
   type ConsumptionView,
 } from './consumption.ts';
 import { formatCsv } from './csv.ts';
 import { sumDecimals } from './decimal.ts';
+import type { ValveFormat } from './records.ts';
 import { bar } from './sparkline.ts';
-import { formatTable } from './table.ts';
-
-export interface MatrixView extends ConsumptionView {
-  /** of the terminal; undefined: unknown */
-  columns: number | undefined;
-}
+import { cut, formatTable, wrapped } from './table.ts';
 
 interface Row {
   valve: MeteredValve;
@@ -30,7 +26,7 @@ interface Row {
 }
 
 /** All valves have the same buckets, so a matrix has no holes. It is printed when all valves are read. */
-export function matrixFormat(format: 'table' | 'csv', view: MatrixView): ConsumptionFormat {
+export function matrixFormat(format: 'table' | 'csv', view: ConsumptionView): ValveFormat<Consumption> {
   const regimes = new Map<number, Row[]>();
   return {
     begin: () => '',
@@ -45,16 +41,17 @@ export function matrixFormat(format: 'table' | 'csv', view: MatrixView): Consump
     end: () => {
       const matrices = [...regimes].sort(([a], [b]) => a - b);
       if (format === 'csv') return csv(matrices, view);
+      if (matrices.length === 0) return NO_VALVES;
       return matrices.map(([regime, rows]) => table(regime, rows, view)).join('\n');
     },
   };
 }
 
-function csv(matrices: readonly (readonly [number, readonly Row[]])[], { timezone }: MatrixView): string {
+function csv(matrices: readonly (readonly [number, readonly Row[]])[], { timezone }: ConsumptionView): string {
   const starts = matrices[0]?.[1][0]?.buckets.map(({ startUs }) => local(startUs, timezone)) ?? [];
   return formatCsv(
     [
-      ...['tasmart_id', 'short_sn', 'full_sn', 'user_id', 'backend_ref', 'regime'],
+      ...['tasmart_id', 'short_sn', 'full_sn', 'user_id', 'register', 'regime'],
       ...starts.map((start) => start.toISO({ suppressMilliseconds: true }) ?? ''),
       'total',
     ],
@@ -94,8 +91,7 @@ function markOf({ kwh, endUs, quality }: Consumption, nowUs: number): Mark {
   return quality === 'estimated' ? '~' : '';
 }
 
-const LABEL_LENGTH = 24;
-const UNKNOWN_WIDTH = 80;
+const LEAST_LABEL = 24;
 const BAR_CELLS = 8;
 const GAP = 2;
 
@@ -105,9 +101,10 @@ interface MatrixColumn {
   align: 'left' | 'right';
 }
 
-function table(regime: number, rows: readonly Row[], view: MatrixView): string {
+function table(regime: number, rows: readonly Row[], view: ConsumptionView): string {
   const total = sumOf(rows.map((row) => row.total));
-  const labels = [...rows.map(({ valve }) => printable(valveLabel(valve), LABEL_LENGTH)), 'total'];
+  if (total === 0 && regime === 2) return 'regime 2: nothing\n';
+  const labels = [...rows.map(({ valve }) => printable(valveLabel(valve))), 'total'];
   const marks = new Set<Mark>();
   const columns = (rows[0]?.buckets ?? []).map(({ startUs }, at): MatrixColumn => {
     const buckets = rows.flatMap(({ buckets }) => buckets[at] ?? []);
@@ -127,18 +124,23 @@ function table(regime: number, rows: readonly Row[], view: MatrixView): string {
     const cells = [...rows.map((row) => row.total), total].map((kwh) => kwhText(kwh, view.bucket));
     columns.push({ heading: 'total', cells, align: 'right' });
   }
-  if (total !== null && total > 0 && rows.length > 1) columns.push(shares(rows, total, view.isDrawn));
-  const blocks = inBlocks(columns, view.columns ?? UNKNOWN_WIDTH, widthOf(labels)).map((block) =>
+  if (total !== null && total > 0 && rows.length > 1) columns.push(shares(rows, total, view.screen.drawsBlocks));
+  const { width } = view.screen;
+  const blocks = inBlocks(columns, width, Math.min(widthOf(labels), LEAST_LABEL));
+  const labelRoom = width - Math.max(...blocks.map(widthOfBlock));
+  const tables = blocks.map((block) =>
     formatTable(
       [{ heading: 'valve' }, ...block],
-      labels.map((label, at) => [label, ...block.map(({ cells }) => cells[at] ?? '')]),
+      labels.map((label, at) => [cut(label, labelRoom), ...block.map(({ cells }) => cells[at] ?? '')]),
+      width,
     ),
   );
   const notes = MARKS.filter(({ mark }) => marks.has(mark)).map(({ note }) => `${note}\n`);
-  return `kWh of regime ${regime}, ${spanText(rows, view)}\n${blocks.join('\n')}${notes.join('')}`;
+  const title = wrapped(`kWh of regime ${regime}, ${spanText(rows, view)}`, view.screen.textWidth, 2);
+  return `${title}\n${tables.join('\n')}${notes.join('')}`;
 }
 
-function spanText([row]: readonly Row[], { timezone }: MatrixView): string {
+function spanText([row]: readonly Row[], { timezone }: ConsumptionView): string {
   const [from, to] = [row?.buckets[0]?.startUs ?? 0, row?.buckets.at(-1)?.endUs ?? 0];
   const [first, last] = [from, to].map((timeUs) => local(timeUs, timezone).toFormat('yyyy-LL-dd HH:mm'));
   return `${first} – ${last} (${timezone})`;
@@ -162,7 +164,7 @@ function inBlocks(columns: readonly MatrixColumn[], maxWidth: number, labelWidth
   const blocks: MatrixColumn[][] = [];
   let left = 0;
   for (const column of columns) {
-    const needed = GAP + widthOf([column.heading, ...column.cells]);
+    const needed = widthOfBlock([column]);
     const block = blocks.at(-1);
     if (block && needed <= left) {
       block.push(column);
@@ -173,6 +175,10 @@ function inBlocks(columns: readonly MatrixColumn[], maxWidth: number, labelWidth
     }
   }
   return blocks;
+}
+
+function widthOfBlock(columns: readonly MatrixColumn[]): number {
+  return columns.reduce((width, { heading, cells }) => width + GAP + widthOf([heading, ...cells]), 0);
 }
 
 function widthOf(texts: readonly string[]): number {

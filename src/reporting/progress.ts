@@ -1,4 +1,5 @@
-import { SingleBar } from 'cli-progress';
+/** Progress: a bar on a terminal, a line in the log elsewhere. */
+import { SingleBar, type Options } from 'cli-progress';
 import type { Logger } from 'pino';
 
 interface Plan {
@@ -16,24 +17,37 @@ export interface Progress {
   stop: () => void;
 }
 
+/** A terminal that a bar is drawn on. */
+export interface BarTerminal {
+  stream: NodeJS.WriteStream;
+  /** false: plain ASCII alone comes out as it is */
+  drawsBlocks: boolean;
+}
+
 /** Off a terminal, a line this often. */
 const LINE_EVERY_MS = 30_000;
 
 /** A bar on a terminal; elsewhere (`terminal` null) a line in the log now and then. */
-export function createProgress(terminal: NodeJS.WriteStream | null, log: Logger): Progress {
+export function createProgress(terminal: BarTerminal | null, log: Logger): Progress {
   return terminal ? createBar(terminal) : createLines(log);
 }
 
-function createBar(stream: NodeJS.WriteStream): Progress {
-  const format = '{bar} {percentage} % | {stored} readings | {valves} of {allValves} valves | {eta_formatted} left';
-  const bar = new SingleBar({
+function newBar({ stream, drawsBlocks }: BarTerminal, format: string, options: Options = {}): SingleBar {
+  const [barCompleteChar, barIncompleteChar] = drawsBlocks ? ['█', '░'] : ['#', '-'];
+  return new SingleBar({
     stream,
     format,
     hideCursor: true,
     barsize: 24,
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
+    barCompleteChar,
+    barIncompleteChar,
+    ...options,
   });
+}
+
+function createBar(terminal: BarTerminal): Progress {
+  const format = '{bar} {percentage} % | {stored} readings | {valves} of {allValves} valves | {eta_formatted} left';
+  const bar = newBar(terminal, format);
   return {
     start: ({ requests, valves }) => bar.start(requests, 0, { stored: 0, valves: 0, allValves: valves }),
     update: ({ requests, stored, valves }) => bar.update(requests, { stored, valves }),
@@ -73,19 +87,11 @@ export interface ValveProgress {
 }
 
 /** @param action such as "judging" */
-export function createValveProgress(terminal: NodeJS.WriteStream | null, log: Logger, action: string): ValveProgress {
+export function createValveProgress(terminal: BarTerminal | null, log: Logger, action: string): ValveProgress {
   const startedMs = performance.now();
   if (terminal) {
     const format = `${action} {bar} {value} of {total} valves | {eta_formatted} left`;
-    const bar = new SingleBar({
-      stream: terminal,
-      format,
-      hideCursor: true,
-      clearOnComplete: true,
-      barsize: 24,
-      barCompleteChar: '█',
-      barIncompleteChar: '░',
-    });
+    const bar = newBar(terminal, format, { clearOnComplete: true });
     return {
       update: (done, total) => {
         if (bar.isActive) bar.update(done);

@@ -39,6 +39,8 @@ const REPLACEMENTS: Readonly<Record<string, string>> = {
   '”': '"',
   '³': '3',
   '²': '2',
+  '°': 'o',
+  '×': 'x',
 };
 
 /** Letters lose their accents; what has no likeness becomes a question mark for each column that it takes. */

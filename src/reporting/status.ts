@@ -7,7 +7,7 @@ import { formatCsv } from './csv.ts';
 import { formatJson } from './json.ts';
 import type { Screen } from './screen.ts';
 import { sparkline } from './sparkline.ts';
-import { formatTable, UNKNOWN_WIDTH, wrapped, type Column } from './table.ts';
+import { formatTable, wrapped, type Column } from './table.ts';
 import { age, localTime } from './units.ts';
 
 export interface ValveStatus {
@@ -56,14 +56,22 @@ const COLUMNS = (timezone: string, power: RecentPower | null): Column[] => [
 /** By valve, an hour's mean after the other. */
 type RecentPower = ReadonlyMap<string, readonly (number | null)[]>;
 
+export interface StatusView {
+  timezone: string;
+  /** null: not shown */
+  power: RecentPower | null;
+  screen: Pick<Screen, 'width' | 'textWidth'>;
+  /** lines that the text may take; undefined: as many as it needs */
+  height?: number;
+}
+
 /** One line per valve, with the power of the last hours where it is given; then what concerns them all. */
-export function statusTable(
-  status: Status,
-  timezone: string,
-  power: RecentPower | null = null,
-  screen: Pick<Screen, 'width' | 'textWidth'> = { width: UNKNOWN_WIDTH, textWidth: Infinity },
-): string {
-  const rows = status.valves.map(({ valve, supply, state, isLate }) => [
+export function statusTable(status: Status, { timezone, power, screen, height = Infinity }: StatusView): string {
+  const lines = [summary(status), ...status.unknown.map((text) => `✗ ${printable(text, 200)}`), ...runLines(status)];
+  const text = lines.map((line) => wrapped(line, screen.textWidth, 2)).join('\n');
+  // Besides the valves: the headings, a blank line, and how many valves are left out.
+  const kept = mostUrgent(status.valves, height - text.split('\n').length - 3);
+  const rows = kept.map(({ valve, supply, state, isLate }) => [
     isLate ? '✗' : state === 'left' ? '–' : '✓',
     printable(valveLabel(valve)),
     printable(valve.shortSn ?? '–', 24),
@@ -74,9 +82,17 @@ export function statusTable(
     ...[supply.gaps.due, supply.gaps.holes, supply.gaps.unasked].map((gaps) => (gaps === 0 ? '–' : String(gaps))),
     printable((supply.errorStatus ?? []).join(' '), 40),
   ]);
-  const lines = [summary(status), ...status.unknown.map((text) => `✗ ${printable(text, 200)}`), ...runLines(status)];
-  const text = lines.map((line) => wrapped(line, screen.textWidth, 2)).join('\n');
-  return `${rows.length > 0 ? `${formatTable(COLUMNS(timezone, power), rows, screen.width)}\n` : ''}${text}\n`;
+  const leftOut = status.valves.length - kept.length;
+  const more = leftOut === 0 ? '' : `… and ${count(leftOut, 'valve')} more\n`;
+  return `${rows.length > 0 ? `${formatTable(COLUMNS(timezone, power), rows, screen.width)}${more}\n` : ''}${text}\n`;
+}
+
+/** At most so many valves, in the order of the list: those that are late, then others. */
+function mostUrgent(valves: readonly ValveStatus[], amount: number): readonly ValveStatus[] {
+  if (valves.length <= amount) return valves;
+  const byUrgency = [...valves.filter(({ isLate }) => isLate), ...valves.filter(({ isLate }) => !isLate)];
+  const kept = new Set(byUrgency.slice(0, Math.max(0, amount)));
+  return valves.filter((each) => kept.has(each));
 }
 
 function summary({ valves, maxAgeUs }: Status): string {
@@ -122,7 +138,7 @@ const CSV_COLUMNS = [
   'short_sn',
   'full_sn',
   'user_id',
-  'backend_ref',
+  'register',
   'state',
   'late',
   'newest_reading',
@@ -140,7 +156,7 @@ function fields({ valve, supply, state, isLate }: ValveStatus) {
     short_sn: valve.shortSn,
     full_sn: valve.fullSn,
     user_id: valve.userId,
-    backend_ref: valve.backendRef,
+    register: valve.backendRef,
     state,
     late: isLate,
     newest_reading: supply.newestUs === null ? null : formatRfc3339(supply.newestUs),

@@ -95,8 +95,16 @@ function layOut(
   return kept;
 }
 
+/** What stands above a table: the name gets the room that the details leave. */
+export function titleOf(name: string, details: readonly string[], screenWidth: number): string {
+  const rest = details.map((detail) => ` · ${detail}`).join('');
+  return `${cut(name, Math.max(LEAST_NAME, screenWidth - width(rest)))}${rest}`;
+}
+
+const LEAST_NAME = 12;
+
 /** A longer text ends in `…`. */
-function cut(cell: string, room: number): string {
+export function cut(cell: string, room: number): string {
   if (width(cell) <= room) return cell;
   let text = '';
   let taken = 1;

@@ -1,13 +1,13 @@
 /** What `tasmart verify` prints. */
 import type { MeteredValve } from '../database/consumption.ts';
 import { count, printable } from '../domain/text.ts';
-import { formatRfc3339, type Micros } from '../domain/time.ts';
+import { formatRfc3339, US_PER_SECOND, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import type { Comparison, Finding } from '../energy/plausibility.ts';
 import type { Quality, Regime } from '../energy/types.ts';
-import { formatCsv } from './csv.ts';
-import { formatJson } from './json.ts';
-import { formatTable, type Column } from './table.ts';
+import { recordsText, type Fields } from './records.ts';
+import type { Screen } from './screen.ts';
+import { formatTable, wrapped, type Column } from './table.ts';
 import { localTime } from './units.ts';
 
 interface BucketValue {
@@ -41,16 +41,27 @@ function agrees({ isJudged, differences }: Verification): boolean {
   return isJudged && differences.length === 0;
 }
 
-export function isSound(all: readonly Verification[]): boolean {
-  return all.some(({ readings }) => readings > 0) && all.every((one) => agrees(one) && one.comparison.finding === null);
+/** What was found of the valves that could be verified, and how many could not. */
+export interface VerifiedValves {
+  all: readonly Verification[];
+  failed: number;
+}
+
+export function isSound({ all, failed }: VerifiedValves): boolean {
+  return failed === 0 && all.some(({ readings }) => readings > 0) && all.every(isSoundValve);
+}
+
+function isSoundValve(one: Verification): boolean {
+  return agrees(one) && one.comparison.finding === null;
 }
 
 /** One line. */
-export function verdictOf(all: readonly Verification[]): string {
+export function verdictOf({ all, failed }: VerifiedValves): string {
+  const unverified = failed === 0 ? '' : `; ${count(failed, 'valve')} could not be verified`;
   const read = all.filter(({ readings }) => readings > 0);
-  if (read.length === 0) return 'no valve has a reading in this span';
+  if (read.length === 0) return `no valve has a reading in this span${unverified}`;
   const silent = all.length - read.length;
-  const without = silent === 0 ? '' : `; ${count(silent, 'valve')} without a reading`;
+  const without = `${silent === 0 ? '' : `; ${count(silent, 'valve')} without a reading`}${unverified}`;
   const wrong = all.filter((one) => !agrees(one)).length;
   const doubtful = all.filter(({ comparison }) => comparison.finding !== null).length;
   const quarterHours = all.reduce((sum, one) => sum + one.quarterHours, 0);
@@ -60,36 +71,38 @@ export function verdictOf(all: readonly Verification[]): string {
   }
   const problems = [
     wrong === 0 ? null : `the stored kWh of ${count(wrong, 'valve')} are not what the readings give`,
-    doubtful === 0 ? null : `${count(doubtful, 'counter')} ${doubtful === 1 ? 'disagrees' : 'disagree'} with power`,
+    doubtful === 0 ? null : `${count(doubtful, 'valve')} ${doubtful === 1 ? 'has' : 'have'} a suspicious counter`,
   ];
   return `${what}: ${problems.filter((problem) => problem !== null).join('; ')}${without}`;
 }
 
-export function verifyFormat(format: 'table' | 'json' | 'csv', all: readonly Verification[], timezone: string): string {
-  if (format === 'table') return verifyTable(all, timezone);
-  const rows = all.map((one) => fields(one, timezone));
-  if (format === 'json') return formatJson(rows);
-  return formatCsv(
-    FIELDS,
-    rows.map((row) => FIELDS.map((name) => row[name])),
-  );
+export interface VerifyView {
+  timezone: string;
+  screen: Pick<Screen, 'width' | 'textWidth'>;
+}
+
+export function verifyText(format: 'table' | 'json' | 'csv', verified: VerifiedValves, view: VerifyView): string {
+  if (format === 'table') return verifyTable(verified, view);
+  const records = verified.all.map((one) => fields(one, view.timezone));
+  return recordsText(format, FIELDS, records);
 }
 
 const COLUMNS: Column[] = [
   { heading: '' },
-  { heading: 'valve' },
-  { heading: 'readings', align: 'right' },
+  { heading: 'valve', least: 20 },
+  { heading: 'readings', align: 'right', rank: 2 },
   { heading: 'kWh', align: 'right' },
   { heading: 'by power', align: 'right' },
-  { heading: '±', align: 'right' },
+  { heading: 'tolerance', align: 'right', rank: 1 },
 ];
 
-function verifyTable(all: readonly Verification[], timezone: string): string {
+function verifyTable(verified: VerifiedValves, { timezone, screen }: VerifyView): string {
+  const { all } = verified;
   const rows = all.map((one) => {
     const { countedKwh, powerKwh, toleranceKwh } = one.comparison;
     return [
-      isSound([one]) ? '✓' : one.readings === 0 && agrees(one) ? '–' : '✗',
-      printable(valveLabel(one.valve), 32),
+      isSoundValve(one) ? '✓' : one.readings === 0 && agrees(one) ? '–' : '✗',
+      printable(valveLabel(one.valve)),
       String(one.readings),
       countedKwh.toFixed(1),
       powerKwh === null ? '–' : powerKwh.toFixed(1),
@@ -97,20 +110,32 @@ function verifyTable(all: readonly Verification[], timezone: string): string {
     ];
   });
   const problems = all.flatMap((one) =>
-    messagesOf(one, timezone).map((message) => `${printable(valveLabel(one.valve), 32)}: ${message}\n`),
+    messagesOf(one, timezone).map(({ text, command }) => {
+      const lines = [wrapped(`${printable(valveLabel(one.valve))}: ${text}`, screen.textWidth, 2)];
+      // Not wrapped: a command is copied whole.
+      if (command !== null) lines.push('  If it was replaced:', `  ${command}`);
+      return `${lines.join('\n')}\n`;
+    }),
   );
-  const mark = isSound(all) ? '✓' : '✗';
-  const parts = [all.length > 0 ? formatTable(COLUMNS, rows) : '', problems.join(''), `${mark} ${verdictOf(all)}\n`];
+  const verdict = wrapped(`${isSound(verified) ? '✓' : '✗'} ${verdictOf(verified)}`, screen.textWidth, 2);
+  const parts = [all.length > 0 ? formatTable(COLUMNS, rows, screen.width) : '', problems.join(''), `${verdict}\n`];
   return parts.filter((part) => part !== '').join('\n');
 }
 
-function messagesOf(one: Verification, timezone: string): string[] {
+/** What is wrong with a valve, and the command that mends it if the counter was replaced. */
+interface Message {
+  text: string;
+  command: string | null;
+}
+
+function messagesOf(one: Verification, timezone: string): Message[] {
   const { finding } = one.comparison;
-  return [
+  const texts = [
     one.isJudged ? null : 'has readings that are not judged yet; "tasmart poll" judges them',
     differenceText(one.differences, timezone),
     finding && findingText(finding, one, timezone),
   ].filter((text) => text !== null);
+  return texts.map((text) => (typeof text === 'string' ? { text, command: null } : text));
 }
 
 function differenceText(differences: readonly Difference[], timezone: string): string | null {
@@ -133,7 +158,7 @@ const UNITS: Record<number, string> = {
   0.001: 'MWh instead of kWh',
 };
 
-function findingText(finding: Finding, one: Verification, timezone: string): string {
+function findingText(finding: Finding, one: Verification, timezone: string): string | Message {
   const { countedKwh, powerKwh } = one.comparison;
   switch (finding.kind) {
     case 'swapped':
@@ -159,15 +184,20 @@ function breakText(
   { kind: eventKind, fromUs, toUs, fromKwh, toKwh }: NonNullable<Extract<Finding, { kind: 'restored' }>['event']>,
   { valve }: Verification,
   timezone: string,
-): string {
+): Message {
   const guess = kind === 'swapped' ? 'a swapped meter?' : 'a restored counter?';
   const verb = eventKind === 'reset' ? 'fell' : 'jumped';
   const value = kind === 'restored' ? ', a value that it had shown before' : '';
   const when = `between ${localTime(fromUs, timezone)} and ${localTime(toUs, timezone)}`;
   const others = more > 0 ? `, and broke ${count(more, 'more time', 'more times')}` : '';
   const name = printable(valve.shortSn ?? valve.id);
-  const remedy = `tasmart correct ${name} --replaced --at ${formatRfc3339(toUs)} --note <text>`;
-  return `${guess} Regime ${regime} ${verb} from ${kwhText(fromKwh)} to ${kwhText(toKwh)}${value}, ${when}${others}; if it was replaced: ${remedy}`;
+  // Any moment after the old counter's last reading will do: a whole second is shorter to type.
+  const secondUs = Math.floor(toUs / US_PER_SECOND) * US_PER_SECOND;
+  const at = formatRfc3339(secondUs > fromUs ? secondUs : toUs).replace('.000000Z', 'Z');
+  return {
+    text: `${guess} Regime ${regime} ${verb} from ${kwhText(fromKwh)} to ${kwhText(toKwh)}${value}, ${when}${others}`,
+    command: `tasmart correct ${name} --replaced --at ${at} --note "why"`,
+  };
 }
 
 function kwhText(kwh: number | null): string {
@@ -177,8 +207,9 @@ function kwhText(kwh: number | null): string {
 const FIELDS = [
   'tasmart_id',
   'short_sn',
+  'full_sn',
   'user_id',
-  'backend_ref',
+  'register',
   'readings',
   'quarter_hours',
   'differences',
@@ -190,17 +221,17 @@ const FIELDS = [
   'message',
 ] as const;
 
-function fields(
-  one: Verification,
-  timezone: string,
-): Record<(typeof FIELDS)[number], string | number | boolean | null> {
+function fields(one: Verification, timezone: string): Fields<(typeof FIELDS)[number]> {
   const { valve, comparison } = one;
-  const messages = messagesOf(one, timezone);
+  const messages = messagesOf(one, timezone).map(({ text, command }) => {
+    return command === null ? text : `${text}; if it was replaced: ${command}`;
+  });
   return {
     tasmart_id: valve.id,
     short_sn: valve.shortSn,
+    full_sn: valve.fullSn,
     user_id: valve.userId,
-    backend_ref: valve.backendRef,
+    register: valve.backendRef,
     readings: one.readings,
     quarter_hours: one.quarterHours,
     differences: one.differences.length,

@@ -112,7 +112,7 @@ test('--matrix: valves by buckets, with totals and shares, a matrix per regime, 
   );
   const csv = (await tasmart('consumption', ...args, '--format', 'csv')).stdout.split(/\r?\n/);
   expect(csv).toEqual([
-    'tasmart_id,short_sn,full_sn,user_id,backend_ref,regime,2025-10-26T00:00:00+02:00,2025-10-27T00:00:00+01:00,total',
+    'tasmart_id,short_sn,full_sn,user_id,register,regime,2025-10-26T00:00:00+02:00,2025-10-27T00:00:00+01:00,total',
     '"v",,,"Boiler",,1,100,96,196',
     '"w",,,,,1,100,96,196',
     '"v",,,"Boiler",,2,100,96,196',

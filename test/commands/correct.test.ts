@@ -67,7 +67,7 @@ test('events are listed in words and as data', async () => {
     short_sn: null,
     full_sn: null,
     user_id: 'Boiler',
-    backend_ref: null,
+    register: null,
     regime: 1,
     kind: 'glitch',
     starts: '2025-10-26T07:45:00.000000Z',
@@ -147,11 +147,11 @@ const NOTE = ['--note', 'why'];
 test.each([
   [['v'], 'give one of --exclude, --replaced, --list and --undo'],
   [['v', '--exclude', '--replaced', '--at', timeOf(1), ...NOTE], 'give one of'],
-  [['v', '--exclude', '--from', timeOf(1), ...NOTE], '--exclude takes --from and --to'],
+  [['v', '--exclude', '--from', timeOf(1), ...NOTE], 'missing --to'],
   [['v', '--exclude', '--from', timeOf(2), '--to', timeOf(1), ...NOTE], 'is not before'],
-  [['v', '--exclude', '--from', timeOf(1), '--to', timeOf(2)], '--note is missing or empty'],
+  [['v', '--exclude', '--from', timeOf(1), '--to', timeOf(2)], 'missing --note'],
   [['v', '--replaced', '--at', '2200-01-01', ...NOTE], 'is in the future'],
-  [['--replaced', '--at', timeOf(1), ...NOTE], 'no valve is given'],
+  [['--replaced', '--at', timeOf(1), ...NOTE], 'missing <valve>'],
   [['--undo', 'last'], '--undo last is not a number of a correction'],
 ])('correct %j is a wrong command line', async (args, words) => {
   const { code, stdout, stderr } = await tasmart('correct', ...args);

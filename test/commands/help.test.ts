@@ -14,7 +14,8 @@ test('the help lists the commands, and has examples', () => {
 test.each(COMMANDS)('%s --help has examples of it, and the global options', async (name) => {
   const { code, stdout } = await runCli([name, '--help']);
   expect(code).toBe(0);
-  expect(stdout).toMatch(new RegExp(`\nExamples:\n(?:  .*\\b${name}\\b.*\n)+$`));
+  expect(stdout).toMatch(new RegExp(`\nExamples:\n(?:  .*\\b${name}\\b.*\n(?: {6}.*\n)?)+$`));
+  expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
   expect(stdout).toContain('--env-file <file>');
 });
 
@@ -24,6 +25,7 @@ describe('a mistake', () => {
     [['pol', '--from', '7d'], 'there is no command "pol"\n(did you mean "tasmart poll"?)'],
     [['Status', '--format', 'json'], 'there is no command "Status"\n(did you mean "tasmart status"?)'],
     [['consumtion', '--from=7d'], 'there is no command "consumtion"\n(did you mean "tasmart consumption"?)'],
+    [['help', 'pol'], 'there is no command "pol"\n(did you mean "tasmart poll"?)'],
     [['xyzzy'], 'there is no command "xyzzy"\n(run "tasmart --help"'],
     [['backfill', '--form', '7d'], `unknown option '--form'\n(Did you mean --from?)\n(run "tasmart backfill --help"`],
     [['backfill'], 'missing --from <time>\n'],

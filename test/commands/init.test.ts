@@ -59,7 +59,9 @@ describe('without a terminal it asks nothing', () => {
     });
     for (const name of ['config.json', '.env']) expect((await stat(fileIn(name))).mode & 0o777).toBe(0o600);
     expect(stdout).toMatch(/✓ target +".*" \(1 valve\)/);
-    expect(stdout).toMatch(/backfill --from 30d\n.*\n.*report --out .*\n.*\n {2}\*\/15 \* \* \* \* sleep 5; /);
+    expect(stdout).toMatch(
+      /backfill --from 30d\n.*\n.* consumption\n.*\n.*report --out .*\n.*\n {2}\*\/15 \* \* \* \* sleep 5; /,
+    );
     expect(stdout).not.toContain(KEY);
   });
 
@@ -75,8 +77,8 @@ describe('without a terminal it asks nothing', () => {
   test.each([
     [{}, 64, 'missing --requester-id <id> (or REQUESTER_ID), --api-key-file <file> (or API_KEY), --database-url'],
     [{ API_KEY: KEY, REQUESTER_ID: REQUESTER }, 64, 'missing --database-url <url> (or DATABASE_URL)\n'],
-    [{ REQUESTER_ID: 'wrong' }, 77, 'HyCloud, GET firmwares/ta-smart/latest'],
-    [{ API_KEY: 'wrong' }, 77, 'HyCloud, GET projects'],
+    [{ REQUESTER_ID: 'wrong' }, 77, 'HyCloud refuses this requester id'],
+    [{ API_KEY: 'wrong' }, 77, 'HyCloud refuses this key'],
     [{ DATABASE_URL: 'mysql://host/name' }, 78, 'DATABASE_URL is neither postgresql://'],
     [{ DATABASE_URL: 'postgresql://user:secret-word@127.0.0.1:1/name' }, 74, 'ECONNREFUSED'],
     [{ args: ['--project', 'Nowhere'] }, 78, '--project Nowhere is not a project that the key sees: "'],
@@ -169,7 +171,7 @@ describe.skipIf(process.platform !== 'linux' || !existsSync(SCRIPT))('on a termi
     const { host, port, user, password } = database;
     const { code, screen, unasked } = await converse([
       ['Requester id', 'wrong\r'],
-      ['HyCloud, GET firmwares', ''],
+      ['HyCloud refuses this requester id', ''],
       ['Requester id', `${REQUESTER}\r`],
       ['API key', 'wrong-key\r'],
       ['API key', `${KEY}\r`],

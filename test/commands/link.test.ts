@@ -225,5 +225,5 @@ test('readings and valves carry the register', async () => {
     [valveAt(0).id],
   );
   const listed = JSON.parse((await tasmart('valves', '--format', 'json')).stdout) as Record<string, string>[];
-  expect(listed.find(({ tasmart_id: id }) => id === valveAt(0).id)?.['latest_reading']).toBe(latest.rows[0]?.time);
+  expect(listed.find(({ tasmart_id: id }) => id === valveAt(0).id)?.['newest_reading']).toBe(latest.rows[0]?.time);
 });

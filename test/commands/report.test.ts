@@ -85,7 +85,12 @@ async function report({ from = MIDNIGHT, to = NEXT_MIDNIGHT, only = [], config =
   const server = { ...database, sslMode: 'disable' as const, sslCaFile: null };
   return withConnection(server, { applicationName: 'test', giveUp }, async (session) => {
     await judgePending(session, LIMITS);
-    return loadReport(session, parsed, { ...span, intervalMinutes: 15, ...more }, { only, signal: giveUp });
+    return loadReport(
+      session,
+      parsed,
+      { ...span, intervalMinutes: 15, ...more },
+      { choice: { valve: only }, signal: giveUp },
+    );
   });
 }
 

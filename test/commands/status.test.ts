@@ -317,7 +317,7 @@ test('it works while HyCloud is gone, and leaves no trace', async () => {
   expect(code).toBe(0);
   expect(simulator.totals().requests).toBe(before);
   expect(stdout.split('\n')[0]).toBe(
-    'tasmart_id,short_sn,full_sn,user_id,backend_ref,state,late,newest_reading,age_seconds,gaps_due,gaps_holes,gaps_unasked,error_status',
+    'tasmart_id,short_sn,full_sn,user_id,register,state,late,newest_reading,age_seconds,gaps_due,gaps_holes,gaps_unasked,error_status',
   );
   expect(stdout.trim().split('\n')).toHaveLength(4);
 });

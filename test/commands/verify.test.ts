@@ -63,11 +63,11 @@ test('sound valves agree, with outages and with glitches that were left out', as
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toBe(
     [
-      '   valve     readings    kWh  by power      ±',
-      '✓  gaps           399  480.0     480.0  140.0',
-      '✓  glitches       480  480.0     480.0   50.0',
-      '✓  sound          480  480.0     480.0   50.0',
-      '✓  spike          480  480.0     480.0   50.0',
+      '   valve     readings    kWh  by power  tolerance',
+      '✓  gaps           399  480.0     480.0      140.0',
+      '✓  glitches       480  480.0     480.0       50.0',
+      '✓  sound          480  480.0     480.0       50.0',
+      '✓  spike          480  480.0     480.0       50.0',
       '',
       '✓ 1920 quarter hours of 4 valves: the stored kWh are what the readings give, and the counters agree with measured power',
       '',
@@ -137,7 +137,7 @@ test('what looks wrong with a counter is called by name', async () => {
   const messages = Object.fromEntries(lines.map(({ tasmart_id: valve, message }) => [valve, message]));
   expect(messages['5 swapped']).toBe(
     'a swapped meter? Regime 1 fell from 1199 kWh to 10 kWh, between 2026-10-21 03:45:00 and 2026-10-21 04:00:00; ' +
-      'if it was replaced: tasmart correct 5 swapped --replaced --at 2026-10-21T02:00:00.000000Z --note <text>',
+      'if it was replaced: tasmart correct 5 swapped --replaced --at 2026-10-21T02:00:00Z --note "why"',
   );
   expect(messages['8 Wh']).toBe(
     'a counter in another unit? It shows 1000 times the measured energy: Wh instead of kWh',

@@ -98,8 +98,8 @@ describe('a role with the least rights', () => {
     });
     const listed = await stage.run(['valves', '--format', 'json'], asRole());
     expect(listed.code).toBe(0);
-    const valves = JSON.parse(listed.stdout) as { latest_reading: string | null }[];
-    expect(valves.map(({ latest_reading: latest }) => latest?.slice(0, 13))).toEqual(
+    const valves = JSON.parse(listed.stdout) as { newest_reading: string | null }[];
+    expect(valves.map(({ newest_reading: latest }) => latest?.slice(0, 13))).toEqual(
       Array.from({ length: 3 }, () => '2026-03-01T09'),
     );
     expect(listed.stderr).not.toContain('not shown');

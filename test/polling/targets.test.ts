@@ -409,6 +409,10 @@ describe('narrow (--valve)', () => {
   test('keeps the named valves, and the projects that have any', () => {
     expect(narrow(BOTH, ['00000002']).projects).toEqual([SOUTH]);
     expect(narrow(BOTH, ['valve-b', 'valve-c']).projects).toEqual([{ ...NORTH, valves: [B] }, SOUTH]);
+    const named = { ...NORTH, valves: [A, { ...B, userId: 'Caffè' }] };
+    expect(narrow({ ...BOTH, projects: [named, SOUTH] }, ['CAFFE\u0300']).projects).toEqual([
+      { ...named, valves: [named.valves[1]] },
+    ]);
   });
 
   test('tells a name that no targeted valve bears, with the nearest', () => {

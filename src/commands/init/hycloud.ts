@@ -21,7 +21,8 @@ export async function acceptCredentials(
     given: read(env, 'REQUESTER_ID'),
     ask: () => prompt?.ask('Requester id (IMI gave it to your company): '),
     test: async (text) => {
-      await tryHyCloud({ ...env, REQUESTER_ID: text, API_KEY: 'none' }, session, (hycloud) => hycloud.latestFirmware());
+      const credentials = { ...env, REQUESTER_ID: text, API_KEY: 'none' };
+      await refused('requester id', () => tryHyCloud(credentials, session, (hycloud) => hycloud.latestFirmware()));
       return 'HyCloud accepts the requester id';
     },
   });
@@ -31,11 +32,20 @@ export async function acceptCredentials(
     ask: () => prompt?.askSecret('API key (of a user of the web app; it is not shown): '),
     test: async (text) => {
       const credentials = { ...env, REQUESTER_ID: requesterId, API_KEY: text };
-      projects = await tryHyCloud(credentials, session, (hycloud) => hycloud.listProjects());
+      projects = await refused('key', () => tryHyCloud(credentials, session, (hycloud) => hycloud.listProjects()));
       return `HyCloud accepts the key, which sees ${count(projects.length, 'project')}`;
     },
   });
   return { variables: { REQUESTER_ID: requesterId, API_KEY: apiKey }, projects };
+}
+
+/** HyCloud's answer names no reason, but only one of the two can be wrong. */
+async function refused<T>(what: string, work: () => Promise<T>): Promise<T> {
+  return work().catch((cause: unknown) => {
+    if (!(cause instanceof KnownError) || cause.kind !== 'credentials') throw cause;
+    const remedy = 'staging and production of HyCloud share neither users nor keys';
+    throw new KnownError('credentials', `HyCloud refuses this ${what}`, { remedy, cause });
+  });
 }
 
 async function tryHyCloud<T>(
@@ -66,7 +76,10 @@ export async function chooseProjects(
       remedy: "have the key's user invited to a project in HyCloud's web app",
     });
   }
-  if (others.length === 0) return [only];
+  if (others.length === 0) {
+    say(`✓ its project is ${line(only)}`);
+    return [only];
+  }
   if (prompt === null) {
     throw new KnownError('config', `the key sees ${listed.length} projects: ${names(listed)}`, {
       remedy: 'name one with --project <name or id> (may be repeated)',

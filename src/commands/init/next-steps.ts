@@ -1,6 +1,6 @@
 /** The commands to run after the set-up, as lines that can be copied. */
 import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { ROOT } from '../package.ts';
 
 export function nextSteps({ config, env }: { config: string; env: string }): string {
@@ -8,15 +8,22 @@ export function nextSteps({ config, env }: { config: string; env: string }): str
     ...(config === 'config.json' ? [] : ['--config', config]),
     ...(env === '.env' ? [] : ['--env-file', env]),
   ];
-  const program = existsSync(join(process.cwd(), 'dist', 'cli.js')) ? 'npx tasmart' : 'tasmart';
-  const tasmart = [program, ...files.map(shellWord)].join(' ');
+  const tasmart = [...program(), ...files].map(shellWord).join(' ');
   const steps = [
     [`${tasmart} poll`, 'one run: the newest reading of every valve'],
     [`${tasmart} backfill --from 30d`, 'the last thirty days'],
+    [`${tasmart} consumption`, 'kWh per day of the last week'],
     [`${tasmart} report --out report.html`, 'a page to look at'],
     ...(process.platform === 'win32' ? [] : [[cronLine(config, files), 'for "crontab -e": a run every 15 minutes']]),
   ];
   return `What comes next:\n\n${steps.map(([line = '', meaning = '']) => `  ${line}\n      ${meaning}`).join('\n')}\n`;
+}
+
+/** As this process was called: npx finds tasmart only in its own folder. */
+function program(): string[] {
+  if (existsSync(join(process.cwd(), 'dist', 'cli.js'))) return ['npx', 'tasmart'];
+  const [, script = ''] = process.argv;
+  return basename(script) === 'cli.js' ? ['node', script] : ['tasmart'];
 }
 
 /** cron.sh runs in the folder that holds config.json and .env. */

@@ -1,0 +1,49 @@
+/** Shows something on a terminal again and again, until Ctrl-C. */
+import { clearScreenDown, cursorTo } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Database } from '../database/connection.ts';
+import { KnownError } from '../domain/errors.ts';
+import { spelledOut } from '../domain/text.ts';
+import { shown, type Screen } from '../reporting/screen.ts';
+import { localTime } from '../reporting/units.ts';
+import { stdoutScreen } from './output.ts';
+
+const EVERY_MS = 10_000;
+
+/** A blank line, the time, and the cursor's own line. */
+const LINES_BELOW = 3;
+
+/**
+ * Keeps one database session. Where it is lost or refused, shows why, and tries again.
+ *
+ * @throws the signal's reason; a defect
+ */
+export async function watchTerminal(
+  { signal, timezone }: { signal: AbortSignal; timezone: string },
+  open: (use: (database: Database) => Promise<never>) => Promise<never>,
+  compose: (database: Database, screen: Screen, height: number) => Promise<string>,
+): Promise<never> {
+  const draw = async (text: string, screen: Screen) => {
+    cursorTo(process.stdout, 0, 0);
+    clearScreenDown(process.stdout);
+    const time = localTime(Date.now() * 1000, timezone);
+    process.stdout.write(
+      shown(`${text}\n${time} (${timezone}), every ${EVERY_MS / 1000} s; Ctrl-C ends it.\n`, screen),
+    );
+    await delay(EVERY_MS, undefined, { signal });
+  };
+  for (;;) {
+    try {
+      await open(async (database) => {
+        for (;;) {
+          const screen = stdoutScreen();
+          await draw(await compose(database, screen, process.stdout.rows - LINES_BELOW), screen);
+        }
+      });
+    } catch (error) {
+      if (signal.aborted || !(error instanceof KnownError)) throw error;
+      const remedy = error.remedy === null ? '' : `  → ${spelledOut(error.remedy)}\n`;
+      await draw(`✗ ${spelledOut(error.message)}\n${remedy}`, stdoutScreen());
+    }
+  }
+}
