@@ -54,10 +54,13 @@ export function decodeProject(raw: unknown, basePath: string): Project {
   const valves: Valve[] = [];
   const unreadable: number[] = [];
   const once = createOnce();
+  const listed = new Set<string>();
   tasmarts.forEach((item, index) => {
     const valve = decodeValve(item, basePath, once);
-    if (valve) valves.push(valve);
-    else unreadable.push(index + 1);
+    if (!valve) unreadable.push(index + 1);
+    // Listed twice, a valve would hide that another is missing: the list is compared with `tasmart_count`.
+    else if (!listed.has(valve.id)) valves.push(valve);
+    if (valve) listed.add(valve.id);
   });
   return { id: projectId, name, valves, unreadable: explainUnreadable(unreadable, name) };
 }
