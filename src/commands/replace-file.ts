@@ -1,15 +1,17 @@
 /** Replaces a file: whoever opens it finds the old one or the new one, whole. */
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 
 /**
  * Writes beside the file under a name that nobody can guess and follows no link, so nothing planted there is written to.
  * A link in the file's own place is replaced, not followed. `mode` holds whatever the umask is; without one, the umask
- * decides. After a failure nothing is left behind.
+ * decides. A device is refused: as root, /dev/null would become a file. After a failure nothing is left behind.
  *
  * @throws Node's error
  */
 export async function replaceFile(file: string, text: string, mode?: number): Promise<void> {
+  if (await isDevice(file)) throw Object.assign(new Error('a device is not replaced'), { code: 'EINVAL' });
   // It ends in neither .prom nor .html: a collector would read it too.
   const draft = `${file}.${randomBytes(8).toString('hex')}`;
   const handle = await open(draft, 'wx', mode);
@@ -25,4 +27,11 @@ export async function replaceFile(file: string, text: string, mode?: number): Pr
     await rm(draft, { force: true }).catch(() => undefined);
     throw error;
   }
+}
+
+/** /dev/stdout is a link, which may lead to a plain file. */
+async function isDevice(file: string): Promise<boolean> {
+  if (resolve(file).startsWith('/dev/')) return true;
+  const there = await stat(file).catch(() => null);
+  return there !== null && (there.isCharacterDevice() || there.isBlockDevice());
 }
