@@ -13,7 +13,7 @@ export function findChromium(env: Partial<Record<string, string>>): string | nul
   return paths.find((path) => existsSync(path)) ?? null;
 }
 
-/** Without a screen, and without a word to anyone: nothing is updated, reported or fetched. */
+/** Headless, and without any network access of its own: no updates, reports or downloads. */
 export async function launchChromium(executablePath: string): Promise<Browser> {
   return chromium.launch({
     executablePath,

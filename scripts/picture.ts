@@ -9,8 +9,8 @@ import type { Valve } from './simulator/fleet.ts';
 import { startSimulator } from './simulator/simulator.ts';
 
 /**
- * scripts/report.png, the README's picture of the report: a simulated week with some faults, stored by the built program,
- * drawn by Chromium.
+ * Makes scripts/report.png, the README's picture of the report: a simulated week with some faults, stored by the built program
+ * and shown by Chromium.
  */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'data', 'picture');
@@ -42,7 +42,7 @@ try {
       timezone: 'Europe/Rome',
     }),
   );
-  // Twice the span of the report: the page compares with the week before.
+  // Twice the report's span, because the page compares with the week before.
   await tasmart('backfill', '--from', '15d');
   await tasmart('poll');
   if (first) await tasmart('link', first.id, 'IT-4711');
@@ -60,7 +60,7 @@ function spoil([, holes, shortHole, reset, , silent]: readonly Valve[], nowUs: M
   const span = (agoUs: Micros, lengthUs: Micros) => ({ fromUs: nowUs - agoUs, toUs: nowUs - agoUs + lengthUs });
   if (holes) holes.outages = [span(4.4 * US_PER_DAY, 9 * US_PER_HOUR), span(1.3 * US_PER_DAY, 50 * US_PER_MINUTE)];
   if (shortHole) shortHole.outages = [span(2.6 * US_PER_DAY, 3 * US_PER_HOUR)];
-  if (reset) reset.counterJumps = [{ register: 1, fromUs: nowUs - 3.2 * US_PER_DAY, kwh: 0 }];
+  if (reset) reset.counterJumps = [{ regime: 1, fromUs: nowUs - 3.2 * US_PER_DAY, kwh: 0 }];
   if (silent) silent.outages = [span(75 * US_PER_MINUTE, US_PER_DAY)];
 }
 

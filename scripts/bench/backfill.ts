@@ -1,3 +1,4 @@
+/** Measures the CPU that a backfill of a year takes. */
 import { formatRfc3339, US_PER_DAY } from '../../src/domain/time.ts';
 import type { Bench, Sample } from './bench.ts';
 import { runProbed } from './child.ts';
@@ -9,7 +10,7 @@ const FROM_US = TO_US - 365 * US_PER_DAY;
 /** The default of requests_per_second. */
 const REQUESTS_PER_SECOND = 20;
 
-/** A year of one valve, 2.1 million points, into an empty database: its CPU over the time that HyCloud's pace takes. */
+/** Backfills a year of one valve (2.1 million points). Returns CPU time ÷ the least time that requests_per_second allows. */
 export async function backfillOverPace(bench: Bench): Promise<Sample> {
   bench.say('backfill of a year');
   const fleet = await bench.fleet(7);

@@ -1,17 +1,18 @@
+/** What the bench's rows share: fleets, and polls of them. */
 import { createFleet, type Fleet, type Polled } from './fleet.ts';
 import type { Stage } from './stage.ts';
 
-/** What rows measure with. A fleet is made when first asked for; a poll of one row may serve another. */
+/** Fleets are created when first needed. Rows share fleets and polls. */
 export interface Bench {
   stage: Stage;
   fleet: (valves: number) => Promise<Fleet>;
-  /** polls of this kind, as many as asked for; those made before count */
+  /** returns `count` polls of this kind; earlier ones are reused */
   polls: (valves: number, latencyMs: number, count: number) => Promise<Polled[]>;
-  /** what is being done, for people who wait */
+  /** prints progress */
   say: (text: string) => void;
 }
 
-/** One number per repetition, and what it was made of, in words. */
+/** One number per repetition, and a text about how it was measured. */
 export interface Sample {
   values: number[];
   detail: string;
@@ -20,7 +21,7 @@ export interface Sample {
 export function createBench(stage: Stage, say: (text: string) => void): Bench {
   const fleets = new Map<number, Promise<Fleet>>();
   const made: Polled[] = [];
-  /** kinds of polls that fail: once is enough to wait for the time limit */
+  /** kinds of polls that failed: do not wait for their time limit again */
   const failures = new Map<string, unknown>();
   const fleet = (valves: number): Promise<Fleet> => {
     const existing = fleets.get(valves) ?? createFleet(stage, valves);
@@ -55,7 +56,7 @@ export function median(values: readonly number[]): number {
   return ((sorted[Math.ceil(middle) - 1] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2;
 }
 
-/** Both, in turn, so that whatever else the machine does meets both. */
+/** Runs both alternately, so that other load on the machine affects both. */
 export async function inTurn<A, B>(
   count: number,
   first: () => Promise<A>,

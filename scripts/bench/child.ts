@@ -3,9 +3,9 @@ import { readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
-/** What a process took, all of it. */
+/** The resources that a process used. */
 export interface Cost {
-  /** from our call to its end */
+  /** from the start to the end of the process */
   wallMs: number;
   /** user and system, all its threads */
   cpuMs: number;
@@ -23,7 +23,7 @@ export interface Ran {
   stdout: string;
 }
 
-/** Runs node with these arguments to its end; its output is kept only where it is `wanted`. @throws if it fails */
+/** Runs node with these arguments. Keeps the output only if `wanted`. @throws if it fails */
 export async function runNode(
   args: readonly string[],
   signal: AbortSignal,
@@ -49,8 +49,8 @@ export async function runNode(
 }
 
 /**
- * Leaves a note of what the process took as it ends. VmHWM begins anew with the program; ru_maxrss, all there is outside
- * of Linux, counts what was there before exec as well.
+ * Code for the child: writes the resources it used to a file when it ends. VmHWM starts at 0 after exec. ru_maxrss, the only
+ * value outside of Linux, also counts memory from before exec.
  */
 export const PROBE = `
 const { readFileSync, writeFileSync } = require('node:fs');
@@ -62,7 +62,7 @@ process.on('exit', () => {
 });
 `;
 
-/** The same, with what it took. `folder` holds the probe. */
+/** Like `run`, but returns the resources used. `folder` holds the probe. */
 export async function runProbed(
   args: readonly string[],
   signal: AbortSignal,

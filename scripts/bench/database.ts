@@ -1,3 +1,4 @@
+/** Databases for the bench. */
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { ServerSettings } from '../../src/database/connection.ts';
@@ -17,7 +18,7 @@ export interface BenchServer {
   stop: () => Promise<void>;
 }
 
-/** As in production: what is committed is on the disk. */
+/** As in production: a commit waits for the disk. */
 const DURABLE = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' };
 
 export async function startServer(): Promise<BenchServer> {
@@ -37,7 +38,7 @@ export async function startServer(): Promise<BenchServer> {
   };
 }
 
-/** A session each time: none is open while something is measured. */
+/** Opens a session per query, so that none is open during a measurement. */
 async function query<Row extends pg.QueryResultRow>(url: string, text: string, values?: unknown[]): Promise<Row[]> {
   const client = new pg.Client({ connectionString: url });
   client.on('error', () => undefined);
@@ -49,8 +50,12 @@ async function query<Row extends pg.QueryResultRow>(url: string, text: string, v
   }
 }
 
-/** What the database knows after runs that never missed a quarter. */
-export async function settle(database: BenchDatabase, projects: readonly Project[], untilUs: Micros): Promise<void> {
+/** Registers all projects and valves as synced until `untilUs`, as after runs without a gap. */
+export async function registerFleet(
+  database: BenchDatabase,
+  projects: readonly Project[],
+  untilUs: Micros,
+): Promise<void> {
   for (const { id, name, valves } of projects) {
     const all = [...valves.values()];
     await database.query('insert into tasmart_projects (project_id, name) values ($1, $2)', [id, name]);

@@ -1,4 +1,4 @@
-/** Rows about the stored kWh: what judging costs, and what questions cost over plain SQL. */
+/** The bench's rows about kWh: the cost of judging, and of questions compared with plain SQL. */
 import { readFile } from 'node:fs/promises';
 import { withConnection, type Database } from '../../src/database/connection.ts';
 import { storeReadings, type ValveReadings } from '../../src/database/repository.ts';
@@ -16,7 +16,7 @@ const DAY_S = 86_400;
 const END_S = Date.UTC(2026, 0, 1) / 1000;
 const LIMITS = { intervalUs: 15 * US_PER_MINUTE, maxPowerKw: 1500 };
 
-/** Valves of a kind have the same readings: one is judged, and its results are copied. */
+/** All valves of a kind have the same readings: judge one and copy its results. */
 interface Kind {
   name: string;
   valves: number;
@@ -57,7 +57,7 @@ async function fill({ stage, say }: Bench, kinds: readonly Kind[]): Promise<Benc
   await session(database, (db) => judgePending(db, LIMITS));
   for (const { name, valves } of kinds) {
     for (const [table, columns] of Object.entries(TABLES)) {
-      // As time goes on: in the order that a fleet's rows come in.
+      // In the order of time, as a fleet's rows are inserted.
       await database.query(
         `insert into ${table} (tasmart_id, ${columns}) select '${name} ' || valve, ${columns}
          from ${table} cross join generate_series(2, ${valves}) as valve
@@ -81,7 +81,7 @@ async function session<T>({ server }: BenchDatabase, use: (database: Database) =
   return withConnection(server, { applicationName: 'tasmart bench', giveUp: new AbortController().signal }, use);
 }
 
-/** Buckets of the whole fleet over a plain `lag()` by the same buckets, over the same readings. */
+/** Time of tasmart_consumption for the whole fleet ÷ time of a plain `lag()` with the same buckets and readings. */
 export function questionOverLag(bucket: 'hour' | 'day' | 'month', days: number): (bench: Bench) => Promise<Sample> {
   const span = [END_S - days * DAY_S, END_S].map((second) => `to_timestamp(${second})`).join(', ');
   const question = `select count(kwh) from tasmart_consumption('${bucket}', ${span}, 'Europe/Rome')`;
@@ -112,7 +112,7 @@ export function questionOverLag(bucket: 'hour' | 'day' | 'month', days: number):
   };
 }
 
-/** Hours of a month of a valve that misbehaves all the time, over those of a sound one. */
+/** Time for the hours of a month of a valve that is always faulty ÷ that of a sound valve. */
 export async function wildOverSound(bench: Bench): Promise<Sample> {
   const database = await judgedFleet(bench);
   const question = (valve: string) =>
@@ -143,7 +143,7 @@ function ratioOf(pairs: readonly (readonly [number, number])[]): Sample {
   };
 }
 
-/** `verify` of a month of 100 valves, in seconds. */
+/** Seconds that `verify` takes for a month of 100 valves. */
 export async function verifySeconds(bench: Bench): Promise<Sample> {
   const database = await judgedFleet(bench);
   const valves = Array.from({ length: 100 }, (_, index) => ['--valve', `month ${index + 1}`]).flat();
@@ -157,7 +157,7 @@ export async function verifySeconds(bench: Bench): Promise<Sample> {
   return { values, detail: '288 000 readings' };
 }
 
-/** Whole kWh after n readings: what makes the judge look furthest. */
+/** The counter after n readings, for inputs that make the judge look far ahead. */
 const BAD_COUNTERS: Record<string, (n: number) => number> = {
   'a fall, then 1 less every 26 hours': (n) => (n < 2000 ? 1_000_000 : 1000 - (n % 104 === 0 ? 1 : 0)),
   'Wh instead of kWh': (n) => n * 1250,
@@ -167,7 +167,7 @@ const BAD_COUNTERS: Record<string, (n: number) => number> = {
   'a jump every other day': (n) => n + Math.floor(n / 192) * 100_000,
 };
 
-/** A valve-year from scratch, of the worst of these inputs, in seconds. */
+/** Seconds that judging a valve-year from scratch takes, for the worst of these inputs. */
 export async function judgeSeconds({ say }: Bench): Promise<Sample> {
   const worst = { name: '', seconds: [0] };
   for (const [name, counter] of Object.entries(BAD_COUNTERS)) {
@@ -193,7 +193,7 @@ interface Cost {
 const STEP_VALVES = 1_000;
 const STEP_ROUNDS = 10;
 
-/** Rounds of readings of a fleet in step: stored alone, and stored and judged, in turn. Reads Linux's /proc. */
+/** Stores rounds of readings of a fleet, alternately with and without judging. Needs Linux's /proc. */
 async function storingCosts(bench: Bench): Promise<[judged: Cost, alone: Cost][]> {
   const known = costs.get(bench) ?? measureStoring(bench);
   costs.set(bench, known);
@@ -247,7 +247,7 @@ async function serverMs({ loginPid }: Database): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** What judging adds to the wall time of a poll in step of 1 000 valves at 50 ms latency. */
+/** The wall time that judging adds to a poll of 1 000 valves at 50 ms latency. */
 export async function judgingOverPoll(bench: Bench): Promise<Sample> {
   const pairs = await storingCosts(bench);
   const pollMs = median((await bench.polls(STEP_VALVES, 50, 5)).map(({ wallMs }) => wallMs));
@@ -258,7 +258,7 @@ export async function judgingOverPoll(bench: Bench): Promise<Sample> {
   };
 }
 
-/** Server CPU of storing and judging over storing alone. Clock ticks are coarse, so it is one ratio of sums. */
+/** The server's CPU time of storing and judging ÷ storing only. One ratio of sums, because clock ticks are coarse. */
 export async function judgingServerCpu(bench: Bench): Promise<Sample> {
   const pairs = await storingCosts(bench);
   const sum = (costsMs: number[]) => costsMs.reduce((total, one) => total + one, 0);

@@ -1,21 +1,22 @@
+/** A simulated fleet for the bench, and polls of it. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseRfc3339, US_PER_MINUTE } from '../../src/domain/time.ts';
 import { createProjects, type Project } from '../simulator/fleet.ts';
 import { runProbed, type Cost } from './child.ts';
-import { settle, type BenchDatabase } from './database.ts';
+import { registerFleet, type BenchDatabase } from './database.ts';
 import { startHyCloud, type HyCloudProcess } from './hycloud.ts';
 import type { Stage } from './stage.ts';
 
-/** Some valves at a HyCloud of their own, a database that knows them, and the program set up for both. */
+/** Valves at a simulated HyCloud, a database in which they are registered, and a configuration for both. */
 export interface Fleet {
   valves: number;
   projects: readonly Project[];
   hycloud: HyCloudProcess;
-  /** what the program needs in its environment; with another database where one is given */
+  /** environment variables for the program; `database` replaces the fleet's own */
   env: (database?: BenchDatabase) => Record<string, string>;
   args: (...args: string[]) => string[];
-  /** A run in step: a quarter after the last one, seconds after its boundary. */
+  /** Advances the clock by one interval and polls, a few seconds after the boundary. */
   poll: (latencyMs: number, options?: { gzipFromBytes?: number }) => Promise<Polled>;
 }
 
@@ -30,12 +31,12 @@ const SEED = 1;
 export const CONCURRENCY = 32;
 export const NOW_US = parseRfc3339('2026-03-01T10:00:03.500000Z') ?? 0;
 const INTERVAL_US = 15 * US_PER_MINUTE;
-/** How long a poll may take: several times what it should. */
+/** A poll that takes longer is killed. */
 const LIMIT_MS = 60_000;
 const LIMIT_PER_VALVE_MS = 1.2;
-/** A large site; a fleet has many. */
+/** As at a large site. */
 const VALVES_PER_PROJECT = 1_000;
-/** From where on nginx compresses where nobody says otherwise (gzip_min_length); its level 1 is the simulator's too. */
+/** nginx's default for gzip_min_length. The simulator compresses at level 1, as nginx does. */
 const GZIP_FROM_BYTES = 20;
 
 export async function createFleet(stage: Stage, valves: number): Promise<Fleet> {
@@ -47,14 +48,18 @@ export async function createFleet(stage: Stage, valves: number): Promise<Fleet> 
   const hycloud = await startHyCloud(stage.worker('hycloud'), simulated, stage.signal);
   stage.defer(hycloud.stop);
   const projects = createProjects(SEED, counts);
-  // Among a hundred thousand, two may have drawn the same id; the program polls them once.
+  // Two of a hundred thousand valves may have the same random id. The program polls them once.
   const distinct = new Set(projects.flatMap((project) => [...project.valves.keys()])).size;
   const config = await writeConfig(stage.folder, valves, projects);
   const { env: credentials } = await hycloud.steer();
   const args = (...rest: string[]) => [stage.cli, '--config', config, '--log-level', 'warn', ...rest];
-  const env = (in_: BenchDatabase) => ({ ...credentials, DATABASE_URL: in_.url, NODE_EXTRA_CA_CERTS: stage.caFile });
+  const env = (database: BenchDatabase) => ({
+    ...credentials,
+    DATABASE_URL: database.url,
+    NODE_EXTRA_CA_CERTS: stage.caFile,
+  });
   const database = await stage.freshDatabase();
-  await settle(database, projects, NOW_US - (NOW_US % INTERVAL_US));
+  await registerFleet(database, projects, NOW_US - (NOW_US % INTERVAL_US));
   const fleet: Fleet = {
     valves,
     projects,
@@ -88,7 +93,7 @@ async function writeConfig(folder: string, valves: number, projects: readonly Pr
   return file;
 }
 
-/** A fast run that did not do its work is none. */
+/** A run that stored too little must not count as fast. */
 async function verifyStored(database: BenchDatabase, valves: number): Promise<void> {
   const [run] = await database.query<{ stored: number }>(
     `select stored from tasmart_runs where mode = 'poll' order by id desc limit 1`,

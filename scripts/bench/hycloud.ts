@@ -1,18 +1,19 @@
+/** Runs the simulator in a process of its own, for the bench. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { SimulatorOptions } from '../simulator/simulator.ts';
 import type { HyCloudState, Steering } from './workers/hycloud.ts';
 
 export interface HyCloudProcess {
-  /** Changes something, or nothing, and says how things stand then. */
+  /** Changes settings, if any are given. Returns the state afterwards. */
   steer: (change?: Steering) => Promise<HyCloudState>;
   stop: () => Promise<void>;
 }
 
-/** Nothing of it is to outlive the longest run of the bench. */
+/** The process is killed after this time, in case the bench dies first. */
 const LIMIT_MS = 20 * 60_000;
 
-/** Starts the simulator as a process that ends when we do, or at the signal. */
+/** Starts the simulator in a process that ends with this one, or at the signal. */
 export async function startHyCloud(
   worker: string,
   options: SimulatorOptions,
@@ -26,7 +27,7 @@ export async function startHyCloud(
     killSignal: 'SIGKILL',
     signal,
   });
-  child.on('error', () => undefined); // the signal; whoever waits for an answer is told by it as well
+  child.on('error', () => undefined); // the signal ends the process; `answer` throws by the same signal
   const ended = once(child, 'exit');
   const answer = async (): Promise<HyCloudState> => {
     const gone = ended.then(() => Promise.reject(new Error('the simulator has ended')));

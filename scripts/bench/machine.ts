@@ -3,14 +3,14 @@ import { cpus, loadavg } from 'node:os';
 import { promisify } from 'node:util';
 import { REPOSITORY } from '../../test/support/build.ts';
 
-/** Where and of what a table was measured. */
+/** The machine and the commit that were measured. */
 export interface Machine {
   cpu: string;
   cores: number;
-  /** of the last minute, before we began */
+  /** load average of the minute before the bench began */
   load: number;
   node: string;
-  /** `+`: with changes that are in no commit */
+  /** ends with `+` if there are uncommitted changes */
   commit: string;
 }
 

@@ -8,11 +8,11 @@ import { ROWS } from './rows.ts';
 import { withStage } from './stage.ts';
 
 /**
- * What the program costs, in ratios of things measured side by side: those hold on another machine, or on this one on
- * another day, where seconds do not.
+ * `npm run bench`: measures the program as ratios of two things that are measured alternately. Ratios can be compared between
+ * machines and days, seconds cannot.
  */
 
-/** Whatever hangs, the bench does not. */
+/** The bench is stopped after this time, even if something hangs. */
 const LIMIT_MS = 15 * 60_000;
 
 const names = [...ROWS.map(({ name }) => name), 'growth'];
@@ -33,7 +33,7 @@ const say = (text: string): void => {
 };
 const isWanted = (name: string): boolean => options.only === undefined || options.only === name;
 
-/** One row that fails costs one row. */
+/** If a row fails, the others are still measured. */
 function failed(error: unknown): Sample {
   if (stop.signal.aborted) throw error;
   return { values: [], detail: error instanceof Error ? error.message : String(error) };

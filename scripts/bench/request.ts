@@ -1,7 +1,7 @@
 import { MEASURED_PROPERTIES } from '../../src/domain/reading.ts';
 import { formatRfc3339, type Micros } from '../../src/domain/time.ts';
 
-/** What the program asks a valve for, as a query: the same for every valve. */
+/** The query string of the program's request for points: the same for every valve. */
 export function pointsQuery(
   fromUs: Micros,
   toUs: Micros,

@@ -19,7 +19,7 @@ import {
 export interface Row {
   name: string;
   what: string;
-  /** to be reached: at most this */
+  /** the target: at most this */
   target: number;
   digits: number;
   measure: (bench: Bench) => Promise<Sample>;
@@ -223,7 +223,7 @@ async function cpuOverAxios(bench: Bench): Promise<Sample> {
   };
 }
 
-/** The same answers as a poll's, fetched by axios alone. */
+/** Fetches the same answers as a poll, with axios only. */
 function axiosLoop({ stage }: Bench, fleet: Fleet): Promise<Cost> {
   const env = fleet.env();
   const task: FetchTask = {

@@ -9,25 +9,25 @@ import type { OutputFormat } from '../../src/commands/context.ts';
 import { PROBE, runNode } from './child.ts';
 import { startServer, type BenchDatabase, type BenchServer } from './database.ts';
 
-/** Everything that the rows share; all of it is made in one folder, and goes with it. */
+/** Everything that the rows share. All of it is in one folder, which is deleted at the end. */
 export interface Stage {
   folder: string;
-  /** the built program: a copy, so that nobody's build comes between */
+  /** a copy of the built program, so that another build does not change it meanwhile */
   cli: string;
-  /** a worker of ours, bundled: as it runs, tsx would slow it down */
+  /** a bundled worker: tsx would slow it down */
   worker: (name: 'hycloud' | 'fetch' | 'insert') => string;
   tls: { key: string; cert: string };
   caFile: string;
-  /** a database with the schema and nothing else; the server starts with the first */
+  /** a database with the schema but no data; the first call starts the server */
   freshDatabase: () => Promise<BenchDatabase>;
-  /** what `poll` is to print, to nobody */
+  /** the output format of `poll`; its output is not read */
   format: OutputFormat;
   signal: AbortSignal;
-  /** Adds what is to be done at the end, last things first. */
+  /** Adds a function to call at the end. The last one added is called first. */
   defer: (end: () => Promise<void>) => void;
 }
 
-/** Builds, hands everything to `use`, and leaves nothing behind, however that ends. */
+/** Builds the program and calls `use`. Always deletes everything afterwards. */
 export async function withStage<T>(
   { signal, format }: Pick<Stage, 'signal' | 'format'>,
   use: (stage: Stage) => Promise<T>,

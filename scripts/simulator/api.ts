@@ -18,7 +18,7 @@ export interface Firmware {
   metadata: Record<string, string>;
 }
 
-/** Everything that HyCloud knows. */
+/** The data of the simulated HyCloud. */
 export interface World {
   readonly clock: Clock;
   readonly settings: Settings;
@@ -40,7 +40,7 @@ export function valveIdOf(path: string): string | null {
   return POINTS_PATH.exec(path)?.[1] ?? null;
 }
 
-// Of 403, 405 and 429 the API note says nothing; their types are guesses.
+// The API note does not describe 403, 405 and 429: their types are guesses.
 const PROBLEM_TYPES: Record<number, [type: string, title: string]> = {
   400: ['api/v1/invalid-query', 'Invalid query'],
   401: ['api/v1/unauthorized', 'Unauthorized'],
@@ -100,7 +100,7 @@ function page(settings: Settings, valve: Valve, query: PointsQuery, newestUs: Mi
 function pointsAnswer(world: World, valve: Valve, params: URLSearchParams, faults: readonly Fault[]): Json {
   const nowUs = world.clock.now();
   const [served, echoed] = misreadQuery(faults, parsePointsQuery(params, nowUs), nowUs);
-  // HyCloud has no points of the future, whatever `to` says; only a fault makes some up.
+  // HyCloud has no points of the future. Only a fault makes some.
   const newestUs = nowUs + (faultOf(faults, 'future')?.aheadUs ?? 0);
   return {
     from: formatRfc3339(echoed.fromUs),
@@ -153,7 +153,7 @@ function projectDetails(project: Project): Json {
   };
 }
 
-/** What the request is answered with, or null where there is no such thing. */
+/** The answer to a request. Null: not found. */
 function answer(everything: World, request: SimulatedRequest, faults: readonly Fault[]): Json {
   const { path, query, valveId } = request;
   const ids = everything.settings.otherKeys[keyOf(request)];
@@ -196,7 +196,7 @@ function contractual(world: World, request: SimulatedRequest, faults: readonly F
   }
 }
 
-/** HyCloud's answer to a request, unless a fault puts another in its place. */
+/** HyCloud's answer to a request, or that of a fault. */
 export function replyTo(world: World, request: SimulatedRequest, faults: readonly Fault[]): Reply {
   const status = faultOf(faults, 'status');
   if (status) {

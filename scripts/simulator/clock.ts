@@ -7,7 +7,7 @@ export interface Clock {
   set(timeUs: Micros): void;
   /** Moves the clock, running or stopped. */
   advance(byUs: Micros): void;
-  /** Lets the clock run on in real time from where it is. */
+  /** Lets a stopped clock run in real time again. */
   run(): void;
 }
 

@@ -1,3 +1,4 @@
+/** Faults of the simulated HyCloud's answers. */
 import type { Micros } from '../../src/domain/time.ts';
 import type { Json } from './json.ts';
 import type { PointsQuery } from './query.ts';
@@ -12,20 +13,19 @@ export interface SimulatedRequest {
 }
 
 /**
- * Everything that can go wrong with an answer. Several at once act together; of two that exclude each other, the first
- * one wins.
+ * A fault of an answer. Several faults act together. If two exclude each other, the first wins.
  */
 export type Fault =
   /** the answer comes late */
   | { kind: 'delay'; ms: number }
-  /** another answer: a problem as HyCloud words it, a proxy's HTML, or nothing */
+  /** another answer: a problem in HyCloud's JSON, a proxy's HTML, or an empty body */
   | { kind: 'status'; status: number; body?: 'problem' | 'html' | 'empty'; headers?: Record<string, string> }
   | { kind: 'body'; text: string; contentType?: string }
   | { kind: 'redirect'; location: string; status?: 301 | 302 | 307 | 308 }
-  /** the whole history up to now, 10 000 points, or descending; `lying` echoes what was asked all the same */
+  /** ignores parameters. `lying`: the answer claims to have used them */
   | { kind: 'ignore'; parameters: ('from' | 'to' | 'limit' | 'direction')[]; echo: 'honest' | 'lying' }
   | { kind: 'capLimit'; limit: number; echo: 'honest' | 'lying' }
-  /** points as they will be, up to this much after now */
+  /** includes points of the future, up to this much after now */
   | { kind: 'future'; aheadUs: Micros }
   | { kind: 'shuffle' }
   | { kind: 'double' }
@@ -48,22 +48,22 @@ export type Fault =
 
 type FaultOf<K extends Fault['kind']> = Extract<Fault, { kind: K }>;
 
-/** A fault with the requests that it meets. Without `match`, all of them. */
+/** A fault, and the requests that get it. Without `match`: all requests. */
 export interface FaultRule {
   match?: ((request: SimulatedRequest) => boolean) | { path?: RegExp; valveId?: string };
-  /** how many matching requests are spared first */
+  /** so many matching requests are answered correctly first */
   after?: number;
-  /** how many are hit then; without, all */
+  /** so many requests get the fault then; without `times`: all */
   times?: number;
   fault: Fault;
 }
 
 export interface Faults {
-  /** Returns the function that takes the rule away. */
+  /** Returns a function that removes the rule. */
   add(rule: FaultRule): () => void;
   clear(): void;
-  /** What strikes this request; it counts against the rules' `after` and `times`. */
-  strike(request: SimulatedRequest): Fault[];
+  /** The faults of this request. Counts the request for the rules' `after` and `times`. */
+  take(request: SimulatedRequest): Fault[];
 }
 
 function matches({ match }: FaultRule, request: SimulatedRequest): boolean {
@@ -81,15 +81,15 @@ export function createFaults(): Faults {
       return () => void rules.delete(entry);
     },
     clear: () => rules.clear(),
-    strike: (request) => {
-      const struck: Fault[] = [];
+    take: (request) => {
+      const faults: Fault[] = [];
       for (const entry of rules) {
         if (!matches(entry.rule, request)) continue;
         const { after = 0, times = Infinity, fault } = entry.rule;
         const turn = entry.seen++ - after;
-        if (turn >= 0 && turn < times) struck.push(fault);
+        if (turn >= 0 && turn < times) faults.push(fault);
       }
-      return struck;
+      return faults;
     },
   };
 }
@@ -98,9 +98,10 @@ export function faultOf<K extends Fault['kind']>(faults: readonly Fault[], kind:
   return faults.find((fault): fault is FaultOf<K> => fault.kind === kind);
 }
 
+/** served if the fault ignores `limit` */
 const IGNORANT_LIMIT = 10_000;
 
-/** What is served in place of what was asked, and what the answer claims to have served. */
+/** The query that is served instead, and the query that the answer claims to have served. */
 export function misreadQuery(faults: readonly Fault[], asked: PointsQuery, nowUs: Micros): [PointsQuery, PointsQuery] {
   const served = { ...asked };
   let echoed = asked;
@@ -120,7 +121,7 @@ export function misreadQuery(faults: readonly Fault[], asked: PointsQuery, nowUs
   return [served, echoed];
 }
 
-/** Deals the points out like cards, so that neighbours are parted; the same way every time. */
+/** Separates neighbours. The order is always the same. */
 function shuffled(points: readonly Json[]): Json[] {
   const hands = [2, 0, 1].map((hand) => points.filter((_point, index) => index % 3 === hand));
   return hands.flat().toReversed();
@@ -144,7 +145,7 @@ export function isUnanswered(faults: readonly Fault[]): boolean {
   return faultOf(faults, 'silence') !== undefined || faultOf(faults, 'reset')?.when === 'before';
 }
 
-/** The answer as the faults leave it. */
+/** Applies the faults to the parsed answer. */
 export function distortAnswer(faults: readonly Fault[], answer: Json): Json {
   return faults.reduce((body, fault): Json => {
     if (fault.kind === 'shuffle') return withPoints(body, shuffled);
@@ -161,7 +162,7 @@ export function dateHeader(faults: readonly Fault[], nowUs: Micros): string | nu
   return typeof date === 'number' ? new Date((nowUs + date) / 1000).toUTCString() : date;
 }
 
-/** The text of an answer, as the faults leave it. */
+/** Applies the faults to the text of the answer. */
 export function distortText(faults: readonly Fault[], body: Json): string {
   const text = JSON.stringify(body);
   return faultOf(faults, 'truncate') ? text.slice(0, Math.ceil(text.length / 2)) : text;

@@ -1,46 +1,47 @@
+/** The simulated projects and valves. */
 import type { PropertyName } from '../../src/domain/reading.ts';
 import { parseRfc3339, US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
 import type { Json } from './json.ts';
 import { CITIES, PLACES, PLANTS, PROJECT_NAMES } from './names.ts';
 import { draws, hash32 } from './random.ts';
 
-export type Register = 1 | 2;
+export type Regime = 1 | 2;
 
-/** What a property can hold; null is sent as an explicit null. */
+/** The value of a property. Null is sent as an explicit null. */
 export type PropertyValue = number | readonly string[] | null;
 
-/** From `fromUs` on, to before `toUs`. */
+/** `toUs` is exclusive. */
 export interface TimeRange {
   fromUs: Micros;
   toUs: Micros;
 }
 
-/** With `toUs` a glitch: the counter shows `kwh` meanwhile. Without, a reset: it counts on from `kwh`. */
+/** With `toUs`, a glitch: the counter shows `kwh` until then. Without `toUs`, a reset: it counts on from `kwh`. */
 export interface CounterJump {
-  register: Register;
+  regime: Regime;
   fromUs: Micros;
   toUs?: Micros;
   kwh: number;
 }
 
-/** A property that is left out of the points, or sent as null: for ever, or in a range. */
+/** A property that the points omit or send as null. Without `during`: always. */
 export interface Absence {
   property: PropertyName;
   as: 'absent' | 'null';
   during?: TimeRange;
 }
 
-/** A point that was made by hand. */
+/** A point made by a test. */
 export interface CraftedPoint {
-  /** where it stands in the history, and what it shows as its time unless `raw` says otherwise */
+  /** its place in the history, and its time unless `raw` overrides it */
   timeUs: Micros;
-  /** replaces what physics would say */
+  /** replace the values that physics.ts computes */
   values?: Partial<Record<PropertyName, PropertyValue>>;
-  /** laid over the served object as it is, requested or not; such a point is nonsense, and no part of the truth */
+  /** overrides members of the JSON object as it is served; such a point is malformed, and is not expected to be stored */
   raw?: Record<string, Json | undefined>;
 }
 
-/** One valve: plain data, to be changed at any time. */
+/** One valve. Plain data: tests may change it at any time. */
 export interface Valve {
   id: string;
   kind: string;
@@ -50,35 +51,35 @@ export interface Valve {
   fwVersion?: string;
   installedUs: Micros;
 
-  /** what the deterministic draws of this valve hang on */
+  /** seed of all random draws for this valve */
   seed: number;
   /** a point of slot k comes at k · 15 s + phase + a jitter in [0, jitter); together below 15 s */
   phaseUs: Micros;
   jitterUs: Micros;
-  /** by how much the valve's own clock is ahead */
+  /** how far the valve's own clock is ahead */
   clockAheadS: number;
 
   heatingPeakKw: number;
-  /** counted in the second register */
+  /** counted in the second regime */
   coolingPeakKw: number;
   /** kelvin between supply and return at full load */
   spreadK: number;
-  /** by how much this valve's days lag behind the others' */
+  /** how far this valve's daily load lags behind the others' */
   lagS: number;
-  /** how long one swing of the control loop takes */
+  /** the period of the control loop's oscillation */
   swingS: number;
 
   /** what the counters showed when the valve was installed */
-  installedKwh: Readonly<Record<Register, number>>;
+  installedKwh: Readonly<Record<Regime, number>>;
   counterJumps: readonly CounterJump[];
   outages: readonly TimeRange[];
   absences: readonly Absence[];
   extraPoints: readonly CraftedPoint[];
-  /** takes the place of the 15 s points; answers for any closed range, in ascending order */
+  /** replaces the 15 s points: returns those of a range, both ends included, in ascending order */
   pointsInstead?: (fromUs: Micros, toUs: Micros) => readonly CraftedPoint[];
 }
 
-/** One project: plain data, to be changed at any time. Two projects may share a valve. */
+/** One project. Plain data: tests may change it at any time. Two projects may share a valve. */
 export interface Project {
   id: string;
   name: string;
@@ -103,7 +104,7 @@ const SIZES = [
 const FIRST_INSTALLED_S = Number(parseRfc3339('2019-01-01T00:00:00Z')) / US_PER_SECOND;
 const LAST_INSTALLED_S = Number(parseRfc3339('2024-01-01T00:00:00Z')) / US_PER_SECOND;
 
-/** The valve with this number; the same one for the same seed. Plain heating; its history has no blemish. */
+/** The valve with this number, always the same for a seed. It only heats, and has no faults. */
 export function createValve(seed: number, index: number): Valve {
   const valveSeed = hash32(seed, index + 1);
   const { between, below, hex, pick, uuid } = draws(valveSeed);

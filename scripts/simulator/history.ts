@@ -1,3 +1,4 @@
+/** The points that a valve has sent. */
 import { PROPERTIES, PROPERTY_NAMES, type PropertyName, type Reading } from '../../src/domain/reading.ts';
 import { US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
 import type { CraftedPoint, PropertyValue, TimeRange, Valve } from './fleet.ts';
@@ -14,8 +15,8 @@ function slotTimeUs(valve: Valve, slot: number): Micros {
   return slot * SLOT_US + valve.phaseUs + jitterUs;
 }
 
-/** What is left of a closed range without the outages, in ascending order. */
-function connected(valve: Valve, fromUs: Micros, toUs: Micros): TimeRange[] {
+/** The parts of a range outside of outages, in ascending order. Both ends of the range are inclusive. */
+function rangesOnline(valve: Valve, fromUs: Micros, toUs: Micros): TimeRange[] {
   let ranges: TimeRange[] = [{ fromUs: Math.max(fromUs, valve.installedUs), toUs: toUs + 1 }];
   for (const outage of valve.outages) {
     ranges = ranges.flatMap((range) => [
@@ -28,7 +29,7 @@ function connected(valve: Valve, fromUs: Micros, toUs: Micros): TimeRange[] {
 }
 
 function* slotPoints(valve: Valve, fromUs: Micros, toUs: Micros, direction: Direction): Generator<CraftedPoint> {
-  const ranges = connected(valve, fromUs, toUs);
+  const ranges = rangesOnline(valve, fromUs, toUs);
   const step = direction === 'ascending' ? 1 : -1;
   if (step < 0) ranges.reverse();
   for (const range of ranges) {
@@ -41,7 +42,7 @@ function* slotPoints(valve: Valve, fromUs: Micros, toUs: Micros, direction: Dire
   }
 }
 
-/** All points of a closed range, in order. Lazy: a page costs its own points, however long the range. */
+/** All points of a range, both ends included, in order. A generator: only the points that are read are computed. */
 export function* history(valve: Valve, fromUs: Micros, toUs: Micros, direction: Direction): Generator<CraftedPoint> {
   const sign = direction === 'ascending' ? 1 : -1;
   const inOrder = (points: readonly CraftedPoint[]): CraftedPoint[] =>
@@ -57,7 +58,7 @@ export function* history(valve: Valve, fromUs: Micros, toUs: Micros, direction: 
   yield* extra;
 }
 
-/** What a point holds of the asked properties; a property that is absent is not in it. */
+/** The requested properties of a point, without those that are absent. */
 export function valuesOf(valve: Valve, point: CraftedPoint, properties: readonly PropertyName[]): PointValues {
   const values = valuesAt(valve, point.timeUs, properties);
   for (const { property, as, during } of valve.absences) {
@@ -81,7 +82,7 @@ function decoded(valve: Valve, point: CraftedPoint): Reading {
   return reading as Reading;
 }
 
-/** The sensible points of a valve after `fromUs` up to and including `toUs`, ascending, as readings. */
+/** The readings that tests expect to be stored: the points after `fromUs` up to and including `toUs` that are not malformed. */
 export function* pointsOf(valve: Valve, fromUs: Micros, toUs: Micros): Generator<Reading> {
   for (const point of history(valve, fromUs + 1, toUs, 'ascending')) if (!point.raw) yield decoded(valve, point);
 }

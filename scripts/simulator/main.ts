@@ -1,11 +1,11 @@
-/** `npm run simulator`: a HyCloud by itself, to play with. */
+/** `npm run simulator`: a simulated HyCloud to try tasmart with. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Command, InvalidArgumentError } from 'commander';
 import { BASE_PATH } from './api.ts';
-import { blemish, sendEachMinute } from './blemishes.ts';
+import { addFaults, sendEachMinute } from './faulty-history.ts';
 import { createCertificate } from './certificate.ts';
 import { writeConfig, writeEnv } from './settings-files.ts';
 import { startSimulator, type LoggedRequest, type SimulatorOptions } from './simulator.ts';
@@ -18,7 +18,7 @@ interface Options {
   latencyMs: number;
   rateLimit?: number;
   tls?: true;
-  blemishes?: true;
+  faultyHistory?: true;
   writeEnv?: string;
   writeConfig?: string;
   quiet?: true;
@@ -29,7 +29,7 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-/** The certificate in a folder of its own, for NODE_EXTRA_CA_CERTS. */
+/** Writes a certificate to a new folder, for NODE_EXTRA_CA_CERTS. */
 async function writeCertificate() {
   const tls = await createCertificate();
   const folder = mkdtempSync(join(tmpdir(), 'hycloud-simulator-'));
@@ -48,7 +48,7 @@ function logRequest({ status, method, path, query }: LoggedRequest, ms: number):
   console.log([time, status ?? '---', `${Math.round(ms)} ms`, what, ...words].join('  '));
 }
 
-/** A busy port is no defect: one line. */
+/** Reports a busy port as one line, without a stack. */
 async function start(simulatorOptions: SimulatorOptions) {
   return startSimulator(simulatorOptions).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
@@ -62,14 +62,14 @@ function fail(message: string): never {
 }
 
 const options = new Command('simulator')
-  .description('A HyCloud on loopback, with valves that were never there')
+  .description('A simulated HyCloud on loopback')
   .option('--port <n>', 'port to listen on; 0 takes any free one', wholeNumber, 8080)
   .option('--valves <n>', 'how many valves the project has', wholeNumber, 7)
-  .option('--seed <n>', 'another seed, another HyCloud', wholeNumber, 1)
+  .option('--seed <n>', 'seed of all random data', wholeNumber, 1)
   .option('--latency-ms <n>', 'how long every answer takes', wholeNumber, 0)
-  .option('--rate-limit <n>', 'requests served in any second, 429 beyond', wholeNumber)
+  .option('--rate-limit <n>', 'requests served in any second; further ones get a 429', wholeNumber)
   .option('--tls', 'serve https, with a certificate made for this run')
-  .option('--blemishes', 'gaps, glitches and a counter that begins anew, as in the demo')
+  .option('--faulty-history', 'gaps, glitches and a counter reset, as in the demo')
   .option('--write-env <file>', 'write an env file that points tasmart here')
   .option('--write-config <file>', 'write a config.json for the project, unless the file is there')
   .option('--quiet', 'print no requests')
@@ -88,9 +88,9 @@ const simulator = await start({
   },
   ...(!options.quiet && { onRequest: logRequest }),
 });
-if (options.blemishes) {
+if (options.faultyHistory) {
   simulator.valves().forEach(sendEachMinute);
-  blemish(simulator.valves(), simulator.clock.now());
+  addFaults(simulator.valves(), simulator.clock.now());
 }
 
 try {

@@ -1,15 +1,16 @@
+/** Computes the values that a valve measures at an instant. */
 import { PROPERTY_NAMES, type PropertyName } from '../../src/domain/reading.ts';
 import { US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
-import type { PropertyValue, Register, Valve } from './fleet.ts';
+import type { PropertyValue, Regime, Valve } from './fleet.ts';
 import { hash32 } from './random.ts';
 
 /**
- * Energy comes first: E(t) is a smooth, ever rising closed form, and power is its slope. So a counter is the exact
- * integral of the power, and any instant of any year costs the same.
+ * Energy E(t) is a closed form that always rises, and power is its slope. So a counter is the exact integral of the power, and
+ * every instant takes the same time to compute.
  *
- * The heat asked for over a year is a season's curve, E = peak · ∫season, walked through not in real time but in
- * worked time: a clock that runs faster in the morning and slower at night and at weekends. As its rhythms' shares
- * sum to less than 1, it never runs backwards, and power is never negative.
+ * Over a year, E = peak · ∫season. The season is a function of worked time, not of real time. Worked time runs faster in the
+ * morning, and slower at night and at weekends. The shares of RHYTHMS must sum to less than 1: then worked time never runs
+ * backwards, and power is never negative.
  */
 const DAY_S = 86_400;
 const YEAR_S = 365.25 * DAY_S;
@@ -26,10 +27,10 @@ const PEAK_RATE = RHYTHMS.reduce((sum, { share }) => sum + share, 1 + SWING_SHAR
 
 /** The season is ((1 + cos) / 2)²: full at its peak, a quarter in spring and autumn, nothing half a year later. */
 const SEASON_PEAK_S = { 1: 15 * DAY_S, 2: 197 * DAY_S } as const;
-/** What flows even then; without it, the last bit of a double could make an idle counter fall by one. */
+/** Flows even then. Otherwise a rounding error could make an idle counter fall by 1. */
 const TRICKLE = 0.002;
 
-/** What a property's "15 s mean" is taken over. */
+/** HyCloud's values are means of 15 s. */
 const MEAN_S = 15;
 
 /** kWh carried by 1 m³ of water per kelvin. */
@@ -55,35 +56,35 @@ function seasonIntegralS(workedTimeS: number, peakS: number): number {
 }
 
 /** kWh since an arbitrary beginning; nothing flows before the valve is installed. */
-function totalKwh(valve: Valve, register: Register, timeUs: Micros): number {
-  const peakKw = register === 1 ? valve.heatingPeakKw : valve.coolingPeakKw;
+function totalKwh(valve: Valve, regime: Regime, timeUs: Micros): number {
+  const peakKw = regime === 1 ? valve.heatingPeakKw : valve.coolingPeakKw;
   if (peakKw === 0) return 0;
   const timeS = Math.max(timeUs, valve.installedUs) / US_PER_SECOND - YEAR_2000_S;
-  return ((peakKw / PEAK_RATE) * seasonIntegralS(workedS(valve, timeS), SEASON_PEAK_S[register])) / 3600;
+  return ((peakKw / PEAK_RATE) * seasonIntegralS(workedS(valve, timeS), SEASON_PEAK_S[regime])) / 3600;
 }
 
-/** Real energy of one register between two instants, in kWh. */
-export function energyKwh(valve: Valve, register: Register, fromUs: Micros, toUs: Micros): number {
-  return totalKwh(valve, register, toUs) - totalKwh(valve, register, fromUs);
+/** Real energy of one regime between two instants, in kWh. */
+export function energyKwh(valve: Valve, regime: Regime, fromUs: Micros, toUs: Micros): number {
+  return totalKwh(valve, regime, toUs) - totalKwh(valve, regime, fromUs);
 }
 
-/** The mean power of one register over the 15 s before an instant, in kW. */
-function meanKw(valve: Valve, register: Register, timeUs: Micros): number {
-  return (energyKwh(valve, register, timeUs - MEAN_S * US_PER_SECOND, timeUs) * 3600) / MEAN_S;
+/** The mean power of one regime over the 15 s before an instant, in kW. */
+function meanKw(valve: Valve, regime: Regime, timeUs: Micros): number {
+  return (energyKwh(valve, regime, timeUs - MEAN_S * US_PER_SECOND, timeUs) * 3600) / MEAN_S;
 }
 
-function counterKwh(valve: Valve, register: Register, timeUs: Micros): number {
-  let since = { fromUs: valve.installedUs, kwh: valve.installedKwh[register] };
+function counterKwh(valve: Valve, regime: Regime, timeUs: Micros): number {
+  let since = { fromUs: valve.installedUs, kwh: valve.installedKwh[regime] };
   for (const jump of valve.counterJumps) {
-    if (jump.register !== register || jump.fromUs > timeUs) continue;
+    if (jump.regime !== regime || jump.fromUs > timeUs) continue;
     if (jump.toUs === undefined) {
       if (jump.fromUs >= since.fromUs) since = jump;
     } else if (timeUs < jump.toUs) return jump.kwh;
   }
-  return since.kwh + Math.floor(energyKwh(valve, register, since.fromUs, timeUs));
+  return since.kwh + Math.floor(energyKwh(valve, regime, since.fromUs, timeUs));
 }
 
-/** What the water does, as the mean of the 15 s before an instant. */
+/** The state of the water: means of the 15 s before an instant. */
 interface Water {
   powerKw: number;
   flowM3h: number;
@@ -104,7 +105,7 @@ function waterAt(valve: Valve, timeUs: Micros): Water {
   return { powerKw, flowM3h, load, openness: Math.sqrt(load), spreadK, cooling: coolingKw > heatingKw };
 }
 
-/** Hot water is supplied the hotter the more is asked for; cold water at a steady 7 °C. */
+/** Hot water is hotter at a higher load. Cold water is always 7 °C. */
 function supplyDc({ cooling, load }: Water): number {
   return cooling ? 70 : Math.round(350 + 350 * load);
 }
@@ -113,7 +114,7 @@ function returnDc(water: Water): number {
   return Math.round(supplyDc(water) + (water.cooling ? 10 : -10) * water.spreadK);
 }
 
-/** About one hour in a hundred the valve does not get the flow it wants. */
+/** In about one of a hundred hours the valve reports too little flow. */
 function errorStatus(valve: Valve, timeUs: Micros): readonly string[] {
   return hash32(valve.seed, Math.floor(timeUs / 3600e6)) % 100 === 0 ? ['WarningFlowNotReached'] : [];
 }

@@ -11,7 +11,7 @@ export interface PointsQuery {
   properties: PropertyName[];
 }
 
-/** What HyCloud refuses with `api/v1/invalid-query`. */
+/** A query that HyCloud refuses with `api/v1/invalid-query`. */
 export class InvalidQuery extends Error {}
 
 const DEFAULT_LIMIT = 240;

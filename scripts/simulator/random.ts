@@ -1,4 +1,4 @@
-/** A 32-bit hash of two integers (the finaliser of MurmurHash3): the same draw for the same valve and slot, always. */
+/** A 32-bit hash of two integers (the finaliser of MurmurHash3): always the same for a valve and slot. */
 export function hash32(seed: number, n: number): number {
   let h = Math.imul(seed ^ n, 0x85ebca6b) ^ seed;
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
@@ -6,7 +6,7 @@ export function hash32(seed: number, n: number): number {
   return (h ^ (h >>> 13)) >>> 0;
 }
 
-/** An endless series of draws, fixed by its seed. */
+/** Random draws from a seed. */
 export interface Draws {
   /** a real number in [from, to) */
   between: (from: number, to: number) => number;

@@ -1,4 +1,4 @@
-/** A config.json and .env that point tasmart at the simulator. */
+/** Writes a config.json and .env that point tasmart at the simulator. */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -6,7 +6,7 @@ import { parse as parseEnvFile } from 'dotenv';
 import { withVariables } from '../../src/commands/init/env-file.ts';
 import type { Simulator } from './simulator.ts';
 
-/** What else stands in the file is kept. @throws Error for a file with a key that is not the simulator's */
+/** Keeps all other variables of the file. @throws Error if the file has a key that is not the simulator's */
 export async function writeEnv(file: string, simulator: Simulator, databaseUrl: string): Promise<void> {
   const text = existsSync(file) ? await readFile(file, 'utf8') : null;
   const before = parseEnvFile(text ?? '');
@@ -20,7 +20,7 @@ export async function writeEnv(file: string, simulator: Simulator, databaseUrl: 
   await writeFile(file, withVariables(text, values), { mode: 0o600 });
 }
 
-/** The first project, and a pace that suits a HyCloud on this machine. A file that is there stays as it is. */
+/** Targets the first project, at a fast pace. Does not change a file that exists. */
 export async function writeConfig(file: string, { projects }: Simulator): Promise<void> {
   const config = { target_project_name: projects[0]?.name, requests_per_second: 1000 };
   await mkdir(dirname(file), { recursive: true });

@@ -1,12 +1,13 @@
+/** How the simulated HyCloud behaves. */
 import type { Micros } from '../../src/domain/time.ts';
 
 /**
- * How a point's time is written. The vendor's document shows `micros` and `nanos` (with +00:00), live answers have been
- * seen with whole seconds: `short` leaves a fraction of zero out.
+ * How a point's time is written. The vendor's document shows `micros` and `nanos` (with +00:00). Live answers also had whole
+ * seconds: `short` omits a fraction of zero.
  */
 export type TimeFormat = 'micros' | 'short' | 'nanos';
 
-/** What HyCloud leaves open or may change, to be switched at any time. */
+/** Behaviour that HyCloud's document leaves open, or that may change. A test may change a setting at any time. */
 export interface Settings {
   /** of a user who may see every project */
   apiKey: string;
@@ -15,18 +16,18 @@ export interface Settings {
   requesterId: string;
   /** how long every answer takes */
   latencyMs: number;
-  /** from how many bytes on a body is compressed, for those who accept it; Infinity: never */
+  /** compresses larger bodies, if the client accepts gzip; Infinity: never */
   gzipFromBytes: number;
-  /** whether the bounds of a window belong to it; the API does not say */
+  /** whether a window includes its bounds; the document does not say */
   inclusive: { from: boolean; to: boolean };
   timeFormat: TimeFormat | ((timeUs: Micros) => TimeFormat);
-  /** the document spells the key of a problem's type both ways */
+  /** the document uses both names for the type of a problem */
   problemTypeKey: 'type' | 'type_uri';
-  /** the document names the answer's field both ways */
+  /** the document uses both names for this field */
   positionKey: 'position' | 'actuator_position';
-  /** requests served in any second; those beyond get a 429 */
+  /** requests served in any second; further ones get a 429 */
   rateLimit: { perSecond: number; retryAfter: 'seconds' | 'date' | 'absent' } | null;
-  /** how many requests the log remembers */
+  /** how many requests the log keeps */
   logLength: number;
 }
 

@@ -14,22 +14,22 @@ import { defaultSettings, type Settings } from './settings.ts';
 import { pack, send } from './transport.ts';
 
 export interface SimulatorOptions {
-  /** everything follows from it; default 1 */
+  /** seed of all random data; default 1 */
   seed?: number;
-  /** how many; a list makes a project of each number; default 7 */
+  /** how many valves; a list: one project per number; default 7 */
   valves?: number | readonly number[];
-  /** stops the clock there; without, it follows real time */
+  /** stops the clock at this instant; absent: real time */
   nowUs?: Micros;
   /** default: any free one */
   port?: number;
   /** PEM texts; serves https */
   tls?: { key: string; cert: string };
   settings?: Partial<Settings>;
-  /** called for each request once its answer is on the wire, or the connection is closed */
+  /** called for each request when its answer is sent or its connection is closed */
   onRequest?: (request: LoggedRequest, ms: number) => void;
 }
 
-/** A request as the log keeps it: without the secrets, but with whether they came along. */
+/** A request in the log: without secrets, but with whether they were sent. */
 export interface LoggedRequest {
   method: string;
   path: string;
@@ -46,20 +46,20 @@ export interface LoggedRequest {
   atMs: number;
 }
 
-/** What is really so, whatever HTTP makes of it. */
+/** The true data, without the faults of HTTP answers and counters. */
 interface Truth {
-  /** the sensible points after `fromUs` up to and including `toUs` that HyCloud has by now, ascending */
+  /** the points after `fromUs` up to and including `toUs` that HyCloud has by now, ascending */
   points(valveId: string, fromUs: Micros, toUs: Micros): Reading[];
-  /** energy of both registers, whatever the counters show */
+  /** real energy of both regimes, without the counters' faults */
   energyKwh(valveId: string, fromUs: Micros, toUs: Micros): number;
 }
 
-/** A running HyCloud. Its projects, valves, settings and firmware are plain data: change them at any time. */
+/** A running simulator. Its projects, valves, settings and firmware are plain data: change them at any time. */
 export interface Simulator extends World {
   port: number;
   /** with the base path and a slash at its end */
   baseUrl: string;
-  /** what points tasmart at it */
+  /** environment variables that point tasmart at it */
   env: () => Record<'HYCLOUD_BASE_URL' | 'API_KEY' | 'REQUESTER_ID', string>;
   faults: Faults;
   log: LoggedRequest[];
@@ -122,7 +122,7 @@ function createRateLimiter(settings: Settings): () => boolean {
   };
 }
 
-/** Counts what the server sends, over the connections that are open and those that were. */
+/** Counts the bytes that the server has sent, over open and closed connections. */
 function createByteMeter(server: Server): () => number {
   const open = new Set<Socket>();
   let closedBytes = 0;
@@ -144,7 +144,7 @@ async function listen(server: Server, port: number): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** Starts a HyCloud on loopback. */
+/** Starts a simulator on loopback. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { seed = 1, valves = 7 } = options;
   const world: World = {
@@ -176,10 +176,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       options.onRequest?.(entry, performance.now() - arrivedMs);
     });
     const isWithinRate = fitsTheRate();
-    const struck = faults.strike(request);
+    const struck = faults.take(request);
     const dueMs = arrivedMs + delayMs(struck);
     await until(dueMs, closed.signal);
-    // Within the latency, as a distance to HyCloud would be: what it takes to make an answer is not added to it.
+    // Make the answer during the latency, so that its time is not added.
     const reply = isWithinRate ? replyTo(world, request, struck) : tooManyRequests(world);
     const date = dateHeader(struck, clock.now());
     const packed = await pack(incoming, reply, settings.gzipFromBytes);
@@ -198,7 +198,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   };
 
   const server: Server = options.tls ? createHttpsServer(options.tls, serve) : createHttpServer(serve);
-  // Longer than any client keeps a connection, so that it is never the server that closes one in use.
+  // Longer than any client keeps a connection, so that the server never closes one that is in use.
   server.keepAliveTimeout = 60_000;
   const bytesSent = createByteMeter(server);
   const port = await listen(server, options.port ?? 0);
@@ -225,7 +225,7 @@ function delayMs(faults: readonly Fault[]): number {
   return faults.reduce((sum, fault) => sum + (fault.kind === 'delay' ? fault.ms : 0), 0);
 }
 
-/** Timers leave fractions of a millisecond away, and come about as much late. */
+/** Timers ignore fractions of a millisecond, and are late by about as much. */
 async function until(dueMs: number, closed: AbortSignal): Promise<void> {
   const waitMs = dueMs - performance.now();
   if (waitMs > 0) await sleep(waitMs, undefined, { signal: closed }).catch(() => undefined);

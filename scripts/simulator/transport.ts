@@ -11,19 +11,19 @@ import { faultOf, isUnanswered, type Fault } from './faults.ts';
 const compress = promisify(gzip);
 
 const PACKED = { level: constants.Z_BEST_SPEED };
-/** As nginx does, a small answer is packed with little memory; most of the time would go into clearing it. */
+/** Compresses small answers with little memory, as nginx does: clearing more memory would take most of the time. */
 const SMALL_WINDOW = 2 ** 10;
 const PACKED_SMALL = { ...PACKED, windowBits: 10, memLevel: 3 };
 
 const MEGABYTE = 2 ** 20;
 
-/** A reset as TCP knows it (RST); Node offers none for TLS. */
+/** Resets the TCP connection (RST). Node cannot do this for TLS. */
 function cut(socket: Socket): void {
   if (socket instanceof TLSSocket) socket.destroy();
   else socket.resetAndDestroy();
 }
 
-/** One megabyte of blanks, packed; gzip members may follow each other without end (RFC 1952, 2.2). */
+/** One megabyte of blanks, compressed. Any number of gzip members may follow each other (RFC 1952, 2.2). */
 let packedMegabyte: Buffer | undefined;
 
 async function write(response: ServerResponse, chunk: string | Buffer, closed: AbortSignal): Promise<void> {
@@ -31,13 +31,13 @@ async function write(response: ServerResponse, chunk: string | Buffer, closed: A
   await once(response, 'drain', { signal: closed }).catch(() => undefined);
 }
 
-/** A reply, and its text as it goes over the wire where no fault prevents that. */
+/** A reply, and its text as it is sent without faults. */
 export interface PackedReply extends Reply {
   body: Buffer;
   isPacked: boolean;
 }
 
-/** Packs what is large enough, for whom can read it. */
+/** Compresses a body that is large enough, if the client accepts it. */
 export async function pack(request: IncomingMessage, reply: Reply, gzipFromBytes: number): Promise<PackedReply> {
   const body = Buffer.from(reply.text);
   const isPacked = body.length >= gzipFromBytes && /\bgzip\b/.test(String(request.headers['accept-encoding']));
@@ -47,7 +47,7 @@ export async function pack(request: IncomingMessage, reply: Reply, gzipFromBytes
 }
 
 /**
- * Puts a reply on the wire, in the way that the faults prescribe. `closed` ends what would go on for ever.
+ * Sends a reply with its faults. `closed` stops an endless reply.
  */
 export async function send(
   request: IncomingMessage,

@@ -1,4 +1,4 @@
-/** Faults by the words that somebody types while the simulator runs. */
+/** Faults that are switched on by typing a word while the simulator runs. */
 import { US_PER_HOUR } from '../../src/domain/time.ts';
 import type { Fault, Faults } from './faults.ts';
 
@@ -9,7 +9,7 @@ const NAMED: Record<string, { fault: Fault; meaning: string }> = {
   cut: { fault: { kind: 'reset', when: 'midBody' }, meaning: 'the connection is cut in the middle of an answer' },
   truncate: { fault: { kind: 'truncate' }, meaning: 'JSON that ends in the middle' },
   html: { fault: { kind: 'status', status: 502, body: 'html' }, meaning: 'a 502 with the HTML of a proxy' },
-  texts: { fault: { kind: 'numbersAsStrings' }, meaning: 'texts in the place of numbers' },
+  texts: { fault: { kind: 'numbersAsStrings' }, meaning: 'texts instead of numbers' },
   shuffle: { fault: { kind: 'shuffle' }, meaning: 'points out of order' },
   double: { fault: { kind: 'double' }, meaning: 'every point twice' },
   future: { fault: { kind: 'future', aheadUs: US_PER_HOUR }, meaning: 'points of the next hour' },
@@ -23,7 +23,7 @@ ${Object.entries(NAMED)
   .join('\n')}
 `;
 
-/** Does what a line says. Returns what to answer. */
+/** Executes a typed line. Returns the text to print. */
 export function typeFault(line: string, faults: Faults): string {
   const [name = '', times, ...more] = line.trim().toLowerCase().split(/\s+/);
   if (name === '') return '';

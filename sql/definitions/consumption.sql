@@ -8,7 +8,8 @@ $$;
 
 comment on function tasmart_count(text, text) is 'how often a letter occurs';
 
--- Which flaws lie between a quarter of an hour of a day and a later day.
+-- Flaws are quarters of an hour that are not measured. Which kinds of flaw occur after the first `quarters` of one day and
+-- before a later day? Letters as in tasmart_energy.quality.
 create or replace function tasmart_flaws_between(quality text, quarters integer, flaws_before integer[], flaws_later integer[])
 returns text
 language sql immutable parallel safe
@@ -21,7 +22,7 @@ $$;
 comment on function tasmart_flaws_between(text, integer, integer[], integer[]) is
   'the letters of the flaws after so many quarters of an hour of a day and before a later day';
 
--- tasmart_energy holds running totals. So a bucket is the difference between its two ends, however long it is.
+-- tasmart_energy holds running totals. So a bucket's kWh are the difference of two totals, however long the bucket is.
 create or replace function tasmart_consumption(
   bucket text,
   from_time timestamptz,
@@ -38,7 +39,7 @@ create or replace function tasmart_consumption(
   quality text
 )
 language plpgsql stable parallel safe
--- With the rights of whoever asks, but on the tables of this schema, whatever the search path of a dashboard is.
+-- Runs with the caller's rights, but always on the tables of this schema: a dashboard may have another search_path.
 set search_path from current
 set plan_cache_mode = force_custom_plan
 set jit = off
@@ -49,7 +50,7 @@ declare
   starts timestamptz;
   ends timestamptz;
   edges timestamptz[];
-  days date[]; -- in UTC, that buckets begin or end in
+  days date[]; -- the UTC days in which buckets begin or end
 begin
   if not coalesce(isfinite(from_time) and isfinite(to_time), false) then
     raise exception 'from_time and to_time must be given and finite' using errcode = 'invalid_parameter_value';
@@ -71,7 +72,8 @@ begin
 
   return query
   with bucket as materialized (
-    -- Days and quarters of an hour in UTC. A bucket that ends at midnight ends with quarter 96 of the day before.
+    -- Days and quarters of an hour in UTC. start_quarter and end_quarter count the quarters of an hour before, on that day.
+    -- A bucket that ends at midnight ends with quarter 96 of the day before.
     select
       starts,
       ends,
@@ -94,7 +96,7 @@ begin
     where valve is null or tasmart_id = valve
     group by tasmart_id
   ), counter as materialized (
-    -- Where the curve begins and ends. A valve always has regime 1, even without a reading.
+    -- Where each counter's curve begins and ends. A valve always has a row for regime 1, even without a reading.
     select
       tasmart_id,
       regime,
@@ -102,7 +104,7 @@ begin
       first.day as first_day,
       last.day as last_day,
       (first.day + (length(first.quality) - length(ltrim(first.quality, '-'))) * interval '15 minutes') at time zone 'UTC'
-        as curve_starts,
+        as curve_starts, -- the first quarters of an hour of the first day may be missing: '-'
       (last.day + length(last.quality) * interval '15 minutes') at time zone 'UTC' as curve_ends
     from known
     cross join (values (1::smallint), (2::smallint)) as both_regimes (regime)
@@ -116,7 +118,7 @@ begin
     ) as last on true
     where regime = 1 or first.day is not null
   ), part as (
-    -- Each day is read once for all buckets that begin in it.
+    -- Each bucket with the row of the day in which it begins. A day is read once for all of its buckets.
     select counter.*, bucket.*, micro_kwh, covered_seconds, quality, is_measured, flaws_before
     from counter
     cross join lateral (
@@ -159,7 +161,8 @@ begin
       case when end_day > last_day then 96 else end_quarter end
   ) as clipped (has_curve, later_day, first_number, last_quarter)
   cross join lateral (
-    -- From the bucket's beginning to its end, on a later day or on the same.
+    -- The total at the bucket's end minus the total at its beginning. First for a bucket that ends on a later day.
+    -- letters: the qualities that occur in the bucket. 'm' may be left out.
     select
       later.micro_kwh[least(last_quarter + 1, cardinality(later.micro_kwh))] - part.micro_kwh[first_number],
       later.covered_seconds[least(last_quarter + 1, cardinality(later.covered_seconds))] - part.covered_seconds[first_number],

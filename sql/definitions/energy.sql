@@ -1,6 +1,6 @@
--- What stands between the readings and the judge, and between the judge's results and their readers.
+-- Triggers that mark valves with new readings as unjudged, and a view of the stored kWh.
 
--- Runs with the rights of the tables' owner: a program that only inserts readings needs no right on tasmart_unjudged.
+-- Runs with the owner's rights, so a program that only inserts readings needs no right on tasmart_unjudged.
 create or replace function tasmart_mark_unjudged() returns trigger
 language plpgsql security definer
 set search_path from current
@@ -20,8 +20,8 @@ create or replace trigger tasmart_mark_unjudged after insert on tasmart_data_tab
 create or replace trigger tasmart_mark_changed after update on tasmart_data_table
   referencing new table as inserted for each statement execute function tasmart_mark_unjudged();
 
--- Valves whose readings are older than the triggers, which lock the table: nothing is inserted in between.
--- Steps from one valve to the next along the primary key.
+-- Mark the valves that were read before the triggers existed. Creating a trigger locks the table, so no reading is missed.
+-- The recursion steps from one valve to the next along the primary key.
 with recursive first (tasmart_id, "time") as (
   (select tasmart_id, "time" from tasmart_data_table order by tasmart_id, "timestamp" limit 1)
   union all

@@ -10,9 +10,18 @@ import type { HyCloudStats } from '../hycloud/client.ts';
 import type { HyCloudError } from '../hycloud/errors.ts';
 import { backfill, type BackfillPlan, type BackfillProgress, type BackfillReport } from '../polling/backfill.ts';
 import type { PollFailure } from '../polling/report.ts';
-import { missingValves } from '../polling/targets.ts';
 import { createProgress } from '../reporting/progress.ts';
-import { accountsAfter, accountsStatus, forEachAccount, inAccount, valuesOf } from './accounts.ts';
+import {
+  accountsAfter,
+  accountsStatus,
+  createLastCall,
+  forEachAccount,
+  inAccount,
+  judgeAfter,
+  requireNamedValves,
+  valuesOf,
+  withNamedValves,
+} from './accounts.ts';
 import type { CommandContext } from './context.ts';
 import { endOfError, warnOfFailures } from './failures.ts';
 import { withHyCloud } from './hycloud.ts';
@@ -42,15 +51,15 @@ export async function run(options: BackfillOptions, context: CommandContext): Pr
   if (options.to === undefined) span.toUs = Infinity;
   // One after the other, so that the progress bar shows one account at a time.
   let before: Promise<unknown> = Promise.resolve();
+  const isLast = createLastCall(config.accounts);
+  const only = options.valve ?? [];
   const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
-    const work = before.then(() =>
-      backfillAccount({ config, account, span, only: options.valve ?? [], context, log: accountLog }),
-    );
-    before = work.catch(() => undefined);
+    const work = before.then(() => backfillAccount({ config, account, isLast, span, only, context, log: accountLog }));
+    before = work.catch(() => undefined).finally(() => isLast(account));
     return work;
   });
-  const reports = valuesOf(results);
-  throwIfNowhere(reports, results.length);
+  const found = withNamedValves(results);
+  const reports = valuesOf(found);
   const sum = (count: (report: BackfillReport) => number) =>
     reports.reduce((total, report) => total + count(report), 0);
   const [stored, valves] = [sum((report) => report.stored), sum((report) => report.valves)];
@@ -60,14 +69,8 @@ export async function run(options: BackfillOptions, context: CommandContext): Pr
       `${count(stored, 'reading')} stored in ${seconds} s; ${sum(({ unchanged }) => unchanged)} of ${count(valves, 'valve')} unchanged, ${sum(failedCount)} failed.\n`,
     );
   }
-  return accountsStatus(results, statusOf);
-}
-
-/** @throws KnownError for a valve that was named and is in no account */
-function throwIfNowhere(reports: readonly BackfillReport[], accounts: number): void {
-  const [first, ...others] = reports;
-  const missing = (first?.missing ?? []).filter((name) => others.every((report) => report.missing.includes(name)));
-  if (missing.length > 0 && reports.length === accounts) throw missingValves({ projects: [], problems: [] }, missing);
+  requireNamedValves(results);
+  return accountsStatus(found, statusOf);
 }
 
 function statusOf(report: BackfillReport): number {
@@ -78,6 +81,8 @@ function statusOf(report: BackfillReport): number {
 interface AccountBackfill {
   config: Config;
   account: AccountConfig;
+  /** true: all other accounts have ended */
+  isLast: (account: AccountConfig) => boolean;
   span: Span;
   only: readonly string[];
   context: CommandContext;
@@ -87,6 +92,7 @@ interface AccountBackfill {
 async function backfillAccount({
   config,
   account,
+  isLast,
   span,
   only,
   context,
@@ -95,8 +101,7 @@ async function backfillAccount({
   const { globals, signal, giveUp } = context;
   signal.throwIfAborted();
   const { targets } = account;
-  const isOneOfSeveral = config.accounts.length > 1;
-  const settings = { ...config, account, later: accountsAfter(config, account), targets, span, only, isOneOfSeveral };
+  const settings = { ...config, account, later: accountsAfter(config, account), targets, span, only };
   const progress = createProgress(process.stderr.isTTY && isForPeople(globals) ? process.stderr : null, log);
   const onPlan = (plan: BackfillPlan) => {
     const text = announce(plan, config.requestsPerSecond);
@@ -131,13 +136,16 @@ async function backfillAccount({
       deadlineMs: () => performance.now() + LONGEST_PAUSE_MS,
     };
     const work = async () => {
-      const report = await withHyCloud(account.hycloud, config, limits, log, (hycloud) =>
+      const filling = withHyCloud(account.hycloud, config, limits, log, (hycloud) =>
         backfill({ hycloud, database, log, onPlan, onProgress }, settings).finally(() =>
           Object.assign(cost, hycloud.stats),
         ),
       );
-      progress.stop();
-      const unjudged = await judgeStored(database, config, log, { globals, signal: limits.signal });
+      const judge = async () => {
+        progress.stop();
+        return isLast(account) ? judgeStored(database, config, log, { globals, signal: limits.signal }) : [];
+      };
+      const { done: report, unjudged } = await judgeAfter(filling, judge);
       if (unjudged.length === 0) return report;
       const reason = `the kWh of ${count(unjudged.length, 'valve')} could not be judged`;
       return { ...report, problems: [...report.problems, { reason, remedy: null, error: null }] };

@@ -12,7 +12,7 @@ import { show, stdoutScreen, write } from './output.ts';
 
 const NOT_TRIED = 'not tried: its settings are wrong';
 
-/** `tasmart check`: tries everything a run needs, however much of it is wrong. Exit 1 if anything is. */
+/** `tasmart check`: tests everything that a run needs, and reports every problem. Exit 1 if there is one. */
 export async function run({ format }: { format: 'table' | 'json' }, context: CommandContext): Promise<number> {
   const log = await createLog(context.globals);
   const { items, config, problems } = await checkSettings(context.globals);

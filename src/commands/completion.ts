@@ -15,7 +15,7 @@ export function completionOf(program: Command) {
   };
 }
 
-export function completionScript(shell: Shell, program: Command): string {
+function completionScript(shell: Shell, program: Command): string {
   if (shell === 'fish') return fish(program);
   // zsh runs bash's completions (https://zsh.sourceforge.io/Doc/Release/Completion-System.html, bashcompinit).
   return shell === 'zsh' ? `autoload -U +X bashcompinit && bashcompinit\n${bash(program)}` : bash(program);

@@ -32,7 +32,7 @@ export interface ConsumptionOptions {
   format: OutputFormat;
 }
 
-/** Reads a valve at a time, so that a year of a thousand valves needs no memory. */
+/** Reads and prints one valve after the other, so that memory stays flat. */
 export async function run(options: ConsumptionOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
   if (options.matrix && options.format === 'json') {
     throw new KnownError('usage', '--matrix is for tables and CSV', { remedy: 'leave it out: JSON has every bucket' });
@@ -62,20 +62,20 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
   });
 }
 
-/** The zone asked for, or the configured one. @throws KnownError exit 64 */
+/** The zone of --tz, or the configured one. @throws KnownError exit 64 */
 export function zoneOf({ tz }: { tz?: string }, { timezone }: Config): string {
   if (tz === undefined || isTimeZone(tz)) return tz ?? timezone;
-  throw new KnownError('usage', `--tz ${tz} is no time zone`, {
+  throw new KnownError('usage', `--tz ${tz} is not a time zone`, {
     remedy: 'write an IANA name such as Europe/Rome; an abbreviation will not do',
   });
 }
 
-/** The valves with readings; with names, only those. @throws KnownError for a name of no valve */
+/** The valves with readings. With names: only the named valves. @throws KnownError for an unknown name */
 export async function meteredValves(database: Database, wanted: readonly string[]): Promise<MeteredValve[]> {
   return wanted.length === 0 ? loadMeteredValves(database) : namedValves(await loadMeteredValves(database), wanted);
 }
 
-/** The named valves. @throws KnownError for a name of no valve */
+/** The named valves. @throws KnownError for an unknown name */
 export function namedValves<V extends MeteredValve>(all: readonly V[], wanted: readonly string[]): V[] {
   const missing = wanted.filter((name) => !all.some((valve) => isCalled(valve, name)));
   if (missing.length > 0) {

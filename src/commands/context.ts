@@ -14,13 +14,13 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export const OUTPUT_FORMATS = ['table', 'json', 'csv'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
-/** What a command is run with. */
+/** What a command gets from the command line. */
 export interface CommandContext {
   globals: GlobalOptions;
-  /** what stands behind the command's name */
+  /** the arguments after the command's name */
   args: readonly string[];
   /** aborts at SIGINT and SIGTERM, with the signal's name as the reason */
   signal: AbortSignal;
-  /** aborts a moment after it: what has not stopped by then is given up */
+  /** aborts some seconds after `signal`: then a command must give up whatever has not stopped yet */
   giveUp: AbortSignal;
 }

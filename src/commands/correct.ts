@@ -1,4 +1,4 @@
-/** `tasmart correct`: an operator's word on a counter. */
+/** `tasmart correct`: adds, lists and undoes corrections of counters. */
 import { userInfo } from 'node:os';
 import type { Config } from '../config/config.ts';
 import { loadConsumption, loadMeteredValves, type Consumption, type MeteredValve } from '../database/consumption.ts';
@@ -41,7 +41,7 @@ export interface CorrectOptions {
   format: OutputFormat;
 }
 
-/** What the command line asks for. Times are still to be read in the configured zone. */
+/** The parsed command line. Times are still texts: reading them needs the configured zone. */
 type Request =
   | { kind: 'list'; valve: string | undefined }
   | { kind: 'undo'; number: number; author: string }
@@ -82,7 +82,7 @@ const USAGE =
 function requestOf(options: CorrectOptions, valve: string | undefined): Request {
   const { exclude, replaced, list, undo, from, to, at, note } = options;
   if ([exclude, replaced, list, undo].filter((given) => given !== undefined).length !== 1) {
-    throw usage('say one of --exclude, --replaced, --list and --undo');
+    throw usage('give one of --exclude, --replaced, --list and --undo');
   }
   if (list) return { kind: 'list', valve };
   if (undo !== undefined) {
@@ -118,7 +118,7 @@ function authorOf({ by }: CorrectOptions): string {
   return checkedText('--by', by ?? osUser());
 }
 
-/** Empty: the system knows no name for the user, as in a container. */
+/** Empty if the user has no name, as in a container. */
 function osUser(): string {
   try {
     return userInfo().username;
@@ -215,7 +215,7 @@ async function refuseSecond(database: Database, valve: MeteredValve, correction:
 }
 
 /**
- * Changes the corrections of a valve and judges the valve again, in one transaction. Returns what that changed, in words.
+ * Changes the corrections of a valve and judges the valve again, in one transaction. Returns a text about what changed.
  *
  * @throws what the judge throws; then nothing is changed
  */

@@ -7,8 +7,8 @@ export interface RunLimits extends Limits {
 }
 
 /**
- * Stops at a signal, or before the deadline with some time to spare for storing what was read; at the deadline itself,
- * what still waits for the database is given up.
+ * `signal` aborts at a signal, or shortly before the deadline, which leaves time to store what was read. `giveUp` aborts at the
+ * deadline: then the run no longer waits for the database.
  */
 export function withDeadline(
   { signal, giveUp }: Pick<CommandContext, 'signal' | 'giveUp'>,

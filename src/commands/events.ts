@@ -1,4 +1,4 @@
-/** `tasmart events`: everything that keeps a counter from being read as it stands. */
+/** `tasmart events`: lists gaps, glitches, resets, jumps, corrections and undecided readings of counters. */
 import { loadEvents } from '../database/events.ts';
 import { withDatabase } from '../database/open.ts';
 import { eventsFormat } from '../reporting/events.ts';

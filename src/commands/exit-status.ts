@@ -1,9 +1,10 @@
+/** Turns a signal, an error or a run's report into the exit status. */
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import type { PollReport } from '../polling/report.ts';
 
 export const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** Of a run that a signal stopped; null: none has come. `signal` aborts with the signal's name. */
+/** The exit status of a run that SIGINT or SIGTERM has stopped. Null: `signal` has not aborted. */
 export function stopStatus(signal: AbortSignal): number | null {
   return signal.aborted ? SIGNAL_STATUS[signal.reason as keyof typeof SIGNAL_STATUS] : null;
 }

@@ -1,3 +1,4 @@
+/** Reports the failures of a run: in the log, and in its row of tasmart_runs. */
 import type { Logger } from 'pino';
 import { printable } from '../domain/text.ts';
 import { valveLabel } from '../domain/valve.ts';
@@ -5,10 +6,10 @@ import type { RunEnd } from '../database/runs.ts';
 import type { HyCloudStats } from '../hycloud/client.ts';
 import type { PollFailure, PollReport } from '../polling/report.ts';
 
-/** Of a fleet that fails as a whole, each valve would have its line. */
+/** If a whole fleet fails, a line for every valve would flood the log. */
 const MAX_LOGGED = 100;
 
-/** @param others what is said of those beyond the first hundred */
+/** Logs a warning per failure. @param others the one message for all failures after the first hundred */
 export function warnOfFailures(failures: readonly PollFailure[], others: string, log: Logger): void {
   for (const { valve, reason, remedy } of failures.slice(0, MAX_LOGGED)) {
     log.warn(
@@ -20,10 +21,10 @@ export function warnOfFailures(failures: readonly PollFailure[], others: string,
   if (left > 0) log.warn({ valves: left }, others);
 }
 
-/** What was done before an error ended a run. */
+/** What a run had done before an error ended it. */
 type Done = Pick<PollReport, 'valves' | 'stored' | 'unchanged' | 'silent' | 'failures'>;
 
-/** The end of a run that an error ended, for its row in tasmart_runs. */
+/** The values for tasmart_runs of a run that ended with an error. */
 export function endOfError(error: unknown, signal: AbortSignal, done: Done): Omit<RunEnd, keyof HyCloudStats> {
   const { valves, stored, unchanged, silent, failures } = done;
   const message = error instanceof Error ? error.message : String(error);

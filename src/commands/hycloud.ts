@@ -1,3 +1,4 @@
+/** Opens the HyCloud client for a command: proxy, pace, clock, retries in the log. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { getProxyForUrl } from 'proxy-from-env';
@@ -8,14 +9,14 @@ import { VERSION } from './package.ts';
 
 export interface Limits {
   signal: AbortSignal;
-  /** on performance.now()'s clock, in milliseconds: nothing is waited for beyond it */
+  /** Milliseconds of performance.now(). The client waits for nothing after this time. */
   deadlineMs: () => number;
 }
 
-/** What every account has of its own towards HyCloud: its pace and its connections. */
+/** How fast one account may ask HyCloud. Each account has its own pace and connections. */
 export type Pace = Pick<Config, 'maxConcurrency' | 'requestsPerSecond' | 'requestTimeoutSeconds'>;
 
-/** An account's HyCloud, with real time and chance. */
+/** Calls `use` with a HyCloud client for an account. Closes the client afterwards. */
 export async function withHyCloud<T>(
   credentials: HyCloudConfig,
   pace: Pace,
@@ -23,8 +24,8 @@ export async function withHyCloud<T>(
   log: Logger,
   use: (hycloud: HyCloud) => Promise<T>,
 ): Promise<T> {
-  // However it ends, nothing may go on fetching: a retry that nobody waits for would keep the process alive.
-  const over = new AbortController();
+  // Stop all requests and retries when `use` ends. Otherwise a pending retry would keep the process alive.
+  const ended = new AbortController();
   const hycloud = createHyCloud({
     ...credentials,
     userAgent: `tasmart/${VERSION}`,
@@ -33,7 +34,7 @@ export async function withHyCloud<T>(
     requestTimeoutMs: pace.requestTimeoutSeconds * 1000,
     proxy: proxyFor(credentials.baseUrl),
     deadlineMs,
-    signal: AbortSignal.any([signal, over.signal]),
+    signal: AbortSignal.any([signal, ended.signal]),
     now: () => performance.now(),
     sleep: (ms, abort) => delay(ms, undefined, { signal: abort }),
     random: Math.random,
@@ -44,19 +45,19 @@ export async function withHyCloud<T>(
   try {
     return await use(hycloud);
   } finally {
-    over.abort();
+    ended.abort();
     hycloud.close();
   }
 }
 
-/** As HTTPS_PROXY, ALL_PROXY and NO_PROXY say. @throws KnownError exit 78, without the value, which may hold a password */
+/** The proxy by HTTPS_PROXY, ALL_PROXY and NO_PROXY. @throws KnownError exit 78. It omits the value, which may hold a password. */
 function proxyFor(baseUrl: string): URL | null {
   const text = baseUrl.startsWith('https:') ? getProxyForUrl(baseUrl) : '';
   if (text === '') return null;
   if (isProxyUrl(text)) return new URL(text);
-  throw new KnownError('config', 'HTTPS_PROXY or ALL_PROXY is no URL of a proxy that tasmart can use', {
+  throw new KnownError('config', 'HTTPS_PROXY or ALL_PROXY is not the URL of a proxy that tasmart can use', {
     remedy:
-      'such as http://user:password@proxy.example.com:3128, with %25 for a % in the password; NO_PROXY names hosts that are reached without',
+      'write for example http://user:password@proxy.example.com:3128, with %25 for a % in the password; NO_PROXY names hosts that need no proxy',
   });
 }
 

@@ -1,4 +1,4 @@
-/** `tasmart init`: the first set-up, asked for on a terminal or given by options and variables. */
+/** `tasmart init`: writes config.json and .env, from answers on a terminal or from options and variables. */
 import { readFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -11,7 +11,7 @@ import { run as check } from './check.ts';
 import type { CommandContext } from './context.ts';
 import { DATABASE_VARIABLES, databaseOf, settleDatabase } from './init/database.ts';
 import { withVariables } from './init/env-file.ts';
-import { chooseProjects, settleHyCloud } from './init/hycloud.ts';
+import { chooseProjects, acceptCredentials } from './init/hycloud.ts';
 import { nextSteps } from './init/next-steps.ts';
 import { createPrompt, type Prompt } from './init/prompt.ts';
 import type { Session } from './init/session.ts';
@@ -34,11 +34,11 @@ export interface InitOptions {
 interface Files {
   config: string;
   env: string;
-  /** null: there is none */
+  /** null: the file does not exist */
   envText: string | null;
 }
 
-/** Nothing is written before every answer is accepted. Returns the exit status of `check`. */
+/** Writes nothing before every answer is accepted. Returns the exit status of `check`. */
 export async function run(options: InitOptions, context: CommandContext): Promise<number> {
   const { globals, signal, giveUp } = context;
   const log = await createLog(globals);
@@ -55,7 +55,7 @@ export async function run(options: InitOptions, context: CommandContext): Promis
     const session: Session = { env, prompt, say, log, signal, giveUp };
     if (existsSync(files.config)) await confirmReplacing(`${files.config} is here already`, options, prompt);
     if (prompt === null) requireAnswers(env);
-    const { variables: credentials, projects } = await settleHyCloud(session);
+    const { variables: credentials, projects } = await acceptCredentials(session);
     const chosen = await chooseProjects(session, projects, options.project ?? []);
     const database = await settleDatabase(session, options.migrate ?? false);
     const envText = await newEnvText(files, { ...credentials, ...database }, options, prompt);
@@ -76,7 +76,7 @@ async function readExisting(file: string): Promise<string | null> {
   return existsSync(file) ? readOptional(file, file, '--env-file') : null;
 }
 
-/** Options over the process's environment over the env file. @throws KnownError */
+/** Given answers: from options, else the environment, else the env file. @throws KnownError */
 async function given(options: InitOptions, { envText }: Files): Promise<Environment> {
   const { env, problems } = await readSecrets(parseEnvFile(envText ?? ''), process.env);
   const [problem] = problems;
@@ -118,7 +118,7 @@ async function confirmReplacing(what: string, { force }: InitOptions, prompt: Pr
   });
 }
 
-/** The env file with what was settled. A value that it has already is changed only if that is wanted. */
+/** The text of the env file with the accepted answers. A value that differs is replaced only if the user agrees. */
 async function newEnvText(
   { env, envText }: Files,
   settled: Environment,
@@ -130,7 +130,7 @@ async function newEnvText(
   const values = new Map<string, string | null>();
   for (const [name, value] of Object.entries(wanted)) {
     const file = process.env[`${name}_FILE`] ?? before[`${name}_FILE`];
-    // A secret that stays in a file of its own is named, not copied.
+    // A secret in a file of its own is not copied: the variable names that file.
     if (file) values.set(`${name}_FILE`, file);
     else if (value) values.set(name, value);
   }

@@ -17,10 +17,10 @@ export function configuredLimits({ intervalMinutes, maxPowerKw }: Config): Limit
 }
 
 /**
- * Judges the readings that are not judged yet, whoever inserted them. Warns where the stored kWh depend on other limits
- * than the configured ones, and where this session may only read. Returns, and logs, the valves that could not be judged.
+ * Judges all unjudged readings, also those that other programs have inserted. Warns if the stored kWh were judged by other
+ * limits than the configured ones, and if this session may only read. Logs and returns the valves that could not be judged.
  *
- * @throws DatabaseError where the session is lost
+ * @throws DatabaseError if the session is lost
  */
 export async function judgeStored(
   database: Database,

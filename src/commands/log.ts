@@ -7,7 +7,7 @@ import { shown, type Screen } from '../reporting/screen.ts';
 import type { GlobalOptions } from './context.ts';
 import { screenOf } from './terminal.ts';
 
-/** Where logs and error messages are read. */
+/** The screen on which logs and error messages are shown. */
 export function stderrScreen(): Screen {
   return screenOf(process.stderr, process.env);
 }
@@ -17,8 +17,8 @@ export function isForPeople({ logFormat }: GlobalOptions): boolean {
 }
 
 /**
- * Logs go to stderr, at once: one-line JSON, or on a terminal lines for people. There only what needs attention is
- * shown unless more is asked for, since the answer stands on stdout.
+ * Logs to stderr without a buffer: as JSON lines, or on a terminal as lines for people. On a terminal the default level is
+ * `warn`, for the answer is on stdout.
  */
 export async function createLog(globals: GlobalOptions): Promise<Logger> {
   const pretty = isForPeople(globals);
@@ -28,7 +28,7 @@ export async function createLog(globals: GlobalOptions): Promise<Logger> {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  // Not pino's own destination: on a full disk it tries for ever. A log that is lost costs the log, not the run.
+  // Not pino's own destination: on a full disk it retries forever. A lost log line must not fail the run.
   if (!pretty) return pino(options, { write: (line) => process.stderr.write(line) });
   const { default: prettyStream } = await import('pino-pretty');
   const screen = stderrScreen();
@@ -47,7 +47,7 @@ export async function createLog(globals: GlobalOptions): Promise<Logger> {
   );
 }
 
-/** The log begins before the configuration is checked. undefined: this machine's zone. */
+/** Reads the zone without checking the configuration, for the log is needed first. Undefined: this machine's zone. */
 async function configuredZone({ config = 'config.json' }: GlobalOptions): Promise<string | undefined> {
   try {
     return parseConfig(JSON.parse(await readFile(config, 'utf8')), {}).config.timezone;

@@ -9,7 +9,7 @@ import { replaceFile } from './replace-file.ts';
 import type { RunListener } from './run-listener.ts';
 
 export interface MetricsOptions {
-  /** metrics_file; null: none is wanted */
+  /** metrics_file; null: not configured */
   file: string | null;
   /** null: all valves */
   shard: Shard | null;
@@ -18,7 +18,7 @@ export interface MetricsOptions {
   log: Logger;
 }
 
-/** Writes the metrics of a run, also of one that fails. Of an account that another run polls it writes none: the other will. */
+/** Writes the metrics of a run, also if it fails. Omits an account that another run is polling: that run writes them. */
 export function createMetrics({ file: wanted, shard, isNarrowed, log }: MetricsOptions): RunListener {
   if (wanted === null) return {};
   const file = shardFile(wanted, shard);
@@ -46,14 +46,14 @@ export function createMetrics({ file: wanted, shard, isNarrowed, log }: MetricsO
   };
 }
 
-/** Each shard has a file of its own, beside the others': `tasmart.2-of-4.prom`. */
+/** Each shard has its own file in the same folder: `tasmart.2-of-4.prom`. */
 function shardFile(file: string, shard: Shard | null): string {
   if (shard === null) return file;
   const { dir, name, ext } = parse(file);
   return join(dir, `${name}.${shard.index}-of-${shard.count}${ext}`);
 }
 
-/** Whoever reads the file finds the old one or the new one, whole. That it cannot be written costs a warning. */
+/** Replaces the file atomically. If it cannot be written, only warns. */
 async function update(file: string, runs: readonly RunMetrics[], log: Logger): Promise<void> {
   try {
     const previous = await readPrevious(file);
@@ -64,7 +64,7 @@ async function update(file: string, runs: readonly RunMetrics[], log: Logger): P
   }
 }
 
-/** Nothing where there is no plain file: to wait for a planted pipe would take for ever. */
+/** Empty if there is no plain file. A pipe must not be opened: reading it could wait forever. */
 async function readPrevious(path: string): Promise<string> {
   const info = await lstat(path).catch(() => null);
   return info?.isFile() ? readFile(path, 'utf8').catch(() => '') : '';

@@ -41,7 +41,7 @@ export async function run(
 
 const ROLES = { polling: 'tasmart_poller', reading: 'tasmart_reader' };
 
-/** Runs as it stands, once both roles are there. */
+/** A script for psql. Both roles must exist. */
 function grantsText({ polling, reading }: Grants): string {
   return `-- For the owner of the tables, again after every upgrade: a new table needs its grants.
 -- Once, with passwords of your own:

@@ -1,21 +1,13 @@
 /** Adds up the polls of several accounts. */
 import type { AccountConfig } from '../config/config.ts';
 import type { PollFailure, PollReport } from '../polling/report.ts';
-import { missingValves } from '../polling/targets.ts';
 import { inAccount, valuesOf, type AccountResult } from './accounts.ts';
 
-/**
- * One report of all accounts. An account that failed as a whole is one failure of it.
- *
- * @throws KnownError for a valve that was named and is in no account
- */
+/** One report of all accounts. An account that failed as a whole is one failure of it. */
 export function together(results: readonly AccountResult<PollReport>[]): PollReport {
   const reports = valuesOf(results);
-  const [first, ...others] = reports;
+  const [first] = reports;
   if (first && results.length === 1) return first;
-  const missing = (first?.missing ?? []).filter((name) => others.every((report) => report.missing.includes(name)));
-  if (missing.length > 0 && reports.length === results.length)
-    throw missingValves({ projects: [], problems: [] }, missing);
   const failures = results.flatMap((result): PollFailure[] => {
     if ('value' in result) return result.value.failures.map((failure) => placed(result.account, failure));
     const { message, remedy } = result.error;
@@ -34,7 +26,7 @@ export function together(results: readonly AccountResult<PollReport>[]): PollRep
     silent: sum('silent'),
     skipped: null,
     error: reports.find(({ error }) => error !== null)?.error ?? null,
-    missing,
+    missing: null,
   };
 }
 

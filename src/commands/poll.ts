@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { AccountConfig, Config, Section } from '../config/config.ts';
 import { requireConfig } from '../config/parse.ts';
 import { withDatabase } from '../database/open.ts';
-import { countLocked, withRun, type RunEnd } from '../database/runs.ts';
+import { withRun, type RunEnd } from '../database/runs.ts';
 import type { Account } from '../domain/account.ts';
 import { KnownError } from '../domain/errors.ts';
 import { parseShard, type Shard } from '../domain/shard.ts';
@@ -13,10 +13,21 @@ import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } fr
 import type { JudgeFailure } from '../energy/bookkeeping.ts';
 import type { HyCloud, HyCloudStats } from '../hycloud/client.ts';
 import { shardPace } from '../polling/pace.ts';
+import { createClaims, type Claims } from '../polling/claims.ts';
 import { createReport, type PolledValve, type PollReport } from '../polling/report.ts';
 import { poll, type PollSettings } from '../polling/run.ts';
 import { pollFormat, runFields, type PollSummary } from '../reporting/poll.ts';
-import { accountsAfter, accountsStatus, forEachAccount, valuesOf, type AccountResult } from './accounts.ts';
+import {
+  accountsAfter,
+  accountsStatus,
+  createLastCall,
+  errorBehind,
+  forEachAccount,
+  judgeAfter,
+  requireNamedValves,
+  valuesOf,
+  withNamedValves,
+} from './accounts.ts';
 import type { CommandContext, GlobalOptions, OutputFormat } from './context.ts';
 import { withDeadline, type RunLimits } from './deadline.ts';
 import { errorStatus, pollStatus, stopStatus } from './exit-status.ts';
@@ -48,7 +59,7 @@ export async function run(options: PollOptions, context: CommandContext): Promis
   const shard = givenShard(options.shard);
   const parsed = await readConfig(context.globals, log);
   const listeners: RunListener[] = [createHealthcheck(dryRun ? null : parsed.config.healthcheckUrl, log)];
-  const accounts: AccountEnding[] = [];
+  let accounts: AccountEnding[] = [];
   const ended = async (end: Pick<Ending, 'status' | 'summary' | 'error'>) => {
     const stopped = stopStatus(signal);
     const ending = {
@@ -71,12 +82,15 @@ export async function run(options: PollOptions, context: CommandContext): Promis
     const ownShard = shard ?? config.shard;
     if (!dryRun) listeners.push(createMetrics({ file: metricsFile, shard: ownShard, isNarrowed, log }));
     const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
-    const taken = config.accounts.length > 1 ? new Set<string>() : undefined;
+    const claimsOfAccount = createClaims();
+    const isLast = createLastCall(config.accounts);
     const results = await forEachAccount(config.accounts, signal, log, async (account, accountLog) => {
       const settings = pollSettings(config, account, only, ownShard);
       const ending = beginningOf(account);
       const { globals } = context;
-      const run = { config, account, settings, limits, signal, globals, taken, ending, listeners, log: accountLog };
+      const claims = claimsOfAccount();
+      const common = { config, account, settings, limits, signal, globals, claims, isLast, ending, listeners };
+      const run = { ...common, log: accountLog };
       try {
         const report = await (dryRun ? pollOnly(run) : pollAndStore(run));
         logReport({ ...ending, report, dryRun, seconds: secondsSince(startedMs) }, accountLog);
@@ -88,13 +102,19 @@ export async function run(options: PollOptions, context: CommandContext): Promis
       } finally {
         ending.seconds = secondsSince(startedMs);
         accounts.push(ending);
+        isLast(account);
       }
     });
+    const found = withNamedValves(results);
+    if (found.length > 0)
+      accounts = accounts.filter((ending) => found.some(({ account }) => account === ending.account));
+    const reports = valuesOf(found);
     const put = (text: string) => (options.format === 'table' ? show(text, screen) : write(text));
-    const summary = { report: together(results), dryRun, ...totalCost(accounts), seconds: secondsSince(startedMs) };
-    if (valuesOf(results).length > 0) for (const text of output.text(summary)) await put(text);
-    const status = accountsStatus(results, pollStatus);
-    await ended({ status, summary: valuesOf(results).length > 0 ? summary : null, error: firstError(results) });
+    const summary = { report: together(found), dryRun, ...totalCost(accounts), seconds: secondsSince(startedMs) };
+    if (reports.length > 0) for (const text of output.text(summary)) await put(text);
+    requireNamedValves(results);
+    const status = accountsStatus(found, pollStatus);
+    await ended({ status, summary: reports.length > 0 ? summary : null, error: errorBehind(status, found) });
     return status;
   } catch (error) {
     await ended({ status: errorStatus(error), summary: null, error });
@@ -109,10 +129,6 @@ function beginningOf(account: AccountConfig): AccountEnding {
 function totalCost(accounts: readonly AccountEnding[]): HyCloudStats {
   const sum = (key: 'requests' | 'retries') => accounts.reduce((total, account) => total + account[key], 0);
   return { requests: sum('requests'), retries: sum('retries') };
-}
-
-function firstError(results: readonly AccountResult<PollReport>[]): KnownError | null {
-  return results.flatMap((result) => ('error' in result ? [result.error] : []))[0] ?? null;
 }
 
 /** @throws KnownError exit 64 */
@@ -149,8 +165,9 @@ interface Run {
   /** aborts only at the user's signal; that of `limits` aborts at the deadline too */
   signal: AbortSignal;
   globals: GlobalOptions;
-  /** ids of valves that another account of this run reads already; undefined: there is only one account */
-  taken: Set<string> | undefined;
+  claims: Claims;
+  /** true: all other accounts have ended */
+  isLast: (account: AccountConfig) => boolean;
   /** gets what the run cost, however it ends */
   ending: AccountEnding;
   listeners: readonly RunListener[];
@@ -160,12 +177,12 @@ interface Run {
 async function pollOnly(run: Run): Promise<PollReport> {
   const onPolled = tellPolled(run.listeners, run.account);
   return withRunHyCloud(run, run.limits.signal, (hycloud) =>
-    poll({ hycloud, database: null, log: run.log, ...takenOf(run), onPolled }, run.settings),
+    poll({ hycloud, database: null, log: run.log, claims: run.claims, onPolled }, run.settings),
   );
 }
 
 async function pollAndStore(run: Run): Promise<PollReport> {
-  const { config, account, settings, limits, signal, globals, ending, listeners, log } = run;
+  const { config, account, settings, limits, signal, globals, claims, isLast, ending, listeners, log } = run;
   const done = createReport(0, []);
   const onPolled = tellPolled([{ polled: done.add }, ...listeners], account);
   const { shard } = settings;
@@ -178,16 +195,17 @@ async function pollAndStore(run: Run): Promise<PollReport> {
   return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp: limits.giveUp }, async (database) => {
     // Stop reading when the session is lost: nothing could be stored.
     const stop = AbortSignal.any([limits.signal, database.lost]);
-    const work = async () => {
+    const work = async (lockedRuns: number) => {
+      ending.lockedRuns = lockedRuns;
       for (const listener of listeners) listener.begun?.();
-      const report = await withRunHyCloud(run, stop, (hycloud) =>
-        poll({ hycloud, database, log, ...takenOf(run), onPolled }, settings),
+      const polling = withRunHyCloud(run, stop, (hycloud) =>
+        poll({ hycloud, database, log, claims, onPolled }, settings),
       );
-      return withUnjudged(report, await judgeStored(database, config, log, { globals, signal: stop }));
+      const judge = async () => (isLast(account) ? judgeStored(database, config, log, { globals, signal: stop }) : []);
+      const { done, unjudged } = await judgeAfter(polling, judge);
+      return withUnjudged(done, unjudged);
     };
-    const report = await withRun(database, start, work, describe);
-    if (config.metricsFile !== null) ending.lockedRuns = await countLocked(database, account);
-    return report;
+    return withRun(database, start, work, describe);
   });
 }
 
@@ -197,10 +215,6 @@ function withUnjudged(report: PollReport, { length }: readonly JudgeFailure[]): 
   const failure = { valve: null, reason: `the kWh of ${count(length, 'valve')} could not be judged`, remedy: null };
   const outcome = report.outcome === 'success' ? 'partial' : report.outcome;
   return { ...report, outcome, failures: [...report.failures, failure] };
-}
-
-function takenOf({ taken }: Run): { taken?: Set<string> } {
-  return taken ? { taken } : {};
 }
 
 async function withRunHyCloud<T>(

@@ -9,7 +9,7 @@ import { createLog } from './log.ts';
 import { show, stdoutScreen, write } from './output.ts';
 import { loadConfig } from './settings.ts';
 
-/** `tasmart projects`: what the keys can see. */
+/** `tasmart projects`: lists the projects that the keys can see. */
 export async function run({ format }: { format: OutputFormat }, { globals, signal }: CommandContext): Promise<number> {
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['hycloud'], log);
@@ -23,7 +23,7 @@ export async function run({ format }: { format: OutputFormat }, { globals, signa
   });
   const projects = valuesOf(results).flat();
   projects.sort((a, b) => a.name.localeCompare(b.name));
-  // The column is only shown where config.json names accounts.
+  // Show the column only if config.json names accounts.
   const isNamed = config.accounts.some(({ name }) => name !== '');
 
   const fields = projects.map(({ id, name, valveCount, userCount, account }) => ({

@@ -5,7 +5,7 @@ import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
-import type { Limits } from '../energy/types.ts';
+import { REGIMES, type Limits } from '../energy/types.ts';
 import type { CommandContext } from './context.ts';
 import { configuredLimits, judgeWithProgress } from './judging.ts';
 import { createLog } from './log.ts';
@@ -25,6 +25,7 @@ export async function run(_options: object, { globals, signal, giveUp }: Command
     await replaceLimits(database, limits);
     const failures = await judgeWithProgress(database, limits, log, { globals, signal });
     const after = await loadCurveTotals(database);
+    for (const { tasmartId } of failures) REGIMES.forEach((regime) => after.delete(`${tasmartId} ${regime}`));
     const changed = [...after].filter(([counter, microKwh]) => before.get(counter) !== microKwh).length;
     await write(
       `${count(after.size, 'counter')} judged again; the kWh of ${changed === 0 ? 'none' : changed} of them changed\n`,

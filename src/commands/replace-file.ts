@@ -1,18 +1,18 @@
-/** Replaces a file: whoever opens it finds the old one or the new one, whole. */
+/** Replaces a file atomically: a reader gets the old content or the new one. */
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 /**
- * Writes beside the file under a name that nobody can guess and follows no link, so nothing planted there is written to.
- * A link in the file's own place is replaced, not followed. `mode` holds whatever the umask is; without one, the umask
- * decides. A device is refused: as root, /dev/null would become a file. After a failure nothing is left behind.
+ * Writes a new file with a random name in the same folder, then renames it. Follows no link; a link at the file's place is
+ * replaced. A device is refused: as root, /dev/null would become a file. `mode` overrides the umask; without `mode`, the
+ * umask decides. After a failure, the new file is deleted.
  *
  * @throws Node's error
  */
 export async function replaceFile(file: string, text: string, mode?: number): Promise<void> {
   if (await isDevice(file)) throw Object.assign(new Error('a device is not replaced'), { code: 'EINVAL' });
-  // It ends in neither .prom nor .html: a collector would read it too.
+  // Must not end in .prom or .html: a collector would read the unfinished file.
   const draft = `${file}.${randomBytes(8).toString('hex')}`;
   const handle = await open(draft, 'wx', mode);
   try {

@@ -83,12 +83,12 @@ function previousSpan({ fromUs, toUs, timezone }: ReportSpan): Span {
   return { fromUs: earlier(fromUs), toUs: earlier(toUs) };
 }
 
-/** Up to two months (and the hour of a change of clocks), energy is read by the hour. */
+/** Longer spans show energy by day, not by hour. The extra hour is for a daylight saving change. */
 const MAX_HOURLY_US = 62 * US_PER_DAY + US_PER_HOUR;
 
 /**
- * What the page shows. Without `only`: the valves of `tasmart status`, and valves with readings that the registry does not
- * know. With `only`: the named valves of any project. Valves are loaded one by one, to keep only what the page holds.
+ * Loads what the page shows. Without `only`: the valves of `tasmart status`, and valves that have readings but are not in the
+ * registry. With `only`: the named valves of any project. Loads one valve after the other, and keeps only what the page needs.
  *
  * @throws DatabaseError; KnownError for a name that no valve has
  */
@@ -101,11 +101,12 @@ export async function loadReport(
   const isWhole = only.length === 0;
   const everything = config.accounts.map((account) => ({ ...account, targets: [] }));
   const watched = isWhole ? config : { ...config, accounts: everything };
-  const status = await loadStatus(database, watched, defaultMaxAgeUs(config));
+  const registered = await loadRegisteredValves(database);
+  const status = await loadStatus(database, watched, registered, defaultMaxAgeUs(config));
   const states = new Map(status.valves.map(({ valve, state }) => [valve.id, state]));
-  const registered = new Set((await loadRegisteredValves(database)).map(({ id }) => id));
-  const strangers = (await loadMeteredValves(database)).filter(({ id }) => !registered.has(id));
-  const all: MeteredValve[] = [...status.valves.map(({ valve }) => valve), ...strangers];
+  const known = new Set(registered.map(({ id }) => id));
+  const unregistered = (await loadMeteredValves(database)).filter(({ id }) => !known.has(id));
+  const all: MeteredValve[] = [...status.valves.map(({ valve }) => valve), ...unregistered];
   const valves = isWhole ? all : namedValves(all, only);
   const labels = distinctLabels(valves);
   const facts = await loadValveFacts(
@@ -128,9 +129,9 @@ export async function loadReport(
     signal.throwIfAborted();
     const stored = await loading;
     const next = valves[index + 1];
-    // The database reads the next valve while this valve is packed.
+    // Load the next valve while this one is encoded.
     loading = next && load(next);
-    loading?.catch(() => undefined); // thrown where it is awaited
+    loading?.catch(() => undefined); // an error is thrown where `loading` is awaited
     const own = facts[index];
     if (!own || !stored) continue;
     const label = labels[index] ?? valve.id;
@@ -148,13 +149,13 @@ export async function loadReport(
     bucket,
     newestRun: status.newestRun,
     lastSuccess: status.lastSuccess,
-    // With named valves, the targets that were never found do not matter.
+    // Targets that were never found do not matter if valves are named.
     unknown: isWhole ? status.unknown : [],
     valves: reports,
   };
 }
 
-/** Valves of the same name are told apart by their serials. */
+/** Adds the serial to labels that several valves have. */
 function distinctLabels(valves: readonly MeteredValve[]): string[] {
   const labels = valves.map(valveLabel);
   return valves.map(({ shortSn, id }, index) => {
@@ -169,8 +170,8 @@ function pageEvent({ regime, kind, startUs, endUs, fromKwh, toKwh, countedKwh }:
   return {
     regime,
     kind,
-    startsUs: startUs,
-    endsUs: endUs,
+    fromUs: startUs,
+    toUs: endUs,
     fromKwh: number(fromKwh),
     toKwh: number(toKwh),
     countedKwh: number(countedKwh),
@@ -189,7 +190,7 @@ async function readAsset(name: string): Promise<string> {
   }
 }
 
-/** Checked before the work is done. @throws KnownError exit 78 */
+/** Called before the report is made, to fail early. @throws KnownError exit 78 */
 async function checkTarget(file: string): Promise<void> {
   const existing = await stat(file).catch(() => null);
   // A device or a pipe would be replaced by a file.

@@ -3,14 +3,14 @@ import type { PolledValve, PollReport } from '../polling/report.ts';
 import type { Micros } from '../domain/time.ts';
 import type { PollSummary } from '../reporting/poll.ts';
 
-/** How a poll ended, of all accounts together. */
+/** How a poll of all accounts ended. */
 export interface Ending {
   status: number;
   /** null: the run failed before it had a report */
   summary: PollSummary | null;
   /** what ended the run early; null: nothing */
   error: unknown;
-  /** each account's own part; none if the run failed before it came to them */
+  /** the part of each account; empty if the run failed before it polled any */
   accounts: readonly AccountEnding[];
 }
 
@@ -23,16 +23,16 @@ export interface AccountEnding {
   requests: number;
   retries: number;
   seconds: number;
-  /** polls of the account that have ever found another one at work; null: not known */
+  /** how many polls of the account have ever found another one running; null: unknown */
   lockedRuns: number | null;
 }
 
-/** Follows a poll: metrics, the monitor and the output each listen to it. */
+/** Is called while a poll runs. Metrics, the healthcheck and the output are listeners. */
 export interface RunListener {
   /** Called once an account's run holds its lock. */
   begun?: () => void;
   /** Called once per batch, after the batch is stored. */
   polled?: (valves: readonly PolledValve[], nowUs: Micros, account: Account) => void;
-  /** Called last, also where the run failed. Must not throw. */
+  /** Called last, also if the run failed. Must not throw. */
   ended?: (ending: Ending) => Promise<void>;
 }

@@ -1,17 +1,17 @@
-/** Secrets that the environment names a file for, as Docker and Kubernetes hand them out. */
+/** Reads secrets from the files that variables such as API_KEY_FILE name, as Docker and Kubernetes provide them. */
 import { readFile, stat } from 'node:fs/promises';
 import type { Problem, Section } from '../config/config.ts';
 import type { Environment } from '../config/environment.ts';
 import { decodeText } from './text-file.ts';
 
-/** `API_KEY_FILE`, `API_KEY_<ACCOUNT>_FILE` and so on: the variable that each stands for is in the group. */
+/** `API_KEY_FILE`, `API_KEY_<ACCOUNT>_FILE` and so on. The group holds the name of the secret's own variable. */
 const FILE_VARIABLE = /^((?:API_KEY|REQUESTER_ID)(?:_\w+)?|DB_PASS|DATABASE_URL|HEALTHCHECK_URL)_FILE$/;
 
 const MAX_BYTES = 65_536;
 
 /**
- * The process's own environment over that of the env file, with every secret read from its file. A secret is named in one
- * way: where the process's environment names it, in whichever way, the env file's is not looked at.
+ * Merges the process's environment over that of the env file, and reads each secret from its file. If the process's
+ * environment has a secret, as a value or as a file, the env file's value and file are both ignored.
  */
 export async function readSecrets(
   fromFile: Environment,
@@ -47,7 +47,7 @@ async function readSecret(path: string): Promise<{ text: string } | { problem: s
     if (bytes.length > MAX_BYTES) return { problem: `names a file that is too large for a secret: ${path}` };
     const text = decodeText(bytes);
     if (text === null) return { problem: `names a file in UTF-16: save ${path} as UTF-8` };
-    // Editors and echo end the last line; blanks may be part of the secret.
+    // Editors and echo add a newline at the end. Keep blanks: they may be part of the secret.
     const secret = text.replace(/\r?\n$/, '');
     return secret === '' ? { problem: `names an empty file: ${path}` } : { text: secret };
   } catch (error) {

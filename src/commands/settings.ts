@@ -11,13 +11,13 @@ import { decodeText, jsonErrorPlace } from './text-file.ts';
 export const UNVERIFIED =
   'NODE_TLS_REJECT_UNAUTHORIZED=0 is set: tasmart checks the certificates of HyCloud and the database as without it';
 
-/** config.json, .env and the process's own environment, which wins. @throws ConfigError with every problem at once */
+/** Loads config.json, .env and the environment, which wins over .env. @throws ConfigError with every problem at once */
 export async function loadConfig(globals: GlobalOptions, sections: readonly Section[], log: Logger): Promise<Config> {
   const parsed = await readConfig(globals, log);
   return requireConfig(parsed, sections);
 }
 
-/** The same with its problems beside it, for those who want to see them. */
+/** Like `loadConfig`, but returns the problems instead of throwing. */
 export async function readConfig(globals: GlobalOptions, log: Logger): Promise<ParsedConfig> {
   const text = await readOptional(globals.config, 'config.json', '--config');
   const envText = await readOptional(globals.envFile, '.env', '--env-file');
@@ -26,7 +26,7 @@ export async function readConfig(globals: GlobalOptions, log: Logger): Promise<P
   return parseSettings({ name: globals.config ?? 'config.json', text }, envText);
 }
 
-/** What the files say, together with the process's own environment. `text` null: there is no such file. */
+/** Parses the files' texts and the environment. `text` null: the file does not exist. */
 export async function parseSettings(
   file: { name: string; text: string | null },
   envText: string | null,
@@ -34,7 +34,7 @@ export async function parseSettings(
   const { json, problem } = parseJson(file);
   const { env, problems: secretProblems } = await readSecrets(parseEnvFile(envText ?? ''), process.env);
   const parsed = parseConfig(json, env);
-  // A secret whose file is wrong is not missing.
+  // Do not also report a secret as missing if its file has a problem.
   const explained = new Set(secretProblems.map(({ key }) => key.replace(/_FILE$/, '')));
   const left = parsed.problems.filter(({ key, section }) => {
     const isDatabase = explained.has('DATABASE_URL') && section === 'database';
@@ -43,7 +43,7 @@ export async function parseSettings(
   return { ...parsed, problems: [...(problem ? [problem] : []), ...secretProblems, ...left] };
 }
 
-/** null: it is not there, and was not named. @throws KnownError exit 78 */
+/** Null: no file was named, and the default one does not exist. @throws KnownError exit 78 */
 export async function readOptional(
   named: string | undefined,
   fallback: string,
@@ -65,7 +65,7 @@ export async function readOptional(
 
 function parseJson({ name, text }: { name: string; text: string | null }): { json: unknown; problem: Problem | null } {
   if (text === null) {
-    const message = 'is not here: copy config.example.json, or name one with --config';
+    const message = 'does not exist: copy config.example.json, or name a file with --config';
     return { json: {}, problem: { key: 'config.json', message, section: 'targets' } };
   }
   try {
@@ -82,7 +82,7 @@ async function warnIfOpen(file: string, log: Logger): Promise<void> {
   log.warn({ file, mode: (mode & 0o777).toString(8) }, 'other users can read the file with the credentials: chmod 600');
 }
 
-/** Windows has no such bits. */
+/** Always false on Windows, which has no such bits. */
 export function isOpenToOthers(mode: number): boolean {
   return process.platform !== 'win32' && (mode & 0o077) !== 0;
 }

@@ -11,7 +11,6 @@ import {
   type Supply,
 } from '../database/status.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
-import { namesOf } from '../domain/target.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
 import { watch, type Watch } from '../polling/watch.ts';
 import { isHealthy, statusCsv, statusJson, statusTable, type Status, type ValveStatus } from '../reporting/status.ts';
@@ -35,7 +34,7 @@ export async function run({ maxAge, format }: StatusOptions, { globals, giveUp }
   const maxAgeUs = maxAge === undefined ? defaultMaxAgeUs(config) : parseDuration(maxAge, '--max-age');
   const screen = stdoutScreen();
   const [status, power] = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
-    const loaded = await loadStatus(database, config, maxAgeUs);
+    const loaded = await loadStatus(database, config, await loadRegisteredValves(database), maxAgeUs);
     const ids = loaded.valves.map(({ valve }) => valve.id);
     return [loaded, format === 'table' && screen.drawsBlocks ? await loadRecentPower(database, ids) : null] as const;
   });
@@ -52,8 +51,13 @@ export function defaultMaxAgeUs({ intervalMinutes }: Config): number {
 }
 
 /** @throws DatabaseError */
-export async function loadStatus(database: Database, config: Config, maxAgeUs: number): Promise<Status> {
-  const { watched, left, unknown } = await watchAll(database, config.accounts);
+export async function loadStatus(
+  database: Database,
+  config: Config,
+  registered: readonly RegisteredValve[],
+  maxAgeUs: number,
+): Promise<Status> {
+  const { watched, left, unknown } = await watchAll(database, config.accounts, registered);
   const ids = [...watched, ...left].map(({ id }) => id);
   const supplies = await loadSupply(database, ids, config);
   const valveStatus = (valve: RegisteredValve, isLeft: boolean): ValveStatus[] => {
@@ -76,11 +80,14 @@ export async function loadStatus(database: Database, config: Config, maxAgeUs: n
 }
 
 /** What the targets of all accounts mean: what one of them watches, none has lost. */
-async function watchAll(database: Database, accounts: Config['accounts']): Promise<Watch<RegisteredValve>> {
-  const valves = await loadRegisteredValves(database);
+async function watchAll(
+  database: Database,
+  accounts: Config['accounts'],
+  valves: readonly RegisteredValve[],
+): Promise<Watch<RegisteredValve>> {
   const watches: Watch<RegisteredValve>[] = [];
   for (const account of accounts) {
-    const meanings = await loadMeanings(database, account, namesOf(account.targets));
+    const meanings = await loadMeanings(database, account);
     const { watched, left, unknown } = watch(valves, { ...account, meanings });
     watches.push({ watched, left, unknown: unknown.map((text) => inAccount(account, text)) });
   }

@@ -1,18 +1,18 @@
-/** What the terminal behind a stream can show. */
+/** Finds what the terminal of a stream can show. */
 import type { Screen } from '../reporting/screen.ts';
 import { UNKNOWN_WIDTH } from '../reporting/table.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What is no terminal gets no colour, but every letter: its reader is not known. COLUMNS tells a width where the stream does not. */
+/** A file or pipe gets no colours, but all characters. COLUMNS is the width if the stream has none. */
 export function screenOf(
   stream: { isTTY?: boolean; columns?: number },
   env: Environment,
   platform: NodeJS.Platform = process.platform,
 ): Screen {
   const isTerminal = stream.isTTY ?? false;
-  const told = [stream.columns, Number(env['COLUMNS'])].find((columns) => columns !== undefined && columns > 0);
-  const width = told ?? UNKNOWN_WIDTH;
+  const known = [stream.columns, Number(env['COLUMNS'])].find((columns) => columns !== undefined && columns > 0);
+  const width = known ?? UNKNOWN_WIDTH;
   return {
     width,
     textWidth: isTerminal ? width : Infinity,
@@ -23,8 +23,8 @@ export function screenOf(
 }
 
 /**
- * Whether block characters (▁▂▃▄▅▆▇█) come out as such: a terminal, whose locale is UTF-8, and whose font has them. That
- * of Linux's own console has not.
+ * Whether the terminal can show block characters (▁▂▃▄▅▆▇█): it needs a UTF-8 locale and a font that has them. The Linux
+ * console's font has not.
  */
 export function drawsBlocks(env: Environment, isTerminal: boolean): boolean {
   return isTerminal && isUtf8(env) && !['dumb', 'linux'].includes(env['TERM'] ?? '');

@@ -1,16 +1,17 @@
+/** Reads times, spans and durations from the command line. */
 import { DateTime } from 'luxon';
 import { KnownError } from '../domain/errors.ts';
 import { parseRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../domain/time.ts';
 
-/** Nobody has readings from before 1970, nor from when a double no longer counts microseconds. */
+/** Later than this, a number cannot hold whole microseconds. */
 const LAST_US = Date.UTC(2255, 0) * 1000;
 
 const AGO = /^(\d+(?:\.\d+)?)(m|h|d)$/;
 const AGO_UNITS = { m: US_PER_MINUTE, h: US_PER_HOUR, d: US_PER_DAY } as const;
 
 /**
- * A time given on the command line: RFC 3339, a local date or date-time in the zone, `now`, `today`, `yesterday` (their
- * first moment), or `24h`, `7d` (ago).
+ * Reads a time: RFC 3339, a local date or date-time in the zone, `now`, `today` and `yesterday` (the beginning of the day), or
+ * `24h`, `7d` (ago).
  *
  * @throws KnownError exit 64
  */
@@ -20,7 +21,7 @@ export function parseTime(text: string, option: string, timezone: string, nowUs:
   if (amount !== undefined && agoUs < nowUs) return nowUs - agoUs;
   const instant = parseWord(text, timezone, nowUs) ?? parseRfc3339(text) ?? parseLocal(text, timezone);
   if (instant !== null && instant >= 0 && instant < LAST_US) return instant;
-  throw new KnownError('usage', `${option} ${text} is no time`, {
+  throw new KnownError('usage', `${option} ${text} is not a time`, {
     remedy: 'write 2026-03-01, 2026-03-01T08:00 (local), 2026-03-01T08:00:00Z, now, today, yesterday, or 24h, 7d (ago)',
   });
 }
@@ -32,7 +33,7 @@ function parseWord(text: string, timezone: string, nowUs: Micros): Micros | null
   return text === 'yesterday' ? today.minus({ days: 1 }).toMillis() * 1000 : null;
 }
 
-/** With what RFC 3339 does not leave out: the time, its seconds, the offset. Luxon takes an offset of any hours. */
+/** A date; optionally a time, with or without seconds and offset. The offset is checked, for Luxon accepts any hours. */
 const LOCAL = /^\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?$/i;
 
 function parseLocal(text: string, timezone: string): Micros | null {
@@ -41,7 +42,7 @@ function parseLocal(text: string, timezone: string): Micros | null {
   return local.isValid ? local.toMillis() * 1000 : null;
 }
 
-/** A span given on the command line, which must not be empty. @throws KnownError exit 64 */
+/** Reads a span, which must not be empty. `to` defaults to now. @throws KnownError exit 64 */
 export function parseSpan(
   options: { from: string; to?: string },
   timezone: string,
@@ -56,9 +57,9 @@ export function parseSpan(
   );
 }
 
-/** A duration given on the command line, such as 45m, 2h or 1d, in microseconds. @throws KnownError exit 64 */
+/** Reads a duration such as 45m, 2h or 1d. Returns microseconds. @throws KnownError exit 64 */
 export function parseDuration(text: string, option: string): number {
   const [, amount, unit] = AGO.exec(text) ?? [];
   if (amount !== undefined) return Number(amount) * AGO_UNITS[unit as keyof typeof AGO_UNITS];
-  throw new KnownError('usage', `${option} ${text} is no duration`, { remedy: 'write 45m, 2h or 1d' });
+  throw new KnownError('usage', `${option} ${text} is not a duration`, { remedy: 'write 45m, 2h or 1d' });
 }

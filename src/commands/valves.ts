@@ -66,7 +66,7 @@ export async function run(
   );
   listed.sort((a, b) => compareValves(a.valve, b.valve));
   const screen = stdoutScreen();
-  const text = FORMATS[format](listed, config.timezone, screen.width);
+  const text = FORMATS[format](listed, { ...config, width: screen.width });
   await (format === 'table' ? show(text, screen) : write(text));
   for (const { account, problems } of found) {
     const failures = problems.map((problem) => ({ ...problem, valve: null }));
@@ -142,6 +142,9 @@ const FIELDS = [
   'account',
 ] as const satisfies (keyof ReturnType<typeof fields>)[];
 
+/** The account is only shown where config.json names any. */
+const ACCOUNT: Column = { heading: 'account' };
+
 const COLUMNS: readonly Column[] = [
   { heading: 'valve', least: 20 },
   { heading: 'serial' },
@@ -153,17 +156,21 @@ const COLUMNS: readonly Column[] = [
   { heading: 'register', rank: 1, least: 12 },
 ];
 
-const FORMATS: Record<OutputFormat, (listed: readonly ListedValve[], timezone: string, width: number) => string> = {
+type View = Pick<Config, 'accounts' | 'timezone'> & { width: number };
+
+const FORMATS: Record<OutputFormat, (listed: readonly ListedValve[], view: View) => string> = {
   json: (listed) => formatJson(listed.map(fields)),
   csv: (listed) =>
     formatCsv(
       FIELDS,
       listed.map((valve) => FIELDS.map((name) => fields(valve)[name])),
     ),
-  table: (listed, timezone, screenWidth) =>
-    formatTable(
-      COLUMNS,
-      listed.map(({ project, valve, firmwareIsLatest, known }) => [
+  table: (listed, { accounts, timezone, width }) => {
+    const isNamed = accounts.some(({ name }) => name !== '');
+    return formatTable(
+      [...(isNamed ? [ACCOUNT] : []), ...COLUMNS],
+      listed.map(({ account, project, valve, firmwareIsLatest, known }) => [
+        ...(isNamed ? [printable(account)] : []),
         printable(valveLabel(valve)),
         printable(valve.shortSn ?? '–'),
         printable(valve.fullSn ?? '–'),
@@ -173,6 +180,7 @@ const FORMATS: Record<OutputFormat, (listed: readonly ListedValve[], timezone: s
         known.latestReadingUs === null ? '–' : localTime(known.latestReadingUs, timezone),
         printable(known.backendRef ?? '–', 32),
       ]),
-      screenWidth,
-    ),
+      width,
+    );
+  },
 };

@@ -1,10 +1,12 @@
+/** `tasmart verify`: recomputes the stored kWh, and compares them with measured power. */
 import { loadConsumption, type Consumption, type MeteredValve } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
 import { loadStoredLimits, loadUnjudged } from '../database/judgements.ts';
+import { loadOldestReading } from '../database/counter-readings.ts';
 import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { US_PER_DAY, type Span } from '../domain/time.ts';
-import { rejudge } from '../energy/bookkeeping.ts';
+import { recompute } from '../energy/bookkeeping.ts';
 import { sumBucket } from '../energy/buckets.ts';
 import { comparePower } from '../energy/plausibility.ts';
 import type { Limits, QuarterHour } from '../energy/types.ts';
@@ -31,8 +33,8 @@ interface VerifiedSpan extends Span {
 }
 
 /**
- * `tasmart verify`: whether the stored kWh are what the readings give, and whether the counters agree with measured
- * power. Exit 1 where either disagrees, and where there is no reading to compare.
+ * Compares the stored kWh with what the readings give now, and the counters with measured power. Exit 1 if either disagrees,
+ * and if there is no reading to compare.
  */
 export async function run(options: VerifyOptions, context: CommandContext): Promise<number> {
   const { globals, signal, giveUp } = context;
@@ -73,7 +75,7 @@ export async function run(options: VerifyOptions, context: CommandContext): Prom
 
 const BUCKETS = ['15min', 'hour', 'day'] as const;
 
-/** In one snapshot: a poll may store readings meanwhile. */
+/** Reads everything in one snapshot, because a poll may store readings meanwhile. */
 async function verifyValve(
   database: Database,
   valve: MeteredValve,
@@ -83,8 +85,8 @@ async function verifyValve(
 ): Promise<Verification> {
   return database.transaction(async () => {
     await database.query('set transaction isolation level repeatable read, read only');
-    // A day before, so that the quarter of an hour in which the span begins is drawn whole.
-    const judged = await rejudge(database, valve.id, span.fromUs - US_PER_DAY, limits);
+    // From a day before, so that the first quarter of an hour of the span is complete.
+    const judged = await recompute(database, valve.id, span.fromUs - US_PER_DAY, limits);
     const { readings, results } = judged ?? { readings: [], results: [] };
     const differences: Difference[] = [];
     let quarterHours = 0;
@@ -98,7 +100,8 @@ async function verifyValve(
       }
     }
     const inSpan = readings.filter(({ timeUs }) => timeUs >= span.fromUs && timeUs < span.toUs);
-    const comparison = comparePower(readings, results, span, limits);
+    const oldest = await loadOldestReading(database, valve.id);
+    const comparison = comparePower(readings, results, span, limits, oldest);
     return { valve, isJudged, readings: inSpan.length, quarterHours, differences, comparison };
   });
 }

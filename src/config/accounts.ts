@@ -12,7 +12,7 @@ export function parseAccounts(
 ): AccountConfig[] {
   const names = [...new Set(targets.map(({ account }) => account))];
   reportSharedVariables(names, problems);
-  return (names.length > 0 ? names : ['']).map((name) => {
+  const accounts = (names.length > 0 ? names : ['']).map((name) => {
     const hycloud = parseHyCloud(name, env, problems);
     const own = targets.filter(({ account }) => account === name);
     return {
@@ -23,6 +23,8 @@ export function parseAccounts(
       hycloud,
     };
   });
+  reportSharedKeys(accounts, problems);
+  return accounts;
 }
 
 function reportSharedVariables(names: readonly string[], problems: Problem[]): void {
@@ -32,6 +34,18 @@ function reportSharedVariables(names: readonly string[], problems: Problem[]): v
     if (other === undefined) continue;
     const message = `name the accounts "${other}" and "${name}", which would share ${variable}: rename one`;
     problems.push({ key: 'targets', message, section: null });
+  }
+}
+
+/** Each account has its own pace, but HyCloud limits the key. */
+function reportSharedKeys(accounts: readonly AccountConfig[], problems: Problem[]): void {
+  for (const [index, { keyId, hycloud }] of accounts.entries()) {
+    const earlier = accounts.slice(0, index).find((other) => keyId !== '' && other.keyId === keyId);
+    const [key, otherKey] = [hycloud.variables.apiKey, earlier?.hycloud.variables.apiKey];
+    // Names that share a variable are reported already.
+    if (otherKey === undefined || otherKey === key) continue;
+    const message = `is the key in ${otherKey} too: name one account in both their targets, for HyCloud limits each key`;
+    problems.push({ key, message, section: 'hycloud' });
   }
 }
 

@@ -38,6 +38,8 @@ export interface HyCloudConfig {
   readonly baseUrl: string;
   readonly apiKey: string;
   readonly requesterId: string;
+  /** the environment variables that hold the two, for messages */
+  readonly variables: { readonly apiKey: string; readonly requesterId: string };
 }
 
 export type DatabaseConfig = ServerConfig | { readonly embeddedFolder: string };

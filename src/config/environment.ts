@@ -31,9 +31,11 @@ export function parseHyCloud(account: string, env: Environment, problems: Proble
     return value ?? '';
   };
   const urlKey = withFallback('HYCLOUD_BASE_URL');
+  const variables = { apiKey: accountVariable('API_KEY', account), requesterId: withFallback('REQUESTER_ID') };
   return {
-    apiKey: secret(accountVariable('API_KEY', account)),
-    requesterId: secret(withFallback('REQUESTER_ID')),
+    apiKey: secret(variables.apiKey),
+    requesterId: secret(variables.requesterId),
+    variables,
     baseUrl: parseBaseUrl(read(env, urlKey) ?? PRODUCTION, (message) => report(urlKey, message)),
   };
 }

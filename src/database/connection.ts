@@ -26,29 +26,28 @@ export interface ServerSettings {
 export interface Database {
   /** @throws DatabaseError */
   query: <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
-  /** Commits what `work` did, or nothing of it; a failing rollback does not hide why. @throws DatabaseError */
+  /** Commits if `work` succeeds, else rolls back. Throws what `work` has thrown, even if the rollback fails. */
   transaction: <T>(work: () => Promise<T>) => Promise<T>;
-  /** aborts when the session is lost: whatever is read for it then could not be stored */
+  /** aborts when the session is lost: stop reading, for the result could not be stored */
   lost: AbortSignal;
   client: pg.Client;
-  /** the server process as the login named it; a pooler names another */
+  /** the server's process id, as sent at login; a pooler sends another one */
   loginPid: number;
 }
 
 export interface ConnectionOptions {
   applicationName: string;
-  /** cuts the connection, whatever it waits for; its reason is thrown then */
+  /** when it aborts, the connection is cut and its reason is thrown */
   giveUp: AbortSignal;
-  /** how long one statement, or the end of the session, is waited for: where the network is gone, not even an error comes */
+  /** timeout of one statement, and of closing: without a network, not even an error arrives */
   answerLimitMs?: number;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /**
- * No statement of ours takes seconds; beyond this something is wrong, and the run should say so. And a session whose
- * machine is gone is to free its locks within a minute, not after the two hours of TCP's default; that of a program that
- * is stopped, within the hour. Compiling what takes
- * milliseconds took seconds: `status` 0.8 s instead of 0.2 over 40 valves, 14 s on a table of a hundred chunks.
+ * Timeouts: our statements take less than seconds, so a longer one is a fault to report. Keepalives: the locks of a machine
+ * that is gone are free after a minute, not after TCP's two hours. `jit` is off: compiling takes seconds for statements of
+ * milliseconds (`status` took 0.8 s instead of 0.2 for 40 valves, 14 s on a table of a hundred chunks).
  */
 const SESSION_SETTINGS = `
   set statement_timeout = '60s';
@@ -61,21 +60,21 @@ const SESSION_SETTINGS = `
   set tcp_keepalives_count = 3;
   set timezone = 'UTC';
   set jit = off`;
-/** More than the server itself allows a statement. */
+/** Longer than statement_timeout, so that the server's own error arrives first. */
 const ANSWER_LIMIT_MS = 90_000;
-/** The second connection only tells whether a pooler is in between. */
+/** For the second connection, which only tests for a pooler. */
 const SECOND_LIMIT_MS = 3000;
-/** By then everything is committed. */
+/** For closing the session: everything is committed already. */
 const GOODBYE_LIMIT_MS = 5000;
 
 interface Session {
   client: pg.Client;
   lost: AbortSignal;
-  /** Cuts the connection; everything that waits for it, or comes later, fails with the reason. */
+  /** Cuts the connection. All pending and later queries fail with the reason. */
   lose: (reason: unknown) => void;
 }
 
-/** Connects, hands the session to `use`, and disconnects whatever happens. @throws DatabaseError, KnownError */
+/** Connects, calls `use` with the session, and always disconnects. @throws DatabaseError, KnownError */
 export async function withConnection<T>(
   settings: ServerSettings,
   options: ConnectionOptions,
@@ -117,7 +116,7 @@ async function withSession<T>(
   }
 }
 
-/** Returns the server process as the login names it. */
+/** Returns the server's process id, as sent at login. */
 async function connect({ client, lost }: Session): Promise<number> {
   let pid = NaN;
   client.connection.once('backendKeyData', ({ processID }: { processID: number }) => (pid = processID));
@@ -129,7 +128,7 @@ async function connect({ client, lost }: Session): Promise<number> {
   }
 }
 
-/** What is thrown through a lost session is most often but a consequence; and migrations use the client itself. */
+/** The error to report. After a lost session, other errors are its consequence. Errors of pg come from migrations. */
 function causeOf(error: unknown, lost: AbortSignal): unknown {
   if (error instanceof KnownError && error.kind === 'database') return error;
   return lost.aborted || error instanceof pg.DatabaseError ? asDatabaseError(error, lost) : error;
@@ -143,7 +142,7 @@ function createSession(settings: ServerSettings, applicationName: string, ssl: T
     port: settings.port,
     user: settings.user,
     database: settings.database,
-    // A function keeps pg from looking for another password by itself.
+    // A function, so that pg does not look for a password in ~/.pgpass or PGPASSWORD.
     password: () => settings.password ?? '',
     ssl,
     stream: () => socket,
@@ -155,7 +154,7 @@ function createSession(settings: ServerSettings, applicationName: string, ssl: T
     lost.abort(reason);
     socket.destroy();
   };
-  // A session may be lost between two statements too.
+  // The session may also be lost between two statements.
   client.on('error', (error) => lost.abort(new DatabaseError(error)));
   return { client, lost: lost.signal, lose };
 }
@@ -195,7 +194,7 @@ function databaseOf({ client, lost, lose }: Session, loginPid: number, answerLim
 }
 
 function asDatabaseError(error: unknown, lost: AbortSignal): unknown {
-  // The server's own words are worth more than that the connection is gone.
+  // Report the server's own error rather than the lost connection.
   if (lost.aborted && !(error instanceof pg.DatabaseError)) return lost.reason;
   return error instanceof Error && !(error instanceof KnownError) ? new DatabaseError(error) : error;
 }

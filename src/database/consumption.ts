@@ -14,7 +14,7 @@ export interface ConsumptionQuery {
   timezone: string;
 }
 
-/** A valve that has readings, with what people know it by. */
+/** A valve that has readings, with its names. */
 export interface MeteredValve {
   id: string;
   shortSn: string | null;
@@ -23,7 +23,7 @@ export interface MeteredValve {
   backendRef: string | null;
 }
 
-/** Energy of one regime in one bucket. Decimals are PostgreSQL's own texts: exact. */
+/** Energy of one regime in one bucket. Decimals are PostgreSQL's exact texts. */
 export interface Consumption {
   regime: number;
   startUs: Micros;
@@ -60,7 +60,7 @@ export async function loadMeteredValves(database: Database): Promise<MeteredValv
   return valves.sort(compareValves);
 }
 
-/** The same question, from the beginning of its first bucket to the end of its last. @throws DatabaseError */
+/** Widens the span of a query to whole buckets. @throws DatabaseError */
 export async function widenToBuckets(database: Database, query: ConsumptionQuery): Promise<ConsumptionQuery> {
   const [row] = await database.query<{ from_us: string; to_us: string }>(
     `select ${micros('max(edge) filter (where edge <= $2::timestamptz)')} as from_us,
@@ -71,7 +71,7 @@ export async function widenToBuckets(database: Database, query: ConsumptionQuery
   return { ...query, fromUs: Number(row?.from_us), toUs: Number(row?.to_us) };
 }
 
-/** The buckets of one valve, by regime and time: tasmart_consumption's answer. @throws DatabaseError */
+/** The buckets of one valve from tasmart_consumption, by regime and time. @throws DatabaseError */
 export async function loadConsumption(
   database: Database,
   tasmartId: string,

@@ -1,4 +1,4 @@
-/** What operators know about counters. */
+/** The corrections that operators have entered: table tasmart_corrections. */
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import type { Correction } from '../energy/types.ts';
 import type { Database } from './connection.ts';
@@ -41,7 +41,7 @@ export async function loadCorrectionsInForce(
   return corrections;
 }
 
-/** Null: there is none of this number. @throws DatabaseError */
+/** Null: there is no correction with this number. @throws DatabaseError */
 export async function loadCorrection(database: Database, number: number): Promise<StoredCorrection | null> {
   const [row] = await database.query<CorrectionRow>(`select ${CORRECTION} from tasmart_corrections where id = $1`, [
     number,
@@ -49,7 +49,7 @@ export async function loadCorrection(database: Database, number: number): Promis
   return row ? correctionOf(row) : null;
 }
 
-/** Returns its number. @throws DatabaseError */
+/** Returns the number of the new correction. @throws DatabaseError */
 export async function insertCorrection(
   database: Database,
   tasmartId: string,

@@ -1,5 +1,5 @@
-/** The stored readings as the judge needs them. */
-import { epochSeconds, formatRfc3339, type Micros, type Span } from '../domain/time.ts';
+/** Loads stored readings for the judge. */
+import { epochSeconds, formatRfc3339, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
 import type { Regime } from '../energy/types.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
@@ -51,12 +51,12 @@ export async function loadReadings(
   return readings;
 }
 
-/** A valve has at most one reading per second. Any bigint will do for an infinite bound. */
+/** Whole seconds for the column "timestamp": a valve has at most one reading per second. Clamps infinite bounds. */
 function secondsOf(timeUs: Micros): number {
   return epochSeconds(Math.min(Math.max(timeUs, -Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER));
 }
 
-/** A counter that is negative, or no safe integer, is not a reading of this counter. */
+/** Null for a counter that is negative or not a safe integer: the judge must not see it. */
 function counterOf(text: string | null): number | null {
   const kwh = text === null ? NaN : Number(text);
   return Number.isSafeInteger(kwh) && kwh >= 0 ? kwh : null;
@@ -74,6 +74,14 @@ export async function loadExtent(
     [tasmartId],
   );
   return row ? { fromUs: Number(row.from_us), toUs: Number(row.to_us) } : null;
+}
+
+/** Undefined: the valve has no reading. */
+export async function loadOldestReading(database: Database, tasmartId: string): Promise<StoredReading | undefined> {
+  const extent = await loadExtent(database, tasmartId);
+  if (!extent) return undefined;
+  const span = { tasmartId, fromUs: extent.fromUs, beforeUs: extent.fromUs + US_PER_SECOND };
+  return (await loadReadings(database, [span])).get(tasmartId)?.[0];
 }
 
 /** Whether the valve has a reading in [fromUs, toUs). @throws DatabaseError */

@@ -1,3 +1,4 @@
+/** Opens a PostgreSQL server in a folder. */
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isRoot, ownerOnTheWay } from './embedded/account.ts';
@@ -14,22 +15,22 @@ export interface EmbeddedServer {
   user: string;
   password: string;
   database: string;
-  /** End your own connections first. The last user's close() stops the server. */
+  /** Close your own connections first. The close() of the last process stops the server. */
   close: () => Promise<void>;
 }
 
 const HERE = { host: '127.0.0.1', user: SUPERUSER, database: DATABASE } as const;
 
-/** Crash recovery of a large database is what may take long. */
+/** Long enough for the crash recovery of a large database. */
 const OPEN_LIMIT_MS = 60_000;
 
-/** How long a session that somebody left open may hold up the end of a server that we wait for to start anew. */
+/** A server that is stopping waits for open sessions. After this time, end them: then the server can start again. */
 const STOPPING_LIMIT_MS = 10_000;
 
 /**
- * A real PostgreSQL server in `folder`, from the binaries that npm brought: initialised, started or joined as need be.
- * Several processes may have it open at once; the last one to close stops it. A process that is killed leaves the server
- * running, and the next one joins it. Root opens a folder of another user with that user's rights only.
+ * Opens the PostgreSQL server in `folder`, with the binaries from npm. Creates, starts or joins it. Several processes may use
+ * it at once; the last one to close stops it. A killed process leaves the server running, and the next process joins it. Root
+ * opens a folder of another user with that user's rights only.
  *
  * @throws EmbeddedPostgresError with what to do
  */

@@ -1,10 +1,15 @@
-/** The stored kWh and counter events: what the judge has made of the readings. */
+/**
+ * Stores the judge's results: the curves in tasmart_energy, and the events.
+ *
+ * A row of tasmart_energy holds running totals: n + 1 of them for n quarters of an hour. The first is the total when the day
+ * begins, the others are the totals at the end of each quarter of an hour.
+ */
 import { formatRfc3339, US_PER_DAY, type Micros } from '../domain/time.ts';
 import type { CounterEvent, Quality, QuarterHour, Regime } from '../energy/types.ts';
 import { QUARTER_HOUR_US } from '../energy/buckets.ts';
 import type { Database } from './connection.ts';
 
-/** What the judge says of one counter. Null bounds replace everything that is stored of it. */
+/** The judge's result for one counter. A bound that is null: the result replaces all stored quarters, or events. */
 export interface CounterResult {
   tasmartId: string;
   regime: Regime;
@@ -14,9 +19,9 @@ export interface CounterResult {
   replacesEventsAfterUs: Micros | null;
 }
 
-/** Replaces the stored curves and events of counters. A part of the transaction that has locked their valves. */
+/** Replaces the stored curves and events of counters. Call in the transaction that has locked their valves. */
 export async function storeResults(database: Database, results: readonly CounterResult[]): Promise<void> {
-  await deleteFromScratch(
+  await deleteCurves(
     database,
     results.filter(({ replacesQuartersFromUs }) => replacesQuartersFromUs === null),
   );
@@ -27,7 +32,7 @@ export async function storeResults(database: Database, results: readonly Counter
   await storeEvents(database, results);
 }
 
-async function deleteFromScratch(database: Database, results: readonly CounterResult[]): Promise<void> {
+async function deleteCurves(database: Database, results: readonly CounterResult[]): Promise<void> {
   if (results.length === 0) return;
   await database.query(
     `delete from tasmart_energy as energy using unnest($1::text[], $2::smallint[]) as counter (tasmart_id, regime)
@@ -39,7 +44,7 @@ async function deleteFromScratch(database: Database, results: readonly CounterRe
 async function storeQuarters(database: Database, results: readonly CounterResult[]): Promise<void> {
   if (results.length === 0) return;
   const totals = await loadTotals(database, results);
-  const days = results.flatMap((result) => daysOf(result, totals.get(keyOf(result)) ?? null));
+  const days = results.flatMap((result) => splitByDay(result, totals.get(keyOf(result)) ?? null));
   await database.query(
     `insert into tasmart_energy (tasmart_id, regime, day, micro_kwh, covered_seconds, quality, flaws_before)
      select tasmart_id, regime, day,
@@ -59,13 +64,13 @@ async function storeQuarters(database: Database, results: readonly CounterResult
   );
 }
 
-/** The stored curve of a counter at an instant. */
+/** The stored running totals of a counter at an instant. */
 interface Totals {
   microKwh: number;
   coveredSeconds: number;
-  /** quarters of an hour until then that are provisional, reset, jump, estimated */
+  /** how many quarters of an hour before the instant are provisional, reset, jump, estimated */
   flaws: number[];
-  /** of these, what lies before the day of that instant */
+  /** how many of these lie before the day of the instant */
   flawsBeforeDay: number[];
 }
 
@@ -86,7 +91,7 @@ function keyOf({ tasmartId, regime }: Pick<CounterResult, 'tasmartId' | 'regime'
   return `${tasmartId} ${regime}`;
 }
 
-/** The totals where each result's first quarter of an hour begins, if its counter has a curve before. */
+/** The totals when each result's first quarter of an hour begins. Counters judged from scratch have no entry. */
 async function loadTotals(database: Database, results: readonly CounterResult[]): Promise<Map<string, Totals>> {
   const joined = results.filter(({ replacesQuartersFromUs }) => replacesQuartersFromUs !== null);
   const rows = await database.query<{
@@ -129,7 +134,7 @@ async function loadTotals(database: Database, results: readonly CounterResult[])
   );
 }
 
-/** A row of tasmart_energy, or its end: the stored row keeps the first `kept_quarters`. */
+/** A row of tasmart_energy, or its later part: the first `kept_quarters` of the stored row stay. */
 interface DayPart {
   tasmart_id: string;
   regime: Regime;
@@ -141,8 +146,8 @@ interface DayPart {
   flaws_before: number[];
 }
 
-/** @param stored the curve where the first quarter of an hour begins; null: it is the counter's first */
-function daysOf({ tasmartId, regime, quarters }: CounterResult, stored: Totals | null): DayPart[] {
+/** @param stored the totals when the first quarter of an hour begins; null: it is the counter's first */
+function splitByDay({ tasmartId, regime, quarters }: CounterResult, stored: Totals | null): DayPart[] {
   const days: DayPart[] = [];
   const totals = stored ?? NO_TOTALS;
   let { microKwh, coveredSeconds } = totals;
@@ -177,7 +182,7 @@ function daysOf({ tasmartId, regime, quarters }: CounterResult, stored: Totals |
   return days;
 }
 
-/** The day of the first reading begins with quarters of an hour that have no curve. */
+/** Fills the day of the first reading with quarters of an hour that are `missing`. */
 function padBeforeFirst(day: DayPart): void {
   const zeros = Array<number>(day.kept_quarters).fill(0);
   day.micro_kwh.unshift(...zeros);
@@ -221,7 +226,7 @@ async function storeEvents(database: Database, results: readonly CounterResult[]
   );
 }
 
-/** What each counter has counted in all, in 10⁻⁶ kWh, as text. @throws DatabaseError */
+/** The total of each counter in 10⁻⁶ kWh, as text. Keys are valve and regime. @throws DatabaseError */
 export async function loadCurveTotals(database: Database): Promise<Map<string, string>> {
   const rows = await database.query<{ counter: string; micro_kwh: string }>(
     `select tasmart_id || ' ' || regime as counter, micro_kwh

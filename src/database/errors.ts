@@ -43,7 +43,7 @@ const EXPLANATIONS: readonly (readonly [code: string, explanation: Explanation])
   ],
 ];
 
-/** By pg's own words, where there is no code. */
+/** Errors of pg that have no code, by message. */
 const EXPLANATIONS_BY_WORDS: readonly (readonly [words: RegExp, explanation: Explanation])[] = [
   [
     /^SASL: .*password must be/,
@@ -64,7 +64,7 @@ const EXPLANATIONS_BY_WORDS: readonly (readonly [words: RegExp, explanation: Exp
 const TLS = /certificate|SSL|TLS/i;
 const TLS_REMEDY = 'check DB_SSL_CA (for RDS: its CA bundle) and DB_SSLMODE';
 
-/** What PostgreSQL or the way to it answered; the message is the server's own, which names no password. */
+/** An error of PostgreSQL or of the connection. The message is the server's, which never holds a password. */
 export class DatabaseError extends KnownError {
   override readonly name = 'DatabaseError';
   /** SQLSTATE or Node's code; empty if neither */
@@ -88,7 +88,7 @@ export class DatabaseError extends KnownError {
 export class LockedError extends KnownError {
   override readonly name = 'LockedError';
 
-  /** @param holder who does it, where and since when */
+  /** @param holder the program that holds the lock, where and since when */
   constructor(what: string, holder: string) {
     super('locked', `another ${what} is under way: nothing was done; ${holder}`, {
       remedy: 'wait for it, or see tasmart_runs',
@@ -99,7 +99,7 @@ export class LockedError extends KnownError {
 function codeOf(error: Error): string {
   const { code, errors } = error as { code?: unknown; errors?: unknown };
   if (typeof code === 'string') return code;
-  // Node tries every address of a name, and throws what each of them answered.
+  // Node tries every address of a name, and throws the errors of all of them.
   const first: unknown = Array.isArray(errors) ? errors[0] : undefined;
   return first instanceof Error ? codeOf(first) : '';
 }

@@ -1,10 +1,10 @@
-/** Counter events, as they are stored. */
+/** Reads the stored counter events. */
 import { formatRfc3339, type Micros, type Span } from '../domain/time.ts';
 import type { CounterEvent } from '../energy/types.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 
-/** A stored event. Counters in kWh, as PostgreSQL's own texts: exact. */
+/** A stored event. The kWh are PostgreSQL's exact texts. */
 export interface StoredEvent {
   regime: number;
   kind: CounterEvent['kind'];
@@ -16,7 +16,7 @@ export interface StoredEvent {
   countedKwh: string | null;
 }
 
-/** The events of a valve that touch a span, by regime and time. @throws DatabaseError */
+/** The events of a valve that overlap a span, ordered by regime and time. @throws DatabaseError */
 export async function loadEvents(database: Database, tasmartId: string, span: Span): Promise<StoredEvent[]> {
   const rows = await database.query<{
     regime: number;

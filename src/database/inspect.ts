@@ -3,11 +3,11 @@ import type { Database } from './connection.ts';
 import { DatabaseError } from './errors.ts';
 import { micros } from './repository.ts';
 
-/** The server, and the session with it. */
+/** Facts about the server and the session. */
 export interface ServerFacts {
   version: string;
   user: string;
-  /** a replica, or a database that was set so */
+  /** a replica, or a database that is set to read-only */
   isReadOnly: boolean;
   /** "UTF8" */
   encoding: string;
@@ -54,7 +54,7 @@ export async function knowsTimezone(database: Database, timezone: string): Promi
   }
 }
 
-/** Whether a key keeps every reading from being stored twice. @throws DatabaseError */
+/** Whether the table has a key that prevents duplicate readings. @throws DatabaseError */
 export async function hasReadingsKey(database: Database): Promise<boolean> {
   const [row] = await database.query<{ found: boolean }>(
     `select exists (
@@ -68,7 +68,7 @@ export async function hasReadingsKey(database: Database): Promise<boolean> {
   return row?.found ?? false;
 }
 
-/** The schema of tasmart's tables, if everybody may create in it; PostgreSQL before 15 lets them. @throws DatabaseError */
+/** The schema of tasmart's tables, if every role may create objects in it, as before PostgreSQL 15. @throws DatabaseError */
 export async function schemaOpenToAll(database: Database): Promise<string | null> {
   const [row] = await database.query<{ name: string }>(
     `select nspname as name from pg_namespace
@@ -80,7 +80,7 @@ export async function schemaOpenToAll(database: Database): Promise<string | null
 type Privilege = 'select' | 'insert' | 'update' | 'delete';
 type Rights = Readonly<Record<string, readonly Privilege[]>>;
 
-/** Every command looks whether the schema is current. */
+/** Every command checks the schema's version. */
 const SCHEMA: Rights = { tasmart_definitions: ['select'], tasmart_migrations: ['select'] };
 
 /** To keep the stored kWh up to date. */
@@ -107,7 +107,7 @@ const POLL: Rights = {
   ...JUDGING,
 };
 
-/** What the role needs, by command. Identity columns need no right to their sequences. */
+/** The rights that a role needs, by command. Identity columns need no right on their sequences. */
 export const RIGHTS = {
   poll: POLL,
   backfill: { ...POLL, tasmart_backfills: ['select', 'insert', 'update'] },
@@ -151,8 +151,8 @@ export interface Grants {
 }
 
 /**
- * The statements that give two roles what they need, for the tables that this database has. The readers' come from the
- * catalog, so that a new table or view is in them.
+ * Grants for two roles, for the tables of this database. Those for reading come from the catalog, so they include new tables
+ * and views.
  *
  * @throws DatabaseError
  */
@@ -188,7 +188,7 @@ export async function printableGrants(database: Database, roles: Record<keyof Gr
   };
 }
 
-/** The grants that the role lacks for a command, as SQL; none: it has every right. @throws DatabaseError */
+/** The grants that the role lacks for a command, as SQL. Empty: it has all rights. @throws DatabaseError */
 export async function missingGrants(database: Database, command: keyof typeof RIGHTS): Promise<string[]> {
   const wanted = Object.entries<readonly Privilege[]>(RIGHTS[command]).flatMap(([table, privileges]) =>
     privileges.map((privilege) => ({ table, privilege })),

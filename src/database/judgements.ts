@@ -1,11 +1,11 @@
-/** What is still to be judged, where the judge goes on from, and the limits by which it judges. */
+/** The judge's bookkeeping: which valves are unjudged, where the judge goes on from, and its limits. */
 import { KnownError } from '../domain/errors.ts';
 import { formatRfc3339, US_PER_MINUTE, type Micros } from '../domain/time.ts';
 import type { JudgeState, Limits } from '../energy/types.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 
-/** A valve with unjudged readings, locked by this transaction, which has taken all of its marks. */
+/** A valve with unjudged readings. This transaction has locked it and deleted its marks in tasmart_unjudged. */
 export interface ClaimedValve {
   tasmartId: string;
   /** the oldest unjudged reading */
@@ -24,15 +24,15 @@ export async function loadUnjudged(database: Database): Promise<string[]> {
 }
 
 /**
- * Locks those of the valves that have unjudged readings, and takes their marks. A valve that another session judges at
- * present is left out: its marks stay for the next run. A part of a transaction.
+ * Locks the valves that have unjudged readings, and deletes their marks. Call in a transaction. Skips a valve that another
+ * session is judging: its marks stay for the next run.
  *
- * The marks are read after the lock is held. So what they stand for is either seen by this transaction, or its mark is
- * committed later and stays.
+ * Delete the marks only after the lock is held. Then this transaction sees the readings of every mark that it deletes. A
+ * mark that is committed later stays.
  */
 export async function claimValves(database: Database, tasmartIds: readonly string[]): Promise<ClaimedValve[]> {
   await database.query(
-    // An insert would wait for a session that has locked the valve's row, so only new valves are inserted.
+    // Insert only valves without a row: an insert would wait for a session that has locked the row.
     `insert into tasmart_judgements (tasmart_id)
      select distinct tasmart_id from tasmart_unjudged as mark
      where tasmart_id = any ($1::text[])
@@ -64,7 +64,7 @@ export async function claimValves(database: Database, tasmartIds: readonly strin
   });
 }
 
-/** Puts marks back that `claimValves` took. Another transaction will judge these valves. */
+/** Puts back marks that `claimValves` has deleted. Another transaction will judge these valves. */
 export async function markUnjudged(
   database: Database,
   valves: readonly { tasmartId: string; unjudgedSinceUs: Micros }[],
@@ -76,7 +76,7 @@ export async function markUnjudged(
   );
 }
 
-/** States at the ends of months, oldest first. */
+/** The states that are kept for the ends of months, oldest first. */
 export async function loadCheckpoints(database: Database, tasmartId: string): Promise<JudgeState[]> {
   const rows = await database.query<{ state: JudgeState }>(
     'select state from tasmart_checkpoints where tasmart_id = $1 order by month',
@@ -85,7 +85,7 @@ export async function loadCheckpoints(database: Database, tasmartId: string): Pr
   return rows.map(({ state }) => state);
 }
 
-/** Keeps states as those at the ends of their months. */
+/** Keeps each state for the end of the month of its newest reading. */
 export async function storeCheckpoints(
   database: Database,
   checkpoints: readonly { tasmartId: string; newestUs: Micros; state: JudgeState }[],
@@ -104,7 +104,7 @@ export async function storeCheckpoints(
   );
 }
 
-/** Forgets the checkpoints from the month of an instant on. */
+/** Deletes the checkpoints of the month of `fromUs` and of all later months. */
 export async function forgetCheckpoints(database: Database, tasmartId: string, fromUs: Micros): Promise<void> {
   await database.query(
     `delete from tasmart_checkpoints
@@ -113,7 +113,7 @@ export async function forgetCheckpoints(database: Database, tasmartId: string, f
   );
 }
 
-/** Where the judge goes on from, after these valves are judged. */
+/** Stores where the judge goes on from, after it has judged these valves. */
 export async function storeStates(
   database: Database,
   valves: readonly { tasmartId: string; judgedUntilUs: Micros; state: JudgeState }[],
@@ -136,11 +136,11 @@ export async function lockJudgement(database: Database, tasmartId: string): Prom
 }
 
 /**
- * Marks all readings of a valve (null: of all valves) as unjudged. A part of a transaction.
+ * Marks all readings of a valve (null: of all valves) as unjudged, to be judged from scratch. Call in a transaction.
  *
- * The update waits for a session that judges the valve. Delete the checkpoints only then, for that session may write some.
+ * Delete the checkpoints after the update: it waits for a session that is judging the valve and may store checkpoints.
  *
- * @throws KnownError exit 78, where stored kWh were made of readings that are gone: they could not be made again
+ * @throws KnownError exit 78, if readings are gone that stored kWh were computed from: they could not be computed again
  */
 export async function forgetJudgements(database: Database, tasmartId: string | null): Promise<void> {
   await requireReadings(database, tasmartId);
@@ -160,7 +160,7 @@ export async function forgetJudgements(database: Database, tasmartId: string | n
  * Judging a valve from scratch needs all of its readings. Partitions may have been detached since they were judged.
  *
  * @param tasmartId null: all valves
- * @throws KnownError exit 78, where the readings of the first day with kWh are gone
+ * @throws KnownError exit 78, if the readings of the first day with kWh are gone
  */
 export async function requireReadings(database: Database, tasmartId: string | null): Promise<void> {
   const [gone] = await database.query<{ counters: number; day: string | null }>(
@@ -185,7 +185,7 @@ export async function requireReadings(database: Database, tasmartId: string | nu
   });
 }
 
-/** The limits that judge, whatever the configuration says. The first ones to be stored stay. @throws DatabaseError */
+/** The stored limits. If there are none, stores the configured ones. @throws DatabaseError */
 export async function loadLimits(database: Database, configured: Limits): Promise<Limits> {
   const limits = await loadStoredLimits(database);
   if (limits) return limits;
@@ -196,7 +196,7 @@ export async function loadLimits(database: Database, configured: Limits): Promis
   return (await loadStoredLimits(database)) ?? configured;
 }
 
-/** The limits that judged what is stored. Null: nothing is judged yet. @throws DatabaseError */
+/** The limits by which the stored kWh were judged. Null: nothing is judged yet. @throws DatabaseError */
 export async function loadStoredLimits(database: Database): Promise<Limits | null> {
   const [row] = await database.query<{ max_power_kw: number; interval_minutes: number }>(
     'select max_power_kw, interval_minutes from tasmart_settings',
@@ -204,7 +204,7 @@ export async function loadStoredLimits(database: Database): Promise<Limits | nul
   return row ? { maxPowerKw: row.max_power_kw, intervalUs: row.interval_minutes * US_PER_MINUTE } : null;
 }
 
-/** From now on these limits judge. All valves are judged again. A transaction. @throws DatabaseError */
+/** Stores new limits and marks all valves as unjudged, in a transaction. @throws DatabaseError, KnownError exit 78 */
 export async function replaceLimits(database: Database, limits: Limits): Promise<void> {
   await database.transaction(async () => {
     await database.query('update tasmart_settings set max_power_kw = $1, interval_minutes = $2', [
@@ -215,7 +215,7 @@ export async function replaceLimits(database: Database, limits: Limits): Promise
   });
 }
 
-/** Whether the judge's results can be stored: not by a role for dashboards, nor on a replica. @throws DatabaseError */
+/** Whether this session can store the judge's results. A role for dashboards and a replica cannot. @throws DatabaseError */
 export async function mayJudge(database: Database): Promise<boolean> {
   const [row] = await database.query<{ allowed: boolean }>(
     `select has_table_privilege('tasmart_energy', 'insert') and has_table_privilege('tasmart_unjudged', 'delete')

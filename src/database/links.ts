@@ -1,4 +1,5 @@
 /** Which valve is which register of our own backend. A register belongs to one valve of an account. */
+import type { Account } from '../domain/account.ts';
 import type { Database } from './connection.ts';
 import { LOCK_KEYS, LOCK_SPACE } from './locks.ts';
 
@@ -48,6 +49,25 @@ export async function linkValves(database: Database, links: readonly Link[]): Pr
     const before = new Map(valves.map((valve) => [valve.tasmart_id, valve.backend_ref]));
     return { before: ids.map((id) => before.get(id) ?? null) };
   });
+}
+
+/**
+ * Registers that several valves of an account bear. "tasmart link" makes none, but a valve brings its register along when
+ * it moves to another account.
+ *
+ * @throws DatabaseError
+ */
+export async function loadSharedRegisters(
+  database: Database,
+  { name }: Pick<Account, 'name'>,
+): Promise<{ register: string; tasmartIds: string[] }[]> {
+  const rows = await database.query<{ register: string; ids: string[] }>(
+    `select backend_ref as register, array_agg(tasmart_id order by tasmart_id) as ids
+     from tasmart_valves where account = $1 and backend_ref is not null
+     group by backend_ref having count(*) > 1 order by backend_ref`,
+    [name],
+  );
+  return rows.map(({ register, ids }) => ({ register, tasmartIds: ids }));
 }
 
 function findConflicts(links: readonly Link[], valves: readonly LinkedValve[]): LinkConflict[] {

@@ -34,7 +34,7 @@ const RETIRED: ReadonlySet<string> = new Set([
   '0012_shape_of_large_powers.sql',
 ]);
 
-/** How a database stands to the program; `pending`, then `outdated` is what `migrate` would apply, in order. */
+/** The difference between the program's files and a database. `migrate` applies `pending`, then `outdated`. */
 export type SchemaState =
   | { state: 'missing' | 'older' | 'current'; pending: readonly Migration[]; outdated: readonly Definition[] }
   | { state: 'newer'; problem: string }

@@ -33,8 +33,7 @@ const FILE_NAME = /^(\d{4})_[a-z0-9_]+\.sql$/;
 const ADVISORY_LOCK = `${LOCK_SPACE}, ${LOCK_KEYS.migration}`;
 
 /**
- * How long a migration waits for a table that others use. While it waits, everybody else who wants the table queues
- * behind it, so it must not be long.
+ * How long a migration waits for a lock on a table. While it waits, all other sessions queue behind it, so keep it short.
  */
 const LOCK_TIMEOUT = '30s';
 
@@ -85,7 +84,7 @@ async function loadFolder(folder: string): Promise<Definition[]> {
 }
 
 /**
- * How the database stands to the program. Needs no more than `select` on `tasmart_migrations` and
+ * Compares the database with the program's files. Needs only `select` on `tasmart_migrations` and
  * `tasmart_definitions`.
  *
  * @throws {KnownError} naming the grant, when the role may not read `tasmart_definitions`
@@ -133,8 +132,8 @@ export async function migrate(
 }
 
 /**
- * The lock belongs to the session, so that it spans the migrations' transactions. Waiting for it has no time limit:
- * who holds it is at work.
+ * The lock belongs to the session, so that it spans the migrations' transactions. Waiting for it has no timeout: another
+ * process is migrating.
  *
  * @see https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
  */
@@ -151,7 +150,7 @@ async function withMigrationLock<T>(
   try {
     return await work();
   } finally {
-    // It fails on a broken connection only: then the lock is gone too, and what `work` has thrown is worth more.
+    // Unlocking fails only if the connection is broken. Then the lock is gone too, and the error of `work` matters more.
     await client.query(`select pg_advisory_unlock(${ADVISORY_LOCK})`).catch(() => undefined);
   }
 }
@@ -161,7 +160,7 @@ async function applyPending(
   files: SchemaFiles,
   onApplied: (file: Definition) => void,
 ): Promise<readonly Definition[]> {
-  // Through the client itself: the lock is waited for without a limit, and so is everything behind it.
+  // Use the client itself, which has no timeout: waiting for the lock may take long.
   const query = async <Row extends pg.QueryResultRow>(text: string) => (await client.query<Row>(text)).rows;
   const schema = await schemaState({ query }, files);
   if (schema.state === 'newer') throw new MigrationError(`${schema.problem}. Nothing was touched; update tasmart.`);
@@ -210,7 +209,7 @@ async function apply(client: pg.ClientBase, migration: Migration, { first }: { f
   }
 }
 
-/** One transaction, so that nobody sees a new function beside an old one it calls. */
+/** In one transaction, so that no session sees a new function together with an old one that it calls. */
 async function applyDefinitions(client: pg.ClientBase, definitions: readonly Definition[]): Promise<void> {
   let current: Definition | undefined;
   try {
@@ -231,7 +230,7 @@ async function applyDefinitions(client: pg.ClientBase, definitions: readonly Def
   }
 }
 
-/** A failing rollback, or a server that is gone and rolls back by itself, does not hide the cause. */
+/** Ignores an error of the rollback, so that the cause is reported. */
 async function inTransaction(client: pg.ClientBase, lockTimeout: string, work: () => Promise<unknown>): Promise<void> {
   await client.query(`begin; set local lock_timeout = '${lockTimeout}'; set local statement_timeout = 0`);
   try {

@@ -11,8 +11,8 @@ export interface OpenOptions extends ConnectionOptions {
 }
 
 /**
- * Hands a session with the current schema to `use`. An embedded database is created and brought up to date by itself;
- * on a server that is somebody's decision.
+ * Calls `use` with a session, after checking that the schema is current. Creates and migrates an embedded database. On a
+ * server, the user must run `tasmart migrate`.
  *
  * @throws SchemaError, DatabaseError
  */
@@ -35,7 +35,7 @@ export async function withDatabase<T>(
   });
 }
 
-/** The same whatever its schema: for `migrate` and `check`. @throws DatabaseError */
+/** Like `withDatabase`, but accepts any schema: for `migrate` and `check`. @throws DatabaseError */
 export async function withAnyDatabase<T>(
   settings: DatabaseSettings,
   options: OpenOptions,

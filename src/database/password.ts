@@ -26,8 +26,8 @@ export async function passwordOf(
 }
 
 /**
- * Its standard error is ours, so that its own words are seen. What it prints is a secret, and never shown. It runs in a
- * process group of its own: when time is up, the programs that it has started are killed too.
+ * The command's stderr is shown. Its stdout is a secret and is never shown. The command has a process group of its own:
+ * on a timeout, the programs that it has started are killed too.
  */
 async function run(command: string, giveUp: AbortSignal): Promise<string> {
   giveUp.throwIfAborted();

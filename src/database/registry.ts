@@ -80,8 +80,9 @@ function* chunks(projects: readonly Project[]): Generator<ListedValve[]> {
 }
 
 /**
- * A project belongs to the first account that lists it. The unnamed account gives way to a named one, unless another key
- * still polls the project without a name: so accounts may be named later.
+ * A project belongs to the first account that lists it, in the order of config.json. An account that has not listed the
+ * project for a week has no claim any more: it was renamed or removed. Naming an account moves its projects at once:
+ * what the same key listed without a name is no claim.
  */
 async function recordListings(database: Database, { account, later }: Recorder, { listings }: Resolved): Promise<void> {
   await database.query(
@@ -89,13 +90,13 @@ async function recordListings(database: Database, { account, later }: Recorder, 
        insert into tasmart_projects as project (project_id, name, account)
        select project_id, name, $3 from unnest($1::text[], $2::text[]) as seen (project_id, name) order by project_id
        on conflict (project_id) do update set name = excluded.name, account = case
-         when project.account = any ($5::text[]) then excluded.account
-         when project.account = '' and not exists (
-           select from tasmart_target_projects as other
-           where other.account = '' and other.project_id = project.project_id and other.key_id not in ('', $4)
-             and other.resolved_at > now() - interval '1 day'
-         ) then excluded.account
-         else project.account
+         when project.account <> all ($5::text[]) and exists (
+           select from tasmart_target_projects as claim
+           where claim.account = project.account and claim.project_id = project.project_id
+             and claim.resolved_at > now() - interval '7 days'
+             and not (claim.account = '' and claim.key_id in ('', $4))
+         ) then project.account
+         else excluded.account
        end
        returning project_id, name
      )
@@ -120,13 +121,19 @@ async function recordListings(database: Database, { account, later }: Recorder, 
   await database.query('update tasmart_projects set last_seen_at = now() where project_id = any ($1::text[])', [whole]);
 }
 
-async function recordMeanings(database: Database, { account }: Recorder, { meanings }: Resolved): Promise<void> {
+/** Besides what the targets mean: every project that the account lists, by its id. That is the account's claim on it. */
+async function recordMeanings(
+  database: Database,
+  { account }: Recorder,
+  { listings, meanings }: Resolved,
+): Promise<void> {
+  const all = new Map([...listings.map(({ id }) => [id, id] as const), ...meanings]);
   await database.query(
     `insert into tasmart_target_projects (account, server, key_id, target, project_id)
      select $1, $2, $3, * from unnest($4::text[], $5::text[]) as meaning (target, project_id) order by target
      on conflict (account, server, key_id, target) do update
        set project_id = excluded.project_id, resolved_at = now()`,
-    [account.name, account.server, account.keyId, [...meanings.keys()], [...meanings.values()]],
+    [account.name, account.server, account.keyId, [...all.keys()], [...all.values()]],
   );
 }
 
@@ -153,6 +160,8 @@ async function moveToAccounts(database: Database, { listings }: Resolved): Promi
  * - its account stands behind this one in config.json
  *
  * A firmware version that HyCloud does not mention is not a change; a customer's name that is gone is.
+ *
+ * `last_seen_at` is the one column that every project writes that lists the valve.
  */
 async function recordValves(
   database: Database,
@@ -217,6 +226,14 @@ async function recordValves(
       account.name,
     ],
   );
+  await database.query(
+    `with seen as (
+       select tasmart_id from tasmart_valves where tasmart_id = any ($1::text[]) and last_seen_at < now()
+       order by tasmart_id for no key update
+     )
+     update tasmart_valves as valve set last_seen_at = now() from seen where valve.tasmart_id = seen.tasmart_id`,
+    [column(({ id }) => id)],
+  );
 }
 
 /** How many valves were seen in each of these projects, and in no other since; those without any are absent. @throws DatabaseError */
@@ -253,31 +270,29 @@ export async function loadKnownValves(
 }
 
 /**
- * What these project names have meant, the likeliest first. A name that was never polled is absent.
+ * The projects that an account has listed: by each target's name in Unicode's NFC, and by id. Those of one name come with
+ * the likeliest first.
  *
- * @param names in Unicode's NFC
  * @throws DatabaseError
  */
 export async function loadMeanings(
   database: Database,
   { name, server, keyId }: Account,
-  names: readonly string[],
 ): Promise<Map<string, Meaning[]>> {
   const meanings = new Map<string, Meaning[]>();
-  if (names.length === 0) return meanings;
   const rows = await database.query<{ target: string; project_id: string; name: string; source: Meaning['from'] }>(
     `select target, project_id, project.name, source
      from tasmart_target_projects as known
      join tasmart_projects as project using (project_id)
      cross join lateral (select case
        -- Where no key is configured, as on a machine that only watches, every key of the account counts.
-       when known.account = $2 and server = $3 and $4 in (key_id, '') then 'own'
-       when key_id in ($4, '') then 'inherited'
+       when known.account = $1 and server = $2 and $3 in (key_id, '') then 'own'
+       when key_id in ($3, '') then 'inherited'
        else 'other key'
      end) as origin (source)
-     where target = any ($1::text[]) and (key_id in ($4, '') or known.account = $2 and server = $3)
+     where key_id in ($3, '') or known.account = $1 and server = $2
      order by array_position('{own,inherited,other key}', source), key_id = '', resolved_at desc, project_id`,
-    [names, name, server, keyId],
+    [name, server, keyId],
   );
   for (const { target, project_id: projectId, name: projectName, source } of rows) {
     const meaning = { projectId, name: projectName, from: source };

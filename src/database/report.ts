@@ -1,9 +1,9 @@
-import { epochSeconds, type Micros } from '../domain/time.ts';
+import { epochSeconds, type Micros, type Span } from '../domain/time.ts';
 import type { PropertyName } from '../domain/reading.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 
-/** What a chart can show of a reading. */
+/** The values of a reading that charts show. */
 const CHARTED = [
   'measured_flow',
   'measured_power',
@@ -24,12 +24,10 @@ export interface ReportReading {
   values: Readonly<Record<Charted, number | null>>;
 }
 
-/** Something that keeps a counter from being read as it stands, with the counter before and after it. */
-export interface CounterEvent {
+/** A counter event, with the counter before and after it. */
+export interface CounterEvent extends Span {
   regime: number;
   kind: 'gap' | 'glitch' | 'reset' | 'jump' | 'undecided' | 'excluded' | 'replaced';
-  startsUs: Micros;
-  endsUs: Micros;
   fromKwh: number | null;
   toKwh: number | null;
   /** kWh that the consumption holds for this time */

@@ -2,11 +2,11 @@ import { PROPERTIES, PROPERTY_NAMES, type PropertyName, type Reading } from '../
 import { epochSeconds, formatRfc3339, type Micros } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 
-/** What is stored of one valve in one go. */
+/** What one transaction stores of one valve. */
 export interface ValveReadings {
   tasmartId: string;
   readings: readonly Reading[];
-  /** everything before it is stored, once these readings are; null: it stays where it was */
+  /** after these readings are stored, everything before this time is stored; null: unchanged */
   syncedUntilUs: Micros | null;
 }
 
@@ -20,7 +20,7 @@ export interface SyncState {
   lastAttemptUs: Micros;
 }
 
-/** Says of a reading whether it was new. */
+/** Whether a reading was new. */
 export type IsNew = (tasmartId: string, reading: Reading) => boolean;
 
 const CHUNK = 5000;
@@ -42,15 +42,15 @@ function insertOf(names: readonly PropertyName[]): string {
     returning tasmart_id, "timestamp"`;
 }
 
-/** unnest takes arrays of arrays apart to the last element, so a list of texts travels as JSON. */
+/** A list of texts is sent as JSON: unnest would flatten an array of arrays. */
 function selectProperty(name: PropertyName): string {
   if (PROPERTIES[name].type !== 'text[]') return name;
   return `case when ${name} is not null then array(select jsonb_array_elements_text(${name}::jsonb)) end`;
 }
 
 /**
- * Stores readings and how far their valves are synced; a part of a transaction, so there is never one without the other.
- * Readings that are stored already stay as they are.
+ * Stores readings, and how far their valves are synced. Call in a transaction: one must not be stored without the other. Never
+ * changes a reading that is stored already.
  *
  * @throws DatabaseError
  */
@@ -76,17 +76,17 @@ export async function storeReadings(database: Database, valves: readonly ValveRe
 }
 
 /**
- * SQL: whether an instant that HyCloud's clock had passed is still to come. Its `Date` may run ahead for a while, and
- * what it would have skipped would be lost once that time has come. Where readings are ahead too, the clock here is late.
+ * SQL: whether a stored instant of HyCloud's clock is in the future, because its `Date` was ahead for a while. Then ignore the
+ * instant: otherwise the readings until then would be skipped. If readings are in the future too, our own clock is late.
  */
 export function isAhead(instant: string, tasmartId: string): string {
-  // Not by exists, which PostgreSQL may answer for all valves at once, from the whole table.
+  // Do not use `exists`: PostgreSQL may answer it for all valves at once, by reading the whole table.
   return `(${instant} > now() and coalesce((
     select max(reading."timestamp") from tasmart_data_table as reading where reading.tasmart_id = ${tasmartId}
   ) <= extract(epoch from now()), true))`;
 }
 
-/** The readings alone; a part of a transaction. */
+/** Stores readings only. Call in a transaction. */
 export async function insertReadings(
   database: Database,
   valves: readonly Pick<ValveReadings, 'tasmartId' | 'readings'>[],
@@ -117,9 +117,9 @@ function byKey(a: Row, b: Row): number {
   return a.tasmartId < b.tasmartId ? -1 : 1;
 }
 
-/** Returns those that were there already. */
+/** Returns the readings that were already stored. */
 async function insert(database: Database, rows: readonly Row[]): Promise<readonly Row[]> {
-  // What no reading has needs no sending.
+  // Do not send columns that no reading has.
   const names = PROPERTY_NAMES.filter((name) => isInAny(rows, PROPERTIES[name].field));
   const added = await database.query<{ tasmart_id: string; timestamp: string }>(insertOf(names), [
     rows.map(({ tasmartId }) => tasmartId),

@@ -117,19 +117,20 @@ const IS_UNDER_WAY = `exists (select from ${RUN_LOCKS} and mode = 'ExclusiveLock
  * Does the work of a run under the run lock, and keeps the run's row in tasmart_runs, also where the work fails, or is
  * not begun because another run holds the lock.
  *
+ * @param work gets the number of runs of this account and mode that have ever found another one at work
  * @param describe the end of the run, from the report of the work, or from the error that ended it
  * @throws LockedError where another run holds the lock
  */
 export async function withRun<Report>(
   database: Database,
   start: RunStart,
-  work: () => Promise<Report>,
+  work: (lockedRuns: number) => Promise<Report>,
   describe: (result: { report: Report } | { error: unknown }) => RunEnd,
 ): Promise<Report> {
   const run = withRunLock(database, start, async () => {
-    const id = await startRun(database, start);
+    const { id, lockedRuns } = await startRun(database, start);
     try {
-      const report = await work();
+      const report = await work(lockedRuns);
       await finishRun(database, id, describe({ report }));
       return report;
     } catch (error) {
@@ -138,7 +139,8 @@ export async function withRun<Report>(
     }
   });
   return run.catch(async (error: unknown) => {
-    if (error instanceof LockedError) await recordLocked(database, start, error);
+    // That the row cannot be written must not hide why nothing was done.
+    if (error instanceof LockedError) await recordLocked(database, start, error).catch(() => undefined);
     throw error;
   });
 }
@@ -147,18 +149,22 @@ export async function withRun<Report>(
 async function startRun(
   database: Database,
   { account, mode, shard, host, processId, version }: RunStart,
-): Promise<string> {
-  const [row] = await database.query<{ id: string }>(
+): Promise<{ id: string; lockedRuns: number }> {
+  const [row] = await database.query<{ id: string; locked_runs: string }>(
     `with killed as (
        update tasmart_runs as run
        set outcome = 'killed', error = 'no end was recorded: the process was killed or lost its database connection'
        where outcome is null and not ${IS_UNDER_WAY}
      )
      insert into tasmart_runs (account, key_id, mode, shard, host, process_id, version, session_id)
-     values ($1, $2, $3, $4, $5, $6, $7, pg_backend_pid()) returning id`,
+     values ($1, $2, $3, $4, $5, $6, $7, pg_backend_pid())
+     returning id, (
+       select count(*) from tasmart_runs as locked
+       where locked.account = $1 and locked.key_id = $2 and locked.outcome = 'locked' and locked.mode = $3
+     ) as locked_runs`,
     [account.name, account.keyId, mode, shard && shardName(shard), host, processId, version],
   );
-  return row?.id ?? '';
+  return { id: row?.id ?? '', lockedRuns: Number(row?.locked_runs ?? 0) };
 }
 
 async function recordLocked(
@@ -171,15 +177,6 @@ async function recordLocked(
      values ($1, $2, $3, $4, $5, $6, $7, now(), 'locked', $8)`,
     [account.name, account.keyId, mode, shard && shardName(shard), host, processId, version, message],
   );
-}
-
-/** How many polls of the account have ever found another one at work. @throws DatabaseError */
-export async function countLocked(database: Database, { name, keyId }: Account): Promise<number> {
-  const [row] = await database.query<{ runs: string }>(
-    `select count(*) as runs from tasmart_runs where account = $1 and key_id = $2 and outcome = 'locked' and mode = 'poll'`,
-    [name, keyId],
-  );
-  return Number(row?.runs ?? 0);
 }
 
 async function finishRun(database: Database, id: string, end: RunEnd): Promise<void> {
@@ -223,7 +220,7 @@ export async function loadLastPolls(
 ): Promise<{ newest: RecordedRun | null; succeeded: RecordedRun | null }> {
   const newest: RunRow[] = [];
   const succeeded: RunRow[] = [];
-  for (const account of accounts) {
+  for (const account of await withEachKey(database, accounts)) {
     const [last] = await database.query<{ shards: number | null }>(
       `select split_part(shard, '/', 2)::integer as shards from tasmart_runs as run
        where ${IS_POLL_OF_ACCOUNT} order by started_at desc limit 1`,
@@ -238,6 +235,25 @@ export async function loadLastPolls(
     newest: hasRun ? together(newest) : null,
     succeeded: succeeded.some(({ age_us: ageUs }) => ageUs === null) ? null : together(succeeded),
   };
+}
+
+/**
+ * Where no key is configured, as on a machine that only watches: the account once for each key that polls it. A key that
+ * has not polled for a week before the last poll was replaced.
+ */
+async function withEachKey(database: Database, accounts: readonly Account[]): Promise<Account[]> {
+  const all: Account[] = [];
+  for (const account of accounts) {
+    const rows = await database.query<{ key_id: string }>(
+      `select key_id from tasmart_runs where account = $1 and mode = 'poll' and key_id <> '' and $2 = ''
+       group by key_id having max(started_at) > (
+         select max(started_at) from tasmart_runs where account = $1 and mode = 'poll'
+       ) - interval '7 days'`,
+      [account.name, account.keyId],
+    );
+    all.push(...(rows.length > 0 ? rows.map(({ key_id: keyId }) => ({ ...account, keyId })) : [account]));
+  }
+  return all;
 }
 
 /**

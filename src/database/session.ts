@@ -1,17 +1,20 @@
-/** What a session must be before a statement of ours runs in it: our own, and free of other people's code. */
+/**
+ * Checks a new session before any other statement runs in it: no pooler may share it with other clients, and no operator or
+ * function of another role may run with our rights.
+ */
 import type pg from 'pg';
 import { KnownError } from '../domain/errors.ts';
 import { DatabaseError } from './errors.ts';
 
-/** What is needed of a session to examine it. */
+/** The part of a database session that the checks need. */
 interface Session {
   query: <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
   transaction: <T>(work: () => Promise<T>) => Promise<T>;
-  /** the server process as the login named it */
+  /** the server's process id, as sent at login */
   loginPid: number;
 }
 
-/** Where the tables are; found with functions and casts of PostgreSQL's own alone, before anything else runs. */
+/** Finds the schema of tasmart's tables. Every name is qualified: search_path cannot be trusted yet. */
 const SCHEMA = `
   select coalesce(
     (select relnamespace from pg_catalog.pg_class where oid operator(pg_catalog.=) pg_catalog.to_regclass('tasmart_migrations')),
@@ -19,8 +22,9 @@ const SCHEMA = `
   )::pg_catalog.oid::pg_catalog.text as oid`;
 
 /**
- * Operators and functions that PostgreSQL might take for its own: theirs fit our types better. Those of a superuser, of
- * the database's or the schema's owner, of an extension and of ourselves are meant to be there.
+ * Operators and functions in the schema that are named like PostgreSQL's own. PostgreSQL may choose them instead of its own,
+ * if their argument types match better. Those of a superuser, the owner of the database or schema, an extension, or our own
+ * role are trusted.
  */
 const PLANTED = `
   select object.what, pg_get_userbyid(object.owner) as owner from (
@@ -43,8 +47,8 @@ const PLANTED = `
   order by 1 limit 3`;
 
 /**
- * From here on, names are looked up in the schema of tasmart's tables and in PostgreSQL's own alone. Where others may
- * create there too (PostgreSQL before 15 lets everybody create in "public"), nothing runs beside an object of theirs.
+ * Sets search_path to the schema of tasmart's tables and PostgreSQL's own. Refuses a schema in which another role has created
+ * such operators or functions. Before PostgreSQL 15, every role can create objects in "public".
  *
  * @throws KnownError exit 78; DatabaseError
  */
@@ -69,9 +73,9 @@ export async function pinSearchPath(database: Session): Promise<void> {
 }
 
 /**
- * A pooler that hands every transaction to another session of the server loses our lock and our settings, and leaves
- * them to other clients. Behind a pooler, the number that the login gives is not the server process's. Then a second
- * connection shows whether it is given the session that the first one has just used.
+ * Refuses a pooler in transaction mode. It may run each transaction in another server session, so locks and settings would
+ * get lost, or reach other clients. Behind any pooler, the process id sent at login is not that of the server session. Then
+ * a second connection tests whether it gets the server session that the first one has just used.
  *
  * @throws KnownError exit 78
  */
@@ -81,7 +85,7 @@ export async function requireOwnSession(
 ): Promise<void> {
   const first = await backendPid(database);
   if (first === database.loginPid) return;
-  // A setting that pgbouncer keeps apart by itself, and that makes RDS Proxy keep the session for us.
+  // Makes RDS Proxy pin the session to us. pgbouncer restores this setting for each client, so no other client is affected.
   await database.query(`set timezone = 'UTC'`);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const isShared = await isSharedWithSecond(database, openSecond);
@@ -99,7 +103,7 @@ export async function requireOwnSession(
 
 const ATTEMPTS = 3;
 
-/** null: there was no session for a second connection, as happens in a small pool in session mode */
+/** Null: the second connection got no session, as in a small pool in session mode. */
 async function isSharedWithSecond(
   database: Session,
   openSecond: <T>(use: (second: Session) => Promise<T>) => Promise<T>,

@@ -23,7 +23,7 @@ export interface Membership {
   isListed: boolean;
 }
 
-/** How a valve's readings stand, by the database's clock. */
+/** The newest reading of a valve, and its age by the database's clock. */
 export interface Supply {
   /** null: none is stored */
   newestUs: Micros | null;
@@ -35,7 +35,7 @@ export interface Supply {
   gaps: Gaps;
 }
 
-/** Boundaries without a reading, within reach of a catch-up; of a valve that has readings, since its first. */
+/** Boundaries without a reading, back to catch_up_days; if a valve has readings, since its first one. */
 export interface Gaps {
   /** after `synced_until`: the next run asks for them */
   due: number;
@@ -64,7 +64,7 @@ interface RegisteredRow {
 export async function loadRegisteredValves(database: Database): Promise<RegisteredValve[]> {
   const rows = await database.query<RegisteredRow>(
     `select valve.tasmart_id, short_sn, full_sn, user_id, valve.account, backend_ref,
-            -- A valve that somebody else has registered is listed where its row says.
+            -- A valve that another account has registered is listed there.
             coalesce(projects, json_build_array(json_build_object('id', valve.project_id, 'isListed', true))) as projects
      from tasmart_valves as valve
      left join (
@@ -88,8 +88,8 @@ export async function loadRegisteredValves(database: Database): Promise<Register
 }
 
 /**
- * Boundaries are counted by their number since the epoch, and each reading belongs to the first at or after it. Where
- * two neighbours are further than one apart, those between have none: one walk along the primary key finds them all.
+ * Boundaries are numbered since the epoch. Each reading belongs to the first boundary at or after it. If two neighbouring
+ * readings are more than one boundary apart, the boundaries between have none. One index scan finds all of them.
  */
 const SUPPLY = `
   with clock as (
@@ -152,7 +152,7 @@ const SUPPLY = `
     ) as gap
   ) as gaps`;
 
-/** How the readings of these valves stand. @throws DatabaseError */
+/** The newest readings of these valves, and their ages. @throws DatabaseError */
 export async function loadSupply(
   database: Database,
   tasmartIds: readonly string[],

@@ -1,14 +1,14 @@
-/** One customer's access to HyCloud: a user of one server, with a key of its own. */
+/** One customer's access to HyCloud: a server and a key. */
 export interface Account {
-  /** as config.json calls it; '' for the targets that name none */
+  /** its name in config.json; '' for targets without an account */
   readonly name: string;
   /** HyCloud's base URL */
   readonly server: string;
-  /** tells keys apart without holding them; '' where no key is configured */
+  /** hash that identifies the key; '' if no key is configured */
   readonly keyId: string;
 }
 
-/** How messages begin that concern one account; nothing for the unnamed one. */
+/** The prefix of messages about one account. Empty for the unnamed account. */
 export function accountPrefix({ name }: Pick<Account, 'name'>): string {
   return name === '' ? '' : `account "${name}": `;
 }

@@ -1,4 +1,4 @@
-/** Exit status per kind of known error, from sysexits.h where it has a code. The one table. */
+/** The exit status of each kind of known error. Codes from 64 on are those of sysexits.h. */
 export const EXIT_STATUS = {
   defect: 1,
   check: 1,
@@ -14,8 +14,8 @@ export const EXIT_STATUS = {
 export type ErrorKind = keyof typeof EXIT_STATUS;
 
 /**
- * An error that is understood: the message says what failed and on what, the remedy what to do about it.
- * Neither ever holds a secret. It prints as one line and decides the exit status.
+ * An expected error. The message says what failed and on what; the remedy says what to do. Neither may hold a secret. `kind`
+ * decides the exit status.
  */
 export class KnownError extends Error {
   override readonly name: string = 'KnownError';

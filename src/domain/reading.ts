@@ -1,6 +1,7 @@
+/** HyCloud's properties, and a reading that holds their values. */
 import type { Micros } from './time.ts';
 
-/** What a point of HyCloud measures, in HyCloud's own units; null where the valve sent none. */
+/** The values of a point, in HyCloud's own units. Null: the valve sent none. */
 export interface Measurements {
   /** dl/h; 10 000 dl/h = 1 m³/h */
   measuredFlowDlh: number | null;
@@ -30,7 +31,7 @@ export interface Measurements {
   errorStatus: readonly string[] | null;
 }
 
-/** What a point without any property measures. */
+/** The values of a point without any property. */
 export const NO_MEASUREMENTS: Measurements = {
   measuredFlowDlh: null,
   measuredPowerDw: null,
@@ -47,7 +48,7 @@ export const NO_MEASUREMENTS: Measurements = {
   errorStatus: null,
 };
 
-/** One point of one valve: what HyCloud reports and the table keeps. */
+/** One point of one valve, as it is stored. */
 export interface Reading extends Measurements {
   timeUs: Micros;
 }

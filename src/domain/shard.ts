@@ -1,4 +1,4 @@
-/** One of `count` parts of the valves; counted from 1, and written `2/4`. */
+/** One of `count` parts of the valves, written `2/4`. `index` counts from 1. */
 export interface Shard {
   readonly index: number;
   readonly count: number;
@@ -10,13 +10,13 @@ export function shardName({ index, count }: Shard): string {
   return `${index}/${count}`;
 }
 
-/** null: it is no such part */
+/** Null if the text is not a shard. */
 export function parseShard(text: string): Shard | null {
   const [, index, count] = /^(\d{1,4})\/(\d{1,4})$/.exec(text) ?? [];
   return toShard(Number(index), Number(count));
 }
 
-/** null where `index` is not one of 1 … `count` */
+/** Null if `index` is not from 1 to `count`. */
 export function toShard(index: number, count: number): Shard | null {
   const isOne = Number.isInteger(index) && index >= 1 && index <= count && count <= MAX_SHARDS;
   return isOne ? { index, count } : null;

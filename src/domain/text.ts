@@ -1,9 +1,11 @@
-/** Control characters, and those that turn the direction of what follows: printed, they could rewrite the screen. */
+/** Text from HyCloud's users, made safe to print. */
+
+/** Control and bidi characters: printed, they could rewrite the screen. */
 const HOSTILE = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
 
 const MAX_LENGTH = 60;
 
-/** Somebody else's text, fit to be printed on one line of a terminal: what would act on it is spelled out. */
+/** Makes a text safe for one line of a terminal: spells out hostile characters, and cuts it to `maxLength`. */
 export function printable(text: string, maxLength = MAX_LENGTH): string {
   const shown = spelledOut(text.slice(0, 2 * maxLength + 2));
   if (shown.length <= maxLength) return shown;
@@ -11,7 +13,7 @@ export function printable(text: string, maxLength = MAX_LENGTH): string {
   return characters.length <= maxLength ? shown : `${characters.slice(0, maxLength - 1).join('')}…`;
 }
 
-/** The same, whole. */
+/** Like `printable`, but does not cut the text. */
 export function spelledOut(text: string): string {
   return text.replace(HOSTILE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
 }

@@ -19,7 +19,7 @@ const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:
 
 /**
  * Reads an RFC 3339 date-time with any number of fractional digits and any offset; digits beyond the microsecond are cut
- * off. Returns null for anything else, a 30th of February included.
+ * off. Returns null for anything else, such as a 30th of February.
  *
  * @see https://www.rfc-editor.org/rfc/rfc3339#section-5.6
  */
@@ -42,19 +42,11 @@ function daysOf(year: number, month: number): number {
   return new Date(Date.UTC(year, month, 0)).getUTCDate();
 }
 
-/** The minute written last: a run's readings lie within a few, and a Date takes longer than all else of a text. */
-let lastMinute = NaN;
-let lastMinuteText = '';
-
 /** RFC 3339 in UTC, always with six fractional digits: `2026-03-01T10:14:58.535091Z`. */
 export function formatRfc3339(timeUs: Micros): string {
-  const minute = Math.floor(timeUs / US_PER_MINUTE);
-  if (minute !== lastMinute) {
-    lastMinuteText = new Date((minute * US_PER_MINUTE) / 1000).toISOString().slice(0, -'00.000Z'.length);
-    lastMinute = minute;
-  }
-  const digitsOfUs = String(timeUs - minute * US_PER_MINUTE).padStart(8, '0');
-  return `${lastMinuteText}${digitsOfUs.slice(0, 2)}.${digitsOfUs.slice(2)}Z`;
+  const ms = Math.floor(timeUs / 1000);
+  const lastDigits = String(timeUs - ms * 1000).padStart(3, '0');
+  return new Date(ms).toISOString().replace('Z', `${lastDigits}Z`);
 }
 
 /** Epoch seconds, rounded down. */

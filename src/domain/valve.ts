@@ -1,4 +1,6 @@
-/** A valve as HyCloud lists it. Serial numbers and names are absent where HyCloud has none. */
+/** Valves and projects as HyCloud lists them, and their names. */
+
+/** A valve. Serial numbers and names are absent where HyCloud has none. */
 export interface Valve {
   /** uuid */
   id: string;
@@ -12,11 +14,11 @@ export interface Valve {
   /** the name the customer gave it */
   userId: string | null;
   firmware: string | null;
-  /** path of its history below HyCloud's base URL, where that is not the usual one; see pointsPathOf */
+  /** path of its history below HyCloud's base URL; null: the usual path, see pointsPathOf */
   pointsPath: string | null;
 }
 
-/** A project with its valves; whatever could not be read of the list is told, not lost silently. */
+/** A project with its valves. `unreadable` reports what could not be read of the list. */
 export interface Project {
   id: string;
   name: string;
@@ -42,7 +44,7 @@ export function valveLabel(valve: ValveName): string {
 /** Numbers within names count as numbers: `Scala 2` before `Scala 10`. The same on every machine. */
 const collator = new Intl.Collator('en', { numeric: true });
 
-/** The one order in which valves are listed: by name, then serial, then id. */
+/** The order of valves in every list: by name, then serial, then id. */
 export function compareValves(a: ValveName, b: ValveName): number {
   return (
     collator.compare(valveLabel(a), valveLabel(b)) ||
@@ -57,13 +59,13 @@ export function isNamed(valve: Pick<Valve, 'id' | 'fullSn' | 'shortSn'>, wanted:
   return [valve.id, valve.fullSn, valve.shortSn].some((own) => own?.toLowerCase() === name);
 }
 
-/** The same, or the name the customer gave it. Several valves may bear one name. */
+/** Like `isNamed`, but the customer's name counts too. Several valves may have the same name. */
 export function isCalled(valve: Pick<Valve, 'id' | 'fullSn' | 'shortSn' | 'userId'>, wanted: string): boolean {
   const folded = (name: string) => name.normalize('NFC').toLowerCase();
   return isNamed(valve, wanted) || (valve.userId !== null && folded(valve.userId) === folded(wanted));
 }
 
-/** Path of its history below HyCloud's base URL. */
+/** The path of the valve's history below HyCloud's base URL. */
 export function pointsPathOf({ id, pointsPath }: Pick<Valve, 'id' | 'pointsPath'>): string {
   return pointsPath ?? `ta-smart/${encodeURIComponent(id)}/data/points`;
 }

@@ -1,4 +1,4 @@
-/** Judges stored readings, and keeps the results beside them. */
+/** Judges stored readings, and stores the results. */
 import type { Database } from '../database/connection.ts';
 import { loadCorrectionsInForce } from '../database/corrections.ts';
 import { loadExtent, loadReadings, type StoredReading } from '../database/counter-readings.ts';
@@ -28,19 +28,19 @@ import {
   type Regime,
 } from './types.ts';
 
-/** A valve whose judge goes on from `state`. */
+/** A valve, and where the judge goes on from. */
 interface JudgedValve {
   tasmartId: string;
-  /** null: from scratch */
+  /** the newest judged reading; null: judge from scratch */
   judgedUntilUs: Micros | null;
   state: JudgeState;
 }
 
-/** One run of the judge over a valve's readings. */
-interface Judgement {
+/** One run of the judge over the readings of a valve. */
+interface ValveJudgement {
   before: JudgedValve;
   after: JudgedValve & { judgedUntilUs: Micros };
-  /** those that the results were made of */
+  /** the readings that the judge was given */
   readings: readonly StoredReading[];
   results: CounterResult[];
 }
@@ -52,13 +52,13 @@ export interface JudgeFailure {
 }
 
 /**
- * Judges what a transaction has just stored; a part of that transaction. Only valves in step are judged here: those
- * whose unjudged readings are all newer than the judged ones. The others keep their marks for `judgePending`.
+ * Judges the readings that the transaction has just stored. Call in that transaction. Only valves in step are judged: those
+ * whose unjudged readings are all newer than the judged ones. The others stay marked for `judgePending`.
  *
- * Whatever fails here never costs a reading: the work is undone up to a savepoint, and all marks stay.
+ * A failure here must not lose readings: it is rolled back to a savepoint, and the valves stay marked.
  *
- * @param stored valves, with the oldest reading that this transaction has stored of each
- * @throws DatabaseError where the session is lost
+ * @param stored by valve, the oldest reading that this transaction has stored
+ * @throws DatabaseError if the session is lost
  */
 export async function judgeInStep(
   database: Database,
@@ -70,7 +70,7 @@ export async function judgeInStep(
     const claimed = await claimValves(database, [...stored.keys()]);
     const limits = await loadLimits(database, configured);
     const inStep = claimed.filter((valve) => isInStep(valve, stored.get(valve.tasmartId) ?? Infinity));
-    await storeJudgements(database, await judgeReadings(database, inStep, Infinity, limits));
+    await storeJudgements(database, await judgeValves(database, inStep, Infinity, limits));
     await markUnjudged(
       database,
       claimed.filter((valve) => !inStep.includes(valve)),
@@ -81,14 +81,14 @@ export async function judgeInStep(
   }
 }
 
-/** A new valve is in step if all of its readings have just been stored. */
+/** A valve without judged readings is in step if all of its readings are in this transaction. */
 function isInStep({ unjudgedSinceUs, judgedUntilUs, state }: ClaimedValve, oldestStoredUs: Micros): boolean {
   if (judgedUntilUs === null) return unjudgedSinceUs >= oldestStoredUs;
-  return unjudgedSinceUs > judgedUntilUs && isFinal(state);
+  return unjudgedSinceUs > judgedUntilUs && canGoOnFrom(state);
 }
 
-/** Whether every counter has a checkpoint to go on from. */
-function isFinal(state: JudgeState): boolean {
+/** Whether every counter of the state has a checkpoint. */
+function canGoOnFrom(state: JudgeState): boolean {
   return !Object.values(state).includes(null);
 }
 
@@ -99,10 +99,10 @@ export interface PendingOptions {
 }
 
 /**
- * Judges every valve that has unjudged readings, each in a transaction of its own. A valve that fails keeps its marks,
- * and costs no other valve.
+ * Judges every valve that has unjudged readings, each in a transaction of its own. A valve that fails stays marked. The
+ * others are judged all the same.
  *
- * @throws DatabaseError where the session is lost
+ * @throws DatabaseError if the session is lost
  */
 export async function judgePending(
   database: Database,
@@ -125,39 +125,39 @@ export async function judgePending(
 }
 
 /**
- * Judges the unjudged readings of a valve, unless another session does. A part of a transaction.
+ * Judges the unjudged readings of a valve, unless another session is doing it. Call in a transaction.
  *
- * The limits are read once the valve is locked. `rejudge` changes them before it marks the valves, and waits for this
- * lock. So no valve keeps kWh by the limits of before.
+ * Read the limits only after the valve is locked. The command `rejudge` changes them, waits for this lock, and then marks
+ * the valve. So no valve keeps kWh by the old limits.
  *
- * @throws DatabaseError, KnownError where readings are gone, and what the judge throws
+ * @throws DatabaseError, KnownError if readings are gone, and what the judge throws
  */
 export async function judgeOne(database: Database, tasmartId: string, configured: Limits): Promise<void> {
   const [valve] = await claimValves(database, [tasmartId]);
-  if (valve) await judgeValve(database, valve, await loadLimits(database, configured));
+  if (valve) await judgeByMonth(database, valve, await loadLimits(database, configured));
 }
 
-/** Month by month, so that memory stays flat and each month leaves a checkpoint to come back to. */
-async function judgeValve(database: Database, claimed: ClaimedValve, limits: Limits): Promise<void> {
+/** Month by month: memory stays flat, and each month leaves a checkpoint to restart from. */
+async function judgeByMonth(database: Database, claimed: ClaimedValve, limits: Limits): Promise<void> {
   const extent = await loadExtent(database, claimed.tasmartId);
   if (!extent) return;
   let valve = await restart(database, claimed);
   for (let beforeUs = valve.judgedUntilUs ?? extent.fromUs; beforeUs <= extent.toUs;) {
     beforeUs = startOfNextMonth(beforeUs);
-    const judgements = await judgeReadings(database, [valve], beforeUs, limits);
-    // Where no checkpoint is possible, the next month is judged together with this one.
+    const judgements = await judgeValves(database, [valve], beforeUs, limits);
+    // If no checkpoint is possible at the end of this month, judge the next month together with it.
     const isLast = beforeUs > extent.toUs;
-    if (!isLast && !judgements.every(({ after }) => isFinal(after.state))) continue;
+    if (!isLast && !judgements.every(({ after }) => canGoOnFrom(after.state))) continue;
     await storeJudgements(database, judgements);
     valve = judgements[0]?.after ?? valve;
   }
 }
 
-/** Where the judge of a valve begins, given its oldest unjudged reading. */
+/** Chooses a state early enough for the oldest unjudged reading. Deletes the checkpoints after that state. */
 async function restart(database: Database, claimed: ClaimedValve): Promise<JudgedValve> {
   const { tasmartId, unjudgedSinceUs } = claimed;
   if (claimed.judgedUntilUs !== null && isInStep(claimed, unjudgedSinceUs)) return claimed;
-  const state = restartBefore(await loadCheckpoints(database, tasmartId), unjudgedSinceUs);
+  const state = stateToRestartFrom(await loadCheckpoints(database, tasmartId), unjudgedSinceUs);
   const judgedUntilUs = newestOf(state);
   if (judgedUntilUs === null) await requireReadings(database, tasmartId);
   await forgetCheckpoints(database, tasmartId, judgedUntilUs ?? -Infinity);
@@ -165,35 +165,36 @@ async function restart(database: Database, claimed: ClaimedValve): Promise<Judge
 }
 
 /**
- * What the judge makes of a valve's stored readings from `fromUs` on. Begins at a checkpoint of a month that ends well
- * before. Stores nothing. Null: there are no readings since that checkpoint.
+ * Judges the readings of a valve from `fromUs` on again, for `verify`. Stores nothing. Begins at a monthly checkpoint, so the
+ * results begin earlier than `fromUs`. Null: there are no readings since that checkpoint.
  *
  * @throws DatabaseError, and what the judge throws
  */
-export async function rejudge(
+export async function recompute(
   database: Database,
   tasmartId: string,
   fromUs: Micros,
   limits: Limits,
-): Promise<Pick<Judgement, 'readings' | 'results'> | null> {
-  const state = restartBefore(await loadCheckpoints(database, tasmartId), fromUs);
+): Promise<Pick<ValveJudgement, 'readings' | 'results'> | null> {
+  const state = stateToRestartFrom(await loadCheckpoints(database, tasmartId), fromUs);
   const valve = { tasmartId, judgedUntilUs: newestOf(state), state };
-  const [judgement] = await judgeReadings(database, [valve], Infinity, limits);
+  const [judgement] = await judgeValves(database, [valve], Infinity, limits);
   return judgement ?? null;
 }
 
 /**
- * The newest of the states from which a change at `changeUs` can be judged. Empty: from scratch.
+ * The newest state from which a change at `changeUs` can be judged, for both counters. `{}`: from scratch.
  *
- * @param states at the ends of months, oldest first
+ * @param states those at the ends of months, oldest first
  */
-export function restartBefore(states: readonly JudgeState[], changeUs: Micros): JudgeState {
-  const usable = states.filter(isFinal);
+function stateToRestartFrom(states: readonly JudgeState[], changeUs: Micros): JudgeState {
+  const usable = states.filter(canGoOnFrom);
   const restarts = REGIMES.filter((regime) => usable.some((state) => regime in state)).map((regime) => {
     const checkpoints = usable.flatMap((state) => state[regime] ?? []);
     const checkpoint = checkpointBefore(checkpoints, changeUs);
     return usable.findIndex((state) => checkpoint !== null && state[regime] === checkpoint);
   });
+  // The index is -1 if a counter has no usable checkpoint, and Infinity without any state: from scratch.
   return usable[Math.min(...restarts)] ?? {};
 }
 
@@ -203,29 +204,30 @@ function newestOf(state: JudgeState): Micros | null {
 }
 
 /**
- * Judges on from each valve's state through its readings before `beforeUs`. Stores nothing. Valves without such readings
- * are left out.
+ * Judges each valve from its state on, up to `beforeUs`. Stores nothing. The result omits valves without readings in that
+ * time.
  */
-async function judgeReadings(
+async function judgeValves(
   database: Database,
   valves: readonly JudgedValve[],
   beforeUs: Micros,
   limits: Limits,
-): Promise<Judgement[]> {
+): Promise<ValveJudgement[]> {
   if (valves.length === 0) return [];
   const ids = valves.map(({ tasmartId }) => tasmartId);
   const spans = valves.map((valve) => ({ tasmartId: valve.tasmartId, fromUs: suppliedFrom(valve), beforeUs }));
   const readings = await loadReadings(database, spans);
   const corrections = await loadCorrectionsInForce(database, ids);
-  const judgements: Judgement[] = [];
+  const judgements: ValveJudgement[] = [];
   for (const valve of valves) {
     const history = createHistory(database, valve, readings.get(valve.tasmartId) ?? []);
-    const judgement = await judgeValveReadings(valve, history, corrections.get(valve.tasmartId) ?? [], limits);
+    const judgement = await judgeCounters(valve, history, corrections.get(valve.tasmartId) ?? [], limits);
     if (judgement) judgements.push(judgement);
   }
   return judgements;
 }
 
+/** The readings from here on are loaded: what the checkpoints need, and from scratch all. */
 function suppliedFrom({ judgedUntilUs, state }: JudgedValve): Micros {
   const wanted = REGIMES.flatMap((regime) => state[regime]?.readingsFromUs ?? []);
   return Math.min(...wanted, judgedUntilUs ?? -Infinity);
@@ -253,12 +255,12 @@ function createHistory(database: Database, valve: JudgedValve, loaded: readonly 
   };
 }
 
-async function judgeValveReadings(
+async function judgeCounters(
   before: JudgedValve,
   history: History,
   corrections: readonly Correction[],
   limits: Limits,
-): Promise<Judgement | null> {
+): Promise<ValveJudgement | null> {
   const newest = history.readings().at(-1);
   if (!newest) return null;
   const results: CounterResult[] = [];
@@ -294,7 +296,7 @@ async function judgeCounter(
   }
 }
 
-/** The judge goes on from the checkpoint's last accepted reading. @throws KnownError exit 78: it is gone */
+/** The judge needs the checkpoint's last accepted reading. @throws KnownError exit 78: this reading is gone */
 function requireReadingOf(checkpoint: Checkpoint | null, readings: readonly CounterReading[]): void {
   const acceptedUs = checkpoint?.levels.at(-1)?.acceptedUs;
   if (acceptedUs === undefined || readings.some(({ timeUs }) => timeUs === acceptedUs)) return;
@@ -303,12 +305,13 @@ function requireReadingOf(checkpoint: Checkpoint | null, readings: readonly Coun
   });
 }
 
-async function storeJudgements(database: Database, judgements: readonly Judgement[]): Promise<void> {
+async function storeJudgements(database: Database, judgements: readonly ValveJudgement[]): Promise<void> {
   if (judgements.length === 0) return;
   await storeResults(
     database,
     judgements.flatMap(({ results }) => results),
   );
+  // A run that enters a new month keeps the state that it began with, as the checkpoint of the month before.
   const monthEnds = judgements.flatMap(({ before: { tasmartId, judgedUntilUs, state }, after }) => {
     const isMonthEnd = judgedUntilUs !== null && after.judgedUntilUs >= startOfNextMonth(judgedUntilUs);
     return isMonthEnd ? [{ tasmartId, newestUs: judgedUntilUs, state }] : [];

@@ -1,4 +1,4 @@
-/** Sums quarters of an hour into buckets, by the rules of the SQL function tasmart_consumption. */
+/** Sums quarters of an hour into a bucket. `verify` compares the sum with the SQL function tasmart_consumption. */
 import { US_PER_MINUTE, type Micros, type Span } from '../domain/time.ts';
 import { QUALITIES, type Quality, type QuarterHour } from './types.ts';
 
@@ -12,7 +12,7 @@ export interface BucketSum {
 }
 
 /**
- * @param quarterHours all from the first one to the end of the curve, without a gap
+ * @param quarterHours the whole curve, without a gap
  * @param bucket its ends are edges of quarters of an hour
  */
 export function sumBucket(quarterHours: readonly QuarterHour[], { fromUs, toUs }: Span): BucketSum {
@@ -21,7 +21,7 @@ export function sumBucket(quarterHours: readonly QuarterHour[], { fromUs, toUs }
   const parts = quarterHours.slice(indexOf(fromUs), indexOf(toUs));
   if (parts.length === 0) return { microKwh: null, coveredSeconds: 0, quality: 'missing' };
   const qualities = parts.map(({ quality }) => quality);
-  // Part of the bucket lies outside of the curve: what lies before it is estimated, what lies after it is yet to come.
+  // Parts of the bucket outside of the curve: before its first reading, and after its newest one.
   if (fromUs < curveFromUs) qualities.push('estimated');
   if (indexOf(toUs) > quarterHours.length) qualities.push('provisional');
   return {

@@ -1,13 +1,14 @@
-/** The budget between two readings, and whether a reading follows a level. */
+/** The budget: how much a counter can have risen since a level was reached. Whether a reading follows the level. */
 import type { Micros } from '../domain/time.ts';
 import { US_PER_DAY, US_PER_HOUR } from '../domain/time.ts';
 import { envelopes, FINAL_AFTER_US, historyStart, isOutage, TOLERANCE_KWH, windowStart } from './envelope.ts';
-import type { Sighted } from './envelope.ts';
-import type { Level, Limits, Shown } from './types.ts';
+import type { VisibleReading } from './envelope.ts';
+import type { Level, Limits, ShownPower } from './types.ts';
 
 export const MICRO = 1_000_000;
 const COUNTS_FOR_US = 7 * US_PER_DAY;
-const TIMES_ENVELOPE = 1.5;
+/** Budget in kWh = TOLERANCE_KWH + BUDGET_FACTOR × envelope × time. */
+export const BUDGET_FACTOR = 1.5;
 
 /** The readings supplied do not reach back far enough to judge: they must begin at `readingsFromUs`. */
 export class HistoryNeeded extends Error {
@@ -28,18 +29,18 @@ export interface Budgets {
   /** Whether reading i follows the level. */
   follows: (level: Level, i: number) => Answer;
   /** The greatest power shown lately, for the next run to begin with. */
-  shown: () => Shown;
+  shown: () => ShownPower;
 }
 
 /**
- * Most readings follow by powers at hand: those at both ends of each step, and the greatest one shown lately. These are
- * in the window of the envelope, and more readings only raise it, so a yes by them is certain and final. Only where they
- * do not allow the rise is the envelope itself asked for, which needs the readings of 8 days before, or 400.
+ * Answers whether readings follow, in two ways. Most rises are allowed by power that is known without older readings: the
+ * power at both ends of each step, and the greatest power shown lately. The envelope is at least that, so such a yes is
+ * final. Only for other rises is the envelope computed, which needs the readings of 8 days before (400 across an outage).
  */
 export function budgetsOf(
-  readings: readonly Sighted[],
+  readings: readonly VisibleReading[],
   suppliedFromUs: Micros,
-  shownBefore: Shown,
+  shownBefore: ShownPower,
   limits: Limits,
 ): Budgets {
   const newestUs = readings.at(-1)?.timeUs ?? 0;
@@ -56,13 +57,13 @@ export function budgetsOf(
 
     const fromUs = countsFrom(level, reading.timeUs);
     const mostMicroKwh = energyMicroKwh(limits.maxPowerKw, reading.timeUs - fromUs);
-    // One kWh more: each step's energy is rounded up.
+    // 1 kWh of margin: the exact sums below are rounded up step by step, and may exceed this one.
     if (riseKwh > budgetKwh(mostMicroKwh) + 1) return { follows: false, final: true };
     const first = lastAtOrBefore(readings, fromUs);
     if (riseKwh <= budgetKwh(between(atLeast, first, fromUs, i))) return { follows: true, final: true };
 
-    exact ??= exactEnergy(readings, limits);
     demandHistory(fromUs, Math.max(first, 0), i);
+    exact ??= exactEnergy(readings, limits);
     if (riseKwh <= budgetKwh(between(exact.certain, first, fromUs, i))) return { follows: true, final: true };
     return {
       follows: riseKwh <= budgetKwh(between(exact.passed, first, fromUs, i)),
@@ -70,7 +71,7 @@ export function budgetsOf(
     };
   }
 
-  /** The energy of a running sum from an instant to reading i. `first` is the last reading at or before that instant. */
+  /** What a running sum adds from `fromUs` to reading i. `first`: index of the last reading at or before `fromUs`, or -1. */
   function between(sum: Float64Array, first: number, fromUs: Micros, i: number): number {
     const all = (sum[i] ?? 0) - (sum[Math.max(first, 0)] ?? 0);
     const [from, to] = [readings[first], readings[first + 1]];
@@ -79,6 +80,7 @@ export function budgetsOf(
     return all - Math.floor(step * ((fromUs - from.timeUs) / (to.timeUs - from.timeUs)));
   }
 
+  /** @throws HistoryNeeded if an envelope between `fromUs` and reading i needs readings older than those supplied */
   function demandHistory(fromUs: Micros, first: number, i: number): void {
     if (suppliedFromUs === -Infinity) return;
     let neededUs = fromUs;
@@ -90,13 +92,13 @@ export function budgetsOf(
   }
 }
 
-/** For a level reached more than 7 days ago, the last 7 days count, and all of the time since the last accepted reading. */
+/** The budget counts from when the level was reached, at most 7 days back; further back if no reading was accepted since. */
 function countsFrom(level: Level, timeUs: Micros): Micros {
   return Math.max(level.sinceUs, Math.min(timeUs - COUNTS_FOR_US, level.acceptedUs));
 }
 
 function budgetKwh(passedMicroKwh: number): number {
-  return TOLERANCE_KWH + (TIMES_ENVELOPE * passedMicroKwh) / MICRO;
+  return TOLERANCE_KWH + (BUDGET_FACTOR * passedMicroKwh) / MICRO;
 }
 
 /** Rounded up to whole 10⁻⁶ kWh: sums of integers are exact, so it does not matter where a run begins to add. */
@@ -104,8 +106,8 @@ function energyMicroKwh(kw: number, lastsUs: Micros): number {
   return Math.ceil((kw * MICRO * lastsUs) / US_PER_HOUR);
 }
 
-/** Running sums of each step's energy, from the powers at hand; and the greatest power shown lately, up to the newest reading. */
-function energyAtHand(readings: readonly Sighted[], shownBefore: Shown, limits: Limits) {
+/** Running sums of a lower bound of each step's energy; and the greatest power shown lately, at the newest reading. */
+function energyAtHand(readings: readonly VisibleReading[], shownBefore: ShownPower, limits: Limits) {
   const atLeast = new Float64Array(readings.length);
   let shown = shownBefore;
   for (const [i, to] of readings.entries()) {
@@ -121,20 +123,22 @@ function energyAtHand(readings: readonly Sighted[], shownBefore: Shown, limits: 
   return { atLeast, shown };
 }
 
-function shownBy({ powerKw, timeUs }: Sighted): Shown {
+function shownBy({ powerKw, timeUs }: VisibleReading): ShownPower {
   return { kw: powerKw ?? 0, sinceUs: timeUs, untilUs: timeUs };
 }
 
+/** Running sums over the readings, by the envelope and by its lower bound. */
 interface Exact {
   passed: Float64Array;
   certain: Float64Array;
-  newest: Shown | null;
+  /** The lower bound of the newest step that is not an outage. */
+  newest: ShownPower | null;
 }
 
-function exactEnergy(readings: readonly Sighted[], limits: Limits): Exact {
+function exactEnergy(readings: readonly VisibleReading[], limits: Limits): Exact {
   const passed = new Float64Array(readings.length);
   const certain = new Float64Array(readings.length);
-  let newest: Shown | null = null;
+  let newest: ShownPower | null = null;
   for (const [i, envelope] of envelopes(readings, limits).entries()) {
     if (envelope === null) continue;
     const [from, to] = [readingAt(readings, i - 1), readingAt(readings, i)];
@@ -146,18 +150,18 @@ function exactEnergy(readings: readonly Sighted[], limits: Limits): Exact {
   return { passed, certain, newest };
 }
 
-function latestShown(exact: Exact | undefined, shown: Shown): Shown {
+function latestShown(exact: Exact | undefined, shown: ShownPower): ShownPower {
   return exact?.newest && exact.newest.kw > shown.kw ? exact.newest : shown;
 }
 
-function readingAt(readings: readonly Sighted[], i: number): Sighted {
+function readingAt(readings: readonly VisibleReading[], i: number): VisibleReading {
   const reading = readings[i];
   if (reading === undefined) throw new RangeError(`no reading ${i}`);
   return reading;
 }
 
-/** -1 if every reading is later. */
-export function lastAtOrBefore(readings: readonly Sighted[], timeUs: Micros): number {
+/** Index of the last reading at or before an instant. -1: every reading is later. */
+export function lastAtOrBefore(readings: readonly VisibleReading[], timeUs: Micros): number {
   let [low, high] = [0, readings.length];
   while (low < high) {
     const middle = (low + high) >> 1;

@@ -2,16 +2,16 @@
 import type { Micros, Span } from '../domain/time.ts';
 import { US_PER_HOUR, US_PER_SECOND } from '../domain/time.ts';
 import { QUARTER_HOUR_US } from './buckets.ts';
-import { lastAtOrBefore, MICRO } from './budget.ts';
-import { isOutage } from './envelope.ts';
-import type { Sighted } from './envelope.ts';
+import { BUDGET_FACTOR, lastAtOrBefore, MICRO } from './budget.ts';
+import { isOutage, TOLERANCE_KWH } from './envelope.ts';
+import type { VisibleReading } from './envelope.ts';
 import { QUALITIES } from './types.ts';
 import type { Limits, Quality, QuarterHour, QuarterPart } from './types.ts';
 import type { Accepted } from './verdicts.ts';
 
 export const NOTHING_YET: QuarterPart = { microKwh: 0, coveredUs: 0, quality: 'measured' };
 
-/** A span over which the curve adds an amount. A `rise` goes from one rise of the counter to the next. */
+/** A span over which the curve adds `microKwh`. A `rise` lasts from one rise of the counter to the next. */
 export interface Stretch extends Span {
   kind: 'rise' | 'still' | 'reset' | 'jump';
   microKwh: number;
@@ -19,7 +19,7 @@ export interface Stretch extends Span {
 
 export interface Curve {
   quarters: QuarterHour[];
-  /** For each reading: its quarter of an hour up to it. */
+  /** For a reading's time: what the curve adds in its quarter of an hour up to the reading. Undefined for other times. */
   partAt: (timeUs: Micros) => QuarterPart | undefined;
 }
 
@@ -27,7 +27,7 @@ export function quarterOf(timeUs: Micros): Micros {
   return Math.floor(timeUs / QUARTER_HOUR_US) * QUARTER_HOUR_US;
 }
 
-/** What the curve adds from `fromUs` to the newest reading. The first level given is the one that held at `fromUs`. */
+/** What the curve adds from `fromUs` to the newest reading. `accepted` begins with the level that held at `fromUs`. */
 export function stretchesOf(accepted: readonly Accepted[], fromUs: Micros, newestUs: Micros): Stretch[] {
   const stretches: Stretch[] = [];
   let reachedUs = fromUs;
@@ -49,9 +49,12 @@ export function stretchesOf(accepted: readonly Accepted[], fromUs: Micros, newes
   return stretches;
 }
 
-/** Draws stretches that follow on each other. `start` is the first one's quarter of an hour up to its beginning. */
+/**
+ * Spreads each stretch's kWh over quarters of an hour. The stretches are adjacent. `start` is what the curve has added
+ * before the first stretch, in the quarter of an hour in which that stretch begins.
+ */
 export function drawCurve(
-  readings: readonly Sighted[],
+  readings: readonly VisibleReading[],
   stretches: readonly Stretch[],
   start: QuarterPart,
   glitches: readonly Span[],
@@ -113,20 +116,24 @@ function worse(a: Quality, b: Quality): Quality {
   return QUALITIES.indexOf(a) <= QUALITIES.indexOf(b) ? a : b;
 }
 
-/** A part of a stretch within one step and one quarter of an hour. */
+/** A part of a stretch that lies within one step between readings and within one quarter of an hour. */
 interface Piece extends Span {
-  /** The step ends at this reading. */
+  /** Index of the reading that ends the step. */
   i: number;
-  /** The share of the stretch's energy up to this piece's end: 1 at the end of the stretch. */
+  /** The share of the stretch's energy from its beginning to the end of this piece. The last piece has 1. */
   share: number;
 }
 
-/** In proportion to measured power (trapezoid); evenly where power is unknown or too small to explain the rise. */
-function piecesOf(readings: readonly Sighted[], first: number, stretch: Stretch): Piece[] {
+/**
+ * A rise is spread in proportion to measured power (trapezoid). It is spread evenly if power is unknown somewhere in it, or
+ * too small to explain it. Other stretches are spread evenly.
+ */
+function piecesOf(readings: readonly VisibleReading[], first: number, stretch: Stretch): Piece[] {
   const spans = cut(readings, first, stretch);
   const energies = spans.map((span) => energyKwUs(readings, span));
   const kwh = energies.reduce((sum, energy) => sum + energy, 0) / US_PER_HOUR;
-  const explains = kwh > 0 && stretch.microKwh / MICRO <= 1.5 * kwh + 2;
+  // False for NaN: power is unknown somewhere.
+  const explains = kwh > 0 && stretch.microKwh / MICRO <= BUDGET_FACTOR * kwh + TOLERANCE_KWH;
   const weights = stretch.kind === 'rise' && explains ? energies : spans.map(({ fromUs, toUs }) => toUs - fromUs);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   let reached = 0;
@@ -136,8 +143,8 @@ function piecesOf(readings: readonly Sighted[], first: number, stretch: Stretch)
   });
 }
 
-/** Cuts a stretch at readings and at the edges of quarters. `first` is the reading that begins it. */
-function cut(readings: readonly Sighted[], first: number, stretch: Stretch): (Span & { i: number })[] {
+/** Cuts a stretch at readings and quarters of an hour. `first`: the last reading at or before its beginning. */
+function cut(readings: readonly VisibleReading[], first: number, stretch: Stretch): (Span & { i: number })[] {
   const spans = [];
   let fromUs = stretch.fromUs;
   for (let i = first + 1; fromUs < stretch.toUs; i++) {
@@ -151,8 +158,8 @@ function cut(readings: readonly Sighted[], first: number, stretch: Stretch): (Sp
   return spans;
 }
 
-/** NaN where power is unknown. */
-function energyKwUs(readings: readonly Sighted[], { fromUs, toUs, i }: Span & { i: number }): number {
+/** The integral of power over a part of the step that ends at reading i, in kW × µs. NaN: power is unknown. */
+function energyKwUs(readings: readonly VisibleReading[], { fromUs, toUs, i }: Span & { i: number }): number {
   const [from, to] = [readings[i - 1], readings[i]];
   if (typeof from?.powerKw !== 'number' || typeof to?.powerKw !== 'number') return NaN;
   const { timeUs: startUs, powerKw: startKw } = from;

@@ -2,10 +2,10 @@
 import type { Micros } from '../domain/time.ts';
 import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../domain/time.ts';
 import { slidingFold } from './sliding.ts';
-import type { Limits, Shown } from './types.ts';
+import type { Limits, ShownPower } from './types.ts';
 
-/** A reading in the judge's sight: power absolute and cut at the limit. */
-export interface Sighted {
+/** A reading that no correction excludes. Its power is absolute and cut at `maxPowerKw`. */
+export interface VisibleReading {
   timeUs: Micros;
   kwh: number;
   powerKw: number | null;
@@ -20,14 +20,14 @@ const BACK_US = 7 * US_PER_DAY;
 const BACK_ACROSS_OUTAGE_US = 400 * US_PER_DAY;
 const STEPS_TO_KNOW = 12;
 
-/** A step's envelope is final when the steps of its window have had their time to stay. */
+/** A step's envelope is final when its window has passed, and 12 hours more: then it is known which of its steps stay. */
 export const FINAL_AFTER_US = AHEAD_US + STAY_US;
 
 export interface Envelope {
-  /** As far as the readings tell. */
+  /** The envelope by the readings so far. */
   kw: number;
-  /** The part that more readings can only raise: the greatest power, and twice the third-greatest pace. */
-  certain: Shown;
+  /** A lower bound that later readings can only raise: the greater of measured power and twice the third-greatest pace. */
+  certain: ShownPower;
 }
 
 export function isOutage(fromUs: Micros, toUs: Micros, limits: Limits): boolean {
@@ -39,13 +39,13 @@ export function windowStart(fromUs: Micros, toUs: Micros, limits: Limits): Micro
   return fromUs - (isOutage(fromUs, toUs, limits) ? BACK_ACROSS_OUTAGE_US : BACK_US);
 }
 
-/** The readings needed to know a step's envelope begin here: its window's first steps must be seen to stay. */
+/** A step's envelope needs the readings from here on: its window, and 12 hours before to see which steps stay. */
 export function historyStart(fromUs: Micros, toUs: Micros, limits: Limits): Micros {
   return windowStart(fromUs, toUs, limits) - STAY_US;
 }
 
-/** The envelope of each step. `result[i]` belongs to the step that ends at reading i; `result[0]` to none. */
-export function envelopes(readings: readonly Sighted[], limits: Limits): (Envelope | null)[] {
+/** The envelope of each step. `result[i]` is that of the step that ends at reading i; `result[0]` is null. */
+export function envelopes(readings: readonly VisibleReading[], limits: Limits): (Envelope | null)[] {
   const stays = stayingSteps(readings);
   const near = slidingEvidence(readings, stays);
   const far = slidingEvidence(readings, stays);
@@ -84,7 +84,7 @@ function envelopeOf({ power, paces }: Evidence, limits: Limits): Envelope {
   };
 }
 
-/** A step of the counter. */
+/** One step of the counter, and how fast it rises. */
 interface Pace {
   kw: number;
   riseKwh: number;
@@ -93,7 +93,7 @@ interface Pace {
   toUs: Micros;
 }
 
-/** What the steps of a window tell together: enough for the third-greatest pace, and for the mean of all but two. */
+/** Sums over the steps that stay in a window, for the third-greatest pace and for the mean without the two greatest. */
 interface Paces {
   steps: number;
   riseKwh: number;
@@ -104,10 +104,12 @@ interface Paces {
 
 const NO_PACES: Paces = { steps: 0, riseKwh: 0, lastsUs: 0, greatest: [] };
 
+/** One kWh less: the counter rounds to whole kWh. */
 function paceKw(riseKwh: number, lastsUs: Micros): number {
   return (riseKwh - 1) / (Math.max(lastsUs, US_PER_MINUTE) / US_PER_HOUR);
 }
 
+/** The mean pace of all steps but the two fastest. 0: fewer than three steps. */
 function meanPaceKw(paces: Paces | null): number {
   const [first, second] = paces?.greatest ?? [];
   if (paces === null || first === undefined || second === undefined || paces.steps < 3) return 0;
@@ -146,27 +148,27 @@ function greaterPower(older: Power, newer: Power): Power {
   return (newer.kw ?? -1) >= (older.kw ?? -1) ? newer : older;
 }
 
-/** What a window shows. Windows must be asked for in order: neither end may move back. */
-function slidingEvidence(readings: readonly Sighted[], stays: readonly boolean[]) {
+/** Returns a function: the evidence of a window. Neither end of the window may move back from one call to the next. */
+function slidingEvidence(readings: readonly VisibleReading[], stays: readonly boolean[]) {
   const powers = slidingFold(greaterPower);
   const paces = slidingFold(combinePaces);
   let [first, end] = [0, 0];
   return (fromUs: Micros, toUs: Micros): Evidence => {
     for (let next = readings[end]; next !== undefined && next.timeUs <= toUs; next = readings[++end]) {
       powers.add({ kw: next.powerKw, timeUs: next.timeUs });
-      // The window's first reading ends no step of the window: see below.
+      // Step `end` begins at reading `end - 1`, and is dropped together with that reading, below. Steps that do not stay
+      // are added as NO_PACES, so that each reading has one entry to drop.
       if (end > 0) paces.add(stays[end] === true ? pacesOfStep(readings, end) : NO_PACES);
     }
     for (let oldest = readings[first]; oldest !== undefined && oldest.timeUs < fromUs; oldest = readings[++first]) {
       powers.drop();
-      // With its first reading, the step that begins there leaves the window.
       paces.drop();
     }
     return { power: powers.value(), paces: paces.value() };
   };
 }
 
-function pacesOfStep(readings: readonly Sighted[], i: number): Paces {
+function pacesOfStep(readings: readonly VisibleReading[], i: number): Paces {
   const [from, to] = [readings[i - 1], readings[i]];
   if (from === undefined || to === undefined) return NO_PACES;
   const [riseKwh, lastsUs] = [to.kwh - from.kwh, to.timeUs - from.timeUs];
@@ -178,7 +180,7 @@ function pacesOfStep(readings: readonly Sighted[], i: number): Paces {
  * Whether the step that ends at each reading stays: no reading of the 12 hours before it is higher (by more than 2 kWh),
  * none of the 12 hours after it is lower, and these 12 hours have passed.
  */
-function stayingSteps(readings: readonly Sighted[]): boolean[] {
+function stayingSteps(readings: readonly VisibleReading[]): boolean[] {
   const highestBefore = slidingFold(Math.max);
   const lowestAfter = slidingFold(Math.min);
   const newestUs = readings.at(-1)?.timeUs ?? 0;

@@ -1,14 +1,14 @@
-/** The events: everything that keeps a counter from being read as it stands. */
+/** The events of a counter: gaps, glitches, resets, jumps, corrections and undecided ends. */
 import type { Micros } from '../domain/time.ts';
 import { lastAtOrBefore, MICRO } from './budget.ts';
 import { isOutage } from './envelope.ts';
-import type { Sighted } from './envelope.ts';
+import type { VisibleReading } from './envelope.ts';
 import type { CounterEvent, Limits } from './types.ts';
 import type { Accepted } from './verdicts.ts';
 
-/** The events after the first accepted reading given, in order of time. */
+/** The events after the first of `accepted`, in order of time. */
 export function eventsOf(
-  readings: readonly Sighted[],
+  readings: readonly VisibleReading[],
   accepted: readonly Accepted[],
   decidedUntilUs: Micros,
   limits: Limits,
@@ -27,7 +27,12 @@ export function eventsOf(
   return events;
 }
 
-function eventOfStep(readings: readonly Sighted[], from: Accepted, to: Accepted, limits: Limits): CounterEvent | null {
+function eventOfStep(
+  readings: readonly VisibleReading[],
+  from: Accepted,
+  to: Accepted,
+  limits: Limits,
+): CounterEvent | null {
   const span = { fromUs: from.acceptedUs, toUs: to.acceptedUs, fromKwh: from.kwh, toKwh: to.kwh };
   if ('fromKwh' in to.step) {
     return { kind: to.step.kind, ...span, strayKwh: null, countedMicroKwh: to.step.microKwh };
@@ -40,6 +45,6 @@ function eventOfStep(readings: readonly Sighted[], from: Accepted, to: Accepted,
   return null;
 }
 
-function readingAfter(readings: readonly Sighted[], timeUs: Micros): Sighted | undefined {
+function readingAfter(readings: readonly VisibleReading[], timeUs: Micros): VisibleReading | undefined {
   return readings[lastAtOrBefore(readings, timeUs) + 1];
 }

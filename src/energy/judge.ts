@@ -1,11 +1,11 @@
-/** The judge: one counter's readings and corrections in, its curve and events out. Pure: no clock, database or I/O. */
+/** The judge: turns one counter's readings and corrections into its curve and events. Pure: no clock, database or I/O. */
 import type { Micros, Span } from '../domain/time.ts';
 import { US_PER_DAY } from '../domain/time.ts';
 import { budgetsOf, HistoryNeeded, lastAtOrBefore } from './budget.ts';
 import type { Budgets } from './budget.ts';
 import { drawCurve, NOTHING_YET, quarterOf, stretchesOf } from './curve.ts';
 import type { Curve } from './curve.ts';
-import type { Sighted } from './envelope.ts';
+import type { VisibleReading } from './envelope.ts';
 import { eventsOf } from './events.ts';
 import type {
   Checkpoint,
@@ -15,44 +15,44 @@ import type {
   Limits,
   QuarterHour,
   QuarterPart,
-  Shown,
+  ShownPower,
 } from './types.ts';
 import { glitchesOf, judgeReadings } from './verdicts.ts';
 import type { Accepted, Verdicts } from './verdicts.ts';
 
 export interface Input {
-  /** Null: from scratch. Then `readings` are all there are. */
+  /** Null: from scratch. Then `readings` are all readings of the counter. */
   checkpoint: Checkpoint | null;
   /** Every reading from `suppliedFromUs` on, in order of time, one per instant. */
   readings: readonly CounterReading[];
-  /** At most the checkpoint's `readingsFromUs`, or what an earlier answer asked for. */
+  /** The checkpoint's `readingsFromUs` or earlier. After `needs-history`: the time that it asked for. */
   suppliedFromUs: Micros;
   corrections: readonly Correction[];
   limits: Limits;
 }
 
 export type Judgement =
-  /** Call again with the readings from here on: the answer depends on older ones. */
+  /** The verdicts depend on older readings: call again with all readings from `readingsFromUs` on. */
   | { kind: 'needs-history'; readingsFromUs: Micros }
   | {
       kind: 'judged';
-      /** Replace all stored quarters from `replacesQuartersFromUs` on. Null: all there are. */
+      /** They replace all stored quarters from `replacesQuartersFromUs` on. Null: all quarters of the counter. */
       quarters: QuarterHour[];
       replacesQuartersFromUs: Micros | null;
-      /** Replace all stored events that end after `replacesEventsAfterUs`. Null: all there are. */
+      /** They replace all stored events that end after `replacesEventsAfterUs`. Null: all events of the counter. */
       events: CounterEvent[];
       replacesEventsAfterUs: Micros | null;
-      /** Null: the next run is from scratch. Forget earlier checkpoints then. */
+      /** Null: no checkpoint is possible. The next run begins at an earlier checkpoint, or from scratch. */
       checkpoint: Checkpoint | null;
     };
 
-/** A level reached longer ago than this stands still: a run does not load the readings since, unless it rises again. */
+/** A counter that has not risen for longer stands still: the next run does not load the readings since its last rise. */
 const STANDS_STILL_AFTER_US = US_PER_DAY;
-const NOTHING_SHOWN: Shown = { kw: 0, sinceUs: 0, untilUs: 0 };
+const NOTHING_SHOWN: ShownPower = { kw: 0, sinceUs: 0, untilUs: 0 };
 
 /**
- * Judging on from the newest checkpoint, and judging from scratch, give the same as long as only newer readings come.
- * After any other change, begin with `checkpointBefore` that change.
+ * Judging from the newest checkpoint gives the same as judging from scratch, if all new readings are newer than the
+ * checkpoint. After any other change, begin at `checkpointBefore` that change.
  */
 export function judge(input: Input): Judgement {
   try {
@@ -64,11 +64,11 @@ export function judge(input: Input): Judgement {
 }
 
 /**
- * Where to begin if a reading or a correction changes at `changeUs`. `checkpoints`: all that are known, oldest first.
- * Forget the later ones.
+ * The checkpoint to begin at if a reading or a correction changes at `changeUs`. `checkpoints`: all that are known, oldest
+ * first. The later ones are useless then: forget them.
  *
- * The runs since the newest checkpoint before the change may have drawn again from the oldest of its levels. So begin with
- * a checkpoint that ends before that level.
+ * This is not the newest checkpoint before the change: later runs may have replaced stored quarters back to the oldest of
+ * its levels, by readings that have now changed. So begin at a checkpoint that ends before that level.
  */
 export function checkpointBefore(checkpoints: readonly Checkpoint[], changeUs: Micros): Checkpoint | null {
   const unchanged = checkpoints.findLast(({ newestUs }) => newestUs < changeUs);
@@ -78,30 +78,31 @@ export function checkpointBefore(checkpoints: readonly Checkpoint[], changeUs: M
 
 function judgeFrom({ checkpoint, readings: all, corrections, limits, ...input }: Input): Judgement {
   const suppliedFromUs = checkpoint ? input.suppliedFromUs : -Infinity;
-  const readings = inSight(all, corrections, limits);
+  const readings = visibleReadings(all, corrections, limits);
   const newest = readings.at(-1);
   if (newest === undefined) return nothing();
 
   const budgets = budgetsOf(readings, suppliedFromUs, checkpoint?.shown ?? NOTHING_SHOWN, limits);
-  const standing = standingAt(checkpoint);
+  const standing = standingOf(checkpoint);
   const start = checkpoint ? indexAfter(readings, standing.accepted.at(-1)?.acceptedUs ?? 0) : 0;
   const verdicts = judgeReadings(readings, start, standing, budgets, replacements(readings, corrections), limits);
 
-  const base = verdicts.accepted.slice(Math.max(0, verdicts.kept - 1));
-  const [from] = base;
+  // The last reading of the checkpoint that is still accepted, and all readings accepted after it.
+  const recent = verdicts.accepted.slice(Math.max(0, verdicts.kept - 1));
+  const [from] = recent;
   if (from === undefined) return nothing();
-  const begin = whereToDraw(checkpoint, verdicts, base);
+  const begin = startOfDrawing(checkpoint, verdicts, recent);
   if (begin.fromUs < suppliedFromUs) throw new HistoryNeeded(begin.fromUs);
 
-  const glitches = merge([...until(checkpoint?.glitches ?? [], from.acceptedUs), ...glitchesOf(base)]);
-  const stretches = stretchesOf(base, begin.fromUs, newest.timeUs);
+  const glitches = mergeAdjacent([...clipUntil(checkpoint?.glitches ?? [], from.acceptedUs), ...glitchesOf(recent)]);
+  const stretches = stretchesOf(recent, begin.fromUs, newest.timeUs);
   const curve = drawCurve(readings, stretches, begin.part, glitches, verdicts.decidedUntilUs, limits);
   return {
     kind: 'judged',
     quarters: curve.quarters,
-    // Without a new reading there is nothing to draw, and nothing to replace.
+    // Without a new reading no quarter is drawn, and none is replaced.
     replacesQuartersFromUs: checkpoint && (curve.quarters[0]?.startUs ?? newest.timeUs),
-    events: eventsOf(readings, base, verdicts.decidedUntilUs, limits),
+    events: eventsOf(readings, recent, verdicts.decidedUntilUs, limits),
     replacesEventsAfterUs: checkpoint && from.acceptedUs,
     checkpoint: checkpointAfter(checkpoint, verdicts, newest.timeUs, budgets, curve, glitches),
   };
@@ -119,25 +120,29 @@ function nothing(): Judgement {
 }
 
 /** The readings that are not excluded. */
-function inSight(readings: readonly CounterReading[], corrections: readonly Correction[], limits: Limits): Sighted[] {
+function visibleReadings(
+  readings: readonly CounterReading[],
+  corrections: readonly Correction[],
+  limits: Limits,
+): VisibleReading[] {
   const excluded = corrections.filter((correction) => correction.kind === 'exclude');
-  const sighted: Sighted[] = [];
+  const visible: VisibleReading[] = [];
   let afterExcluded = false;
   for (const { timeUs, counterKwh, powerKw } of readings) {
     if (excluded.some(({ fromUs, toUs }) => fromUs <= timeUs && timeUs < toUs)) {
       afterExcluded = true;
       continue;
     }
-    if (timeUs <= (sighted.at(-1)?.timeUs ?? -Infinity)) throw new RangeError('readings must be in order of time');
+    if (timeUs <= (visible.at(-1)?.timeUs ?? -Infinity)) throw new RangeError('readings must be in order of time');
     const power = powerKw === null ? null : Math.min(Math.abs(powerKw), limits.maxPowerKw);
-    sighted.push({ timeUs, kwh: counterKwh, powerKw: power, afterExcluded });
+    visible.push({ timeUs, kwh: counterKwh, powerKw: power, afterExcluded });
     afterExcluded = false;
   }
-  return sighted;
+  return visible;
 }
 
-/** For each reading: whether the counter was replaced between the reading before and this one. */
-function replacements(readings: readonly Sighted[], corrections: readonly Correction[]): boolean[] {
+/** For each reading: whether the counter was replaced after the reading before, and not after this one. */
+function replacements(readings: readonly VisibleReading[], corrections: readonly Correction[]): boolean[] {
   const replaced = Array<boolean>(readings.length).fill(false);
   for (const correction of corrections) {
     if (correction.kind !== 'replaced') continue;
@@ -147,36 +152,36 @@ function replacements(readings: readonly Sighted[], corrections: readonly Correc
   return replaced;
 }
 
-function standingAt(checkpoint: Checkpoint | null): { accepted: Accepted[]; steps: number } {
+function standingOf(checkpoint: Checkpoint | null): { accepted: Accepted[]; steps: number } {
   const accepted = (checkpoint?.levels ?? []).map(({ kwh, sinceUs, acceptedUs }): Accepted => {
     return { kwh, sinceUs, acceptedUs, step: { kind: 'follows' } };
   });
   return { accepted, steps: Math.max(0, accepted.length - 1) };
 }
 
-function indexAfter(readings: readonly Sighted[], timeUs: Micros): number {
+function indexAfter(readings: readonly VisibleReading[], timeUs: Micros): number {
   const i = lastAtOrBefore(readings, timeUs);
   if (readings[i]?.timeUs !== timeUs) throw new RangeError("the checkpoint's reading is not among the readings");
   return i + 1;
 }
 
 /**
- * The curve is drawn again from the last rise that stays, for the next rise is spread from there. If the counter has not
- * risen since the checkpoint, only what is new is drawn.
+ * The next rise is spread back to the last one. So the curve is drawn again from when the level was reached. If the counter
+ * has not risen since the checkpoint, only the new readings are drawn.
  */
-function whereToDraw(checkpoint: Checkpoint | null, { kept }: Verdicts, base: readonly Accepted[]) {
-  const [from] = base;
+function startOfDrawing(checkpoint: Checkpoint | null, { kept }: Verdicts, recent: readonly Accepted[]) {
+  const [from] = recent;
   const level = checkpoint?.levels[kept - 1];
   if (checkpoint === null || from === undefined || level === undefined) {
     return { fromUs: from?.sinceUs ?? 0, part: NOTHING_YET };
   }
   const isNewest = kept === checkpoint.levels.length;
-  return isNewest && !checkpoint.redrawsRise && !risesFrom(from, base)
+  return isNewest && !checkpoint.redrawsRise && !risesFrom(from, recent)
     ? { fromUs: from.acceptedUs, part: checkpoint.quarterAtEnd }
     : { fromUs: from.sinceUs, part: level.quarterAtRise };
 }
 
-/** Whether the next change of the level after `from` is a rise, and no break. */
+/** Whether the level changes after `from`, first by a rise and not by a break. */
 function risesFrom(from: Accepted, accepted: readonly Accepted[]): boolean {
   const change = accepted.find(({ sinceUs }) => sinceUs > from.sinceUs);
   return change !== undefined && !('fromKwh' in change.step);
@@ -192,7 +197,8 @@ function checkpointAfter(
 ): Checkpoint | null {
   const [oldest, end] = [settled.accepted[0], settled.accepted.at(-1)];
   if (oldest === undefined || end === undefined) return checkpoint;
-  // A step was taken back for now: neither with it nor without it is the curve final, so no checkpoint can be.
+  // A settled reading was taken back by verdicts that are not settled. They may yet change, so the curve is not final
+  // either with this reading or without it, and no checkpoint is possible.
   if (!accepted.some(({ acceptedUs }) => acceptedUs === end.acceptedUs)) return null;
   const redrawsRise = risesFrom(end, accepted);
   const levels = settled.accepted.map(({ kwh, sinceUs, acceptedUs }) => {
@@ -203,15 +209,15 @@ function checkpointAfter(
   const wasEnd = checkpoint?.levels.at(-1)?.acceptedUs === end.acceptedUs;
   const part = wasEnd ? checkpoint.quarterAtEnd : partAt(curve, end.acceptedUs);
   const atRise = levels.at(-1)?.quarterAtRise ?? NOTHING_YET;
-  const stillSince = quarterOf(end.sinceUs) === quarterOf(end.acceptedUs) ? atRise.microKwh : 0;
+  // The next rise will be drawn from when the level was reached. Until then the curve has added nothing since.
+  const microKwh = quarterOf(end.sinceUs) === quarterOf(end.acceptedUs) ? atRise.microKwh : 0;
   return {
     newestUs,
     readingsFromUs: standsStill && !redrawsRise ? end.acceptedUs : end.sinceUs,
     levels,
-    // Not yet drawn with the next rise: until then the curve stands still.
-    quarterAtEnd: { ...part, microKwh: stillSince },
+    quarterAtEnd: { ...part, microKwh },
     redrawsRise,
-    glitches: until(glitches, end.acceptedUs).filter(({ toUs }) => toUs > oldest.sinceUs),
+    glitches: clipUntil(glitches, end.acceptedUs).filter(({ toUs }) => toUs > oldest.sinceUs),
     shown: budgets.shown(),
   };
 }
@@ -220,15 +226,15 @@ function partAt(curve: Curve, timeUs: Micros): QuarterPart {
   return curve.partAt(timeUs) ?? NOTHING_YET;
 }
 
-/** What of the spans lies before an instant. */
-function until(spans: readonly Span[], timeUs: Micros): Span[] {
+/** The parts of the spans before an instant. */
+function clipUntil(spans: readonly Span[], timeUs: Micros): Span[] {
   return spans
     .filter(({ fromUs }) => fromUs < timeUs)
     .map(({ fromUs, toUs }) => ({ fromUs, toUs: Math.min(toUs, timeUs) }));
 }
 
-/** Joins spans that follow on each other: a counter that glitches all the time needs one span, not thousands. */
-function merge(spans: readonly Span[]): Span[] {
+/** Joins adjacent spans. Otherwise the checkpoint of a counter that always glitches would hold thousands. */
+function mergeAdjacent(spans: readonly Span[]): Span[] {
   const merged: Span[] = [];
   for (const { fromUs, toUs } of spans) {
     const last = merged.at(-1);

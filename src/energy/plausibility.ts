@@ -1,4 +1,4 @@
-/** Whether the counters of a valve agree with its measured power, and if not, what the cause looks like. Pure. */
+/** Compares the counters of a valve with its measured power, and names the likely cause of a difference. Pure. */
 import { US_PER_HOUR, type Micros, type Span } from '../domain/time.ts';
 import { QUARTER_HOUR_US } from './buckets.ts';
 import { isOutage } from './envelope.ts';
@@ -18,23 +18,23 @@ export interface JudgedCounter {
 }
 
 export type Finding =
-  /** A reset or a jump to a value that the counter has not shown before. `more`: how many others there are. */
+  /** A reset or a jump to a value outside of those that the counter has shown before. `more`: how many other breaks. */
   | { kind: 'swapped'; regime: Regime; event: CounterEvent; more: number }
-  /** The counter returns to earlier values. `event` null: by too little to be a reset, but again and again. */
+  /** The counter returns to earlier values. `event` null: each fall is too small to be a reset, but there are many. */
   | { kind: 'restored'; regime: Regime; event: CounterEvent; more: number }
   | { kind: 'restored'; event: null }
   /** The counter counts `factor` times the measured energy: 10, 100, 1000, or a fraction of 1. */
   | { kind: 'unit'; factor: number }
   | { kind: 'no-counter' | 'stands-still' | 'no-power' }
-  /** Measured power comes to this share of the counter. */
+  /** Measured power integrates to this share of the counted kWh. */
   | { kind: 'power'; share: number };
 
 export interface Comparison {
-  /** What the curves of both regimes add. */
+  /** What the curves of both regimes add in the compared span. */
   countedKwh: number;
-  /** What measured power comes to. Null: none is known. */
+  /** The integral of measured power. Null: fewer than two samples. */
   powerKwh: number | null;
-  /** By how much they may differ: whole kWh, the sensor's error, and what no sample of power has seen. */
+  /** The two may differ by so much: rounding to whole kWh, the sensor's error, and power between samples. */
   toleranceKwh: number;
   finding: Finding | null;
 }
@@ -44,23 +44,29 @@ const ROUNDING_KWH = 2;
 const SENSOR_SHARE = 0.1;
 const SIGMAS = 3;
 const FACTORS = [1000, 100, 10, 0.1, 0.01, 0.001];
-/** Below, a wrong unit cannot be told from a counter that stands still or flickers. */
+/** With less energy, a wrong unit looks like a counter that stands still or flickers. */
 const LEAST_FOR_UNIT_KWH = ROUNDING_KWH + 1;
-/** One jump may happen to be a thousand times the energy measured. */
+/** A single jump may match a factor by chance; this many jumps do not. */
 const JUMPS_OF_A_WRONG_UNIT = 5;
 
-/** Compares within the part of the span that has readings and is decided. */
+/**
+ * Compares within the part of the span that has readings and no undecided ones.
+ *
+ * @param oldest the valve's first reading ever: a counter that returns to a value between that one and these was restored
+ */
 export function comparePower(
   readings: readonly MeteredReading[],
   counters: readonly JudgedCounter[],
   span: Span,
   limits: Limits,
+  oldest: MeteredReading | undefined,
 ): Comparison {
+  const history = oldest ? [oldest, ...readings] : readings;
   const within = decidedPart(readings, counters, span);
   const countedKwh = counters.reduce((sum, { quarters }) => sum + countedIn(quarters, within), 0);
   const power = integratePower(readings, within, limits);
   if (power === null) {
-    return { countedKwh, powerKwh: null, toleranceKwh: 0, finding: breakOf(readings, counters, within) };
+    return { countedKwh, powerKwh: null, toleranceKwh: 0, finding: breakOf(history, counters, within) };
   }
   const unseenKwh = SIGMAS * power.sigmaKwh + power.unknownKwh;
   const compared = { countedKwh, powerKwh: power.kwh, unseenKwh, greatestKw: power.greatestKw };
@@ -70,7 +76,7 @@ export function comparePower(
     toleranceKwh: tolerance(countedKwh, power.kwh, unseenKwh),
     finding:
       unitOf(counters, within, compared) ??
-      breakOf(readings, counters, within) ??
+      breakOf(history, counters, within) ??
       differenceOf(readings, counters, within, compared),
   };
 }
@@ -78,7 +84,7 @@ export function comparePower(
 interface Compared {
   countedKwh: number;
   powerKwh: number;
-  /** What no sample of power has seen. */
+  /** Energy that may have passed between samples of power. */
   unseenKwh: number;
   greatestKw: number;
 }
@@ -91,7 +97,7 @@ function agree(countedKwh: number, powerKwh: number, unseenKwh: number): boolean
   return Math.abs(countedKwh - powerKwh) <= tolerance(countedKwh, powerKwh, unseenKwh);
 }
 
-/** On edges of quarters of an hour. Empty where nothing is decided. */
+/** Cut to whole quarters of an hour. Empty if nothing is decided. */
 function decidedPart(readings: readonly MeteredReading[], counters: readonly JudgedCounter[], span: Span): Span {
   const undecided = counters.flatMap(({ events }) => events.filter(({ kind }) => kind === 'undecided'));
   const oldestUs = readings[0]?.timeUs ?? Infinity;
@@ -108,9 +114,9 @@ function countedIn(quarters: readonly QuarterHour[], { fromUs, toUs }: Span): nu
 
 interface PowerIntegral {
   kwh: number;
-  /** Standard deviation of what lies between two samples, judged by how much neighbours differ. */
+  /** Standard deviation of the integral. Each step's error is estimated as half of the difference of its two samples. */
   sigmaKwh: number;
-  /** What may have passed in outages. */
+  /** At most this much passed in outages, at the greatest power. */
   unknownKwh: number;
   greatestKw: number;
 }
@@ -137,7 +143,7 @@ function integratePower(readings: readonly MeteredReading[], within: Span, limit
   return { kwh, sigmaKwh: Math.sqrt(variance), unknownKwh: unknownHours * greatestKw, greatestKw };
 }
 
-/** Resets and jumps that no operator has explained. */
+/** Resets and jumps. Not the breaks that an operator has entered: these are of kind `replaced`. */
 function breaksIn({ events }: JudgedCounter, { fromUs, toUs }: Span): CounterEvent[] {
   return events.filter(
     (event) => (event.kind === 'reset' || event.kind === 'jump') && event.toUs > fromUs && event.fromUs < toUs,
@@ -149,7 +155,8 @@ function unitOf(counters: readonly JudgedCounter[], within: Span, compared: Comp
   const breaks = counters.flatMap((counter) => breaksIn(counter, within));
   const jumps = breaks.filter(({ kind }) => kind === 'jump');
   if (breaks.length > 0 && jumps.length < JUMPS_OF_A_WRONG_UNIT) return null;
-  // A counter in Wh passes more than any valve could: the judge reads its steps as jumps, and counts power instead.
+  // A counter in Wh rises faster than any valve can. The judge takes its steps for jumps and counts power instead, so
+  // add what the counter itself showed.
   const jumpedKwh = jumps.reduce((sum, jump) => sum + riseOf(jump) - (jump.countedMicroKwh ?? 0) / 1e6, 0);
   const shownKwh = compared.countedKwh + jumpedKwh;
   if (agree(shownKwh, powerKwh, unseenKwh) || Math.min(shownKwh, powerKwh) < LEAST_FOR_UNIT_KWH) return null;
@@ -161,14 +168,10 @@ function riseOf({ fromKwh, toKwh }: CounterEvent): number {
   return (toKwh ?? 0) - (fromKwh ?? 0);
 }
 
-/** The break that says most: a swapped meter before a restored one, then the first. */
-function breakOf(
-  readings: readonly MeteredReading[],
-  counters: readonly JudgedCounter[],
-  within: Span,
-): Finding | null {
+/** The most important break: the first to a new value (swapped), else the first to an earlier value (restored). */
+function breakOf(history: readonly MeteredReading[], counters: readonly JudgedCounter[], within: Span): Finding | null {
   const found = counters.flatMap((counter) => {
-    const hasShown = shownBefore(readings, counter.regime);
+    const hasShown = shownBefore(history, counter.regime);
     return breaksIn(counter, within).map((event) => {
       const kind = hasShown(event) ? ('restored' as const) : ('swapped' as const);
       return { kind, regime: counter.regime, event };
@@ -178,11 +181,14 @@ function breakOf(
   return worst ? { ...worst, more: found.length - 1 } : null;
 }
 
-/** Whether the value after a break lies among the values before it. Zeros are no sign of it. Breaks in order of time. */
-function shownBefore(readings: readonly MeteredReading[], regime: Regime) {
+/**
+ * Returns a function: whether the counter after a break lies between its lowest and highest value before. Zeros do not
+ * count. The function must be called with breaks in order of time.
+ */
+function shownBefore(history: readonly MeteredReading[], regime: Regime) {
   let [next, lowestKwh, highestKwh] = [0, Infinity, -Infinity];
   return ({ fromUs, toKwh }: CounterEvent): boolean => {
-    for (let reading = readings[next]; reading && reading.timeUs <= fromUs; reading = readings[++next]) {
+    for (let reading = history[next]; reading && reading.timeUs <= fromUs; reading = history[++next]) {
       const kwh = reading.counters[regime];
       if (kwh === null || kwh === 0) continue;
       lowestKwh = Math.min(lowestKwh, kwh);
@@ -209,7 +215,7 @@ function differenceOf(
   return { kind: 'power', share: powerKwh / countedKwh };
 }
 
-/** What the counters rise from reading to reading, whatever they fall in between. A spike counts as what could pass. */
+/** The sum of all rises from reading to reading, without the falls. Each rise is cut at what the greatest power allows. */
 function risenIn(readings: readonly MeteredReading[], { fromUs, toUs }: Span, greatestKw: number): number {
   let risenKwh = 0;
   for (const regime of REGIMES) {

@@ -1,6 +1,6 @@
-/** A fold over a window that slides, in a constant number of steps an item. */
+/** A fold (such as the maximum) over a sliding window. Each item costs a constant number of steps. */
 
-/** Folds the items added and not yet dropped, oldest first. `combine` must be associative. */
+/** The fold of the items that were added and not yet dropped, oldest first. `combine` must be associative. */
 export interface SlidingFold<T> {
   add: (item: T) => void;
   /** Drops the oldest item. */
@@ -11,7 +11,7 @@ export interface SlidingFold<T> {
 
 /**
  * A queue made of two stacks. The back keeps items and their fold. The front keeps, for each item, the fold from that item
- * to the front's newest. When the front is empty, the back is turned over: each item moves once.
+ * to the front's newest. When the front is empty, all items of the back move to the front: each item moves once.
  */
 export function slidingFold<T>(combine: (older: T, newer: T) => T): SlidingFold<T> {
   const front: T[] = [];

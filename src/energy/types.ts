@@ -11,13 +11,13 @@ export interface CounterReading {
 }
 
 export interface Limits {
-  /** Time between two readings. A step longer than 1.5 intervals is an outage. */
+  /** The configured time between two readings. A step longer than 1.5 intervals is an outage. */
   intervalUs: Micros;
-  /** No valve passes more. */
+  /** The configured `max_power_kw`: no valve passes more. */
   maxPowerKw: number;
 }
 
-/** An operator's word. `exclude` hides the readings of `[fromUs, toUs)`. `replaced` forces a break at `atUs`. */
+/** Entered by an operator. `exclude` hides the readings of `[fromUs, toUs)`. `replaced` forces a break at `atUs`. */
 export type Correction = { kind: 'exclude'; fromUs: Micros; toUs: Micros } | { kind: 'replaced'; atUs: Micros };
 
 /** Worst first. A quarter of an hour has the worst that applies. */
@@ -36,65 +36,71 @@ export interface QuarterHour {
 
 export interface CounterEvent {
   kind: 'gap' | 'glitch' | 'reset' | 'jump' | 'undecided' | 'excluded' | 'replaced';
-  /** The last accepted reading before. */
+  /** The last accepted reading before the event. */
   fromUs: Micros;
-  /** The reading that ends it. For `undecided`: the newest reading. */
+  /** The accepted reading that ends the event. For `undecided`: the newest reading. */
   toUs: Micros;
+  /** The level before the event. */
   fromKwh: number | null;
+  /** The level after the event. For `undecided`: the newest reading's counter. */
   toKwh: number | null;
-  /** The reading that was not believed: the first one of a glitch, or of an undecided end. */
+  /** The first counter that is not accepted, of a glitch or of an undecided end. */
   strayKwh: number | null;
-  /** What the curve adds across it. */
+  /** What the curve adds across the event. */
   countedMicroKwh: number | null;
 }
 
-/** The level: the last accepted value, and when it was first reached. */
+/** The level: the highest accepted counter since the last break. */
 export interface Level {
   kwh: number;
+  /** When the level was first reached. */
   sinceUs: Micros;
-  /** The last accepted reading, which may be up to 2 kWh lower. */
+  /** The last accepted reading. Its counter may be up to 2 kWh below the level. */
   acceptedUs: Micros;
 }
 
-/** The part of a quarter of an hour that ends at a certain instant. */
+/** What the curve has added from the start of a quarter of an hour up to some instant in it. */
 export interface QuarterPart {
   microKwh: number;
   coveredUs: number;
   quality: Quality;
 }
 
-/** The readings of this span show that the valve passes `kw`: an envelope whose window holds the span is at least that. */
-export interface Shown {
+/** The readings of this span show that the valve can pass `kw`. An envelope is at least `kw` if its window holds the span. */
+export interface ShownPower {
   kw: number;
   sinceUs: Micros;
   untilUs: Micros;
 }
 
 /**
- * Where to go on from: the last accepted reading before which every verdict is final, as long as no reading up to
- * `newestUs` changes. Plain data, to be kept as JSON.
+ * Where the judge goes on from: an accepted reading. All verdicts up to this reading are final, unless a reading up to
+ * `newestUs` changes. Stored as JSON: a renamed field needs a migration.
  */
 export interface Checkpoint {
-  /** The newest reading seen. A change at or before this instant makes the checkpoint worthless. */
+  /** The newest reading that the run has seen. A change at or before this instant makes the checkpoint useless. */
   newestUs: Micros;
   /** The next run supplies the readings from here on, this instant included. */
   readingsFromUs: Micros;
-  /** The last accepted readings, oldest first: the newest one and up to four that may have to be gone back to. */
+  /** The levels of the last accepted readings, oldest first: the newest, and up to four that a fall may go back to. */
   levels: (Level & { quarterAtRise: QuarterPart })[];
-  /** The quarter of an hour of the newest level's last accepted reading, up to that reading. */
+  /** The quarter of an hour of the newest accepted reading, up to that reading. */
   quarterAtEnd: QuarterPart;
-  /** This run drew a rise from the newest level that may yet be taken back: the next run draws from that level again. */
+  /**
+   * The run drew a rise after the newest of `levels`, and this rise is not final. So the next run draws the curve again
+   * from when that level was reached.
+   */
   redrawsRise: boolean;
-  /** Glitches since the oldest of these levels was reached: they mark quarters that may be drawn again. */
+  /** The glitches since the oldest of `levels` was reached. If the curve is drawn again, their quarters are `estimated`. */
   glitches: Span[];
-  shown: Shown;
+  shown: ShownPower;
 }
 
 export const REGIMES = [1, 2] as const;
 export type Regime = (typeof REGIMES)[number];
 
 /**
- * Where the judge of each counter of a valve goes on from. A counter without any reading has no entry. Null: the newest
- * step may yet be taken back, so the next run begins at an older state.
+ * The checkpoint of each counter of a valve. A counter without any reading has no entry. Null: no checkpoint was possible,
+ * so the next run begins at an older state, or from scratch.
  */
 export type JudgeState = Partial<Record<Regime, Checkpoint | null>>;

@@ -1,10 +1,10 @@
-/** The verdicts, reading by reading: which readings are accepted, what was a glitch, where the counter breaks. */
+/** The verdicts, reading by reading: which are accepted, which are glitches, and where the counter breaks. */
 import type { Micros, Span } from '../domain/time.ts';
 import { US_PER_DAY, US_PER_HOUR } from '../domain/time.ts';
 import { MICRO } from './budget.ts';
 import type { Answer, Budgets } from './budget.ts';
 import { isOutage, TOLERANCE_KWH } from './envelope.ts';
-import type { Sighted } from './envelope.ts';
+import type { VisibleReading } from './envelope.ts';
 import type { Level, Limits } from './types.ts';
 
 const DECIDES_AFTER_US = 24 * US_PER_HOUR;
@@ -12,16 +12,16 @@ const REJOINS_WITHIN_US = 7 * US_PER_DAY;
 const REJOINS_WITHIN_IF_STILL_US = 60 * US_PER_DAY;
 const STEPS_TO_TAKE_BACK = 4;
 
-/** How an accepted reading comes after the accepted reading before. */
+/** What lies between an accepted reading and the accepted reading before. */
 export type Step =
   { kind: 'first' | 'follows' | 'glitch' } | { kind: 'reset' | 'jump' | 'replaced'; fromKwh: number; microKwh: number };
 
-/** An accepted reading, and the level it leaves. */
+/** An accepted reading, and the level after it. */
 export interface Accepted extends Level {
   step: Step;
 }
 
-/** Where the walk stands. */
+/** The state of the walk through the readings. */
 export interface Standing {
   accepted: readonly Accepted[];
   /** How many of the newest accepted steps may still be taken back. */
@@ -29,24 +29,24 @@ export interface Standing {
 }
 
 export interface Verdicts {
-  /** The accepted readings, from those the walk began with. */
+  /** The accepted readings, with those that the walk began with. */
   accepted: Accepted[];
   /** How many of the accepted readings that the walk began with are left. */
   kept: number;
-  /** The last reading that is decided. */
+  /** The last decided reading. The readings after it are undecided. */
   decidedUntilUs: Micros;
-  /** After the last accepted reading up to which no verdict can change, and of what is not yet final. */
+  /** The state after the last reading up to which no later reading can change a verdict. The next run goes on from here. */
   settled: Standing;
 }
 
 /**
- * Judges readings `start` to the last. `replaced` says whether the counter was replaced between reading i − 1 and reading i.
+ * Judges readings `start` to the last. `replaced[i]`: the counter was replaced between reading i − 1 and reading i.
  *
- * A verdict is settled when every answer it rests on is final and no rejoin can come any more. From the first verdict on
- * that is not, nothing is: the next run judges from there again.
+ * A verdict is settled if all budgets it depends on are final and no rejoin can come any more. After the first verdict that
+ * is not settled, none is: the next run judges again from there.
  */
 export function judgeReadings(
-  readings: readonly Sighted[],
+  readings: readonly VisibleReading[],
   start: number,
   standing: Standing,
   budgets: Budgets,
@@ -68,14 +68,14 @@ export function judgeReadings(
   }
   return { accepted, kept, decidedUntilUs: timeOf(i - 1), settled };
 
-  /** The reading that was accepted in the end, or null: undecided. */
+  /** Returns the index of the accepted reading: i, or a later one after a glitch. Null: undecided. */
   function judgeReading(i: number): number | null {
     const level = accepted.at(-1);
     if (level === undefined) {
       accept(i, { kind: 'first' });
       return i;
     }
-    // A counter that shows the same before and after, such as an unused one at 0, has nothing to break.
+    // No break if the counter is the same before and after, as an unused counter at 0 is.
     if (replaced[i] === true && at(i).kwh !== level.kwh) {
       breakAt(i, level, 'replaced');
       return i;
@@ -106,6 +106,7 @@ export function judgeReadings(
     return noted(budgets.follows(level, i));
   }
 
+  /** Notes whether the answer is final, for `settled`. */
   function noted(answer: Answer): boolean {
     allFinal &&= answer.final;
     return answer.follows;
@@ -124,7 +125,7 @@ export function judgeReadings(
     steps = before === undefined ? 0 : Math.min(STEPS_TO_TAKE_BACK, steps + 1);
   }
 
-  /** A new segment begins at reading i. Across a break only power adds energy: the lesser of the two ends. */
+  /** Begins a new level at reading i. Energy across the break: the lesser power of its two ends; nothing across an outage. */
   function breakAt(i: number, level: Level, kind: 'reset' | 'jump' | 'replaced'): void {
     const [from, to] = [at(i - 1), at(i)];
     const lastsUs = to.timeUs - from.timeUs;
@@ -135,7 +136,10 @@ export function judgeReadings(
     steps = 0;
   }
 
-  /** Takes back the accepted step that explains the fall to reading i, and everything since. */
+  /**
+   * Looks in the last accepted steps for one that explains the fall to reading i: it alone rose by at least half of the
+   * fall, and reading i follows the level before it. Takes back that step and all later ones: they were a glitch.
+   */
   function takeBack(i: number, fellKwh: number): boolean {
     for (let back = 1; back <= steps; back++) {
       const [before, after] = [accepted.at(-1 - back), accepted.at(-back)];
@@ -150,7 +154,13 @@ export function judgeReadings(
     return false;
   }
 
-  /** The first later reading that follows the level by a jump. */
+  /**
+   * The first later reading that returns to the level in one step. The readings from i up to there were a glitch. A gradual
+   * return does not count: a counter that restarted at 0 also counts past its old value. But a counter that stood still
+   * after a fall may return by any step. The return may come within 7 days, or 60 if the counter stood still.
+   *
+   * `mayCome`: the time to return has not passed yet.
+   */
   function findRejoin(i: number, level: Level, fell: boolean): { at: number | null; mayCome: boolean } {
     let [lowest, highest] = [at(i).kwh, at(i).kwh];
     for (let j = i + 1; j < readings.length; j++) {
@@ -158,20 +168,20 @@ export function judgeReadings(
       const stoodStill = highest - lowest <= TOLERANCE_KWH;
       const withinUs = stoodStill ? REJOINS_WITHIN_IF_STILL_US : REJOINS_WITHIN_US;
       if (timeOf(j) - timeOf(i) > withinUs) return { at: null, mayCome: false };
-      if (follows(level, j) && ((fell && stoodStill) || isJump(j))) return { at: j, mayCome: true };
+      if (follows(level, j) && ((fell && stoodStill) || comesByJump(j))) return { at: j, mayCome: true };
       lowest = Math.min(lowest, at(j).kwh);
       highest = Math.max(highest, at(j).kwh);
     }
     return { at: null, mayCome: true };
   }
 
-  /** Reading j does not follow the reading right before it, or an outage lies between these two. */
-  function isJump(j: number): boolean {
+  /** Whether reading j does not follow the reading right before it, or an outage lies between these two. */
+  function comesByJump(j: number): boolean {
     const { kwh, timeUs } = at(j - 1);
     return isOutage(timeUs, timeOf(j), limits) || !follows({ kwh, sinceUs: timeUs, acceptedUs: timeUs }, j);
   }
 
-  function at(i: number): Sighted {
+  function at(i: number): VisibleReading {
     const reading = readings[i];
     if (reading === undefined) throw new RangeError(`no reading ${i}`);
     return reading;

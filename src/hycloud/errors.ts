@@ -19,7 +19,7 @@ export type HyCloudFailure =
   | 'aborted';
 
 const REMEDIES: Record<HyCloudFailure, string> = {
-  unauthorized: 'check API_KEY and REQUESTER_ID; staging and production share no keys',
+  unauthorized: 'check the credentials; staging and production share no keys',
   forbidden: "the key's user has no right to this: have it invited to the project in HyCloud",
   'not-found': 'HyCloud does not know it (any more): check the configured project or valve',
   rejected: 'HyCloud does not accept this call: its API may have changed; please report it',
@@ -51,10 +51,18 @@ export class HyCloudError extends KnownError {
     failure: HyCloudFailure,
     path: string,
     detail: string,
-    options: { status?: number; retryAfterMs?: number | null; attempts?: number } = {},
+    options: {
+      status?: number;
+      retryAfterMs?: number | null;
+      attempts?: number;
+      /** where the general one for this failure would not do */
+      remedy?: string | null;
+    } = {},
   ) {
     const attempts = options.attempts && options.attempts > 1 ? ` (${options.attempts} attempts)` : '';
-    super(kindOf(failure), `HyCloud, GET ${path}: ${detail}${attempts}`, { remedy: REMEDIES[failure] });
+    super(kindOf(failure), `HyCloud, GET ${path}: ${detail}${attempts}`, {
+      remedy: options.remedy ?? REMEDIES[failure],
+    });
     this.failure = failure;
     this.status = options.status ?? null;
     this.retryAfterMs = options.retryAfterMs ?? null;
@@ -64,9 +72,10 @@ export class HyCloudError extends KnownError {
 
   /** The same error, knowing how often it was tried. */
   after(attempts: number): HyCloudError {
-    const { path, detail, retryAfterMs } = this;
+    const { path, detail, retryAfterMs, remedy } = this;
     return new HyCloudError(this.failure, path, detail, {
       retryAfterMs,
+      remedy,
       attempts,
       ...(this.status === null ? {} : { status: this.status }),
     });

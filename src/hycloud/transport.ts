@@ -13,6 +13,8 @@ export interface TransportOptions {
   baseUrl: string;
   apiKey: string;
   requesterId: string;
+  /** where the two come from, for messages */
+  variables: { readonly apiKey: string; readonly requesterId: string };
   userAgent: string;
   maxConcurrency: number;
   requestTimeoutMs: number;
@@ -60,7 +62,7 @@ export function createTransport(options: TransportOptions): Transport {
     proxy: false,
   });
   return {
-    get: (path, query, maxBytes, signal) => get(http, options.requestTimeoutMs, { path, query, maxBytes, signal }),
+    get: (path, query, maxBytes, signal) => get(http, options, { path, query, maxBytes, signal }),
     close: () => agent.destroy(),
   };
 }
@@ -85,7 +87,11 @@ interface Call {
   signal: AbortSignal;
 }
 
-async function get(http: AxiosInstance, timeoutMs: number, call: Call): Promise<Answer> {
+async function get(
+  http: AxiosInstance,
+  { requestTimeoutMs: timeoutMs, variables }: TransportOptions,
+  call: Call,
+): Promise<Answer> {
   const { path, query, maxBytes } = call;
   // axios' own timeout does not bound a body that drips; the signal bounds the whole request.
   // Not AbortSignal.any: the run's signal would keep a reference to each of its requests.
@@ -97,7 +103,7 @@ async function get(http: AxiosInstance, timeoutMs: number, call: Call): Promise<
     call.signal.throwIfAborted();
     const request = { params: query, maxContentLength: maxBytes, signal: abort.signal };
     const response = await http.get<Buffer>(path, request);
-    if (response.status !== 200) throw refusal(path, response);
+    if (response.status !== 200) throw refusal(path, response, variables);
     return { json: parseBody(unpackBody(response, path, maxBytes), path), serverTimeUs: serverTime(response) };
   } catch (error) {
     if (error instanceof HyCloudError) throw error;
@@ -157,11 +163,16 @@ function tooLarge(path: string, maxBytes: number): HyCloudError {
   return new HyCloudError('too-large', path, `the answer is larger than ${maxBytes / 1e6} MB`);
 }
 
-function refusal(path: string, response: AxiosResponse<Buffer>): HyCloudError {
+function refusal(
+  path: string,
+  response: AxiosResponse<Buffer>,
+  { apiKey, requesterId }: TransportOptions['variables'],
+): HyCloudError {
   const { status } = response;
   const type = problemType(path, response);
   const detail = type === null ? `HTTP ${status}` : `HTTP ${status} (${type})`;
-  return new HyCloudError(failureOf(status), path, detail, { status, retryAfterMs: retryAfter(response) });
+  const remedy = status === 401 ? `check ${apiKey} and ${requesterId}; staging and production share no keys` : null;
+  return new HyCloudError(failureOf(status), path, detail, { status, retryAfterMs: retryAfter(response), remedy });
 }
 
 function failureOf(status: number): HyCloudFailure {

@@ -53,12 +53,11 @@ export function decodeProject(raw: unknown, basePath: string): Project {
   const { id: projectId, name, tasmarts } = project.parse(raw);
   const valves: Valve[] = [];
   const unreadable: number[] = [];
-  const once = createOnce();
   const listed = new Set<string>();
   tasmarts.forEach((item, index) => {
-    const valve = decodeValve(item, basePath, once);
+    const valve = decodeValve(item, basePath);
     if (!valve) unreadable.push(index + 1);
-    // Listed twice, a valve would hide that another is missing: the list is compared with `tasmart_count`.
+    // The list's length is compared with `tasmart_count`: a duplicate would hide a missing valve.
     else if (!listed.has(valve.id)) valves.push(valve);
     if (valve) listed.add(valve.id);
   });
@@ -72,19 +71,8 @@ function explainUnreadable(numbers: readonly number[], name: string): string[] {
   return others > 0 ? [...first, `nor have ${others} other valves of ${project}`] : first;
 }
 
-/** The first of texts that are equal. Models and versions are few: kept once, they spare 100 000 valves 4 MB. */
-type Once = (text: string | null) => string | null;
-
-function createOnce(): Once {
-  const texts = new Map<string | null, string | null>();
-  return (text) => {
-    if (!texts.has(text)) texts.set(text, text);
-    return texts.get(text) ?? null;
-  };
-}
-
 /** By hand, for there are thousands, and a run begins once all are decoded. null: it has no usable id. */
-function decodeValve(raw: unknown, basePath: string, once: Once): Valve | null {
+function decodeValve(raw: unknown, basePath: string): Valve | null {
   const wire = Object(raw) as Record<string, unknown>;
   const { id: valveId } = wire;
   if (typeof valveId !== 'string' || !ID.test(valveId)) return null;
@@ -92,12 +80,12 @@ function decodeValve(raw: unknown, basePath: string, once: Once): Valve | null {
   const path = pointsPath(datapoints, basePath);
   return {
     id: valveId,
-    kind: once(optionalText(wire['kind'])),
+    kind: optionalText(wire['kind']),
     fullSn: optionalText(wire['full_sn']),
     shortSn: optionalText(wire['short_sn']),
     cloudIdentifier: optionalText(wire['cloud_identifier']),
     userId: optionalText(wire['user_id']),
-    firmware: once(optionalText(wire['fw_version'])),
+    firmware: optionalText(wire['fw_version']),
     pointsPath: path === pointsPathOf({ id: valveId, pointsPath: null }) ? null : path,
   };
 }

@@ -13,7 +13,7 @@ import { inBatches } from './batches.ts';
 import { fetchRange, PAGE_LIMIT } from './fetch.ts';
 import { sample, type Samples } from './sample.ts';
 import { loadMemory } from './memory.ts';
-import { missingValves, narrow, resolveTargets, type TargetProblem } from './targets.ts';
+import { narrow, resolveTargets, type NoSuchValve, type TargetProblem } from './targets.ts';
 
 export interface BackfillSettings extends Recorder {
   targets: readonly Target[];
@@ -23,8 +23,6 @@ export interface BackfillSettings extends Recorder {
   intervalMinutes: number;
   maxConcurrency: number;
   span: Span;
-  /** other accounts may have the valves of `only` that this one has not */
-  isOneOfSeveral: boolean;
 }
 
 export interface BackfillDependencies {
@@ -58,8 +56,8 @@ export interface BackfillReport {
   /** valves, each with its first failure */
   failures: ReadonlyMap<string, { valve: Valve; reason: string; error: HyCloudError | null }>;
   problems: readonly TargetProblem[];
-  /** valves that were asked for by name, and are not this account's */
-  missing: readonly string[];
+  /** names of `--valve` that fit no valve of this account; null: none */
+  missing: NoSuchValve | null;
   /** nothing at all could be read */
   nothingRead: boolean;
 }
@@ -92,8 +90,7 @@ export async function backfill(
   const memory = await loadMemory(database, settings.account, settings.targets);
   const resolved = await resolveTargets(hycloud, settings.targets, { memory, maxConcurrency });
   for (const warning of resolved.warnings) log.warn(warning);
-  const { kept: projects, missing } = narrow(resolved, settings.only);
-  if (missing.length > 0 && !settings.isOneOfSeveral) throw missingValves(resolved, missing);
+  const { projects, missing, problems } = narrow(resolved, settings.only);
   await recordProjects(database, settings, resolved);
   const intervalUs = settings.intervalMinutes * US_PER_MINUTE;
   const valves = projects.flatMap((project) => project.valves);
@@ -105,8 +102,6 @@ export async function backfill(
   const nothing = chunks.length > 0 ? null : whyNothing(valves, span);
   onPlan({ valves: new Set(chunks.map(({ valve }) => valve.id)).size, requests: chunks.length, nothing });
 
-  // With --valve, problems of other valves do not matter.
-  const problems = settings.only.length > 0 ? [] : resolved.problems;
   const report = { valves: valves.length, stored: 0, failures: new Map(), problems, missing };
   const progress = { requests: 0, valves: 0, stored: 0 };
   const batching = { concurrency: maxConcurrency, maxBatch: 4 * maxConcurrency, lingerMs: LINGER_MS };

@@ -2,7 +2,7 @@
 import type { Database } from '../database/connection.ts';
 import { loadHomes, loadMeanings } from '../database/registry.ts';
 import type { Account } from '../domain/account.ts';
-import { namesOf, type Target } from '../domain/target.ts';
+import type { Target } from '../domain/target.ts';
 import type { Memory } from './targets.ts';
 
 /** @throws DatabaseError */
@@ -10,7 +10,7 @@ export async function loadMemory(database: Database, account: Account, targets: 
   const alone = targets.filter(({ projectId, projectName }) => projectId === null && projectName === null);
   const valves = alone.flatMap((target) => target.valves.map((valve) => valve.toLowerCase()));
   return {
-    meanings: await loadMeanings(database, account, namesOf(targets)),
+    meanings: await loadMeanings(database, account),
     homes: await loadHomes(database, valves),
   };
 }

@@ -2,7 +2,7 @@ import type { KnownError } from '../domain/errors.ts';
 import type { Reading } from '../domain/reading.ts';
 import type { Micros, Span } from '../domain/time.ts';
 import type { Valve } from '../domain/valve.ts';
-import type { TargetProblem } from './targets.ts';
+import type { NoSuchValve, TargetProblem } from './targets.ts';
 import type { ValveOutcome } from './valve.ts';
 
 /** A polled valve once its batch is stored. */
@@ -36,15 +36,15 @@ export interface PollReport {
   skipped: { valves: number; span: Span } | null;
   /** why nothing at all could be read */
   error: KnownError | null;
-  /** valves that were asked for by name, and are not this account's */
-  missing: readonly string[];
+  /** names of `--valve` that fit no valve of this account; null: none */
+  missing: NoSuchValve | null;
 }
 
 /** Adds up the batches of a run. Of valves without a failure, only the counts are kept. */
 export function createReport(
   nowUs: Micros,
   problems: readonly TargetProblem[],
-  missing: readonly string[] = [],
+  missing: NoSuchValve | null = null,
 ): { add: (batch: readonly PolledValve[]) => void; result: () => PollReport } {
   const failures: PollFailure[] = problems.map(({ reason, remedy }) => ({ valve: null, reason, remedy }));
   const counts = { valves: 0, readings: 0, stored: 0, unchanged: 0, silent: 0, unread: 0 };

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/connection.ts';
+import { loadSharedRegisters } from '../database/links.ts';
 import { countRegistered, recordProjects, type Recorder } from '../database/registry.ts';
 import { loadSyncStates, storeReadings } from '../database/repository.ts';
 import type { KnownError } from '../domain/errors.ts';
@@ -16,12 +17,13 @@ import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { latestOf } from '../hycloud/points.ts';
 import { inBatches } from './batches.ts';
+import { createClaims, type Claims } from './claims.ts';
 import { overload } from './pace.ts';
 import { UNKNOWN_VALVE, type PlanSettings, type ValveState } from './plan.ts';
 import { createReport, type PolledValve, type PollReport } from './report.ts';
 import { pickShard } from './shard.ts';
 import { loadMemory } from './memory.ts';
-import { missingValves, narrow, NO_MEMORY, resolveTargets, type ResolvedTargets } from './targets.ts';
+import { narrow, NO_MEMORY, resolveTargets, type Narrowed, type ResolvedTargets } from './targets.ts';
 import { pollValve, type ValveContext, type ValveOutcome } from './valve.ts';
 
 export interface PollSettings extends PlanSettings, Recorder, Limits {
@@ -42,8 +44,8 @@ export interface PollDependencies {
   /** null: a dry run */
   database: Database | null;
   log: Logger;
-  /** Valves that an account of this run reads already, by id. A valve that several of them see is read once. */
-  taken?: Set<string>;
+  /** Of a run over several accounts: a valve that several of them see is read once. */
+  claims?: Claims;
   /** Called once per batch, after the batch is stored. The run keeps nothing of it. */
   onPolled?: (valves: readonly PolledValve[], nowUs: Micros) => void;
 }
@@ -64,30 +66,49 @@ export interface Job {
  * @throws TargetError, HyCloudError where nothing could be begun or the credentials are refused, DatabaseError
  */
 export async function poll(dependencies: PollDependencies, settings: PollSettings): Promise<PollReport> {
-  const { hycloud, database, onPolled } = dependencies;
-  const { resolved, valves, missing, nowUs } = await findValves(dependencies, settings);
-  if (database) await recordProjects(database, settings, resolved);
+  const { hycloud, database, log, onPolled, claims = createClaims()() } = dependencies;
+  const { resolved, narrowed, valves, nowUs } = await findValves(dependencies, settings);
+  if (database) {
+    await recordProjects(database, settings, resolved);
+    await warnOfSharedRegisters(database, settings, log);
+  }
   const jobs = await planJobs(database, valves, nowUs, settings.intervalUs);
   const context: ValveContext = { hycloud, nowUs, settings, properties: settings.properties };
-  // A run narrowed to some valves does not report what concerns the others.
-  const report = createReport(nowUs, settings.only.length > 0 ? [] : resolved.problems, missing);
+  const report = createReport(nowUs, narrowed.problems, narrowed.missing);
   const batching = { concurrency: settings.maxConcurrency, maxBatch: MAX_BATCH, lingerMs: LINGER_MS, sizeOf };
-  for await (const batch of inBatches(jobs, ({ valve, state }) => pollValve(valve, state, context), batching)) {
-    const polled = database ? await store(database, batch, settings) : batch.map(unstored);
-    report.add(polled);
-    onPolled?.(polled, nowUs);
+  const read = async ({ valve, state }: Job) =>
+    (await claims.claim(valve.id)) ? pollValve(valve, state, context) : null;
+  try {
+    for await (const results of inBatches(freeFirst(jobs, claims), read, batching)) {
+      const batch = results.filter((result) => result !== null);
+      const polled = database ? await store(database, batch, settings) : batch.map(unstored);
+      for (const { valve, failure } of polled) claims.release(valve.id, failure === null);
+      report.add(polled);
+      onPolled?.(polled, nowUs);
+    }
+  } finally {
+    claims.end();
   }
   return report.result();
 }
 
+/** Valves that another account is reading come last, so that its trouble keeps no valve of this one waiting. */
+function* freeFirst(jobs: readonly Job[], claims: Claims): Generator<Job> {
+  const busy: Job[] = [];
+  for (const job of jobs) {
+    if (claims.isFree(job.valve.id)) yield job;
+    else busy.push(job);
+  }
+  yield* busy;
+}
+
 async function findValves(
-  { hycloud, database, log, taken }: PollDependencies,
+  { hycloud, database, log }: PollDependencies,
   settings: PollSettings,
 ): Promise<{
   resolved: ResolvedTargets;
+  narrowed: Narrowed;
   valves: Valve[];
-  /** names of `settings.only` that fit none of the valves */
-  missing: readonly string[];
   /** HyCloud's clock */
   nowUs: Micros;
 }> {
@@ -96,15 +117,13 @@ async function findValves(
   const resolved = await resolveTargets(hycloud, targets, { memory, maxConcurrency });
   for (const warning of resolved.warnings) log.warn(warning);
   if (database) await warnOfEmptied(database, resolved.projects, log);
-  const { kept, missing } = narrow(resolved, only);
-  if (missing.length > 0 && !taken) throw missingValves(resolved, missing);
-  const projects = pickShard(kept, shard);
-  const valves = projects.flatMap((project) => project.valves).filter(({ id }) => !taken?.has(id));
-  for (const { id } of valves) taken?.add(id);
+  const narrowed = narrow(resolved, only);
+  const projects = pickShard(narrowed.projects, shard);
+  const valves = projects.flatMap((project) => project.valves);
   const tooMany = overload(valves.length, settings);
   if (tooMany) log.warn({ valves: valves.length, ...tooMany }, 'polling every valve takes longer than there is time');
   log.info({ valves: valves.length, projects: projects.length, requests: hycloud.stats.requests }, 'targets resolved');
-  return { resolved, valves, missing, nowUs: hycloud.serverTimeUs() };
+  return { resolved, narrowed, valves, nowUs: hycloud.serverTimeUs() };
 }
 
 /** The valves whose last attempt is oldest come first; without a database, in HyCloud's order. */
@@ -138,9 +157,17 @@ async function warnOfEmptied(database: Database, projects: readonly Project[], l
   }
 }
 
+/** The backend would count one register's kWh twice. */
+async function warnOfSharedRegisters(database: Database, { account }: Recorder, log: Logger): Promise<void> {
+  for (const { register, tasmartIds } of await loadSharedRegisters(database, account)) {
+    const remedy = `take it from those that do not have it: "tasmart link <valve> --remove"`;
+    log.warn({ remedy }, `register ${printable(register)} is linked to several valves: ${tasmartIds.join(', ')}`);
+  }
+}
+
 /** What an outcome takes of a batch. */
-function sizeOf({ readings }: ValveOutcome): number {
-  return Math.max(1, readings.length);
+function sizeOf(outcome: ValveOutcome | null): number {
+  return Math.max(1, outcome?.readings.length ?? 0);
 }
 
 /** Of a dry run: every reading is shown as if it were new. */

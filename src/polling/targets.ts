@@ -2,7 +2,7 @@ import { distance } from 'fastest-levenshtein';
 import { KnownError } from '../domain/errors.ts';
 import { namesOf, type Meaning, type Target } from '../domain/target.ts';
 import { count, printable } from '../domain/text.ts';
-import { isNamed, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
+import { isNamed, type Project, type Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { forEachAtOnce } from './batches.ts';
@@ -44,6 +44,20 @@ export class TargetError extends KnownError {
   constructor(message: string, remedy: string) {
     // Both texts quote names that HyCloud's users typed, so control characters are spelled out.
     super('config', printable(message, 1000), { remedy: printable(remedy, 2000) });
+  }
+}
+
+/** Exit 78: names of `--valve` that no targeted valve of an account bears. */
+export class NoSuchValve extends TargetError {
+  readonly names: readonly string[];
+  readonly known: readonly string[];
+
+  /** @param known what the targeted valves are called */
+  constructor(names: readonly string[], known: readonly string[]) {
+    const near = known.length > 0 ? `nearest: ${nearest(names[0] ?? '', known).join(', ')}` : 'the targets hold none';
+    super(`no targeted valve is called ${names.join(', ')}`, `--valve takes a uuid, full or short serial; ${near}`);
+    this.names = names;
+    this.known = known;
   }
 }
 
@@ -122,30 +136,34 @@ function eachReasonOnce(problems: readonly TargetProblem[]): TargetProblem[] {
   return [...new Map(problems.map((problem) => [problem.reason, problem])).values()];
 }
 
+/** What `--valve` leaves of the targets. */
+export interface Narrowed {
+  projects: readonly Project[];
+  /** names that fit no valve here, though another account may have it; null: none */
+  missing: NoSuchValve | null;
+  /** those that matter to the named valves */
+  problems: readonly TargetProblem[];
+}
+
 /**
- * Keeps the named valves (uuid or serial); without names, all. `missing`: names of no valve.
+ * Keeps the named valves (uuid or serial); without names, all.
  *
+ * @throws where none of them is here: NoSuchValve, or why a project could not be read
  * @throws TargetError for a name that two valves have
  */
 export function narrow(
-  { projects }: Pick<ResolvedTargets, 'projects'>,
-  wanted: readonly string[],
-): { kept: readonly Project[]; missing: readonly string[] } {
-  return pickValves(projects, wanted);
-}
-
-/** Why named valves were not found: a project could not be read, or no valve is called so. */
-export function missingValves(
   { projects, problems }: Pick<ResolvedTargets, 'projects' | 'problems'>,
-  missing: readonly string[],
-): KnownError {
-  const unread = problems.find(({ error }) => error !== null)?.error;
-  if (unread) return unread;
+  wanted: readonly string[],
+): Narrowed {
+  if (wanted.length === 0) return { projects, missing: null, problems };
+  const { kept, missing } = pickValves(projects, wanted);
+  if (missing.length === 0) return { projects: kept, missing: null, problems: [] };
   const known = projects.flatMap(({ valves }) => valves.map(({ shortSn, id }) => shortSn ?? id));
-  return new TargetError(
-    `no targeted valve is called ${missing.join(', ')}`,
-    `--valve takes a uuid, full or short serial; nearest: ${nearest(missing[0] ?? '', known).join(', ')}`,
-  );
+  // A valve may be in a project that could not be read. Then the missing valve is no mistake of whoever named it.
+  const unread = problems.find(({ error }) => error !== null)?.error ?? null;
+  const error = new NoSuchValve(missing, known);
+  if (kept.length === 0) throw unread ?? error;
+  return { projects: kept, missing: unread ? null : error, problems };
 }
 
 function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
@@ -196,15 +214,13 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     );
   }
 
-  async function bearersOf(name: string): Promise<ProjectSummary[]> {
-    return ((await visible()) ?? []).filter((project) => isSameName(project.name, name));
-  }
-
   async function byMeaning(configured: string, meaning: Meaning): Promise<Project> {
     const { projectId, name: lastName } = meaning;
     const project = await byId(projectId).catch((error: unknown) => successor(configured, projectId, error));
     if (project.id !== projectId) return project;
-    const [other] = (await bearersOf(configured)).filter(({ id }) => id !== projectId);
+    const [other] = ((await visible()) ?? []).filter(
+      ({ id, name }) => id !== projectId && isSameName(name, configured),
+    );
     if (project.name !== lastName || (other && !isSameName(project.name, configured))) {
       const called = project.name === lastName ? configured : lastName;
       const elsewhere = other
@@ -222,7 +238,8 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   /** For a deleted project: the only project that has the configured name now. */
   async function successor(configured: string, goneId: string, error: unknown): Promise<Project> {
     if (!(error instanceof TargetError)) throw error;
-    const [heir, ...rivals] = await bearersOf(configured);
+    // Where the list cannot be read, that is the problem: the next run may find the project.
+    const [heir, ...rivals] = (await list()).filter((project) => isSameName(project.name, configured));
     if (!heir || rivals.length > 0) throw error;
     const project = await byId(heir.id);
     warnings.push(

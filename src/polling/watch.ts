@@ -3,7 +3,6 @@ import { isNamed, type Valve } from '../domain/valve.ts';
 
 /** A valve's names, and the projects that have listed it. */
 export interface Watchable extends Pick<Valve, 'id' | 'fullSn' | 'shortSn'> {
-  account: string;
   /** `isListed` false: the project has been read since, and no longer lists the valve */
   projects: readonly { id: string; isListed: boolean }[];
 }
@@ -17,9 +16,8 @@ export interface Watch<V> {
   unknown: string[];
 }
 
-/** An account's targets, and the projects that their names meant in its last poll. */
+/** An account's targets, and the projects that it listed in its last polls (see loadMeanings). */
 export interface Watcher {
-  name: string;
   targets: readonly Target[];
   meanings: ReadonlyMap<string, readonly Meaning[]>;
 }
@@ -29,10 +27,7 @@ export interface Watcher {
  *
  * A valve that left its project is no longer watched, unless the target names the valve itself.
  */
-export function watch<V extends Watchable>(
-  valves: readonly V[],
-  { name: account, targets, meanings }: Watcher,
-): Watch<V> {
+export function watch<V extends Watchable>(valves: readonly V[], { targets, meanings }: Watcher): Watch<V> {
   const wanted = new Set<V>();
   const gone = new Set<V>();
   const unknown: string[] = [];
@@ -45,9 +40,7 @@ export function watch<V extends Watchable>(
     }
     for (const name of target.valves) {
       const fitting = inProject.filter((valve) => isNamed(valve, name));
-      // Another account may have a valve with the same short serial.
-      const own = fitting.filter((valve) => valve.account === account);
-      for (const valve of own.length > 0 ? own : fitting) wanted.add(valve);
+      for (const valve of fitting) wanted.add(valve);
       if (fitting.length === 0) unknown.push(`valve ${name} was never polled`);
     }
   }
@@ -57,24 +50,27 @@ export function watch<V extends Watchable>(
 
 const EVERYTHING: Target = { projectId: null, projectName: null, valves: [] };
 
-/**
- * Whether a target's project lists a valve, has lost it, or never had it. For a target without a project, any project
- * counts.
- */
-function placesOf(
-  { projectId, projectName }: Target,
-  meanings: Watcher['meanings'],
-): (valve: Watchable) => 'listed' | 'left' | 'elsewhere' {
-  if (projectId === null && projectName === null) {
-    return ({ projects }) => (projects.length === 0 || projects.some(({ isListed }) => isListed) ? 'listed' : 'left');
-  }
-  const known = meanings.get(projectName?.normalize('NFC') ?? '') ?? [];
-  const wanted = projectId ?? known.find(({ from }) => from !== 'other key')?.projectId;
-  return ({ projects }) => {
-    const membership = projects.find(({ id }) => id === wanted);
-    if (!membership) return 'elsewhere';
-    return membership.isListed ? 'listed' : 'left';
+/** Whether the projects of a target list a valve, have lost it, or never had it. */
+function placesOf(target: Target, meanings: Watcher['meanings']) {
+  const ids = target === EVERYTHING ? null : new Set(projectsOf(target, meanings));
+  return ({ projects }: Watchable): 'listed' | 'left' | 'elsewhere' => {
+    const places = projects.filter(({ id }) => ids?.has(id) ?? true);
+    if (places.length === 0) return 'elsewhere';
+    return places.some(({ isListed }) => isListed) ? 'listed' : 'left';
   };
+}
+
+/** For a target without a project: all those that the account has listed, for its valves may be in any of them. */
+function projectsOf({ projectId, projectName }: Target, meanings: Watcher['meanings']): string[] {
+  if (projectId !== null) return [projectId];
+  const known =
+    projectName === null ? [...meanings.values()].flat() : (meanings.get(projectName.normalize('NFC')) ?? []);
+  const idsFrom = (wanted: Meaning['from']) =>
+    known.filter(({ from }) => from === wanted).map((meaning) => meaning.projectId);
+  // A machine that only watches has no key: several keys of the account may each mean a project of their own.
+  const own = idsFrom('own');
+  if (own.length > 0) return own;
+  return projectName === null ? idsFrom('inherited') : idsFrom('inherited').slice(0, 1);
 }
 
 function describe({ projectId, projectName }: Target): string {

@@ -1,11 +1,16 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { accountsStatus, errorBehind, forEachAccount } from '../../src/commands/accounts.ts';
+import type { AccountConfig } from '../../src/config/config.ts';
 import { loadSchemaFiles, migrate } from '../../src/database/migrations.ts';
+import { KnownError } from '../../src/domain/errors.ts';
 import { US_PER_HOUR, US_PER_MINUTE } from '../../src/domain/time.ts';
 import { createValve } from '../../scripts/simulator/fleet.ts';
 import type { Json } from '../../scripts/simulator/json.ts';
+import type { SimulatedRequest } from '../../scripts/simulator/faults.ts';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
 import { logLines, until } from '../faults/support/database-stage.ts';
 import { REPOSITORY } from '../support/build.ts';
@@ -97,6 +102,14 @@ describe('what is watched is what is polled', () => {
     expect(await status(SEDE, second)).toEqual({ code: 1, ids: valvesOf(1), late: true, problems: [] });
     expect(await poll(SEDE, second)).toEqual(QUIET);
     expect(await status(SEDE, second)).toMatchObject({ code: 0, ids: valvesOf(1) });
+    // A machine without a key watches what every key polls.
+    const all = [...valvesOf(0), ...valvesOf(1)].sort();
+    expect(await status(SEDE, { API_KEY: '' })).toMatchObject({ code: 0, ids: all });
+    const { stdout } = await tasmart(['status', '--format', 'json'], SEDE, { API_KEY: '' });
+    expect(JSON.parse(stdout)).toMatchObject({ last_run: { valves: 3 } });
+    const single = { target_valves: valvesOf(1) };
+    expect(await status(single, second)).toMatchObject({ code: 0, ids: valvesOf(1) });
+    expect(await status(single, first)).toMatchObject({ code: 1, ids: [] });
   });
 
   test('a project that was deleted and made again, with its valves and new ones, is the one that is watched', async () => {
@@ -151,8 +164,10 @@ describe('a valve in two projects', () => {
     const both = accounts(['owner', owner, names[0]], ['manager', manager, names[1]]);
     const points = () => simulator.log.filter(({ path }) => path.includes(`${shared.id}/data`)).length;
 
+    const quarterUs = 15 * US_PER_MINUTE;
+    simulator.clock.set(Math.floor(nowUs() / quarterUs) * quarterUs - 8 * US_PER_MINUTE); // between two boundaries
     expect(await poll(both.config, both.env)).toEqual(QUIET);
-    expect(points()).toBeLessThanOrEqual(2); // the first poll of a valve may ask for one point, then for the newest
+    expect(points()).toBe(1);
     // As two configurations would, in turn.
     for (const [account, key, name] of [
       ['manager', manager, names[1]],
@@ -164,6 +179,14 @@ describe('a valve in two projects', () => {
     }
     expect(await query(valveRow(shared.id))).toEqual([{ account: 'owner', project: names[0] }]);
     expect(await query('select * from tasmart_valve_history')).toEqual([]);
+    await query(`update tasmart_valves set last_seen_at = last_seen_at - interval '1 hour'`);
+    const alone = accounts(['manager', manager, names[1]]);
+    expect(await poll(alone.config, alone.env)).toEqual(QUIET);
+    expect(
+      await query(
+        `select tasmart_id from tasmart_valves where last_seen_at > now() - interval '30 minutes' order by 1`,
+      ),
+    ).toEqual(valvesOf(1).map((id) => ({ tasmart_id: id })));
     expect(await query(`select distinct project_name from tasmart_readings where tasmart_id = '${shared.id}'`)).toEqual(
       [{ project_name: names[0] }],
     );
@@ -174,6 +197,30 @@ describe('a valve in two projects', () => {
       const { config, env } = accounts([account, key, names[index]]);
       expect(await status(config, env)).toEqual({ code: 0, ids: valvesOf(index), late: false, problems: [] });
     }
+  });
+
+  test.each([
+    ['the key is refused', 401],
+    ['HyCloud cannot read it', 400],
+  ])('is polled by the second account where it fails for the first: %s', async (_why, status) => {
+    const [shared] = [...project(0).valves.values()];
+    if (!shared) return expect.fail('no valve');
+    project(1).valves.set(shared.id, shared);
+    const { config, env } = accounts(
+      ['owner', keyFor('owner', 0), project(0).name],
+      ['manager', keyFor('manager', 1), project(1).name],
+    );
+    const isBy = (key: string, { headers }: SimulatedRequest) => headers['authorization'] === `ApiKey ${key}`;
+    simulator.faults.add({
+      match: (request) => isBy('owner', request) && request.valveId !== null,
+      fault: { kind: 'status', status },
+    });
+    // So that the owner comes first.
+    simulator.faults.add({ match: (request) => isBy('manager', request), fault: { kind: 'delay', ms: 200 } });
+    expect((await poll(config, env)).code).toBe(2);
+    expect(await query('select distinct tasmart_id from tasmart_data_table order by 1')).toEqual(
+      valvesOf(1).map((id) => ({ tasmart_id: id })),
+    );
   });
 
   test('passes to the other project once its own lists it no more', async () => {
@@ -202,7 +249,10 @@ describe('one run over several accounts', () => {
       run: { outcome: 'partial', valves: 3, stored: 2, failed: 1 },
       failures: [{ tasmart_id: null, reason: expect.stringMatching(/^account "bad": .*HTTP 401/) as string }],
     });
-    expect(logLines(stderr).find(({ level }) => level === 'error')).toMatchObject({ account: 'bad' });
+    expect(logLines(stderr).find(({ level }) => level === 'error')).toMatchObject({
+      account: 'bad',
+      remedy: 'check API_KEY_BAD and REQUESTER_ID; staging and production share no keys',
+    });
     expect(await runs()).toEqual([
       { account: 'bad', outcome: 'failed', stored: 0 },
       { account: 'good', outcome: 'success', stored: 2 },
@@ -240,10 +290,57 @@ describe('one run over several accounts', () => {
   test('--valve finds its valve in whichever account has it', async () => {
     const { config, env } = accounts(['a', keyFor('a', 0), project(0).name], ['b', keyFor('b', 1), project(1).name]);
     const [valve = ''] = valvesOf(1);
-    expect((await tasmart(['poll', '--valve', valve], config, env)).stdout).toMatch(/1 valve: 1 reading stored/);
+    const found = await tasmart(['poll', '--valve', valve], config, env);
+    expect(found).toMatchObject({ code: 0, stdout: expect.stringMatching(/1 valve: 1 reading stored/) as string });
+    expect(logLines(found.stderr).filter(({ level }) => level !== 'info')).toEqual([]);
+    // That a run found nothing to do is no success of its account.
+    expect(await query('select account, outcome from tasmart_runs order by account')).toEqual([
+      { account: 'a', outcome: 'failed' },
+      { account: 'b', outcome: 'success' },
+    ]);
     const missing = await tasmart(['poll', '--valve', '00000000'], config, env);
     expect(missing).toMatchObject({ code: 78, stdout: '' });
     expect(missing.stderr).toContain('no targeted valve is called 00000000');
+  });
+
+  test.each([['poll'], ['backfill', '--from', '1h']])(
+    '%s --valve ends as its project does, where that cannot be read: 69',
+    async (...command) => {
+      const { env } = accounts(['a', keyFor('a', 0, 1), ''], ['b', keyFor('b', 0), '']);
+      const targets = [
+        { account: 'a', project_id: project(0).id },
+        { account: 'a', project_id: project(1).id },
+        { account: 'b', project_id: project(0).id },
+      ];
+      simulator.faults.add({
+        match: { path: new RegExp(`projects/${project(1).id}`) },
+        fault: { kind: 'status', status: 400 },
+      });
+      const { code, stderr } = await tasmart([...command, '--valve', valvesOf(1)[0] ?? ''], { targets }, env);
+      expect([code, stderr]).toEqual([69, expect.stringContaining('HTTP 400')]);
+    },
+  );
+
+  test('warns once of what concerns the whole database', async () => {
+    const { config, env } = accounts(['a', keyFor('a', 0), project(0).name], ['b', keyFor('b', 1), project(1).name]);
+    expect(await poll(config, env)).toEqual(QUIET);
+    for (const command of [['poll'], ['backfill', '--from', '1h']]) {
+      const { stderr } = await tasmart(command, { ...config, max_power_kw: 1000 }, env);
+      const warnings = logLines(stderr).filter(({ level }) => level === 'warn');
+      expect(warnings.map(({ msg }) => msg)).toEqual([expect.stringContaining('were judged by other limits')]);
+    }
+  });
+
+  test('warns of a register that two valves of an account bear, since one of them moved there', async () => {
+    const { config, env } = accounts(['a', keyFor('a', 0), project(0).name], ['b', keyFor('b', 1), project(1).name]);
+    expect(await poll(config, env)).toEqual(QUIET);
+    await query(`update tasmart_valves set backend_ref = 'R-1' where tasmart_id <> '${valvesOf(0)[0] ?? ''}'`);
+    expect(await poll(config, env)).toEqual(QUIET);
+    const ids = [valvesOf(0)[1], valvesOf(1)[0]].sort().join(', ');
+    for (const [id, valve] of project(1).valves) project(0).valves.set(id, valve);
+    project(1).valves.clear();
+    await poll(config, env); // the valve is in no project for a moment
+    expect((await poll(config, env)).messages).toContain(`register R-1 is linked to several valves: ${ids}`);
   });
 
   test('projects and valves of every account are listed under its name', async () => {
@@ -254,6 +351,14 @@ describe('one run over several accounts', () => {
     };
     expect(await accountsIn('projects')).toEqual(['a', 'b']);
     expect(await accountsIn('valves')).toEqual(['a', 'a', 'b']);
+    for (const command of ['projects', 'valves']) {
+      const rows = (await tasmart([command], config, env)).stdout.trim().split('\n');
+      const cells = rows.map((row) => row.trim().split(/ {2,}/)[0]).sort();
+      expect(cells.filter((cell) => /^(account|a|b)$/.test(cell ?? ''))).toEqual(
+        command === 'valves' ? ['a', 'a', 'account', 'b'] : ['a', 'account', 'b'],
+      );
+      expect((await tasmart([command, '--format', 'csv'], config, env)).stdout).toMatch(/,account\n(.*,"[ab]"\n)+$/);
+    }
   });
 });
 
@@ -275,6 +380,11 @@ describe('the run lock', () => {
         `another poll of account \\\\"torino\\\\" is under way: nothing was done; it runs on ${hostname()} as process ${child.pid}, since 20\\d\\d-`,
       ),
     );
+    // Not even a row that cannot be written changes how it ends.
+    await query(`create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$`);
+    await query(`create trigger refuse before insert on tasmart_runs for each row when (new.outcome = 'locked')
+      execute function refuse()`);
+    expect((await tasmart(['poll'], config, env)).code).toBe(75);
     child.kill('SIGTERM');
     await result;
     lift();
@@ -383,25 +493,41 @@ describe('naming an account that had no name', () => {
     expect(await status(named.config, named.env)).toMatchObject({ code: 0, ids: valvesOf(0), problems: [] });
   });
 
-  test('leaves the projects that another key polls without a name to it', async () => {
+  test.each([
+    ['by the project', unnamed],
+    ['by single valves', () => ({ target_valves: valvesOf(0) })],
+  ])('leaves what another key polls without a name, %s, to it until it has not for a week', async (_how, configOf) => {
     const [owner, manager] = [keyFor('owner', 0), keyFor('manager', 0)];
-    expect(await poll(unnamed(), owner)).toEqual(QUIET);
+    expect(await poll(configOf(), owner)).toEqual(QUIET);
     const named = accounts(['manager', manager, project(0).name]);
-    expect(await poll(named.config, named.env)).toEqual(QUIET);
-    expect(await query('select distinct account from tasmart_valves')).toEqual([{ account: '' }]);
+    const accountAfter = async () => {
+      expect(await poll(named.config, named.env)).toEqual(QUIET);
+      return query('select distinct account from tasmart_valves');
+    };
+    expect(await accountAfter()).toEqual([{ account: '' }]);
+    await query(`update tasmart_target_projects set resolved_at = now() - interval '8 days' where account = ''`);
+    expect(await accountAfter()).toEqual([{ account: 'manager' }]);
+  });
+
+  test('anew moves its projects to the new name after a week', async () => {
+    const key = keyFor('torino', 0);
+    const [before, after] = ['torino', 'turin'].map((name) => accounts([name, key, project(0).name]));
+    if (!before || !after) return expect.fail('never');
+    expect(await poll(before.config, before.env)).toEqual(QUIET);
+    await query(`update tasmart_target_projects set resolved_at = now() - interval '8 days'`);
+    expect(await poll(after.config, after.env)).toEqual(QUIET);
+    expect(await query('select distinct account from tasmart_valves')).toEqual([{ account: 'turin' }]);
   });
 });
 
 test('a key that is refused amid valves ends the run, whose row counts what it stored', async () => {
-  const [first = '', second = ''] = valvesOf(0);
+  const [first, second = ''] = project(0).valves.keys();
   const config = { target_project_id: project(0).id, max_concurrency: 1 };
   simulator.faults.add({ match: { valveId: second }, fault: { kind: 'status', status: 401 } });
-  simulator.faults.add({ match: { valveId: first }, fault: { kind: 'delay', ms: 300 } });
-  const { code } = await poll(config);
-  expect(code).toBe(77);
-  const stored = await query('select tasmart_id from tasmart_data_table');
+  expect((await poll(config)).code).toBe(77);
+  expect(await query('select tasmart_id from tasmart_data_table')).toEqual([{ tasmart_id: first }]);
   expect(await query('select outcome, valves, stored from tasmart_runs')).toEqual([
-    { outcome: 'failed', valves: stored.length, stored: stored.length },
+    { outcome: 'failed', valves: 1, stored: 1 },
   ]);
 });
 
@@ -434,4 +560,40 @@ test('single valves cost a request for the list and one for their project, howev
   expect(await projectRequests()).toBe(1 + simulator.projects.length);
   expect(await projectRequests()).toBe(2);
   expect(await status(config)).toMatchObject({ code: 0, ids: valvesOf(0) });
+});
+
+describe('the outcomes of several accounts', () => {
+  const both = ['a', 'b'].map((name): AccountConfig => {
+    const variables = { apiKey: 'API_KEY', requesterId: 'REQUESTER_ID' };
+    const hycloud = { apiKey: 'k', requesterId: 'r', variables, baseUrl: 'https://example.com/' };
+    return { name, server: hycloud.baseUrl, keyId: name, targets: [], hycloud };
+  });
+  /** Each account fails with its error. */
+  async function failing(...errors: readonly Error[]) {
+    const lines: string[] = [];
+    const log = pino({ base: null }, { write: (line) => lines.push(line) });
+    const work = ({ name }: AccountConfig) => Promise.reject(errors[name === 'a' ? 0 : 1] ?? new Error('none'));
+    const ended = await forEachAccount<never>(both, new AbortController().signal, log, work).then(
+      (results) => {
+        const status = accountsStatus(results, () => 0);
+        return { status, error: errorBehind(status, results) };
+      },
+      (thrown: unknown) => ({ thrown }),
+    );
+    return { ended, messages: lines.map((line) => (JSON.parse(line) as { msg: string }).msg) };
+  }
+
+  test('are told with the error that makes the exit status', async () => {
+    const [locked, refused] = [new KnownError('locked', 'locked'), new KnownError('credentials', 'refused')];
+    expect((await failing(locked, refused)).ended).toEqual({ status: 77, error: refused });
+    expect((await failing(locked, locked)).ended).toEqual({ status: 75, error: locked });
+  });
+
+  test('lose no defect: the first is thrown, the other one logged', async () => {
+    const first = new Error('first');
+    expect(await failing(first, new Error('second'))).toEqual({
+      ended: { thrown: first },
+      messages: ['a defect of tasmart: Error: second'],
+    });
+  });
 });

@@ -303,14 +303,14 @@ describe('the span', () => {
   test('that is no span: 64, and nobody is asked', async () => {
     const stage = await setStage({ valves: 1 });
     for (const [args, stderr] of [
-      [['--from', 'tomorrow'], /24h, 7d \(ago\).*--from tomorrow is no time/],
-      [['--from', '2026-03-01T08:00:00+99:00'], /--from 2026-03-01T08:00:00\+99:00 is no time/],
-      [['--from', '0001-01-01'], /--from 0001-01-01 is no time/],
-      [['--from', '2026-02-27', '--to', '9999-12-31'], /--to 9999-12-31 is no time/],
-      [['--from', '2026-02-30'], /--from 2026-02-30 is no time/],
-      [['--from', '800000d'], /--from 800000d is no time/],
-      [['--from', '999999999999d'], /--from 999999999999d is no time/],
-      [['--from', '2026-02-27', '--to', '1'], /--to 1 is no time/],
+      [['--from', 'tomorrow'], /24h, 7d \(ago\).*--from tomorrow is not a time/],
+      [['--from', '2026-03-01T08:00:00+99:00'], /--from 2026-03-01T08:00:00\+99:00 is not a time/],
+      [['--from', '0001-01-01'], /--from 0001-01-01 is not a time/],
+      [['--from', '2026-02-27', '--to', '9999-12-31'], /--to 9999-12-31 is not a time/],
+      [['--from', '2026-02-30'], /--from 2026-02-30 is not a time/],
+      [['--from', '800000d'], /--from 800000d is not a time/],
+      [['--from', '999999999999d'], /--from 999999999999d is not a time/],
+      [['--from', '2026-02-27', '--to', '1'], /--to 1 is not a time/],
       [['--from', '2026-02-28', '--to', '2026-02-27'], /--from 2026-02-28 is not before --to 2026-02-27/],
       [['--to', '2026-02-27'], /missing --from <time>/],
       [['--from', '2026-02-27', 'more'], /too many arguments/],

@@ -119,7 +119,7 @@ test('five things wrong are five things told, each with what to do', async () =>
   const { code, stdout } = await tasmart(['check'], { HYCLOUD_BASE_URL: simulator.baseUrl });
   expect(code).toBe(1);
   for (const line of [
-    /^! \.env permissions +644: other users of this machine can get at the credentials\n +→ chmod 600 \.env$/m,
+    /^! \.env permissions +644: other users of this machine can read the credentials\n +→ chmod 600 \.env$/m,
     /^✗ configuration +interval_minute is not a key of config\.json: did you mean interval_minutes\?$/m,
     /^✗ configuration +catch_up_days must be more than 0 \(it is -1\)$/m,
     /^✗ schema +the database's schema is older than this program \(1 migrations behind\)\n +→ run "tasmart migrate"$/m,
@@ -136,8 +136,8 @@ describe('files', () => {
     await rm(join(folder, '.env'));
     const { code, troubles, item } = await check();
     expect(code).toBe(1);
-    expect(troubles).toContain('✗ config.json: is not here');
-    expect(troubles).toContain('! .env: is not here: only the environment counts');
+    expect(troubles).toContain('✗ config.json: does not exist');
+    expect(troubles).toContain('! .env: does not exist: only the environment is used');
     expect(item('credentials')).toMatchObject({ state: 'ok' });
     expect(item('database')).toMatchObject({ state: 'ok' });
   });
@@ -174,7 +174,7 @@ test('a schema in which everybody may create', async () => {
     item: {
       name: 'rights of others',
       state: 'warning',
-      seen: 'everybody may create in schema public: what they plant there could run with your rights',
+      seen: 'every role may create objects in schema public, which could run with your rights',
       remedy: 'revoke create on schema public from public',
     },
   });
@@ -339,7 +339,7 @@ describe('the database', () => {
     const unchecked = await check({ DATABASE_URL: `${url}?sslmode=require` });
     expect(unchecked.item('TLS')).toMatchObject({
       state: 'warning',
-      seen: 'TLSv1.3, but nobody checks whose server it is (sslmode require)',
+      seen: "TLSv1.3, but the server's certificate is not verified (sslmode require)",
     });
     const wrongCa = await check({ DATABASE_URL: `${url}?sslmode=verify-full&sslrootcert=${server.otherCaFile}` });
     expect(wrongCa.item('database')).toMatchObject({

@@ -145,9 +145,9 @@ test('a reader that leaves early ends it without a word', async () => {
 
 test.each([
   [['--from', '2025-10-27', '--to', '2025-10-26'], 64, 'is not before'],
-  [['--from', 'soon', '--to', '2025-10-26'], 64, 'is no time'],
+  [['--from', 'soon', '--to', '2025-10-26'], 64, 'is not a time'],
   [[...DAY, '--by', 'decade'], 64, 'Allowed choices'],
-  [[...DAY, '--tz', 'Rome'], 64, 'is no time zone'],
+  [[...DAY, '--tz', 'Rome'], 64, 'is not a time zone'],
   [[...DAY, '--matrix', '--format', 'json'], 64, '--matrix is for tables and CSV'],
   [[...DAY, '--valve', 'nobody'], 78, 'no valve with readings'],
 ])('consumption %s ends with %i', async (args, code, words) => {

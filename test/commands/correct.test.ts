@@ -145,8 +145,8 @@ test('a replaced counter adds only what power shows across the replacement', asy
 const NOTE = ['--note', 'why'];
 
 test.each([
-  [['v'], 'say one of --exclude, --replaced, --list and --undo'],
-  [['v', '--exclude', '--replaced', '--at', timeOf(1), ...NOTE], 'say one of'],
+  [['v'], 'give one of --exclude, --replaced, --list and --undo'],
+  [['v', '--exclude', '--replaced', '--at', timeOf(1), ...NOTE], 'give one of'],
   [['v', '--exclude', '--from', timeOf(1), ...NOTE], '--exclude takes --from and --to'],
   [['v', '--exclude', '--from', timeOf(2), '--to', timeOf(1), ...NOTE], 'is not before'],
   [['v', '--exclude', '--from', timeOf(1), '--to', timeOf(2)], '--note is missing or empty'],

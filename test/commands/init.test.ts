@@ -79,7 +79,7 @@ describe('without a terminal it asks nothing', () => {
     [{ API_KEY: 'wrong' }, 77, 'HyCloud, GET projects'],
     [{ DATABASE_URL: 'mysql://host/name' }, 78, 'DATABASE_URL is neither postgresql://'],
     [{ DATABASE_URL: 'postgresql://user:secret-word@127.0.0.1:1/name' }, 74, 'ECONNREFUSED'],
-    [{ args: ['--project', 'Nowhere'] }, 78, '--project Nowhere is no project that the key sees: "'],
+    [{ args: ['--project', 'Nowhere'] }, 78, '--project Nowhere is not a project that the key sees: "'],
     [{ args: [] }, 78, 'the key sees 2 projects: "'],
   ])('%j: %i', async ({ args = ['--project', project(0)], ...variables }: Record<string, unknown>, status, words) => {
     const complete = status === 64 ? variables : { ...given(), ...variables };

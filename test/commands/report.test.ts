@@ -227,8 +227,8 @@ test('a reading without flow or power, and a counter that fell, are known with t
   const at = (quarter: number) => us(MIDNIGHT) + quarter * QUARTER_US;
   expect(valve.withoutValues).toEqual([{ fromUs: at(4), toUs: at(5), names: ['flow'] }]);
   expect(valve.events).toMatchObject([{ regime: 1, kind: 'reset' }]);
-  expect(valve.events[0]?.startsUs).toBeLessThanOrEqual(at(50));
-  expect(valve.events[0]?.endsUs).toBeGreaterThanOrEqual(at(50));
+  expect(valve.events[0]?.fromUs).toBeLessThanOrEqual(at(50));
+  expect(valve.events[0]?.toUs).toBeGreaterThanOrEqual(at(50));
 });
 
 test('where both temperatures are stored, so is their difference', async () => {
@@ -351,10 +351,10 @@ describe('the command', () => {
 
   test.each([
     [[], 64, 'missing --out <file>'],
-    [['--out', 'page.html', '--tz', 'Rome'], 64, '--tz Rome is no time zone'],
-    [['--out', 'page.html', '--tz', '+01:00'], 64, '--tz +01:00 is no time zone'],
-    [['--out', 'page.html', '--tz', 'CET'], 64, '--tz CET is no time zone'],
-    [['--out', 'page.html', '--from', 'noon'], 64, 'is no time'],
+    [['--out', 'page.html', '--tz', 'Rome'], 64, '--tz Rome is not a time zone'],
+    [['--out', 'page.html', '--tz', '+01:00'], 64, '--tz +01:00 is not a time zone'],
+    [['--out', 'page.html', '--tz', 'CET'], 64, '--tz CET is not a time zone'],
+    [['--out', 'page.html', '--from', 'noon'], 64, 'is not a time'],
     [['--out', 'page.html', '--from', '2026-10-26', '--to', '2026-10-25'], 64, 'is not before'],
     [['--out', 'page.html', '--valve', 'nobody'], 78, 'no valve with readings is called nobody'],
     [['--out', 'nowhere/page.html'], 78, '--out nowhere/page.html cannot be written (ENOENT)'],

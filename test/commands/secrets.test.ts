@@ -142,5 +142,5 @@ test('check names what psql would use and tasmart does not', async () => {
   const stage = await setStage({ valves: 1 });
   const env = { PGPASSFILE: '/etc/pgpass', PGSSLROOTCERT: '/etc/ca.pem' };
   const { stdout } = await stage.run(['check'], { env });
-  expect(stdout).toMatch(/– variables of libpq +PGPASSFILE, PGSSLROOTCERT: set for psql, and not used by tasmart/);
+  expect(stdout).toMatch(/– variables of libpq +PGPASSFILE, PGSSLROOTCERT: psql uses them, tasmart does not/);
 });

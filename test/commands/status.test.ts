@@ -138,7 +138,7 @@ test('--max-age draws the line, and speaks like a person', async () => {
   expect((await status('--max-age', '30m')).code).toBe(1);
   const nonsense = await tasmart('status', '--max-age', 'soon');
   expect(nonsense).toMatchObject({ code: 64, stdout: '' });
-  expect(nonsense.stderr).toContain('--max-age soon is no duration');
+  expect(nonsense.stderr).toContain('--max-age soon is not a duration');
 });
 
 test('boundaries that HyCloud has no point for are holes, not due', async () => {

@@ -20,15 +20,16 @@ function verify(...args: string[]): Promise<CliResult> {
 
 type Shown = [kwh: number | null, kw: number | null] | null;
 
-/** A reading per quarter of an hour for six days. Null: none. */
-async function readings(valve: string, at: (quarter: number) => Shown): Promise<void> {
+/** A reading per quarter of an hour for six days, and for the days before them. Null: none. */
+async function readings(valve: string, at: (quarter: number) => Shown, daysBefore = 0): Promise<void> {
   const client = await database.client();
-  const rows = Array.from({ length: 6 * DAY }, (_, quarter) => ({
-    time: new Date(START_MS + quarter * QUARTER_MS).toISOString(),
-    shown: at(quarter),
-  })).flatMap(({ time, shown }) =>
-    shown === null ? [] : [{ time, kwh: shown[0], dw: shown[1] && shown[1] * 10_000 }],
-  );
+  const quarters = Array.from({ length: (daysBefore + 6) * DAY }, (_, index) => index - daysBefore * DAY);
+  const rows = quarters
+    .map((quarter) => ({
+      time: new Date(START_MS + quarter * QUARTER_MS).toISOString(),
+      shown: at(quarter),
+    }))
+    .flatMap(({ time, shown }) => (shown === null ? [] : [{ time, kwh: shown[0], dw: shown[1] && shown[1] * 10_000 }]));
   await client.query(
     `insert into tasmart_data_table (tasmart_id, "timestamp", "time", energy_counter_regime_1, measured_power)
      select $1, extract(epoch from time), time, kwh, dw
@@ -150,4 +151,10 @@ test('a span without a reading is no proof of anything', async () => {
   expect(code).toBe(1);
   expect(stdout).toContain('✗ no valve has a reading in this span\n');
   expect(stderr).toContain('no valve has a reading in this span');
+});
+
+test('a counter that returns to a value of months before was restored, not swapped', async () => {
+  await readings('restored', (quarter) => [20_000 + (quarter < 200 ? quarter : quarter - 6000), 4], 70);
+  const { lines } = await findings();
+  expect(lines).toMatchObject([{ tasmart_id: 'restored', agrees: true, finding: 'restored' }]);
 });

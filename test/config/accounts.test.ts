@@ -66,6 +66,16 @@ describe('accounts', () => {
     expect(problems).toEqual(['targets name the accounts "a b" and "A-B", which would share API_KEY_A_B: rename one']);
   });
 
+  test('may not share a key', () => {
+    const env = { API_KEY: 'k', API_KEY_A: 'other', API_KEY_B: 'k', REQUESTER_ID: 'r' };
+    const targets = [{ project_name: 'P' }, target('a'), target('b')];
+    expect(parse(targets, env).problems).toEqual([
+      'API_KEY_B is the key in API_KEY too: name one account in both their targets, for HyCloud limits each key',
+    ]);
+    const elsewhere = { HYCLOUD_BASE_URL_B: 'https://staging.cloud.imi-hydronic.com/api/v1/' };
+    expect(parse(targets, { ...env, ...elsewhere }).problems).toEqual([]);
+  });
+
   test('are told apart by server and key, never by the key itself', () => {
     const [first] = configOf().accounts;
     const [otherKey] = configOf({}, { API_KEY: 'k-124' }).accounts;

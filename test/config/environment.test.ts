@@ -13,6 +13,7 @@ describe('HyCloud', () => {
     expect(configOf().accounts[0]?.hycloud).toEqual({
       apiKey: 'k-123',
       requesterId: 'r-456',
+      variables: { apiKey: 'API_KEY', requesterId: 'REQUESTER_ID' },
       baseUrl: 'https://cloud.imi-hydronic.com/api/v1/',
     });
   });

@@ -71,6 +71,7 @@ async function inProcess(
   const hycloud = createHyCloud({
     baseUrl: world.hycloud.baseUrl,
     apiKey: world.hycloud.settings.apiKey,
+    variables: { apiKey: 'API_KEY', requesterId: 'REQUESTER_ID' },
     requesterId: world.hycloud.settings.requesterId,
     userAgent: 'tasmart/test',
     maxConcurrency: world.history.maxConcurrency,
@@ -124,7 +125,7 @@ async function record(world: World, database: Database, hycloud: HyCloud, run: R
   if (mode === 'backfill') {
     const span = spanOf(world, run);
     const nothing = { onPlan: () => undefined, onProgress: () => undefined };
-    const work = () => backfill({ hycloud, database, log, ...nothing }, { ...common, span, isOneOfSeveral: false });
+    const work = () => backfill({ hycloud, database, log, ...nothing }, { ...common, span });
     const report = await withRun(database, start, work, (result) =>
       'report' in result
         ? ended(result.report.failures.size > 0 ? 'partial' : 'success', result.report)

@@ -105,7 +105,7 @@ function valveOf(spec: ValveHistory, seed: number, index: number, intervalUs: nu
     jitterUs: spec.jitterMs * 1000,
     outages: spec.outages.map(stretch),
     counterJumps: spec.resets.map(({ atMin, kwh, minutes }) => ({
-      register: 1,
+      regime: 1,
       fromUs: at(atMin),
       kwh,
       ...(minutes === null ? {} : { toUs: at(atMin + minutes) }),

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { US_PER_HOUR, US_PER_MINUTE } from '../../src/domain/time.ts';
 import { budgetsOf } from '../../src/energy/budget.ts';
-import type { Sighted } from '../../src/energy/envelope.ts';
+import type { VisibleReading } from '../../src/energy/envelope.ts';
 import { envelopes } from '../../src/energy/envelope.ts';
 import type { Correction, CounterReading, QuarterHour } from '../../src/energy/types.ts';
 import { judgeReadings } from '../../src/energy/verdicts.ts';
@@ -119,7 +119,7 @@ test('the envelope is the one of the definition, step by step', () => {
   fc.assert(
     fc.property(anyReadings, (readings) => {
       const expected = referenceEnvelopes(readings);
-      for (const [i, envelope] of envelopes(readings.map(sighted), LIMITS).entries()) {
+      for (const [i, envelope] of envelopes(readings.map(visible), LIMITS).entries()) {
         expect(envelope?.kw ?? 0).toBeCloseTo(expected[i] ?? NaN, 9);
       }
     }),
@@ -228,7 +228,7 @@ function expectWithinBudgets(readings: readonly CounterReading[]): void {
 
 /** Where the curve adds energy: each rise from the last one, and each break. */
 function stepsOfCurve(readings: readonly CounterReading[], envelopesKw: readonly number[]) {
-  const judged = readings.map(sighted);
+  const judged = readings.map(visible);
   const budgets = budgetsOf(judged, -Infinity, { kw: 0, sinceUs: 0, untilUs: 0 }, LIMITS);
   const { accepted } = judgeReadings(judged, 0, { accepted: [], steps: 0 }, budgets, [], LIMITS);
   return accepted.slice(1).flatMap((to, i) => {
@@ -248,6 +248,6 @@ function stepsOfCurve(readings: readonly CounterReading[], envelopesKw: readonly
   });
 }
 
-function sighted({ timeUs, counterKwh, powerKw }: CounterReading): Sighted {
+function visible({ timeUs, counterKwh, powerKw }: CounterReading): VisibleReading {
   return { timeUs, kwh: counterKwh, powerKw: powerKw === null ? null : Math.abs(powerKw), afterExcluded: false };
 }

@@ -115,7 +115,9 @@ describe('TLS', () => {
     const site = await openSite({ tls: await makeCertificate(ca) });
     const { code, log } = await site.run({ env: { ...trustsCa, HTTPS_PROXY: url } });
     expect(code).toBe(78);
-    expect(log.find(({ level }) => level === 'error')?.msg).toMatch(/^HTTPS_PROXY or ALL_PROXY is no URL of a proxy/);
+    expect(log.find(({ level }) => level === 'error')?.msg).toMatch(
+      /^HTTPS_PROXY or ALL_PROXY is not the URL of a proxy/,
+    );
     expect(JSON.stringify(log)).not.toContain('secret');
     await site.close();
   });

@@ -41,6 +41,7 @@ export function clientOf(baseUrl: string, options: Partial<HyCloudOptions> = {})
   return createHyCloud({
     baseUrl,
     apiKey: 'secret-key',
+    variables: { apiKey: 'API_KEY', requesterId: 'REQUESTER_ID' },
     requesterId: 'secret-requester',
     userAgent: 'tasmart/test',
     maxConcurrency: 8,

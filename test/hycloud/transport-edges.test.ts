@@ -16,6 +16,7 @@ describe('Retry-After is read', () => {
     });
     const options = {
       apiKey: 'secret',
+      variables: { apiKey: 'API_KEY', requesterId: 'REQUESTER_ID' },
       requesterId: 'secret',
       userAgent: 't',
       maxConcurrency: 1,

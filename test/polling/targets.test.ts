@@ -3,14 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Project, Valve } from '../../src/domain/valve.ts';
 import { HyCloudError } from '../../src/hycloud/errors.ts';
 import type { Meaning, Target } from '../../src/domain/target.ts';
-import {
-  missingValves,
-  narrow,
-  NO_MEMORY,
-  resolveTargets,
-  TargetError,
-  type Memory,
-} from '../../src/polling/targets.ts';
+import { narrow, NoSuchValve, NO_MEMORY, resolveTargets, TargetError, type Memory } from '../../src/polling/targets.ts';
 import { fakeProjects, valveNamed } from './builder.ts';
 
 const [A, B, C] = ['valve-a', 'valve-b', 'valve-c'].map((id, index) =>
@@ -373,6 +366,16 @@ describe('what earlier runs know', () => {
     },
   );
 
+  test.each(['own', 'inherited', 'other key'] as const)(
+    'what is %s and not shown is HyCloud’s failure where the list cannot be read',
+    async (from) => {
+      const failure = new HyCloudError('server', 'projects', 'HTTP 503', { status: 503 });
+      const hycloud = { ...fakeProjects([]), listProjects: () => Promise.reject(failure) };
+      const memory = remembered({ projectId: 'p-x', name: 'Sede', from });
+      await expect(resolveTargets(hycloud, [target({ projectName: 'Sede' })], { memory })).rejects.toBe(failure);
+    },
+  );
+
   test('single valves are looked for where they were, and everywhere only once they are not there', async () => {
     const homes = new Map([
       ['valve-a', ['p-north']],
@@ -400,25 +403,28 @@ describe('narrow (--valve)', () => {
   const BOTH = { projects: [NORTH, SOUTH], problems: [] };
 
   test('keeps everything where nothing is named', () => {
-    expect(narrow(BOTH, [])).toEqual({ kept: [NORTH, SOUTH], missing: [] });
+    expect(narrow(BOTH, [])).toEqual({ ...BOTH, missing: null });
   });
 
   test('keeps the named valves, and the projects that have any', () => {
-    expect(narrow(BOTH, ['00000002']).kept).toEqual([SOUTH]);
-    expect(narrow(BOTH, ['valve-b', 'valve-c']).kept).toEqual([{ ...NORTH, valves: [B] }, SOUTH]);
+    expect(narrow(BOTH, ['00000002']).projects).toEqual([SOUTH]);
+    expect(narrow(BOTH, ['valve-b', 'valve-c']).projects).toEqual([{ ...NORTH, valves: [B] }, SOUTH]);
   });
 
   test('tells a name that no targeted valve bears, with the nearest', () => {
-    expect(narrow(BOTH, ['valve-a', '00000009']).missing).toEqual(['00000009']);
-    const error = missingValves(BOTH, ['00000009']);
-    expect(error).toBeInstanceOf(TargetError);
-    expect(error.message).toBe('no targeted valve is called 00000009');
-    expect(error.remedy).toMatch(/nearest: 0000000/);
+    const { projects, missing } = narrow(BOTH, ['valve-a', '00000009']);
+    expect(projects).toEqual([{ ...NORTH, valves: [A] }]);
+    expect(missing).toMatchObject({
+      message: 'no targeted valve is called 00000009',
+      remedy: expect.stringContaining('nearest: 0000000') as string,
+    });
+    expect(() => narrow(BOTH, ['00000009'])).toThrow(NoSuchValve);
   });
 
   test('says why a project could not be read that may hold it', () => {
     const error = new HyCloudError('server', 'projects/p-bad', 'HTTP 500', { status: 500 });
     const problems = [{ reason: error.message, remedy: error.remedy, error }];
-    expect(missingValves({ ...BOTH, problems }, ['valve-z'])).toBe(error);
+    expect(() => narrow({ ...BOTH, problems }, ['valve-z'])).toThrow(error);
+    expect(narrow({ ...BOTH, problems }, ['valve-a', 'valve-z'])).toMatchObject({ missing: null, problems });
   });
 });

@@ -69,7 +69,7 @@ export function summaryOf(more: Partial<PollReport & PollSummary> = {}): PollSum
       silent: 0,
       skipped: null,
       error: null,
-      missing: [],
+      missing: null,
       ...report,
     },
     dryRun,

@@ -344,7 +344,7 @@ describe('physics', () => {
   });
 });
 
-describe('a blemished history', () => {
+describe('a faulty history', () => {
   const at = (text: string): number => us(`2026-03-01T${text}Z`);
   const counters = async (params: object) =>
     (await points({ properties: ['energy_counter_regime_1'], direction: 'ascending', ...params })).points.map(
@@ -359,8 +359,8 @@ describe('a blemished history', () => {
 
   test('a counter that is reset, and one that falls to zero for a while', async () => {
     valve.counterJumps = [
-      { register: 1, fromUs: at('09:30:00'), toUs: at('09:31:00'), kwh: 0 },
-      { register: 1, fromUs: at('10:00:00'), kwh: 5 },
+      { regime: 1, fromUs: at('09:30:00'), toUs: at('09:31:00'), kwh: 0 },
+      { regime: 1, fromUs: at('10:00:00'), kwh: 5 },
     ];
     expect(await counters({ from: '2026-03-01T09:29:30Z', limit: 8 })).toEqual([
       80_287, 80_287, 0, 0, 0, 0, 80_287, 80_287,
@@ -452,7 +452,7 @@ describe('the truth', () => {
     const whole = Number(sim.truth.points(valve.id, to - 15 * US_PER_SECOND, to)[0]?.energyCounter1Kwh);
     const start = Number(sim.truth.points(valve.id, from - 15 * US_PER_SECOND, from)[0]?.energyCounter1Kwh);
     expect(Math.abs(before - (whole - start))).toBeLessThan(1.1);
-    valve.counterJumps = [{ register: 1, fromUs: from + US_PER_HOUR, kwh: 0 }];
+    valve.counterJumps = [{ regime: 1, fromUs: from + US_PER_HOUR, kwh: 0 }];
     expect(sim.truth.energyKwh(valve.id, from, to)).toBe(before);
     expect(sim.truth.energyKwh(valve.id, 0, valve.installedUs)).toBe(0);
   });

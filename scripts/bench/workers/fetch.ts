@@ -1,16 +1,15 @@
+/**
+ * The least that a poll can cost with axios: makes the same requests over one keep-alive agent, and parses the answers. It
+ * does not check, retry or store.
+ */
 import { Agent } from 'node:https';
 import axios from 'axios';
-
-/**
- * What reading HyCloud costs at least with axios: the same answers as a poll's, over one keep-alive agent, parsed, and
- * dropped. Nothing is checked, retried or stored.
- */
 
 export interface FetchTask {
   baseUrl: string;
   headers: Record<string, string>;
   projectIds: readonly string[];
-  /** of each valve's points */
+  /** query string of each request for points */
   query: string;
   concurrency: number;
 }

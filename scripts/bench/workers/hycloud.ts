@@ -1,7 +1,7 @@
 import type { Micros } from '../../../src/domain/time.ts';
 import { startSimulator, type SimulatorOptions } from '../../simulator/simulator.ts';
 
-/** A HyCloud in a process of its own, so that its CPU is nobody else's; steered over IPC, and gone with the bench. */
+/** The simulator in a process of its own, so that its CPU time is measured apart. Controlled over IPC; ends with the bench. */
 
 export interface Steering {
   advanceUs?: Micros;
@@ -33,6 +33,6 @@ process.on('message', ({ advanceUs = 0, ...settings }: Steering) => {
   tellState();
 });
 process.once('disconnect', () => process.exit());
-// Ctrl-C is meant for the bench, which ends us.
+// Ignore Ctrl-C: the bench gets it and then ends this process.
 process.on('SIGINT', () => undefined);
 tellState();

@@ -5,8 +5,8 @@ import { NO_MEASUREMENTS, type Reading } from '../../../src/domain/reading.ts';
 import { epochSeconds, formatRfc3339, US_PER_MINUTE } from '../../../src/domain/time.ts';
 
 /**
- * Stores the same readings through the repository and by the server's own COPY, in turn, into the same table, empty each
- * time. COPY is what PostgreSQL takes for rows, indexes and constraints alone: one statement, no client.
+ * Stores the same readings alternately by the repository and by COPY, into the same empty table. COPY needs one statement and no
+ * client, so its time is PostgreSQL's own for rows, indexes and constraints.
  */
 
 export interface InsertTask {
@@ -24,7 +24,7 @@ export interface Inserted {
 
 const READINGS = 100_000;
 const VALVES = 10_000;
-/** Readings; as a poll's largest batch. */
+/** Number of readings: the largest batch of a poll. */
 const BATCH = 5000;
 const INTERVAL_US = 15 * US_PER_MINUTE;
 const START_US = Date.UTC(2026, 2, 1) * 1000;
@@ -56,7 +56,7 @@ async function measure(database: Database): Promise<Inserted> {
   return inserted;
 }
 
-/** Milliseconds; before, the table is emptied and everything written, so that nobody pays for the other's checkpoint. */
+/** Returns milliseconds. Empties the table and runs a checkpoint first, so that neither measurement includes the other's. */
 async function timed(database: Database, work: () => Promise<void>): Promise<number> {
   await database.query('truncate tasmart_data_table');
   await database.query('vacuum tasmart_valves');
@@ -110,7 +110,7 @@ function reading(valve: number, timeUs: number): Reading {
   };
 }
 
-/** Like uuids, in no order. */
+/** Random order, as of uuids. */
 function idOf(valve: number): string {
   const hex = Math.imul(valve + 1, 0x9e3779b1) >>> 0;
   return `${hex.toString(16).padStart(8, '0')}-0000-4000-a000-${valve.toString(16).padStart(12, '0')}`;

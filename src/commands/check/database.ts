@@ -26,10 +26,10 @@ import { age } from '../../reporting/units.ts';
 import { ofAccount } from '../accounts.ts';
 import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
 
-/** Ages and the end of a first run go by the clocks; more than this apart, they mislead. */
+/** A greater difference between the clocks makes ages wrong, and the history that a first run fetches. */
 export const CLOCK_TOLERANCE_US = 60 * US_PER_SECOND;
 
-/** Since the last poll; one that is missed or takes long is no reason to worry. */
+/** So many intervals without a poll are a failure. A single missed poll is not. */
 const MISSED_INTERVALS = 3;
 
 export interface DatabaseCheck {
@@ -38,7 +38,7 @@ export interface DatabaseCheck {
   memories: Map<string, Memory>;
 }
 
-/** The server and the way to it, the schema and the role's rights, and what the runs left there. */
+/** Checks the connection, the server, the schema, the role's rights, and the last runs. */
 export async function checkDatabase(config: Config, giveUp: AbortSignal): Promise<DatabaseCheck> {
   const folder = config.database.embeddedFolder;
   if (folder !== undefined && !(await exists(join(folder, 'postgresql')))) {
@@ -92,7 +92,7 @@ function tlsItem({ tlsVersion }: ServerFacts, { database }: Config): CheckItem {
   if (database.sslMode !== 'require' || database.sslCaFile !== null)
     return ok('TLS', `${tlsVersion}, ${database.sslMode}`);
   const remedy = 'set DB_SSLMODE=verify-full (and DB_SSL_CA)';
-  return warning('TLS', `${tlsVersion}, but nobody checks whose server it is (sslmode require)`, remedy);
+  return warning('TLS', `${tlsVersion}, but the server's certificate is not verified (sslmode require)`, remedy);
 }
 
 function clockItem({ clockUs }: ServerFacts, localUs: number): CheckItem {
@@ -120,12 +120,12 @@ async function schemaItem(database: Database): Promise<CheckItem> {
 async function othersItem(database: Database): Promise<CheckItem> {
   const name = 'rights of others';
   const schema = await schemaOpenToAll(database);
-  if (schema === null) return ok(name, "nobody else's code can stand beside tasmart's tables");
-  const seen = `everybody may create in schema ${schema}: what they plant there could run with your rights`;
+  if (schema === null) return ok(name, "no other role can create objects beside tasmart's tables");
+  const seen = `every role may create objects in schema ${schema}, which could run with your rights`;
   return warning(name, seen, `revoke create on schema ${schema} from public`);
 }
 
-/** Without the rights to poll nothing works; a role may well be meant for less than the other commands. */
+/** Fails if rights to poll are missing. For other commands only warns: the role may be meant for polling only. */
 async function rightsItem(database: Database, command: keyof typeof RIGHTS, user: string): Promise<CheckItem> {
   const name = `rights to ${command}`;
   const grants = await missingGrants(database, command);
@@ -147,7 +147,7 @@ async function lastRunItem(database: Database, account: Account, intervalMinutes
   }
   const seen = `the last poll began ${age(newest.ageUs)} ago: ${newest.outcome}${newest.error === null ? '' : `: ${newest.error}`}`;
   if (newest.ageUs > MISSED_INTERVALS * intervalMinutes * US_PER_MINUTE) {
-    const remedy = 'nobody starts it: see crontab -l or systemctl list-timers, and logs/tasmart.log';
+    const remedy = 'no job starts it: see crontab -l or systemctl list-timers, and logs/tasmart.log';
     return failed(name, seen, remedy);
   }
   if (['success', 'running'].includes(newest.outcome)) return ok(name, seen);

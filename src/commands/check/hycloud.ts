@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
 import type { AccountConfig, Config } from '../../config/config.ts';
-import { accountVariable } from '../../config/environment.ts';
 import { KnownError } from '../../domain/errors.ts';
 import type { Target } from '../../domain/target.ts';
 import { count } from '../../domain/text.ts';
@@ -16,19 +15,19 @@ import { age } from '../../reporting/units.ts';
 import { withHyCloud } from '../hycloud.ts';
 import { CLOCK_TOLERANCE_US } from './database.ts';
 
-/** Who checks sits and waits: nothing is tried for as long as a run would. */
-const PATIENCE_MS = 15_000;
-/** Unless requests_per_second is so low that not even these find their turn by then. */
+/** Shorter than in a run, because somebody waits for the result. */
+const TIMEOUT_MS = 15_000;
+/** The timeout is extended until this many requests have had their turn at requests_per_second. */
 const MIN_REQUESTS = 10;
 const REQUEST_TIMEOUT_SECONDS = 10;
-/** Of a large fleet, so many valves tell enough. */
+/** In a large fleet, only so many valves are tried. */
 const MAX_VALVES = 100;
 const VALVE_CLOCK_TOLERANCE_US = 5 * US_PER_MINUTE;
 /** A valve counts the seconds from 2000-01-01 on. */
 const VALVE_EPOCH_S = 946_684_800;
 const NAMES_SHOWN = 5;
 
-/** HyCloud, the credentials, our clock against its `Date`, the targets, and what their valves send. */
+/** Checks HyCloud, the credentials, our clock against its `Date`, the targets, and what their valves send. */
 export async function checkHyCloud(
   config: Config,
   account: AccountConfig,
@@ -38,16 +37,16 @@ export async function checkHyCloud(
 ): Promise<CheckItem[]> {
   const requestTimeoutSeconds = Math.min(config.requestTimeoutSeconds, REQUEST_TIMEOUT_SECONDS);
   const spacingMs = 1000 / config.requestsPerSecond;
-  const endMs = performance.now() + Math.max(PATIENCE_MS, MIN_REQUESTS * spacingMs);
+  const endMs = performance.now() + Math.max(TIMEOUT_MS, MIN_REQUESTS * spacingMs);
   const limits = { signal, deadlineMs: () => endMs };
   return withHyCloud(account.hycloud, { ...config, requestTimeoutSeconds }, limits, log, async (hycloud) => {
-    const key = accountVariable('API_KEY', account.name);
-    const refusal = await refusalItems(hycloud, account.server, key);
+    const { apiKey, requesterId } = account.hycloud.variables;
+    const refusal = await refusalItems(hycloud, account);
     const localUs = Date.now() * 1000;
     if (refusal) return [...refusal, skipped('targets, valves', 'not tried: HyCloud has to answer first')];
     const answered = [
       ok('HyCloud', `${account.server} answers`),
-      ok('credentials', `${key} and REQUESTER_ID accepted`),
+      ok('credentials', `${apiKey} and ${requesterId} accepted`),
       clockItem(hycloud.serverTimeUs(), localUs),
     ];
     const { items, valves } = await checkTargets(hycloud, account.targets, memory);
@@ -56,24 +55,27 @@ export async function checkHyCloud(
   });
 }
 
-/** How many valves find their turn in time; the last one's is not to be at its very end. */
+/** How many valves get their turn in time, with some reserve. */
 export function affordable(leftMs: number, spacingMs: number): number {
   return Math.min(MAX_VALVES, Math.max(1, Math.floor(leftMs / spacingMs) - 1));
 }
 
-/** The firmware needs REQUESTER_ID alone, projects API_KEY too: that tells which is refused. null: neither is. */
-async function refusalItems(hycloud: HyCloud, baseUrl: string, key: string): Promise<CheckItem[] | null> {
+/** Finds which credential is refused: the firmware needs REQUESTER_ID only, projects need API_KEY too. Null: none. */
+async function refusalItems(
+  hycloud: HyCloud,
+  { server, hycloud: { variables } }: AccountConfig,
+): Promise<CheckItem[] | null> {
   const first = await errorOf(hycloud.latestFirmware());
   const isRequesterRefused = isUnauthorized(first);
   const error = isRequesterRefused || isUnanswered(first) ? first : await errorOf(hycloud.listProjects());
   if (error === null) return null;
   if (error.kind !== 'credentials') return [failed('HyCloud', error.message, error.remedy)];
   const culprit = isRequesterRefused
-    ? 'REQUESTER_ID is refused'
+    ? `${variables.requesterId} is refused`
     : isUnauthorized(error) && first === null
-      ? `REQUESTER_ID is accepted, ${key} is refused`
+      ? `${variables.requesterId} is accepted, ${variables.apiKey} is refused`
       : error.message;
-  return [ok('HyCloud', `${baseUrl} answers`), failed('credentials', culprit, error.remedy)];
+  return [ok('HyCloud', `${server} answers`), failed('credentials', culprit, error.remedy)];
 }
 
 function isUnanswered(error: KnownError | null): boolean {
@@ -118,7 +120,7 @@ async function checkTargets(
 
 interface Probe {
   valve: Valve;
-  /** its clock against HyCloud's; null: it sends none, or nothing */
+  /** how far its clock is ahead of HyCloud's; null: it sent no time */
   clockAheadUs: number | null;
   outcome: 'recent' | 'silent' | { error: KnownError };
 }
@@ -173,16 +175,18 @@ function pointItems(probes: readonly Probe[], of: string): CheckItem[] {
 
 function valveClockItem(probes: readonly Probe[]): CheckItem {
   const name = 'clocks of the valves';
-  const told = probes.flatMap(({ valve, clockAheadUs }) => (clockAheadUs === null ? [] : [{ valve, clockAheadUs }]));
-  if (told.length === 0) return skipped(name, 'no valve tells its time');
-  told.sort((a, b) => Math.abs(b.clockAheadUs) - Math.abs(a.clockAheadUs));
-  const wrong = told.filter(({ clockAheadUs }) => Math.abs(clockAheadUs) > VALVE_CLOCK_TOLERANCE_US);
-  if (wrong.length === 0) return ok(name, `at most ${age(Math.abs(told[0]?.clockAheadUs ?? 0))} from HyCloud's`);
+  const withClock = probes.flatMap(({ valve, clockAheadUs }) =>
+    clockAheadUs === null ? [] : [{ valve, clockAheadUs }],
+  );
+  if (withClock.length === 0) return skipped(name, 'no valve sends its time');
+  withClock.sort((a, b) => Math.abs(b.clockAheadUs) - Math.abs(a.clockAheadUs));
+  const wrong = withClock.filter(({ clockAheadUs }) => Math.abs(clockAheadUs) > VALVE_CLOCK_TOLERANCE_US);
+  if (wrong.length === 0) return ok(name, `at most ${age(Math.abs(withClock[0]?.clockAheadUs ?? 0))} from HyCloud's`);
   const worst = wrong.slice(0, NAMES_SHOWN).map(({ valve, clockAheadUs }) => {
     return `${valveLabel(valve)} ${age(Math.abs(clockAheadUs))} ${clockAheadUs < 0 ? 'behind' : 'ahead'}`;
   });
-  const remedy = 'set the valve’s clock; readings are not concerned, they bear HyCloud’s time';
-  return warning(name, `${wrong.length} of ${count(told.length, 'valve')} wrong: ${worst.join(', ')}`, remedy);
+  const remedy = 'set the valve’s clock; readings are not affected, they have HyCloud’s time';
+  return warning(name, `${wrong.length} of ${count(withClock.length, 'valve')} wrong: ${worst.join(', ')}`, remedy);
 }
 
 function names(probes: readonly Probe[]): string {

@@ -1,3 +1,4 @@
+/** The part of `tasmart check` about config.json, .env and the environment. */
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Config, Problem } from '../../config/config.ts';
@@ -7,17 +8,17 @@ import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/ch
 import type { GlobalOptions } from '../context.ts';
 import { isOpenToOthers, parseSettings, readOptional, UNVERIFIED } from '../settings.ts';
 
-/** The two files, and what they say; a key that is wrong has its default in `config`. */
+/** Checks both files and their content. `config` has the default of each key that is wrong. */
 export async function checkSettings(
   globals: GlobalOptions,
 ): Promise<{ items: CheckItem[]; config: Config; problems: readonly Problem[] }> {
   const file = await readFileItem('config.json', globals.config, '--config');
   const env = await readFileItem('.env', globals.envFile, '--env-file');
   const parsed = await parseSettings({ name: globals.config ?? 'config.json', text: file.text }, env.text);
-  // What is wrong with the file as a whole, its own item has said.
+  // Problems of config.json as a whole are already in `file.item`.
   const problems = parsed.problems.filter(({ key }) => file.text !== null || key !== 'config.json');
   const items = [
-    file.item ?? failed('config.json', 'is not here', 'copy config.example.json, or name one with --config'),
+    file.item ?? failed('config.json', 'does not exist', 'copy config.example.json, or name a file with --config'),
     env.item ?? missingEnv(),
     ...(env.item?.state === 'ok' ? await permissions(globals.envFile ?? '.env') : []),
     ...(problems.length === 0 ? [ok('configuration', describe(parsed.config))] : problems.map(problemItem)),
@@ -30,19 +31,19 @@ export async function checkSettings(
   return { items, ...parsed };
 }
 
-/** libpq's own; https://www.postgresql.org/docs/current/libpq-envars.html */
+/** Variables of libpq: https://www.postgresql.org/docs/current/libpq-envars.html */
 const OF_LIBPQ =
   /^PG(HOST|HOSTADDR|PORT|DATABASE|USER|PASSWORD|PASSFILE|SERVICE|SERVICEFILE|REQUIRE[A-Z]+|SSL[A-Z_]+|TARGETSESSIONATTRS)$/;
 
-/** What psql would use and tasmart does not. */
+/** Lists variables that psql uses and tasmart ignores, for users who rely on them. */
 function ignoredVariables({ database }: Config): CheckItem[] {
   const found = Object.keys(process.env).filter((name) => OF_LIBPQ.test(name));
   if (database.embeddedFolder !== undefined || found.length === 0) return [];
-  const seen = `${found.sort().join(', ')}: set for psql, and not used by tasmart, as ~/.pgpass is not either`;
+  const seen = `${found.sort().join(', ')}: psql uses them, tasmart does not; nor does it use ~/.pgpass`;
   return [skipped('variables of libpq', seen)];
 }
 
-/** No item: there is no such file, and none was named. */
+/** `item` is null if no file was named and the default one does not exist. */
 async function readFileItem(
   name: string,
   named: string | undefined,
@@ -58,7 +59,7 @@ async function readFileItem(
 }
 
 function missingEnv(): CheckItem {
-  return warning('.env', 'is not here: only the environment counts', 'copy .env.example, unless that is meant');
+  return warning('.env', 'does not exist: only the environment is used', 'copy .env.example, unless that is intended');
 }
 
 async function permissions(file: string): Promise<CheckItem[]> {
@@ -66,13 +67,13 @@ async function permissions(file: string): Promise<CheckItem[]> {
   const { mode } = await stat(file);
   const text = (mode & 0o777).toString(8);
   if (!isOpenToOthers(mode)) return [ok('.env permissions', text)];
-  const seen = `${text}: other users of this machine can get at the credentials`;
+  const seen = `${text}: other users of this machine can read the credentials`;
   return [warning('.env permissions', seen, `chmod 600 ${file}`)];
 }
 
 function problemItem({ key, message, section }: Problem): CheckItem {
   const seen = `${key} ${message}`;
-  // A poll may be told its part by --shard; every other command has all valves.
+  // A warning only: --shard may replace the wrong value, and other commands do not use shards.
   return section === 'shard' ? warning('configuration', seen, null) : failed('configuration', seen, null);
 }
 
@@ -89,6 +90,6 @@ async function metricsFolder(file: string): Promise<CheckItem> {
     return ok('metrics_file', resolve(file));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '?';
-    return failed('metrics_file', `${folder} cannot be written (${code})`, 'make the folder, owned by this user');
+    return failed('metrics_file', `${folder} cannot be written (${code})`, 'create the folder, owned by this user');
   }
 }

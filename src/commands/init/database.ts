@@ -1,13 +1,13 @@
-/** The database's part of the set-up: a place for the readings that can be reached, with its schema. */
+/** The part of `tasmart init` about the database: connects, and applies the migrations. */
 import type { Problem } from '../../config/config.ts';
 import { isLoopback, parseDatabase, type Environment } from '../../config/environment.ts';
 import { loadSchemaFiles, migrate, schemaState } from '../../database/migrations.ts';
 import { withAnyDatabase } from '../../database/open.ts';
 import { KnownError } from '../../domain/errors.ts';
 import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
-import { accepted, type Session } from './session.ts';
+import { askUntilAccepted, type Session } from './session.ts';
 
-/** Everything that names a database; of what an env file holds, only the way that was chosen may remain. */
+/** All variables that name a database. Only those of the chosen way stay in the env file. */
 export const DATABASE_VARIABLES = [
   'DATABASE_URL',
   'DB_HOST',
@@ -28,7 +28,7 @@ export function databaseOf(env: Environment): Environment | undefined {
 }
 
 export async function settleDatabase(session: Session, mayMigrate: boolean): Promise<Environment> {
-  return accepted(session, {
+  return askUntilAccepted(session, {
     given: databaseOf(session.env),
     ask: () => (session.prompt ? ask(session) : undefined),
     test: (variables) => tryDatabase(variables, session, mayMigrate),
@@ -53,7 +53,7 @@ async function ask({ prompt, say }: Session): Promise<Environment> {
   };
 }
 
-/** An embedded database gets its schema; on a server somebody has to want it. */
+/** Creates the schema of an embedded database. On a server, only with --migrate or if the user agrees. */
 async function tryDatabase(
   variables: Environment,
   { prompt, say, giveUp }: Session,

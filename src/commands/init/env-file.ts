@@ -1,11 +1,11 @@
-/** The text of an env file, changed variable by variable: what else stands in it is kept. */
+/** Sets and removes variables in the text of an env file. All other lines stay. */
 import { KnownError } from '../../domain/errors.ts';
 
 const LINE = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=/;
 
 const HEADING = '# Keep this file to yourself: it holds the credentials.\n';
 
-/** null: without the variable. @throws KnownError for a value that no quotes can hold */
+/** @param values null: remove the variable. @throws KnownError for a value that cannot be quoted */
 export function withVariables(text: string | null, values: ReadonlyMap<string, string | null>): string {
   const missing = new Map(values);
   const lines = (text ?? HEADING)
@@ -24,7 +24,7 @@ export function withVariables(text: string | null, values: ReadonlyMap<string, s
 
 const PLAIN = /^[\w.:/@%+=,?&~-]+$/;
 
-/** As dotenv reads it: within single quotes and backticks, everything stands for itself. */
+/** Quotes for dotenv, which takes everything within single quotes or backticks literally. */
 function quoted(name: string, value: string): string {
   if (PLAIN.test(value)) return value;
   const quote = ["'", '`'].find((mark) => !value.includes(mark));

@@ -1,4 +1,4 @@
-/** HyCloud's part of the set-up: credentials that are accepted, and the projects that they can see. */
+/** The part of `tasmart init` about HyCloud: its credentials, and the projects that they can see. */
 import type { Logger } from 'pino';
 import type { Problem } from '../../config/config.ts';
 import { parseHyCloud, read, type Environment } from '../../config/environment.ts';
@@ -8,14 +8,16 @@ import { count, printable } from '../../domain/text.ts';
 import type { ProjectSummary } from '../../domain/valve.ts';
 import type { HyCloud } from '../../hycloud/client.ts';
 import { withHyCloud } from '../hycloud.ts';
-import { accepted, type Session } from './session.ts';
+import { askUntilAccepted, type Session } from './session.ts';
 
-const PATIENCE_MS = 15_000;
+const TIMEOUT_MS = 15_000;
 
-/** The firmware needs the requester id alone, so each of the two is tried by itself. */
-export async function settleHyCloud(session: Session): Promise<{ variables: Environment; projects: ProjectSummary[] }> {
+/** Asks for both credentials and tests each by itself: HyCloud's firmware endpoint needs the requester id only. */
+export async function acceptCredentials(
+  session: Session,
+): Promise<{ variables: Environment; projects: ProjectSummary[] }> {
   const { env, prompt } = session;
-  const requesterId = await accepted(session, {
+  const requesterId = await askUntilAccepted(session, {
     given: read(env, 'REQUESTER_ID'),
     ask: () => prompt?.ask('Requester id (IMI gave it to your company): '),
     test: async (text) => {
@@ -24,7 +26,7 @@ export async function settleHyCloud(session: Session): Promise<{ variables: Envi
     },
   });
   let projects: ProjectSummary[] = [];
-  const apiKey = await accepted(session, {
+  const apiKey = await askUntilAccepted(session, {
     given: read(env, 'API_KEY'),
     ask: () => prompt?.askSecret('API key (of a user of the web app; it is not shown): '),
     test: async (text) => {
@@ -45,12 +47,12 @@ async function tryHyCloud<T>(
   const hycloud = parseHyCloud('', env, problems);
   const [problem] = problems;
   if (problem) throw new KnownError('config', `${problem.key} ${problem.message}`);
-  const endMs = performance.now() + PATIENCE_MS;
+  const endMs = performance.now() + TIMEOUT_MS;
   const { config } = parseConfig({}, {});
   return withHyCloud(hycloud, config, { signal, deadlineMs: () => endMs }, log, use);
 }
 
-/** Those that are named, or chosen from a list. One alone needs no choice. */
+/** The projects that options name, or that the user chooses from a list. A single project needs no choice. */
 export async function chooseProjects(
   { prompt, say }: Session,
   projects: readonly ProjectSummary[],
@@ -83,7 +85,7 @@ function find(listed: readonly ProjectSummary[], wanted: string): ProjectSummary
   const same = (text: string) => text.normalize('NFC') === wanted.normalize('NFC');
   const [project, ...others] = listed.filter(({ id, name }) => id === wanted.toLowerCase() || same(name));
   if (project && others.length === 0) return project;
-  const message = project ? `is the name of ${others.length + 1} projects` : 'is no project that the key sees';
+  const message = project ? `is the name of ${others.length + 1} projects` : 'is not a project that the key sees';
   throw new KnownError('config', `--project ${printable(wanted)} ${message}: ${names(listed)}`, {
     remedy: project ? 'name it by its id' : 'write one of these names or ids',
   });

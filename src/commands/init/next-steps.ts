@@ -1,4 +1,4 @@
-/** What comes after the set-up, as lines that can be copied. */
+/** The commands to run after the set-up, as lines that can be copied. */
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { ROOT } from '../package.ts';

@@ -1,18 +1,18 @@
-/** Questions on a terminal. */
+/** Asks questions on a terminal. */
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { KnownError } from '../../domain/errors.ts';
 
 export interface Prompt {
-  /** The answer without blanks at its ends; the fallback for an empty one. */
+  /** Returns the trimmed answer, or the fallback if it is empty. */
   ask: (question: string, fallback?: string) => Promise<string>;
-  /** The same, and nothing of what is typed is shown. */
+  /** Like `ask`, but does not show what is typed. */
   askSecret: (question: string) => Promise<string>;
   confirm: (question: string, fallback: boolean) => Promise<boolean>;
   close: () => void;
 }
 
-/** Ctrl-C is handed on as SIGINT. The end of the input is an error. */
+/** Ctrl-C sends SIGINT to this process. The end of the input is an error. */
 export function createPrompt(input: NodeJS.ReadStream, output: NodeJS.WriteStream, signal: AbortSignal): Prompt {
   let isHidden = false;
   const echo = new Writable({

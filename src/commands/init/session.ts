@@ -1,4 +1,4 @@
-/** What the steps of the set-up share: where answers come from, and how one is tried until it is accepted. */
+/** Shared by the steps of `tasmart init`: takes an answer that was given or asks for it, and tests it. */
 import type { Logger } from 'pino';
 import type { Environment } from '../../config/environment.ts';
 import { KnownError, type ErrorKind } from '../../domain/errors.ts';
@@ -6,9 +6,9 @@ import { spelledOut } from '../../domain/text.ts';
 import type { Prompt } from './prompt.ts';
 
 export interface Session {
-  /** what is given: options over the process's environment over the env file */
+  /** given answers: from options, else the environment, else the env file */
   env: Environment;
-  /** null: nobody is there to be asked */
+  /** null: not interactive */
   prompt: Prompt | null;
   say: (text: string) => void;
   log: Logger;
@@ -17,22 +17,22 @@ export interface Session {
 }
 
 interface Answer<T> {
-  /** undefined: it has to be asked for */
+  /** undefined: ask for it */
   given: T | undefined;
   ask: () => Promise<T> | undefined;
-  /** Returns what was found. Throws a KnownError for an answer that will not do. */
+  /** Returns a message about the answer. Throws a KnownError if the answer is wrong. */
   test: (answer: T) => Promise<string>;
 }
 
-/** No other answer would mend these: HyCloud is away, or the input has ended. */
+/** Errors that another answer would not solve: HyCloud is unreachable, or the input has ended. */
 const FINAL: ReadonlySet<ErrorKind> = new Set(['hycloud', 'usage']);
 
-/** An answer that passed its test. A wrong one is asked for again; one that was given ends the set-up. */
-export async function accepted<T>({ say }: Session, { given, ask, test }: Answer<T>): Promise<T> {
+/** Returns an answer that passed its test. Asks again after a wrong one. A given answer that is wrong ends the set-up. */
+export async function askUntilAccepted<T>({ say }: Session, { given, ask, test }: Answer<T>): Promise<T> {
   for (;;) {
     try {
       const answer = given ?? (await ask());
-      if (answer === undefined) throw new Error('nobody is there to be asked');
+      if (answer === undefined) throw new Error('this answer cannot be asked for: there is no prompt');
       say(`✓ ${await test(answer)}`);
       return answer;
     } catch (error) {

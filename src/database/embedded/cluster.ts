@@ -23,11 +23,11 @@ export interface ClusterOptions {
   settings?: Record<string, string>;
   /** for the copy of the binaries that root may need */
   cacheFolder?: string;
-  /** where they have been found already */
+  /** the binaries, if they have been found already */
   binaries?: Binaries;
-  /** a new cluster to copy, where the folder has none: initdb needs an account with a name, and ours may have none */
+  /** a new cluster to copy if the folder has none: initdb needs an account with a name, and ours may have none */
   template?: string;
-  /** gives up, and leaves no server behind that nobody uses */
+  /** stops opening, and stops a server that has no other users */
   signal?: AbortSignal;
 }
 
@@ -37,18 +37,18 @@ const SETTINGS = {
   unix_socket_directories: '',
   timezone: 'UTC',
   log_timezone: 'UTC',
-  // Stretching is for passwords that people make up; ours has 192 random bits.
+  // Many iterations protect weak passwords. This one has 192 random bits.
   scram_iterations: '1',
-  // Any user of this machine may connect: one who never logs in holds a place for a moment only.
+  // Any user of this machine can connect. A connection that does not log in must not block others for long.
   authentication_timeout: '5s',
 };
 
 const ABANDONED_AFTER_MS = 60 * 60 * 1000;
 
 /**
- * The cluster of a folder, made where there is none:
+ * Opens the cluster of a folder, and creates it if there is none:
  *
- *     <folder>/postgresql/data/        PostgreSQL's own, the server's account's, 0700
+ *     <folder>/postgresql/data/        PostgreSQL's data; owned by the server's account, 0700
  *     <folder>/postgresql/password     ours, 0600
  *     <folder>/postgresql/server.log
  */
@@ -90,7 +90,7 @@ async function readPassword(file: string): Promise<string> {
 }
 
 /**
- * A new cluster of root's in a folder of its own, given to `owner`. Use it as `template` with the owner's rights.
+ * Creates a cluster in a folder of root's, and gives it to `owner`. Then use it as `template` with the owner's rights.
  *
  * @throws EmbeddedPostgresError
  */
@@ -105,7 +105,7 @@ export async function makeTemplate(
   return home;
 }
 
-/** In a folder beside, then one rename: a cluster is whole or absent, whenever we are killed. */
+/** Creates the cluster in a temporary folder and renames it, so that a kill never leaves a partial cluster. */
 async function make(home: string, fill: (staging: string) => Promise<void>): Promise<void> {
   const staging = await makeStaging(home);
   try {
@@ -113,7 +113,7 @@ async function make(home: string, fill: (staging: string) => Promise<void>): Pro
     await fill(staging);
     await renameUnlessThere(staging, home);
   } catch (error) {
-    // An initdb that was stopped may be writing still; what is left goes when it has been abandoned long enough.
+    // A stopped initdb may still be writing. Its files are deleted by a later run, see ABANDONED_AFTER_MS.
     await rm(staging, { recursive: true, force: true, maxRetries: 5 }).catch(() => undefined);
     throw error;
   }
@@ -139,7 +139,7 @@ async function initialise(
   await runTool({ dataFolder, account, binaries }, binaries.initdb, args, signal);
   if (account) {
     await chown(passwordFile, 0, 0);
-    await hand(dataFolder);
+    await giveToDedicatedAccount(dataFolder);
   }
 }
 
@@ -149,10 +149,10 @@ async function copyCluster(template: string, staging: string, binaries: Binaries
 }
 
 /**
- * From "nobody", whose processes are many, to an account of its own. The tool follows no link, whatever is planted
- * meanwhile. Where a container maps no such number, the data stay with "nobody".
+ * Changes the owner from "nobody", which other programs use too, to a dedicated account. The tool follows no link. If a
+ * container does not map that account, "nobody" stays the owner.
  */
-async function hand(dataFolder: string): Promise<void> {
+async function giveToDedicatedAccount(dataFolder: string): Promise<void> {
   const { uid, gid } = DEDICATED;
   await promisify(execFile)('chown', ['-R', '-h', `${uid}:${gid}`, dataFolder]).catch(() => undefined);
 }
@@ -169,7 +169,7 @@ async function makeStaging(home: string): Promise<string> {
   }
 }
 
-/** What runs left that were killed while they initialised. */
+/** Deletes what killed runs have left while creating a cluster. */
 async function removeAbandoned(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.startsWith('postgresql.new-')) continue;

@@ -1,6 +1,7 @@
+/** Errors of the embedded PostgreSQL. */
 import { KnownError } from '../../domain/errors.ts';
 
-/** The embedded PostgreSQL cannot be used: `config` where only the user can change that, else `database`. */
+/** The embedded PostgreSQL cannot be used. `config`: only the user can solve it. `database`: another run may succeed. */
 export class EmbeddedPostgresError extends KnownError {
   override readonly name = 'EmbeddedPostgresError';
 
@@ -8,7 +9,7 @@ export class EmbeddedPostgresError extends KnownError {
     super(kind, `the embedded PostgreSQL ${message}`, options);
   }
 
-  /** What another process of ours reported, its message as it is. */
+  /** The error that the process in as-owner.ts has reported. */
   static fromReply({ kind, message, remedy }: { kind: 'config' | 'database'; message: string; remedy: string | null }) {
     const text = message.replace(/^the embedded PostgreSQL /, '');
     return new EmbeddedPostgresError(kind, text, remedy === null ? {} : { remedy });

@@ -3,8 +3,8 @@ import { constants } from 'node:fs';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { platform } from 'node:os';
 
-/** Never through a link, and without waiting for the other end of a pipe. Windows knows neither. */
-const DIRECT = platform() === 'win32' ? 0 : constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** Do not follow a link, and do not wait for the other end of a pipe. Windows has neither flag. */
+const NO_LINK_OR_PIPE = platform() === 'win32' ? 0 : constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 const MAX_BYTES = 10_000;
 
@@ -15,7 +15,7 @@ export async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** The text of a small file of ours. @throws Error for a link, or anything else that is not a plain file */
+/** Reads the text of a small file of ours. @throws Error for a link, or anything else that is not a plain file */
 export async function readPlainFile(path: string): Promise<string> {
   const file = await openPlainFile(path, constants.O_RDONLY);
   try {
@@ -28,13 +28,13 @@ export async function readPlainFile(path: string): Promise<string> {
 
 /** @throws Error for a link, or anything else that is not a plain file */
 export async function openPlainFile(path: string, flags: number): Promise<FileHandle> {
-  const file = await open(path, flags | DIRECT, 0o600);
+  const file = await open(path, flags | NO_LINK_OR_PIPE, 0o600);
   if ((await file.stat()).isFile()) return file;
   await file.close();
   throw new Error(`${path} is not a plain file`);
 }
 
-/** Puts a finished folder in its place at once; where another process was first, its folder stays and ours goes. */
+/** Moves a finished folder to its place, atomically. If another process was first, deletes ours and keeps the other. */
 export async function renameUnlessThere(staging: string, place: string): Promise<void> {
   try {
     await rename(staging, place);

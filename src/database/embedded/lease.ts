@@ -5,9 +5,9 @@ import { runningServer } from './postmaster-pid.ts';
 import { serverClosed, serverGone, stopServer } from './server.ts';
 
 /**
- * A session that stands for one user of the server, as long as it is open. It holds a shared advisory lock in the
- * `postgres` database (advisory locks are per database, so none of tasmart's own can meet it); who gets the same lock
- * exclusively is the last user, and stops the server. A killed user's session ends by itself.
+ * A session that counts one process as a user of the server while it is open. It holds a shared advisory lock in the database
+ * `postgres`, where no other lock of tasmart's can conflict. A process that gets the lock exclusively is the last user, and
+ * stops the server. The session of a killed process ends by itself.
  */
 export type Lease = pg.Client;
 
@@ -16,7 +16,7 @@ export const DATABASE = 'tasmart';
 const NOT_OURS = 'another program listens on its port';
 
 const LOCK = 1;
-/** For each step. Another client that somebody left open outlasts this; the server then ends after it. */
+/** Timeout of each step. A foreign client may stay longer; then the server ends after that client. */
 const STOP_LIMIT_MS = 5_000;
 
 /** null: the server is starting or stopping; try again. */
@@ -37,7 +37,7 @@ export async function takeLease(cluster: Cluster, port: number): Promise<Lease |
     application_name: 'tasmart lease',
     connectionTimeoutMillis: 5_000,
   });
-  // A lost lease needs no word of its own: the server is gone, and every query says so.
+  // Ignore a lost lease: the server is gone, and every query will report it.
   lease.on('error', () => undefined);
   // Only a server that knows the password's verifier ends SCRAM; any other on that port must not get the password.
   for (const step of ['authenticationSASL', 'authenticationSASLFinal']) {
@@ -50,7 +50,7 @@ export async function takeLease(cluster: Cluster, port: number): Promise<Lease |
       `select pg_try_advisory_lock_shared(${LOCK}) as admitted,
               exists (select from pg_database where datname = '${DATABASE}') as created`,
     );
-    // Admitted by a server that is already stopping: our lock may be younger than the last user's.
+    // The server may already be stopping: it admitted us after the last user had decided to stop it.
     const stays = (await runningServer(cluster.dataFolder))?.state === 'ready';
     if (rows[0]?.admitted && stays) {
       if (!rows[0].created) await createDatabase(lease);
@@ -67,24 +67,24 @@ export async function takeLease(cluster: Cluster, port: number): Promise<Lease |
   return null;
 }
 
-/** Stops the server, unless it has other users. Returns when it is gone, or when sessions of others keep it. */
+/** Stops the server, unless it has other users. Returns when it is gone, or when foreign sessions keep it running. */
 export async function returnLease(cluster: Cluster, lease: Lease): Promise<void> {
   if (!(await isLastUser(lease))) return endLease(lease);
   await stopServer(cluster, 'smart');
-  // Only now may the lock go: whoever gets it after us can see that the server stops.
+  // Release the lock only now: the next process that gets it must see that the server is stopping.
   await serverClosed(cluster, STOP_LIMIT_MS);
   await endLease(lease);
   await serverGone(cluster, STOP_LIMIT_MS);
 }
 
-/** First unlock, then try: of two who leave at once, whoever tries second finds the other's lock gone. */
+/** Unlock the shared lock first. Otherwise two processes that leave at once would both fail, and the server would stay. */
 async function isLastUser(lease: Lease): Promise<boolean> {
   try {
     await lease.query(`select pg_advisory_unlock_shared(${LOCK})`);
     const { rows } = await lease.query<{ last: boolean }>(`select pg_try_advisory_lock(${LOCK}) as last`);
     return rows[0]?.last === true;
   } catch {
-    return true; // the lease was lost, and with it everybody else's
+    return true; // the server has ended, and the leases of all other users with it
   }
 }
 
@@ -102,7 +102,7 @@ async function endLease(lease: Lease): Promise<void> {
 }
 
 /**
- * 57P03, 57P01: starting up, shutting down. 53300: others hold every place, for a moment if they do not log in.
+ * 57P03, 57P01: starting up, shutting down. 53300: too many connections, perhaps of clients that do not log in.
  * Without a PostgreSQL code, the connection failed.
  */
 function isPassing(error: unknown): boolean {

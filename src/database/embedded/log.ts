@@ -6,7 +6,7 @@ import { openPlainFile } from './files.ts';
 const LIMIT_BYTES = 1_000_000;
 const TAIL_BYTES = 2_000;
 
-/** For reading and appending; a log that has grown too long is begun anew. */
+/** Opens the log for reading and appending. Empties it if it is longer than 1 MB. */
 export async function openLog(path: string): Promise<FileHandle> {
   const log = await openPlainFile(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT);
   const { size } = await log.stat();
@@ -14,6 +14,7 @@ export async function openLog(path: string): Promise<FileHandle> {
   return log;
 }
 
+/** The end of what was logged since `startBytes`: at most 2 kB, to quote in an error. */
 export async function logTail(log: FileHandle, startBytes: number): Promise<string> {
   const { size } = await log.stat();
   const from = Math.max(startBytes, size - TAIL_BYTES);

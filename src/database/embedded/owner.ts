@@ -11,16 +11,16 @@ import { makeTemplate, type ClusterOptions } from './cluster.ts';
 import { EmbeddedPostgresError } from './error.ts';
 import { exists } from './files.ts';
 
-/** What the process is sent once. It closes the folder when its channel is disconnected. */
+/** The one message to the process. When its channel is disconnected, the process closes the folder and ends. */
 export interface Order {
   folder: string;
   owner: Account;
   binaries: Binaries;
-  /** a new cluster, where the folder has none */
+  /** a new cluster to copy, if the folder has none */
   template: string | undefined;
 }
 
-/** What the process answers once. */
+/** The one answer of the process. */
 export type Reply =
   { port: number; password: string } | { kind: 'config' | 'database'; message: string; remedy: string | null };
 
@@ -35,7 +35,7 @@ interface Opened {
 /** @throws EmbeddedPostgresError */
 export async function openAsOwner(folder: string, owner: Account, options: ClusterOptions): Promise<Opened> {
   const { settings = {}, cacheFolder, signal } = options;
-  // What needs root's rights is done in folders of root's.
+  // Root writes only to folders of its own, never to a folder that the owner controls.
   const binaries = await findBinaries(owner, { cacheFolder });
   if (await exists(join(folder, 'postgresql'))) return open({ folder, owner, binaries, template: undefined }, signal);
   const ours = await mkdtemp(join(tmpdir(), 'tasmart-new-'));
@@ -49,7 +49,7 @@ export async function openAsOwner(folder: string, owner: Account, options: Clust
 }
 
 async function open(order: Order, signal: AbortSignal | undefined): Promise<Opened> {
-  // The process loads its code as root, and inherits no secret. In a session of its own: Ctrl-C is not meant for it.
+  // The process loads its code as root and then changes its user. `env` holds no secret. `detached`: Ctrl-C does not reach it.
   const child = fork(join(import.meta.dirname, `as-owner${EXTENSION}`), {
     execArgv: EXTENSION === '.ts' ? ['--import', 'tsx'] : [],
     cwd: import.meta.dirname,
@@ -90,7 +90,7 @@ async function open(order: Order, signal: AbortSignal | undefined): Promise<Open
   }
 }
 
-/** The process has no more rights than the owner, so its answer is checked. */
+/** Checks the answer: it comes from a process of the owner, which root must not trust. */
 function checkedReply(answer: unknown): Reply | null {
   if (typeof answer !== 'object' || answer === null) return null;
   const { port, password, kind, message, remedy } = answer as Partial<Record<string, unknown>>;

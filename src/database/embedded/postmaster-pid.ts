@@ -11,17 +11,17 @@ export interface RunningServer {
   state: 'starting' | 'ready' | 'stopping';
 }
 
-/** Between two looks at the file. */
+/** Time between two reads of the file. */
 export const POLL_MS = 5;
 
-/** A server that starts or ends refuses connections for a moment; for longer than this, there is none. */
+/** A server that starts or stops refuses connections for a moment. If it refuses longer, there is no server. */
 const SILENCE_MS = 10_000;
 
-/** After which a file that has not changed was left by a server that was killed. */
+/** A file that has not changed for this time was left by a killed server. */
 const SETTLE_MS = 100;
 
 /**
- * The server that runs in a data folder, after its postmaster.pid. A file that a dead server left is removed:
+ * The server that runs in a data folder, according to postmaster.pid. Removes the file of a dead server:
  * its pid may by now be another program's (in a container it nearly always is), and PostgreSQL would refuse to start.
  *
  * @see https://www.postgresql.org/docs/18/storage-file-layout.html
@@ -32,7 +32,7 @@ export async function runningServer(dataFolder: string): Promise<RunningServer |
   if (content === null) return null;
   const server = parsePidFile(content);
   if (server ? await isServerOf(dataFolder, file, server) : await isFresh(file)) return server ?? STARTING;
-  // A server that ends takes its file along, and the next one may have come meanwhile, whose file must stay where it is.
+  // The server may have ended and removed its file, and the next one may have written its own: that file must stay.
   await sleep(SETTLE_MS);
   if ((await readPlainFile(file).catch(() => null)) !== content) return runningServer(dataFolder);
   await removeStale(file, content);
@@ -80,6 +80,6 @@ async function removeStale(file: string, content: string): Promise<void> {
     if ((await readPlainFile(aside)) === content) await rm(aside);
     else await rename(aside, file);
   } catch {
-    // Another process was first. If nobody was, the start fails, and the server's log says why.
+    // Another process was first. Otherwise the start fails, and the server's log has the reason.
   }
 }

@@ -1,3 +1,4 @@
+/** Starts and stops an embedded server. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
@@ -13,15 +14,15 @@ import { dataArgument, runTool, spawnOptions, toolError } from './tool.ts';
 const START_ATTEMPTS = 4;
 
 /**
- * Starts the server of a cluster and waits until it takes connections. Where another process starts it at the
- * same time, one of the two servers gives way to the other, and either will do.
+ * Starts the server of a cluster and waits until it accepts connections. If another process starts it at the same time, one
+ * of the two servers ends. It does not matter which.
  */
 export async function startServer(cluster: Cluster, limit: AbortSignal): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const failure = await tryStart(cluster, limit);
     if (failure === null || (await runningServer(cluster.dataFolder))) return;
     if (attempt === START_ATTEMPTS) throw failure;
-    // The port was taken between our look and the server's; or a killed server's last processes are still ending.
+    // Another process took the port meanwhile, or the last processes of a killed server are still ending.
     await sleep(100 * attempt);
   }
 }
@@ -46,7 +47,7 @@ async function tryStart(cluster: Cluster, limit: AbortSignal): Promise<EmbeddedP
   }
 }
 
-/** In a session of its own: Ctrl-C in our terminal is not meant for the server. */
+/** Starts the server and watches for its end. `detached`: Ctrl-C in our terminal does not reach the server. */
 function watch(executable: string, args: string[], cluster: Cluster, log: FileHandle) {
   const exit: { error?: unknown; status?: number | string } = {};
   try {
@@ -75,28 +76,28 @@ function startCommand(cluster: Cluster, port: number): { executable: string; arg
     : { executable: postgres, args: [...data, '-p', `${port}`] };
 }
 
-/** `smart` lets the sessions there are finish and admits no new ones, `fast` ends them. Does not wait for the end. */
+/** `smart` admits no new sessions and lets the others finish; `fast` ends them. Does not wait for the server's end. */
 export async function stopServer(cluster: Cluster, mode: 'smart' | 'fast'): Promise<void> {
   try {
     await runTool(cluster, cluster.binaries.pgCtl, ['stop', '--no-wait', '--mode', mode]);
   } catch (error) {
-    if (await runningServer(cluster.dataFolder)) throw error; // else it went by itself
+    if (await runningServer(cluster.dataFolder)) throw error; // otherwise the server has ended already
   }
 }
 
 /** Whether the server was gone before `limitMs`. */
 export async function serverGone(cluster: Cluster, limitMs: number): Promise<boolean> {
-  return within(limitMs, async () => (await runningServer(cluster.dataFolder)) === null);
+  return isWithin(limitMs, async () => (await runningServer(cluster.dataFolder)) === null);
 }
 
 /** Whether the server admitted no new sessions any more before `limitMs`. */
 export async function serverClosed(cluster: Cluster, limitMs: number): Promise<boolean> {
-  return within(limitMs, async () => (await runningServer(cluster.dataFolder))?.state !== 'ready');
+  return isWithin(limitMs, async () => (await runningServer(cluster.dataFolder))?.state !== 'ready');
 }
 
-async function within(limitMs: number, isSo: () => Promise<boolean>): Promise<boolean> {
+async function isWithin(limitMs: number, holds: () => Promise<boolean>): Promise<boolean> {
   for (let waitedMs = 0; waitedMs < limitMs; waitedMs += POLL_MS) {
-    if (await isSo()) return true;
+    if (await holds()) return true;
     await sleep(POLL_MS);
   }
   return false;

@@ -5,7 +5,7 @@ import type { Account } from './account.ts';
 import type { Binaries } from './binaries.ts';
 import { codeOf, EmbeddedPostgresError } from './error.ts';
 
-/** Where the server's programs work, and as whom. */
+/** The folder and the account in which the server's programs run. */
 export interface Workplace {
   dataFolder: string;
   account: Account | null;
@@ -20,13 +20,13 @@ export function spawnOptions({ dataFolder, account, binaries }: Workplace) {
   return {
     cwd: dataFolder,
     ...account,
-    // Nothing is inherited: our environment holds secrets, and PostgreSQL reads PG* and LC_* from its own.
+    // Pass no variables of ours: they hold secrets, and PostgreSQL would read PG* and LC_*.
     env: { LC_ALL: 'C', PATH: '/usr/bin:/bin', LD_LIBRARY_PATH: binaries.libraryFolder },
     windowsHide: true,
   };
 }
 
-/** How a program under another account names the data folder that it stands in, without walking down to it. */
+/** The data folder as an argument. For another account on Linux: the working directory, for it may not enter the folders above. */
 export function dataArgument({ dataFolder, account }: Workplace): string {
   return account && platform() === 'linux' ? '/proc/self/cwd' : dataFolder;
 }

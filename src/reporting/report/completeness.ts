@@ -7,7 +7,7 @@ import type { DayCompleteness } from './data.ts';
 export interface CompletenessSpan {
   fromUs: Micros;
   toUs: Micros;
-  /** what is later is to come */
+  /** later times are in the future */
   nowUs: Micros;
   /** of the valve's first reading ever; null: it has none */
   firstUs: Micros | null;

@@ -43,7 +43,7 @@ export interface ValveReport {
   counter2Kwh: number | null;
   /** error_status of the newest reading; null: not configured */
   errorStatus: readonly string[] | null;
-  /** per local day, how many boundaries of the interval grid there are, and how many of them have a reading */
+  /** per local day: how many boundaries there are, and how many of them have a reading */
   days: readonly DayCompleteness[];
   /** spans of more than 1.5 intervals without a reading, cut to the report's span */
   gaps: readonly Span[];
@@ -56,7 +56,7 @@ export interface ValveReport {
   /** one value per time; null: the valve sent none. Flow and power first, then what else is stored */
   series: readonly Series[];
   energy: readonly RegimeEnergy[];
-  /** what keeps a counter from being read as it stands, in order of time */
+  /** counter events, in order of time */
   events: readonly CounterEvent[];
   /** null: no reading holds both temperatures and a flow */
   deltaT: DeltaT | null;
@@ -67,7 +67,7 @@ export type NamedSpan = Span & { names: readonly string[] };
 export interface DayCompleteness {
   /** local midnight, or the report's start */
   startUs: Micros;
-  /** 0: before the valve's first reading, or to come */
+  /** 0: before the valve's first reading, or in the future */
   expected: number;
   present: number;
 }

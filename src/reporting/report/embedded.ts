@@ -1,16 +1,17 @@
-/** Packs the data of the charts into the page. */
+/** Encodes the data of the charts. src/reporting/report/page/decode.ts decodes them. */
 import type { CounterEvent } from '../../database/report.ts';
 import { printable } from '../../domain/text.ts';
-import { epochSeconds, type Micros } from '../../domain/time.ts';
+import { epochSeconds, type Micros, type Span } from '../../domain/time.ts';
 import type { ReportData, Series, ValveReport } from './data.ts';
 import { kwhText } from './energy.ts';
 import { trusted, type Markup } from './markup.ts';
 import { grouped } from './page/numbers.ts';
 import type { ZoneOffsets } from './page/local-time.ts';
 import { QUALITIES, type Quality } from './page/quality.ts';
+import { thinMarks } from './thin.ts';
 import type { BarsPayload, LinePayload, LinesPayload, ReportPayload, ValvePayload } from './payload.ts';
 
-/** Data for the script, in a block that the browser does not run. No text in it can end the block. */
+/** JSON for the page's script, in a block that the browser does not run. `<` is escaped, so no text can end the block. */
 export function embeddedJson(id: string, value: object): Markup {
   const json = JSON.stringify(value).replace(
     /[<\u2028\u2029]/g,
@@ -25,19 +26,27 @@ export function reportPayload({ fromUs, toUs, intervalMinutes }: ReportData, off
 
 export function valvePayload(
   { timesUs, gaps, errors, withoutValues, events }: ValveReport,
-  fromUs: Micros,
+  span: Span,
   charts: ValvePayload['charts'],
 ): ValvePayload {
-  const since = (timeUs: Micros): number => epochSeconds(timeUs) - epochSeconds(fromUs);
+  const since = (timeUs: Micros): number => epochSeconds(timeUs) - epochSeconds(span.fromUs);
+  // Gaps are shown as such.
+  const faults = events.filter(({ kind }) => kind !== 'gap');
   return {
     times: differences(timesUs.map(since)),
-    gaps: gaps.map((gap) => [since(gap.fromUs), since(gap.toUs)] as const),
-    errors: errors.map(({ fromUs, toUs, names }) => [since(fromUs), since(toUs), printable(names.join(', '), 120)]),
-    withoutValues: withoutValues.map(({ fromUs, toUs }) => [since(fromUs), since(toUs)]),
-    // Gaps are shown as such.
-    events: events
-      .filter(({ kind }) => kind !== 'gap')
-      .map((event) => [since(event.startsUs), since(event.endsUs), eventText(event), event.regime]),
+    gaps: thinMarks(gaps, span).map((gap) => [since(gap.fromUs), since(gap.toUs)] as const),
+    errors: thinMarks(errors, span).map(({ names, ...at }) => [
+      since(at.fromUs),
+      since(at.toUs),
+      printable(names.join(', '), 120),
+    ]),
+    withoutValues: thinMarks(withoutValues, span).map(({ fromUs, toUs }) => [since(fromUs), since(toUs)]),
+    events: thinMarks(faults, span).map((event) => [
+      since(event.fromUs),
+      since(event.toUs),
+      eventText(event),
+      event.regime,
+    ]),
     charts,
   };
 }
@@ -102,7 +111,7 @@ export function barsPayload(buckets: readonly Bucket[], fromUs: Micros): BarsPay
     startS: (edges[0] ?? 0) - epochSeconds(fromUs),
     steps,
     wattHours: wattHours(buckets),
-    qualities: runs(buckets.map(({ quality }) => QUALITIES[quality].letter)),
+    qualities: runLengths(buckets.map(({ quality }) => QUALITIES[quality].letter)),
     covered: buckets.flatMap(({ coverage }, index) => {
       const percent = Math.floor(Number(coverage) * 100);
       return percent >= 100 ? [] : [[index, percent] as const];
@@ -110,7 +119,7 @@ export function barsPayload(buckets: readonly Bucket[], fromUs: Micros): BarsPay
   };
 }
 
-/** Rounded so that they add up to the rounded sum: what a bucket loses, the next one gains. */
+/** Whole Wh. Each rounding error is carried to the next bucket, so the sum is right. */
 function wattHours(buckets: readonly Bucket[]): (number | null)[] {
   let [sum, given] = [0, 0];
   return buckets.map(({ kwh }) => {
@@ -122,8 +131,8 @@ function wattHours(buckets: readonly Bucket[]): (number | null)[] {
   });
 }
 
-/** `m700e3m17` */
-function runs(letters: readonly string[]): string {
+/** Run-length encoding, such as `m700e3m17`. */
+function runLengths(letters: readonly string[]): string {
   const found: [string, number][] = [];
   for (const letter of letters) {
     const last = found.at(-1);
@@ -137,6 +146,7 @@ function scaled(values: readonly (number | null)[], decimals: number): (number |
   return values.map((value) => (value === null ? null : Math.round(value * 10 ** decimals)));
 }
 
+/** Each value minus the value before, to keep the page small. Nulls are skipped. */
 function differences(values: readonly number[]): number[];
 function differences(values: readonly (number | null)[]): (number | null)[];
 function differences(values: readonly (number | null)[]): (number | null)[] {

@@ -21,8 +21,8 @@ export interface PageAssets {
 const NO_VALVES = markup`<p>No valve is known yet: run “tasmart poll”.</p>`;
 
 /**
- * One page that holds all it needs. Its policy forbids to load or send anything, and to run any script but its own, so a
- * valve's name cannot do harm. What matters can be read without the script, as in mail programs.
+ * One self-contained page. Its content security policy allows no loading, no sending and no script but its own, so a valve's
+ * name cannot run code. The important content is readable without the script, as in mail programs.
  */
 export function reportHtml(data: ReportData, { script, style }: PageAssets): string {
   const messages = createMessages(data);

@@ -12,7 +12,7 @@ const BUTTONS = [
   { action: 'reset', text: 'Whole span', label: 'Show the whole span' },
 ] as const;
 
-/** Moves all charts at once, compares, and saves. Only the script can use it, and shows it. */
+/** Buttons to zoom all charts, compare valves, and save CSV. Hidden until the script shows them. */
 export function toolbar(data: ReportData, { span }: Messages): Markup {
   return markup`<div class="toolbar" id="toolbar" role="group" aria-label="Time shown in all charts">
     <a href="#" class="back">← All valves</a>

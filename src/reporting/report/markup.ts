@@ -1,7 +1,7 @@
 /** HTML templates that escape every value. */
 import { spelledOut } from '../../domain/text.ts';
 
-/** A piece of HTML that is safe as it stands. */
+/** HTML whose values are escaped. */
 export interface Markup {
   readonly html: string;
 }
@@ -10,19 +10,19 @@ type Value = string | number | null | undefined | false | Markup | readonly Valu
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
-/** Text, fit to stand between tags or in quotes; control characters and those that turn the direction are spelled out. */
+/** Escapes text for HTML, between tags or in a quoted attribute. Control and bidi characters are spelled out. */
 export function escaped(text: string): string {
   return spelledOut(text).replace(/[&<>"']/g, (char) => ENTITIES[char] ?? '');
 }
 
-/** A template of HTML: every value is escaped, save what is markup already. Nothing comes of null, undefined and false. */
+/** Template tag for HTML. Escapes every value that is not Markup. Null, undefined and false give an empty text. */
 export function markup(parts: TemplateStringsArray, ...values: readonly Value[]): Markup {
   let html = parts[0] ?? '';
   for (const [index, value] of values.entries()) html += rendered(value) + (parts[index + 1] ?? '');
   return { html };
 }
 
-/** For what is known to hold nothing that HTML would act on, or was made to be HTML. */
+/** Marks HTML as safe without escaping. Never call it with names or other texts from HyCloud. */
 export function trusted(html: string): Markup {
   return { html };
 }

@@ -1,4 +1,4 @@
-/** All valves in one table, which the page's script sorts, searches and filters. */
+/** The table of all valves. The page's script sorts, searches and filters it by the attributes `data-…`. */
 import { printable } from '../../domain/text.ts';
 import { epochSeconds } from '../../domain/time.ts';
 import type { ReportData, ValveReport } from './data.ts';
@@ -77,7 +77,7 @@ function problemSelect(groups: readonly ProblemGroup[]): Markup {
   return markup`<label>Problem <select name="problem"><option value="">with and without</option><option value="any">any</option>${groups.map(({ title, entries }, index) => markup`<option value="${index}">${shortTitle(title)} (${entries.length})</option>`)}</select></label>`;
 }
 
-/** Without what follows the colon: the list of problems and the valve's own section hold all of it. */
+/** The part before the colon. The list of problems and the valve's section show the whole title. */
 function shortTitle(title: string): string {
   return printable(title.split(': ')[0] ?? title);
 }
@@ -106,6 +106,8 @@ function row(
   const state = stateText(valve.state);
   const search = [valve.label, valve.shortSn, valve.fullSn, valve.id, valve.backendRef].join(' ').toLowerCase();
   const worst = problems[0];
+  // Sorts by the worst problem, then by the number of problems.
+  const problemOrder = worst ? 100 * (99 - worst.rank) + problems.length : 0;
   const newestS = valve.newestUs === null ? null : epochSeconds(valve.newestUs);
   const text = (value: string | null): Markup => markup`<td class="text">${value !== null && name(value)}</td>`;
   return markup`<tr data-search="${printable(search, 300)}" data-account="${printable(valve.account ?? '')}" data-project="${printable(valve.projectName ?? '')}" data-problems=" ${groups.join(' ')} ">
@@ -114,7 +116,7 @@ function row(
     ${hasSecond && markup`<td data-v="${second?.totalKwh}">${second ? totalText(second) : '–'}</td>`}
     <td data-v="${share?.toFixed(3)}">${share === null ? '–' : share.toFixed(1)}</td>
     <td data-v="${change?.toFixed(3)}">${change === null ? '–' : signed(change)}</td>
-    <td class="text" data-v="${worst ? 100 * (99 - worst.rank) + problems.length : 0}">${worst && shortTitle(worst.title)}${problems.length > 1 && ` and ${problems.length - 1} more`}</td>
+    <td class="text" data-v="${problemOrder}">${worst && shortTitle(worst.title)}${problems.length > 1 && ` and ${problems.length - 1} more`}</td>
     <td data-v="${complete}">${complete ?? '–'}</td>
     <td>${strip(valve.days)}</td>
     <td data-v="${newestS}">${valve.newestUs === null ? 'none' : messages.time(valve.newestUs)}</td>

@@ -1,7 +1,7 @@
-/** The packed data that the page’s script reads. */
+/** The types of the data that the page's script reads. embedded.ts encodes them, page/decode.ts decodes them. */
 import type { ZoneOffsets } from './page/local-time.ts';
 
-/** What the page's script reads: seconds, and numbers packed tight, because reports are sent by mail. */
+/** All data are encoded to be small, because reports are sent by mail. */
 export interface ReportPayload {
   fromS: number;
   toS: number;
@@ -17,7 +17,7 @@ export interface ValvePayload {
   errors: readonly (readonly [fromS: number, toS: number, names: string])[];
   /** readings without flow or power */
   withoutValues: readonly (readonly [fromS: number, toS: number])[];
-  /** what keeps a counter from being read as it stands, with words for it */
+  /** counter events, in words */
   events: readonly (readonly [fromS: number, toS: number, text: string, regime: number])[];
   /** in the order of the figures */
   charts: readonly (LinesPayload | BarsPayload)[];
@@ -43,7 +43,7 @@ export interface LinePayload {
 export interface BarsPayload {
   kind: 'bars';
   regime: number;
-  /** edges of the buckets: the first, and how far the following are apart */
+  /** the start of the first bucket, then the lengths of the buckets, run-length encoded */
   startS: number;
   steps: readonly (readonly [stepS: number, times: number])[];
   wattHours: readonly (number | null)[];

@@ -25,7 +25,12 @@ export function groupProblems({ valves }: Problems): ProblemGroup[] {
       groups.set(title, group);
     }
   });
-  return [...groups.values()].sort((a, b) => a.rank - b.rank || b.entries.length - a.entries.length);
+  return [...groups.values()].sort((a, b) => a.rank - b.rank || valvesOf(b.entries) - valvesOf(a.entries));
+}
+
+/** A valve may have a problem twice: once for each counter. */
+function valvesOf(entries: ProblemGroup['entries']): number {
+  return new Set(entries.map(({ index }) => index)).size;
 }
 
 export function problemList(data: ReportData, { fleet }: Problems, groups: readonly ProblemGroup[]): Markup {
@@ -52,7 +57,7 @@ function problemGroup({ title, entries }: ProblemGroup, data: ReportData): Marku
   const heading = markup`<b>${capitalised(title)}</b>`;
   const [line, ...others] = linesOf(entries, data);
   if (others.length === 0) {
-    const total = entries.length > 1 && `${count(entries.length, 'valve')}: `;
+    const total = valvesOf(entries) > 1 && `${count(valvesOf(entries), 'valve')}: `;
     return markup`<li>${heading} · ${total}${line}</li>`;
   }
   const list = (lines: readonly (Markup | undefined)[]): Markup =>
@@ -61,7 +66,7 @@ function problemGroup({ title, entries }: ProblemGroup, data: ReportData): Marku
     </ul>`;
   const rest = others.slice(SHOWN.lines - 1);
   return markup`<li>
-    ${heading} · ${count(entries.length, 'valve')} ${list([line, ...others.slice(0, SHOWN.lines - 1)])}
+    ${heading} · ${count(valvesOf(entries), 'valve')} ${list([line, ...others.slice(0, SHOWN.lines - 1)])}
     ${rest.length > 0 && hidden(`and ${rest.length} more`, list(rest))}
   </li>`;
 }

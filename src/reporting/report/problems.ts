@@ -23,13 +23,21 @@ export interface ValveProblem {
   rank: number;
 }
 
-/** No run may be older, as in `tasmart check`. */
+/** An older run is a problem, as in `tasmart check`. */
 const MAX_RUN_AGE_INTERVALS = 3;
 
-/** The worst first: what makes a bill wrong now, what made one wrong, what is lost, what the valve complained of. */
+/** Worst first: no readings now, uncertain kWh, errors and losses. */
 const RANKS = {
-  ...{ failing: 0, silent: 1, reset: 2, jump: 3, undecided: 4, error: 5 },
-  ...{ missing: 6, holes: 7, withoutValues: 8, pastError: 9 },
+  failing: 0,
+  silent: 1,
+  reset: 2,
+  jump: 3,
+  undecided: 4,
+  error: 5,
+  missing: 6,
+  gaps: 7,
+  withoutValues: 8,
+  pastError: 9,
 } as const;
 
 export function findProblems(data: ReportData, messages: Messages): Problems {
@@ -39,7 +47,7 @@ export function findProblems(data: ReportData, messages: Messages): Problems {
       [
         ...supplyProblems(valve, messages),
         ...currentErrors(valve, messages),
-        ...holes(valve, data, messages),
+        ...gapProblems(valve, data, messages),
         ...pastErrors(valve, messages),
         ...eventProblems(valve, messages),
         ...valve.energy.flatMap((counter) => missingKwh(counter, valve, data)),
@@ -49,7 +57,7 @@ export function findProblems(data: ReportData, messages: Messages): Problems {
   };
 }
 
-/** A valve that left is no longer watched. Its section says so; that is not a problem. */
+/** Silent and failing valves. A valve that left its project is not polled any more, and that is not a problem. */
 function supplyProblems({ state, newestUs, ageUs }: ValveReport, { time }: Messages): ValveProblem[] {
   if (state !== 'silent' && state !== 'behind') return [];
   const since =
@@ -71,15 +79,15 @@ function currentErrors({ errorStatus, errors, newestUs, state }: ValveReport, { 
   return [{ title: `${verb} ${namesOf(errorStatus)}`, detail, rank: RANKS.error }];
 }
 
-function holes({ gaps, state }: ValveReport, { toUs }: ReportData, { span }: Messages): ValveProblem[] {
-  // That a valve is silent is a problem of its own.
+function gapProblems({ gaps, state }: ValveReport, { toUs }: ReportData, { span }: Messages): ValveProblem[] {
+  // A gap that lasts until now is already reported by supplyProblems.
   const isOpen = (gap: Span): boolean => gap.toUs >= toUs && state !== 'ok' && state !== null;
   const own = gaps.filter((gap) => !isOpen(gap));
   const longest = longestOf(own);
   if (!longest) return [];
   const length = `${span(longest)} (${age(longest.toUs - longest.fromUs)})`;
   const detail = own.length === 1 ? length : `${own.length} gaps, ${age(lengthOf(own))} in all; the longest ${length}`;
-  return [{ title: 'gaps without a reading', detail, rank: RANKS.holes }];
+  return [{ title: 'gaps without a reading', detail, rank: RANKS.gaps }];
 }
 
 function missingValues({ withoutValues }: ValveReport, messages: Messages): ValveProblem[] {
@@ -91,7 +99,7 @@ function pastErrors({ errors, newestUs, errorStatus }: ValveReport, messages: Me
   return spanProblems(errors.filter(isOver), (names) => `reported ${names}`, RANKS.pastError, messages);
 }
 
-/** One problem for all spans with the same names. */
+/** One problem per list of names, for all spans with these names. */
 function spanProblems(
   all: readonly NamedSpan[],
   title: (names: string) => string,
@@ -120,9 +128,9 @@ function eventProblems({ events }: ValveReport, { span }: Messages): ValveProble
   return (Object.keys(UNCERTAIN) as (keyof typeof UNCERTAIN)[]).flatMap((kind) => {
     const [first, ...others] = events.filter((event) => event.kind === kind);
     if (!first) return [];
-    const { regime, startsUs, endsUs, fromKwh, toKwh, countedKwh } = first;
+    const { regime, fromUs, toUs, fromKwh, toKwh, countedKwh } = first;
     const detail = [
-      `regime ${regime}, ${span({ fromUs: startsUs, toUs: endsUs })}`,
+      `regime ${regime}, ${span({ fromUs, toUs })}`,
       ...(fromKwh === null || toKwh === null
         ? []
         : [`from ${grouped(String(fromKwh))} to ${grouped(String(toKwh))} kWh`]),
@@ -134,10 +142,9 @@ function eventProblems({ events }: ValveReport, { span }: Messages): ValveProble
 }
 
 /** Only between the valve's first and newest reading. A counter that never counted has no kWh to miss. */
-function missingKwh(counter: RegimeEnergy, { days, newestUs }: ValveReport, { fromUs }: ReportData): ValveProblem[] {
+function missingKwh(counter: RegimeEnergy, { timesUs, newestUs }: ValveReport, { fromUs }: ReportData): ValveProblem[] {
   const bars = barsIn(counter, fromUs);
-  const firstUs = days.find(({ expected }) => expected > 0)?.startUs ?? Infinity;
-  const firstS = epochSeconds(firstUs);
+  const firstS = epochSeconds(timesUs[0] ?? Infinity);
   const within = bars.filter(({ startS, endS }) => startS >= firstS && endS <= epochSeconds(newestUs ?? 0));
   const lost = within.filter(({ quality }) => quality === 'missing');
   if (lost.length === 0 || lost.length === within.length) return [];

@@ -6,11 +6,11 @@ import type { Messages } from './messages.ts';
 import { dayText, wallOf } from './page/local-time.ts';
 
 /** More cells would be too narrow to see. */
-const MOST_DAYS = 31;
+const MAX_DAYS = 31;
 
 /** The newest day is on the right. Days of the same level share a path, to keep the page small. */
 export function strip(all: readonly DayCompleteness[]): Markup {
-  const days = all.slice(-MOST_DAYS);
+  const days = all.slice(-MAX_DAYS);
   const levels = days.map(level);
   const paths = [...new Set(levels)].map((own) => {
     const cells = levels.flatMap((each, day) => (each === own ? [`M${day} 0h.9v1h-.9z`] : []));
@@ -31,7 +31,7 @@ function level({ expected, present }: DayCompleteness): string {
 
 /** The days that a strip shows: `Mon 16 Nov – Mon 23 Nov`. */
 export function stripRange(all: readonly DayCompleteness[], { offsets }: Messages): string {
-  const days = all.slice(-MOST_DAYS);
+  const days = all.slice(-MAX_DAYS);
   const [first, last] = [days[0], days.at(-1)].map((day) => day && dayText(wallOf(offsets, epochSeconds(day.startUs))));
   return first && last ? `${first} – ${last}` : '';
 }

@@ -14,16 +14,20 @@ import { valveName, type Messages } from './messages.ts';
 /** A page with more rows would take seconds to open. The heat map and the CSV still show every hour. */
 const MOST_ROWS = 10_000;
 
-/** The numbers behind the charts, also for where no script runs. */
+/** Of one valve. */
+const MOST_EVENTS = 100;
+
+/** The numbers of the charts, also for readers without scripts. */
 export function tables(valve: ValveReport, data: ReportData, messages: Messages): Markup {
   const isShort = data.valves.length * valve.days.length <= MOST_ROWS;
   return markup`<div class="numbers">${isShort && dailyTable(valve, data, messages)}${eventTable(valve, messages)}</div>`;
 }
 
-/** When a counter cannot be read as it stands, and what is counted for that time. */
+/** The table of counter events: what happened, and the kWh counted across it. */
 function eventTable({ events }: ValveReport, { span }: Messages): Markup | null {
   if (events.length === 0) return null;
   const kwh = (value: number | null): string => (value === null ? '–' : kwhText(value));
+  const more = events.length > MOST_EVENTS ? ` The first ${MOST_EVENTS}; "tasmart events" lists them all.` : '';
   return details(
     count(events.length, 'event'),
     'Events of the counters',
@@ -39,10 +43,10 @@ function eventTable({ events }: ValveReport, { span }: Messages): Markup | null 
         </tr>
       </thead>
       <tbody>
-        ${events.map(
+        ${events.slice(0, MOST_EVENTS).map(
           (event) =>
             markup`<tr>
-              <th scope="row">${span({ fromUs: event.startsUs, toUs: event.endsUs })}</th>
+              <th scope="row">${span(event)}</th>
               <td>${event.kind}</td>
               <td>${event.regime}</td>
               <td>${kwh(event.fromKwh)}</td>
@@ -52,7 +56,7 @@ function eventTable({ events }: ValveReport, { span }: Messages): Markup | null 
         )}
       </tbody>
     </table>`,
-    'Counted: the kWh that the consumption holds for this time.',
+    `Counted: the kWh that the consumption holds for this time.${more}`,
   );
 }
 
@@ -118,11 +122,11 @@ function energyWithin(bars: readonly Bar[], fromS: number, toS: number): string 
   return `${QUALITIES[worst].mark}${sum.toFixed(1)}`;
 }
 
-/** What matters most about a sum comes first. */
+/** Worst first. */
 const SEVERITY = ['provisional', 'reset', 'jump', 'estimated'] as const;
 const MARKS = SEVERITY.map((quality) => `${QUALITIES[quality].mark} ${QUALITIES[quality].text}`).join('; ');
 
-/** Least and most of the values from one index to before another. */
+/** Minimum and maximum of the values from one index (inclusive) to another (exclusive). */
 function rangeOf(values: readonly (number | null)[], from: number, to: number): [number, number] | null {
   const own = values.slice(from, to).filter((value) => value !== null);
   return own.length === 0 ? null : [Math.min(...own), Math.max(...own)];

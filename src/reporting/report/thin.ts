@@ -1,5 +1,5 @@
-/** Leaves out readings that a chart cannot show. */
-import type { Micros } from '../../domain/time.ts';
+/** Leaves out readings and marks that a chart cannot show. */
+import type { Micros, Span } from '../../domain/time.ts';
 
 /** About the pixels that a chart is wide. */
 const MAX_SLOTS = 600;
@@ -57,4 +57,19 @@ function extremes(
     keep();
   }
   return [...kept].sort((a, b) => a - b);
+}
+
+/** A valve that misbehaves all the time has thousands. Marks are at least two pixels wide, so a chart shows no more. */
+const MAX_MARKS = 200;
+
+/** Of the marks that begin in one time slot of the span, the longest. All if they are few. */
+export function thinMarks<Mark extends Span>(marks: readonly Mark[], span: Span): Mark[] {
+  if (marks.length <= MAX_MARKS) return [...marks];
+  const longest = new Map<number, Mark>();
+  for (const mark of marks) {
+    const slot = Math.floor(((mark.fromUs - span.fromUs) / (span.toUs - span.fromUs)) * MAX_MARKS);
+    const known = longest.get(slot);
+    if (!known || mark.toUs - mark.fromUs > known.toUs - known.fromUs) longest.set(slot, mark);
+  }
+  return [...longest.values()];
 }

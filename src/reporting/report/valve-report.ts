@@ -1,4 +1,4 @@
-/** Turns what is stored of a valve into what the page shows. */
+/** Turns the stored data of a valve into the data of the page. */
 import type { MeteredValve } from '../../database/consumption.ts';
 import type { Charted, CounterEvent, ReportReading, ValveFacts } from '../../database/report.ts';
 import { US_PER_MINUTE, type Micros } from '../../domain/time.ts';
@@ -13,7 +13,7 @@ import { thin } from './thin.ts';
 export interface ReportSpan {
   fromUs: Micros;
   toUs: Micros;
-  /** what is later is to come */
+  /** later times are in the future */
   nowUs: Micros;
   timezone: string;
   intervalMinutes: number;
@@ -46,7 +46,7 @@ const UNITS: Record<Charted, { unit: string; parts: number }> = {
 
 const CHARTED = Object.keys(UNITS) as readonly Charted[];
 
-/** Of one valve's charts in the page, so that a thousand valves stay below 20 MB and a month of one is whole. */
+/** Limits of readings in the charts: 1 000 valves stay below 20 MB, and a month of a single valve is complete. */
 const CHART_BYTES = { most: 100_000, all: 8_000_000 };
 const TIME_BYTES = 5;
 const VALUE_BYTES = 5;
@@ -109,7 +109,7 @@ function charts(readings: readonly ReportReading[], maxBytes: number): Pick<Valv
   };
 }
 
-/** Without a sign: readings do not say which sensor is in the supply pipe. */
+/** The absolute difference: readings do not show which sensor is in the supply pipe. */
 function temperatureDifference(readings: readonly ReportReading[]): Series {
   const { parts } = UNITS.local_temp;
   const values = readings.map(({ values: { local_temp: local, remote_temp: remote } }) =>

@@ -42,7 +42,7 @@ export function valveSection(
         `${id}-data`,
         valvePayload(
           valve,
-          data.fromUs,
+          data,
           charts.map(({ payload }) => payload),
         ),
       )

@@ -3,7 +3,7 @@ import { DateTime } from 'luxon';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
 import { DAY_S, type ZoneOffsets } from './page/local-time.ts';
 
-/** Clocks are changed months apart, never twice in six hours. */
+/** The step of the search. A zone does not change its offset twice within six hours. */
 const STEP_S = 6 * 3600;
 
 /** The offsets of a zone from a day before the span to a day after it. */
@@ -19,6 +19,7 @@ export function zoneOffsets(timezone: string, fromUs: Micros, toUs: Micros): Zon
   return offsets;
 }
 
+/** The second of the change, by bisection. */
 function changeBetween(fromS: number, toS: number, before: number, offsetAt: (timeS: number) => number): number {
   let [lowS, highS] = [fromS, toS];
   while (highS - lowS > 1) {

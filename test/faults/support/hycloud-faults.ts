@@ -17,7 +17,7 @@ export interface KnownFault {
 
 const SERVER = { remedy: /the next run will catch up/, exit: 69, isTransient: true } as const;
 const SLOW = { remedy: /request_timeout_seconds/, exit: 69, isTransient: true } as const;
-const UNANSWERED = { ...SLOW, says: /no whole answer within [\d.]+ s/, timeoutSeconds: 0.3 } as const;
+const UNANSWERED = { ...SLOW, says: /no whole answer within [\d.]+ s/, timeoutSeconds: 1.5 } as const;
 const NETWORK = { remedy: /check the network/, exit: 69, isTransient: true } as const;
 const SHAPE = {
   says: /not the shape that the API promises/,

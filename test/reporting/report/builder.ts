@@ -148,7 +148,9 @@ export function valveOf(
 function eventOf(startsUs: Micros, kind: Bucket['quality']): CounterEvent[] {
   if (kind !== 'reset' && kind !== 'jump') return [];
   const toKwh = kind === 'reset' ? 12 : 199_000;
-  return [{ regime: 1, kind, startsUs, endsUs: startsUs + INTERVAL_US, fromKwh: 163_000, toKwh, countedKwh: 2.31 }];
+  return [
+    { regime: 1, kind, fromUs: startsUs, toUs: startsUs + INTERVAL_US, fromKwh: 163_000, toKwh, countedKwh: 2.31 },
+  ];
 }
 
 function loadAt(timeUs: Micros, index: number): number {

@@ -77,8 +77,17 @@ test('accounts have a column and a filter where there are several', () => {
   expect(textOf(page)).toContain('Newest readingAccount');
 });
 
+test('of thousands of events, the page lists the first, and says where all are', () => {
+  const fromUs = local('2026-11-18T03:00');
+  const jump = { regime: 1, kind: 'jump', fromUs, toUs: fromUs + 1, fromKwh: 1, toKwh: 2, countedKwh: 0 } as const;
+  const html = reportHtml(reportOf([valveOf(0, { events: Array.from({ length: 3000 }, () => jump) })]), ASSETS);
+  expect(html.match(/<td>jump<\/td>/g)).toHaveLength(100);
+  expect(textOf(html)).toContain('3000 events');
+  expect(textOf(html)).toContain('The first 100; "tasmart events" lists them all.');
+});
+
 test('events of a counter are listed with what is counted for them', () => {
-  const event = { startsUs: local('2026-11-18T03:00'), endsUs: local('2026-11-18T06:15') };
+  const event = { fromUs: local('2026-11-18T03:00'), toUs: local('2026-11-18T06:15') };
   const glitch = { ...event, regime: 1, kind: 'glitch', fromKwh: 163_064, toKwh: 163_070, countedKwh: 6 } as const;
   const text = textOf(reportHtml(reportOf([valveOf(0, { events: [glitch] })]), ASSETS));
   expect(text).toContain('1 event');

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { thin } from '../../../src/reporting/report/thin.ts';
+import { thin, thinMarks } from '../../../src/reporting/report/thin.ts';
 
 /** As many readings as one asks for, a second apart. */
 function seconds(length: number): number[] {
@@ -60,4 +60,12 @@ test('a month of quarters and four series that move as they like stays small', (
   const kept = thin(seconds(2880), series, 1000);
   expect(kept.length).toBeGreaterThan(600);
   expect(kept.length).toBeLessThanOrEqual(1000);
+});
+
+test('of thousands of marks, each slot keeps its longest', () => {
+  const span = { fromUs: 0, toUs: 200_000 };
+  const marks = Array.from({ length: 2000 }, (_, n) => ({ fromUs: n * 100, toUs: n * 100 + (n % 10 === 3 ? 90 : 10) }));
+  const kept = thinMarks(marks, span);
+  expect(kept).toEqual(marks.filter((_, n) => n % 10 === 3));
+  expect(thinMarks(kept, span)).toEqual(kept);
 });

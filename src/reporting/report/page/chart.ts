@@ -67,7 +67,7 @@ export function drawBars(plot: HTMLElement, hours: readonly Bar[], around: Surro
   const series: uPlot.Series[] = [
     { ...(paths && { paths }), width: 1, fill: '#000', stroke: '#000', points: { show: false } },
   ];
-  const dataOf = (): uPlot.AlignedData => [bars.map(({ startS }) => startS), bars.map(({ kwh }) => kwh)];
+  const dataOf = (): uPlot.AlignedData => [leftEdges(bars), bars.map(({ kwh }) => kwh)];
   const range: uPlot.Range.Function = (_u, _least, most) => [0, most > 0 ? most * 1.08 : 1];
   const areDays = (): boolean => bars.some(({ startS, endS }) => endS - startS > DAY_S / 2);
   const u = draw(plot, dataOf(), series, range, around, missing(hours), areDays);
@@ -78,6 +78,13 @@ export function drawBars(plot: HTMLElement, hours: readonly Bar[], around: Surro
     u.setData(dataOf(), false);
   });
   return u;
+}
+
+/** uPlot makes every bar as wide as the narrowest. So a first bar that is cut begins where it would begin if it were whole. */
+function leftEdges(bars: readonly Bar[]): number[] {
+  const [first, second] = bars;
+  const wholeS = second ? second.endS - second.startS : 0;
+  return bars.map((bar) => (bar === first ? Math.min(bar.startS, bar.endS - wholeS) : bar.startS));
 }
 
 function missing(bars: readonly Bar[]): TimeSpan[] {

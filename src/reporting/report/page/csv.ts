@@ -1,4 +1,4 @@
-/** CSV files of what the page shows, in the format of the program's own: RFC 4180, and no text that a spreadsheet runs. */
+/** CSV files of what the page shows, in the format of the program's CSV: RFC 4180, without formulas. */
 export function saveCsv(name: string, rows: readonly (readonly (string | number | null)[])[]): void {
   const text = rows.map((row) => row.map(cell).join(',')).join('\r\n');
   const link = document.createElement('a');
@@ -8,7 +8,7 @@ export function saveCsv(name: string, rows: readonly (readonly (string | number 
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** Also behind a semicolon, where an Italian spreadsheet begins a new cell. */
+/** Also after a semicolon: an Italian spreadsheet starts a new cell there. */
 const FORMULA = /^(?=[=+\-@\t\r\n＝＋－＠])|(?<=;[\s"]*)(?=[=+\-@＝＋－＠])/g;
 
 function cell(value: string | number | null): string {

@@ -1,19 +1,19 @@
-/** Unpacks the data of the charts. */
+/** Decodes the charts' data, which src/reporting/report/embedded.ts has encoded. */
 import type { BarsPayload, LinesPayload, ValvePayload } from '../payload.ts';
 import { DAY_S, wallOf, type ZoneOffsets } from './local-time.ts';
 import { qualityOf, type Quality } from './quality.ts';
 
-/** Times of a valve in seconds since 1970, with a moment in the middle of each gap, where its lines break. */
+/** The times of a valve's readings in epoch seconds, and a time in the middle of each gap, at which its lines break. */
 export function timesOf({ times, gaps }: ValvePayload, fromS: number): { times: number[]; breaks: Set<number> } {
   const breaks = new Set(gaps.map(([startS, endS]) => fromS + (startS + endS) / 2));
-  const all = [...undone(times).map((sinceS) => fromS + (sinceS ?? 0)), ...breaks];
+  const all = [...sumUp(times).map((sinceS) => fromS + (sinceS ?? 0)), ...breaks];
   return { times: all.sort((a, b) => a - b), breaks };
 }
 
-/** The values of each line at these times. */
+/** The values of each line at these times. Null at a break. */
 export function valuesOf({ lines }: LinesPayload, { times, breaks }: ReturnType<typeof timesOf>): (number | null)[][] {
   return lines.map(({ values, decimals }) => {
-    const known = undone(values).map((value) => (value === null ? null : value / 10 ** decimals));
+    const known = sumUp(values).map((value) => (value === null ? null : value / 10 ** decimals));
     let next = 0;
     return times.map((timeS) => (breaks.has(timeS) ? null : (known[next++] ?? null)));
   });
@@ -49,10 +49,10 @@ export function barsOf({ startS, steps, wattHours, qualities, covered }: BarsPay
     });
 }
 
-/** The worst first. */
+/** Worst first. */
 const WORST: readonly Quality[] = ['missing', 'provisional', 'reset', 'jump', 'estimated'];
 
-/** Hours added up to days of the report's time zone. A day without any known kWh is missing. */
+/** Adds hours up to days of the report's time zone. A day without any known kWh is missing. */
 export function daysOf(hours: readonly Bar[], offsets: ZoneOffsets): Bar[] {
   const days = new Map<number, Bar[]>();
   for (const hour of hours) {
@@ -77,8 +77,8 @@ export function daysOf(hours: readonly Bar[], offsets: ZoneOffsets): Bar[] {
   });
 }
 
-/** Sums the differences up again. */
-function undone(differences: readonly (number | null)[]): (number | null)[] {
+/** Turns differences back into values. */
+function sumUp(differences: readonly (number | null)[]): (number | null)[] {
   let last = 0;
   return differences.map((difference) => (difference === null ? null : (last += difference)));
 }

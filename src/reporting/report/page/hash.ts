@@ -1,5 +1,6 @@
-/** The state of the page in its address. */
-/** The page's state in its address, for links and bookmarks: `#valve-3&from=…&to=…`, `#&q=atrio&sort=2-`. */
+/** Keeps the page's state in its address, for links and bookmarks. */
+
+/** Written as `#valve-3&from=…&to=…` or `#&q=atrio&sort=2-`. */
 export interface State {
   /** the element's id; null: the overview */
   valve: string | null;
@@ -18,7 +19,7 @@ export function writeHash({ valve, values }: State): string {
   return `#${valve ?? ''}${rest === '' ? '' : `&${rest}`}`;
 }
 
-/** Replaces the address: the browser's back button goes from valve to valve, not from zoom to zoom. */
+/** Replaces the address without a new entry in the history: the back button goes from valve to valve, not from zoom to zoom. */
 export function setValues(changes: Record<string, string>): void {
   const state = readHash(location.hash);
   for (const [key, value] of Object.entries(changes)) state.values.set(key, value);

@@ -79,7 +79,7 @@ export function connectOverview(): void {
     saveCsv('valves.csv', [heads.map((head) => head.textContent.trim()), ...found.map(cellsOf)]);
   });
   addEventListener('hashchange', apply);
-  // Paper cannot ask for more.
+  // Show all rows when printing.
   addEventListener('beforeprint', () => {
     isWhole = true;
     apply();

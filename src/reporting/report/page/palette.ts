@@ -1,7 +1,7 @@
 /** Colours and patterns of the charts. */
 import type { Quality } from './quality.ts';
 
-/** Colours come from the style sheet, which knows dark, light and print. */
+/** The colours come from the style sheet, which has sets for dark, light and print. */
 export interface Palette {
   colour: (property: string) => string;
   /** what a bar of this quality is filled with, and its outline */
@@ -52,8 +52,8 @@ function readPalette(): Palette {
     fill: hatched(colour(property), colour('--ground'), draw, 5),
     stroke: colour(property),
   });
-  // Full colour with light lines, so that a narrow bar is seen among its neighbours.
-  const loud = (property: string, draw: Draw): { fill: string | CanvasPattern; stroke: string } => ({
+  // Full colour with light lines, so that a narrow bar is visible between its neighbours.
+  const striking = (property: string, draw: Draw): { fill: string | CanvasPattern; stroke: string } => ({
     fill: hatched(colour('--ground'), colour(property), draw, 6),
     stroke: colour(property),
   });
@@ -63,8 +63,8 @@ function readPalette(): Palette {
       measured: { fill: colour('--energy'), stroke: colour('--energy') },
       estimated: bar('--energy', SLANTED),
       provisional: bar('--energy', LEVEL),
-      reset: loud('--warn', UPRIGHT),
-      jump: loud('--bad', CROSSED),
+      reset: striking('--warn', UPRIGHT),
+      jump: striking('--bad', CROSSED),
       missing: { fill: colour('--gap'), stroke: colour('--gap') },
     },
     gap: hatched(colour('--gap-line'), colour('--gap'), SLANTED, 7),

@@ -1,4 +1,4 @@
-/** How far a bucket's kWh can be trusted, with its letter in the page's data. */
+/** The qualities of a bucket's kWh: letter in the page's data, mark in tables, text for people. */
 export const QUALITIES = {
   measured: { letter: 'm', mark: '', text: 'measured' },
   estimated: { letter: 'e', mark: '~', text: 'estimated: part of it lies in a longer gap, or a glitch was left out' },

@@ -1,4 +1,4 @@
-/** The values at the cursor, in words. */
+/** Texts for the values at the cursor. */
 import type uPlot from 'uplot';
 import type { LinesPayload, ValvePayload } from '../payload.ts';
 import type { Bar } from './decode.ts';

@@ -1,4 +1,3 @@
-/** The span of time that the charts show. */
 /** The span of time that all charts show. */
 export interface View {
   span: () => Span;

@@ -1,16 +1,16 @@
 /**
- * The faults of a real installation, in the history of simulated valves. They hang on the calendar alone, so a history
- * stays the same however often the simulator is started.
+ * Faults of a real installation, in the history of simulated valves. They depend only on the calendar, so the history is the
+ * same each time the simulator starts.
  */
 import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
 import type { CraftedPoint, TimeRange, Valve } from './fleet.ts';
 
-/** Days around now that get their faults. */
+/** Faults are added to these days before and after now. */
 const PAST_DAYS = 400;
 const COMING_DAYS = 60;
 
-/** Changes the first five valves, each in its own way, so that any thirty days hold some of each. */
-export function blemish(valves: readonly Valve[], nowUs: Micros): void {
+/** Gives each of the first five valves another fault, so often that any 30 days hold all of them. */
+export function addFaults(valves: readonly Valve[], nowUs: Micros): void {
   const today = Math.floor(nowUs / US_PER_DAY);
   const every = (days: number): Micros[] =>
     Array.from({ length: PAST_DAYS + COMING_DAYS }, (_, index) => today - PAST_DAYS + index)
@@ -18,14 +18,14 @@ export function blemish(valves: readonly Valve[], nowUs: Micros): void {
       .map((day) => day * US_PER_DAY);
   const [offline, jumpy, renewed, partial, faulty] = valves;
   if (offline) {
-    // Its network is away for some hours.
+    // Its network fails for some hours.
     offline.outages = every(5).map((dayUs) => ({ fromUs: dayUs + 2 * US_PER_HOUR, toUs: dayUs + 8.5 * US_PER_HOUR }));
   }
   if (jumpy) {
-    // Its counter shows nonsense for forty minutes.
+    // Its counter shows 0 for 40 minutes.
     jumpy.counterJumps = every(9).map((dayUs) => {
       return {
-        register: 1,
+        regime: 1,
         fromUs: dayUs + 10 * US_PER_HOUR,
         toUs: dayUs + 10 * US_PER_HOUR + 40 * US_PER_MINUTE,
         kwh: 0,
@@ -33,8 +33,8 @@ export function blemish(valves: readonly Valve[], nowUs: Micros): void {
     });
   }
   if (renewed) {
-    // It is exchanged, and the new one counts from zero.
-    renewed.counterJumps = every(25).map((dayUs) => ({ register: 1, fromUs: dayUs + 13 * US_PER_HOUR, kwh: 0 }));
+    // It is replaced, and the new valve counts from 0.
+    renewed.counterJumps = every(25).map((dayUs) => ({ regime: 1, fromUs: dayUs + 13 * US_PER_HOUR, kwh: 0 }));
   }
   if (partial) {
     // Flow and power are missing for an afternoon; the counter counts on.
@@ -51,7 +51,7 @@ export function blemish(valves: readonly Valve[], nowUs: Micros): void {
   }
 }
 
-/** A point a minute in the place of four: a month of history is read in a quarter of the time. */
+/** One point a minute instead of four, so that a month of history is read faster. */
 export function sendEachMinute(valve: Valve): void {
   valve.pointsInstead = (fromUs, toUs) => {
     const points: CraftedPoint[] = [];
