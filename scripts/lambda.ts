@@ -67,7 +67,9 @@ function argsOf(event: { args?: unknown } | null): readonly string[] {
   const args = event?.args ?? POLL;
   const isList = Array.isArray(args) && args.every((arg) => typeof arg === 'string');
   if (!isList) throw new Error('the event\'s "args" must be a list of texts, such as {"args": ["migrate"]}');
-  const refused = args.find((arg) => FILE_OPTION.test(arg) || (args[0] === 'link' && /^--from(=|$)/.test(arg)));
+  // The command may stand behind global options.
+  const isLink = args.includes('link');
+  const refused = args.find((arg) => FILE_OPTION.test(arg) || arg === 'init' || (isLink && /^--from(=|$)/.test(arg)));
   if (refused === undefined) return args;
   const option = refused.replace(/=.*/s, '');
   throw new Error(`an event must not name files: ${option} is refused (TASMART_CONFIG holds the configuration)`);

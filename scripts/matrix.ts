@@ -21,10 +21,9 @@ const VERSIONS: Readonly<Record<string, string>> = {
 };
 const MAJORS = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(VERSIONS);
 /** Tests that use the matrix's server. The others start servers of the version that tasmart brings. */
-const TESTS = [
-  ...['migrations', 'prototype', 'repository', 'connection', 'session'],
-  ...['consumption', 'consumption-shape'],
-].map((name) => `test/database/${name}.test.ts`);
+const TESTS = ['migrations', 'prototype', 'repository', 'connection', 'session', 'consumption'].map(
+  (name) => `test/database/${name}.test.ts`,
+);
 const COMMANDS = ['migrate', 'poll', 'backfill', 'consumption', 'status', 'link', 'valves'].map(
   (name) => `test/commands/${name}.test.ts`,
 );

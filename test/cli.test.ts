@@ -58,6 +58,12 @@ describe('the version of Node.js', () => {
   });
 });
 
+test.each(['http', 'fs,NET', 'ht*'])('NODE_DEBUG=%s would print the key: 78, and nothing is sent', async (sections) => {
+  const { code, stdout, stderr } = await runCli(['poll'], { env: { NODE_DEBUG: sections } });
+  expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
+  expect(stderr).toMatch(/^tasmart: NODE_DEBUG=\S+ makes Node\.js print the credentials → unset NODE_DEBUG\n$/m);
+});
+
 describe('a file of dist/', () => {
   const damages: [string, RegExp, (file: string) => Promise<void>][] = [
     ['that is missing', /^main\.js$/, rm],

@@ -1,14 +1,17 @@
 /** Replaces a file atomically: a reader gets the old content or the new one. */
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 
 /**
  * Writes a new file with a random name in the same folder, then renames it. Follows no link; a link at the file's place is
- * replaced. `mode` overrides the umask; without `mode`, the umask decides. After a failure, the new file is deleted.
+ * replaced. A device is refused: as root, /dev/null would become a file. `mode` overrides the umask; without `mode`, the
+ * umask decides. After a failure, the new file is deleted.
  *
  * @throws Node's error
  */
 export async function replaceFile(file: string, text: string, mode?: number): Promise<void> {
+  if (await isDevice(file)) throw Object.assign(new Error('a device is not replaced'), { code: 'EINVAL' });
   // Must not end in .prom or .html: a collector would read the unfinished file.
   const draft = `${file}.${randomBytes(8).toString('hex')}`;
   const handle = await open(draft, 'wx', mode);
@@ -24,4 +27,11 @@ export async function replaceFile(file: string, text: string, mode?: number): Pr
     await rm(draft, { force: true }).catch(() => undefined);
     throw error;
   }
+}
+
+/** /dev/stdout is a link, which may lead to a plain file. */
+async function isDevice(file: string): Promise<boolean> {
+  if (resolve(file).startsWith('/dev/')) return true;
+  const there = await stat(file).catch(() => null);
+  return there !== null && (there.isCharacterDevice() || there.isBlockDevice());
 }

@@ -1,5 +1,5 @@
 /** Reads secrets from the files that variables such as API_KEY_FILE name, as Docker and Kubernetes provide them. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import type { Problem, Section } from '../config/config.ts';
 import type { Environment } from '../config/environment.ts';
 import { decodeText } from './text-file.ts';
@@ -41,6 +41,8 @@ export async function readSecrets(
 
 async function readSecret(path: string): Promise<{ text: string } | { problem: string }> {
   try {
+    // A pipe that nobody writes to would be waited for without end.
+    if (!(await stat(path)).isFile()) return { problem: `names what is not a plain file: ${path}` };
     const bytes = await readFile(path);
     if (bytes.length > MAX_BYTES) return { problem: `names a file that is too large for a secret: ${path}` };
     const text = decodeText(bytes);

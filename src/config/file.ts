@@ -148,13 +148,15 @@ export function targetsOf(file: FileConfig): AccountTarget[] {
     .filter((entry) => entry.projectName !== null || entry.projectId !== null || entry.valves.length > 0);
 }
 
+const OF_ENVIRONMENT = /^(API_KEY|REQUESTER_ID|HYCLOUD_BASE_URL|DATABASE_URL|DB_|HEALTHCHECK_URL)/i;
+
 function explain(issue: z.core.$ZodIssue, json: unknown): Problem[] {
   const key = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys') {
-    const known = Object.keys((issue.path.length > 0 ? target : schema).shape);
+    const known = Object.keys((issue.path.length > 0 ? target : schema).shape).filter((name) => name !== '$schema');
     return issue.keys.map((unknown) => ({
       key: [key, unknown].filter(Boolean).join('.'),
-      message: `is not a key of config.json${nearest(unknown, known)}`,
+      message: `is not a key of config.json${OF_ENVIRONMENT.test(unknown) ? ': it belongs into .env' : nearest(unknown, known)}`,
       section: null,
     }));
   }

@@ -45,12 +45,19 @@ const CREATE_BOOKKEEPING = `
     applied_at timestamptz not null default now()
   )`;
 
+const INSTALL = 'install tasmart whole, as it was released';
+
 /** Reads `sql/`: the numbered migrations, and the definitions in their folder. */
 export async function loadSchemaFiles(sqlDir: string): Promise<SchemaFiles> {
   const [migrations, definitions] = await Promise.all([
     loadMigrations(sqlDir),
     loadFolder(join(sqlDir, 'definitions')),
-  ]);
+  ]).catch((cause: unknown) => {
+    if (cause instanceof KnownError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new KnownError('config', `${sqlDir} cannot be read: ${reason}`, { remedy: INSTALL, cause });
+  });
+  if (definitions.length === 0) throw new KnownError('config', `${sqlDir} has no definitions`, { remedy: INSTALL });
   return { migrations, definitions: definitions.map((file) => ({ ...file, name: `definitions/${file.name}` })) };
 }
 

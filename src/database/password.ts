@@ -1,6 +1,7 @@
 /** The database's password: as configured, or what a command prints (tokens of RDS IAM, Secrets Manager). */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { platform } from 'node:os';
 import { KnownError } from '../domain/errors.ts';
 
 interface PasswordSettings {
@@ -24,29 +25,51 @@ export async function passwordOf(
   return found;
 }
 
-/** The command's stderr is shown. Its stdout is a secret and is never shown. */
+/**
+ * The command's stderr is shown. Its stdout is a secret and is never shown. The command has a process group of its own:
+ * on a timeout, the programs that it has started are killed too.
+ */
 async function run(command: string, giveUp: AbortSignal): Promise<string> {
-  const limit = AbortSignal.timeout(LIMIT_MS);
-  const child = spawn(command, {
-    shell: true,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    signal: AbortSignal.any([giveUp, limit]),
-  });
+  giveUp.throwIfAborted();
+  const child = spawn(command, { shell: true, stdio: ['ignore', 'pipe', 'inherit'], detached: HAS_GROUPS });
+  const stopped = new AbortController();
+  const stop = (reason: unknown) => {
+    stopped.abort(reason);
+    killGroup(child);
+    child.stdout.destroy();
+  };
+  const timer = setTimeout(() => stop(failure(`did not end within ${LIMIT_MS / 1000} s`)), LIMIT_MS);
+  const cut = () => stop(giveUp.reason);
+  giveUp.addEventListener('abort', cut);
   let printed = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    if (printed.length <= MAX_LENGTH) printed += chunk;
+    printed += chunk;
+    if (printed.length > MAX_LENGTH) stop(failure('printed more than a password'));
   });
   try {
     const [status, signal] = (await once(child, 'close')) as [number | null, string | null];
+    stopped.signal.throwIfAborted();
     if (status !== 0) throw failure(`ended with ${status === null ? (signal ?? '') : `status ${status}`}`);
+    return printed;
   } catch (error) {
-    child.stdout.destroy();
-    if (error instanceof KnownError) throw error;
-    giveUp.throwIfAborted();
-    throw failure(limit.aborted ? `did not end within ${LIMIT_MS / 1000} s` : 'cannot be run');
+    stopped.signal.throwIfAborted();
+    throw error instanceof KnownError ? error : failure('cannot be run');
+  } finally {
+    clearTimeout(timer);
+    giveUp.removeEventListener('abort', cut);
   }
-  if (printed.length > MAX_LENGTH) throw failure('printed more than a password');
-  return printed;
+}
+
+/** Windows has no process groups. */
+const HAS_GROUPS = platform() !== 'win32';
+
+function killGroup(child: ChildProcess): void {
+  try {
+    if (HAS_GROUPS && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    else child.kill();
+  } catch {
+    // The command has just ended.
+  }
 }
 
 function failure(what: string): KnownError {

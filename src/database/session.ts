@@ -91,9 +91,13 @@ export async function requireOwnSession(
     const isShared = await isSharedWithSecond(database, openSecond);
     if (isShared === null) return;
     if (!isShared) continue;
-    throw new KnownError('config', 'a connection pooler in transaction mode shares the database session with others', {
-      remedy: 'connect to the server itself, or to a pool in session mode (pgbouncer: pool_mode = session)',
-    });
+    throw new KnownError(
+      'config',
+      'a connection pooler in transaction or statement mode shares the database session with others',
+      {
+        remedy: 'connect to the server itself, or to a pool in session mode (pgbouncer: pool_mode = session)',
+      },
+    );
   }
 }
 
@@ -105,6 +109,8 @@ async function isSharedWithSecond(
   openSecond: <T>(use: (second: Session) => Promise<T>) => Promise<T>,
 ): Promise<boolean | null> {
   const before = await backendPid(database);
+  // pgbouncer with server_round_robin gives every statement the next session.
+  if ((await backendPid(database)) !== before) return true;
   try {
     return await openSecond((other) =>
       other.transaction(async () => {
@@ -113,8 +119,9 @@ async function isSharedWithSecond(
       }),
     );
   } catch (error) {
-    if (error instanceof DatabaseError) return null;
-    throw error;
+    if (!(error instanceof DatabaseError)) throw error;
+    // pgbouncer in statement mode: "transaction blocks not allowed in statement pooling mode"
+    return error.message.includes('statement pooling') ? true : null;
   }
 }
 

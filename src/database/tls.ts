@@ -1,4 +1,5 @@
 /** TLS to the database, as libpq means its modes. */
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type ConnectionOptions as TlsOptions } from 'node:tls';
 import { KnownError } from '../domain/errors.ts';
@@ -31,14 +32,23 @@ export async function tlsOptions(settings: TlsSettings): Promise<TlsOptions | fa
 async function readCa(file: string): Promise<string> {
   const remedy = 'name the file with the CA certificates (for RDS: its CA bundle), in PEM';
   const text = await read('DB_SSL_CA', file, remedy);
-  if (/^-----BEGIN (TRUSTED )?CERTIFICATE-----/m.test(text)) return text;
+  if (isCertificate(text)) return text;
   throw new KnownError('config', `DB_SSL_CA: ${file} ${contentOf(text)}`, { remedy });
+}
+
+/** Node.js ignores a CA that it cannot read, and then trusts nobody. */
+function isCertificate(text: string): boolean {
+  try {
+    return new X509Certificate(text).raw.length > 0;
+  } catch {
+    return false;
+  }
 }
 
 function contentOf(text: string): string {
   if (text.trim() === '') return 'is empty';
   if (/^\s*(<!doctype|<html|<\?xml|<error)/i.test(text)) return 'holds a web page: the download failed';
-  return 'holds no certificate';
+  return text.includes('BEGIN CERTIFICATE') ? 'holds a damaged certificate' : 'holds no certificate';
 }
 
 async function clientCertificate({ sslCertFile, sslKeyFile }: TlsSettings): Promise<{ cert?: string; key?: string }> {

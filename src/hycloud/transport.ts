@@ -184,7 +184,7 @@ function failureOf(status: number): HyCloudFailure {
   if (status === 408 || status === 425) return 'timeout';
   if (status >= 500) return 'server';
   if (status >= 300 && status < 400) return 'redirect';
-  return status < 300 ? 'malformed' : 'rejected';
+  return status < 300 ? 'unreadable' : 'rejected';
 }
 
 /** HyCloud's problems take 0.2 kB. */

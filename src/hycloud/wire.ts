@@ -53,10 +53,13 @@ export function decodeProject(raw: unknown, basePath: string): Project {
   const { id: projectId, name, tasmarts } = project.parse(raw);
   const valves: Valve[] = [];
   const unreadable: number[] = [];
+  const listed = new Set<string>();
   tasmarts.forEach((item, index) => {
     const valve = decodeValve(item, basePath);
-    if (valve) valves.push(valve);
-    else unreadable.push(index + 1);
+    if (!valve) unreadable.push(index + 1);
+    // The list's length is compared with `tasmart_count`: a duplicate would hide a missing valve.
+    else if (!listed.has(valve.id)) valves.push(valve);
+    if (valve) listed.add(valve.id);
   });
   return { id: projectId, name, valves, unreadable: explainUnreadable(unreadable, name) };
 }

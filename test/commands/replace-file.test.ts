@@ -63,3 +63,11 @@ test('a failure leaves nothing behind', async () => {
   await expect(replaceFile(file, 'new')).rejects.toThrow();
   expect((await readdir(folder)).sort()).toEqual(['tasmart.prom', 'victim']);
 });
+
+test('a device is not replaced, nor anything in /dev', async () => {
+  const link = join(folder, 'link');
+  await symlink('/dev/null', link);
+  for (const device of [link, '/dev/tasmart-test']) {
+    await expect(replaceFile(device, 'text')).rejects.toMatchObject({ code: 'EINVAL' });
+  }
+});

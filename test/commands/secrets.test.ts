@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { setStage, type Stage } from '../faults/support/database-stage.ts';
+import { QUICKLY_MS, setStage, type Stage } from '../faults/support/database-stage.ts';
 import { untilSaid, type CliResult } from '../support/cli.ts';
 
 const SECRET = 'marked-secret';
@@ -62,6 +63,14 @@ test.for([
   expect(result.stderr).not.toContain('is not set');
 });
 
+test('a pipe in the place of a secret is refused, not waited for', async () => {
+  const stage = await setStage({ valves: 1 });
+  const path = join(stage.folder, 'pipe');
+  execFileSync('mkfifo', [path]);
+  const result = await stage.run(['poll'], { env: { API_KEY: undefined, API_KEY_FILE: path } });
+  expectConfigError(result, 'API_KEY_FILE names what is not a plain file: ', path);
+});
+
 test('a secret and its file are one too many', async () => {
   const stage = await setStage({ valves: 1 });
   const env = { API_KEY: SECRET, API_KEY_FILE: await file(stage, 'key', SECRET) };
@@ -90,6 +99,7 @@ test('a command prints the password of each run; its errors are seen, what it pr
     ['true', 'DB_PASS_COMMAND printed nothing'],
     [`echo ${SECRET}; echo ${SECRET}`, 'DB_PASS_COMMAND printed more than one line'],
     ['no-such-command-here', 'DB_PASS_COMMAND ended with status 127'],
+    ['yes', 'DB_PASS_COMMAND printed more than a password'],
   ] as const) {
     expectConfigError(await run(command), said);
   }
@@ -97,13 +107,15 @@ test('a command prints the password of each run; its errors are seen, what it pr
   expect(stderr).toContain('no token\n');
 });
 
-test('a command that never ends is stopped with the run', async () => {
+test('a command that never ends is stopped with the run, and so is what it has started', async () => {
   const stage = await setStage({ valves: 1 });
-  const env = { ...parts(stage), DB_PASS_COMMAND: 'echo at work >&2; exec sleep 60' };
+  const env = { ...parts(stage), DB_PASS_COMMAND: 'echo at work >&2; sleep 60; true' };
   const running = await stage.start(['migrate'], { env });
   await untilSaid(running, 'at work');
   running.child.kill('SIGTERM');
-  expect(await running.result).toMatchObject({ code: 143 });
+  const result = await running.result; // whatever still ran would hold its standard error open
+  expect(result).toMatchObject({ code: 143 });
+  expect(result.ms).toBeLessThan(QUICKLY_MS);
 });
 
 test.for(['.env', 'config.json'])('%s in UTF-16 is named as such', async (name) => {

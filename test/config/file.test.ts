@@ -156,6 +156,12 @@ describe('unknown keys are answered with the nearest known one', () => {
     ]);
   });
 
+  test('or with .env, where they are its', () => {
+    expect(fileProblems({ ...FILE, API_KEY: 'x' })).toEqual([
+      'API_KEY is not a key of config.json: it belongs into .env',
+    ]);
+  });
+
   test('inside of targets', () => {
     expect(fileProblems({ targets: [{ project_name: 'A' }, { target_project_id: ID }] })).toEqual([
       'targets.1.target_project_id is not a key of config.json: did you mean project_id?',

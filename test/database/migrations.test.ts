@@ -38,6 +38,15 @@ function stateOf(client: pg.Client, files: SchemaFiles) {
   return schemaState({ query }, files);
 }
 
+test("a sql/ that is not whole is the installation's fault: 78", async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tasmart-sql-'));
+  await expect(loadSchemaFiles(folder)).rejects.toMatchObject({
+    kind: 'config',
+    message: expect.stringContaining(`${folder} cannot be read: ENOENT`) as string,
+  });
+  await rm(folder, { recursive: true });
+});
+
 describe('planMigrations', () => {
   test.each([
     ['missing', []],

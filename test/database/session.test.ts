@@ -4,6 +4,7 @@ import { chown, chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { withConnection, type Database } from '../../src/database/connection.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -137,7 +138,7 @@ describe('pgbouncer', () => {
   });
 
   /** null: it is not installed */
-  async function startBouncer(poolMode: string, poolSize: number): Promise<number | null> {
+  async function startBouncer(poolMode: string, poolSize: number, setting = ''): Promise<number | null> {
     folder = await mkdtemp(join(tmpdir(), 'tasmart-pgbouncer-'));
     const port = await freePort();
     const file = join(folder, 'pgbouncer.ini');
@@ -153,6 +154,7 @@ unix_socket_dir =
 auth_type = any
 pool_mode = ${poolMode}
 default_pool_size = ${poolSize}
+${setting}
 `,
     );
     const account = userInfo().uid === 0 ? { uid: 65534, gid: 65534 } : null;
@@ -193,15 +195,35 @@ default_pool_size = ${poolSize}
     });
   }
 
-  test.for([1, 2, 20])('in transaction mode, %d sessions of the server: refused', async (poolSize, { skip }) => {
-    const port = await startBouncer('transaction', poolSize);
+  test.for([
+    ['transaction', 1],
+    ['transaction', 2],
+    ['transaction', 20],
+    ['statement', 20],
+  ] as const)('in %s mode, %d sessions of the server: refused', async ([mode, poolSize], { skip }) => {
+    const port = await startBouncer(mode, poolSize);
     if (port === null) return skip('pgbouncer is not installed');
-    await expect(session(() => Promise.resolve(), { port })).rejects.toMatchObject({
+    await expectRefused(port);
+  });
+
+  test('in transaction mode, two sessions of the server by turns: refused', async ({ skip }) => {
+    const port = await startBouncer('transaction', 2, 'server_round_robin = 1');
+    if (port === null) return skip('pgbouncer is not installed');
+    const pool = { ...database, port, ssl: false };
+    const clients = [new pg.Client(pool), new pg.Client(pool)];
+    for (const client of clients) await client.connect();
+    await Promise.all(clients.map((client) => client.query('select pg_sleep(0.1)'))); // now the server has both
+    for (const client of clients) await client.end();
+    await expectRefused(port);
+  });
+
+  function expectRefused(port: number): Promise<void> {
+    return expect(session(() => Promise.resolve(), { port })).rejects.toMatchObject({
       kind: 'config',
-      message: 'a connection pooler in transaction mode shares the database session with others',
+      message: 'a connection pooler in transaction or statement mode shares the database session with others',
       remedy: 'connect to the server itself, or to a pool in session mode (pgbouncer: pool_mode = session)',
     });
-  });
+  }
 
   test.for([1, 20])('in session mode, %d sessions of the server: taken', async (poolSize, { skip }) => {
     const port = await startBouncer('session', poolSize);

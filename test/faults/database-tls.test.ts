@@ -139,6 +139,7 @@ describe('as libpq means it', () => {
     ['a web page', '<!DOCTYPE html>\n<html><body>Not Found</body></html>', 'holds a web page: the download failed'],
     ['nothing', '\n', 'is empty'],
     ['a key', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n', 'holds no certificate'],
+    ['damage', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', 'holds a damaged certificate'],
   ] as const)('a CA file that holds %s is named: 78', async ([, content, said]) => {
     const file = join(folder, 'ca.pem');
     await writeFile(file, content);

@@ -147,7 +147,7 @@ describe('what a failure is called', () => {
     [429, 'rate-limited', 'hycloud', 5],
     [500, 'server', 'hycloud', 5],
     [503, 'server', 'hycloud', 5],
-    [204, 'malformed', 'hycloud', 1],
+    [204, 'unreadable', 'hycloud', 5],
     [302, 'redirect', 'hycloud', 1],
   ])('HTTP %i: %s (%s), after %i attempts', async (status, failure, kind, attempts) => {
     for (const body of ['problem', 'html', 'empty'] as const) {

@@ -89,6 +89,12 @@ describe('a valve', () => {
     ]);
   });
 
+  test('that is listed twice counts once', () => {
+    const tasmarts = [WIRE_VALVE, WIRE_VALVE, { ...WIRE_VALVE, id: 'other' }];
+    const { valves } = decodeProject({ id: 'p', name: 'P', tasmarts }, BASE);
+    expect(valves.map((valve) => valve.id)).toEqual([ID, 'other']);
+  });
+
   test('does not take the users of its project along', () => {
     const raw = { id: 'p', name: 'P', users: [{ email: 'someone@example.com' }], tasmarts: [WIRE_VALVE] };
     expect(JSON.stringify(decodeProject(raw, BASE))).not.toContain('@');

@@ -112,9 +112,9 @@ describe('CSV', () => {
     ['+1', "'+1"],
     ['-1', "'-1"],
     ['@SUM(A1)', "'@SUM(A1)"],
-    ['\t=1', "'\t=1"],
-    ['\r=1', "'\r=1"],
-    ['\n=1', "'\n=1"],
+    ['\t=1', "'\t'=1"],
+    ['\r=1', "'\r'=1"],
+    ['\n=1', "'\n'=1"],
     ['＝1', "'＝1"],
     ['a=1', 'a=1'],
     ['a,"b"', 'a,""b""'],
@@ -124,6 +124,9 @@ describe('CSV', () => {
     ['a; +1', "a; '+1"],
     ['a;"@SUM(A1)', `a;""'@SUM(A1)`],
     ['a;b', 'a;b'],
+    // So does a new row: there the quotes around the cell count for nothing.
+    ['a\n=1', "a\n'=1"],
+    ['a\t"+1', `a\t""'+1`],
   ])('defuses what a spreadsheet would run: %j', (userId, cell) => {
     expect(pollText('csv', [polled({ userId })], VIEW)).toContain(`\n"valve-1","89abcdef",,"${cell}","2026-`);
   });

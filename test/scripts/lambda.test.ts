@@ -135,8 +135,9 @@ test('an event that is made wrong, or names files of the function, is refused', 
       ['--config', '/proc/self/environ', 'check'],
       ['--env-file=/etc/passwd', 'check'],
       ['report', '--out', '/tmp/x'],
-      ['init', '--api-key-file', '/etc/passwd'],
+      ['init', '--database-url', 'embedded:/tmp/x'],
       ['link', '--from', '/etc/passwd'],
+      ['--log-level', 'debug', 'link', '--from', '/etc/passwd'],
     ].map((args) => ({ args })),
   ];
   const { answers, log } = await invoke(events);
@@ -146,7 +147,7 @@ test('an event that is made wrong, or names files of the function, is refused', 
   expect(answers.map(({ error }) => error)).toEqual([
     isNoList,
     isNoList,
-    ...['--config', '--env-file', '--out', '--api-key-file', '--from'].map(refused),
+    ...['--config', '--env-file', '--out', 'init', '--from', '--from'].map(refused),
   ]);
   expect(log).toBe('');
 });
