@@ -103,7 +103,7 @@ function changeOf(before: readonly Consumption[], after: readonly Consumption[],
     return old?.kwh !== now?.kwh || old?.quality !== now?.quality;
   });
   const [first, last] = [changed[0], changed.at(-1)];
-  if (first === undefined || last === undefined) return ': nothing changed';
+  if (first === undefined || last === undefined) return ': all days keep their kWh and quality';
   const [kwhBefore, kwhNow] = [known, left].map((some) => {
     const within = days.filter((startUs) => first <= startUs && startUs <= last);
     return kwhText(sumDecimals(within.map((startUs) => some.get(startUs)?.kwh ?? null)), 'day');

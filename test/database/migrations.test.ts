@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
@@ -17,6 +17,7 @@ import {
   schemaState,
 } from '../../src/database/migrations.ts';
 import { REPOSITORY } from '../support/build.ts';
+import { runCli } from '../support/cli.ts';
 import { emptyDatabase, freshDatabase, type TestDatabase } from '../support/database.ts';
 
 const SQL_DIR = `${REPOSITORY}sql`;
@@ -432,6 +433,30 @@ describe('definitions', () => {
     expect(await routines(client)).toEqual(await routines(await fresh.client()));
     await fresh.drop();
   });
+});
+
+test('a database that 1.0.0 made upgrades to what a fresh one has, and keeps readings, kWh, links and corrections', async () => {
+  const database = await emptyDatabase();
+  const restoring = await database.client();
+  await restoring.query(await readFile(`${REPOSITORY}test/database/fixtures/databases/1.0.0.sql`, 'utf8'));
+  // The dump has emptied the search path of its session.
+  const client = await database.client();
+  const tasmart = (...args: string[]) => runCli(args, { env: { DATABASE_URL: database.url } });
+  expect((await tasmart('migrate')).code).toBe(0);
+  const fresh = await emptyDatabase();
+  expect((await runCli(['migrate'], { env: { DATABASE_URL: fresh.url } })).code).toBe(0);
+  expect(await routines(client)).toEqual(await routines(await fresh.client()));
+  await fresh.drop();
+
+  const { code, stdout } = await tasmart('verify', '--from', '2026-11-28', '--to', '2026-11-30');
+  expect({ code, verdict: stdout.trimEnd().split('\n').at(-1) }).toEqual({
+    code: 0,
+    verdict:
+      '✓ 420 quarter hours of 2 valves: the stored kWh are what the readings give, and the counters agree with measured power',
+  });
+  expect((await tasmart('link', '--list', '--format', 'csv')).stdout).toContain('IT-4711');
+  expect((await tasmart('correct', '--list')).stdout).toContain('heating off for repairs');
+  await database.drop();
 });
 
 /** Functions, the view and the indexes, with all that defines them. */
