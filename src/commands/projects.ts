@@ -38,7 +38,7 @@ export async function run({ format }: { format: OutputFormat }, { globals, signa
     const table = formatTable(
       [
         ...(isNamed ? [{ heading: 'account' }] : []),
-        { heading: 'project', least: 20 },
+        { heading: 'project', minWidth: 20 },
         { heading: 'id' },
         { heading: 'valves', align: 'right', rank: 1 },
         { heading: 'users', align: 'right', rank: 2 },

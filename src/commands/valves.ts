@@ -145,14 +145,14 @@ const FIELDS = [
 const ACCOUNT: Column = { heading: 'account' };
 
 const COLUMNS: readonly Column[] = [
-  { heading: 'valve', least: 20 },
+  { heading: 'valve', minWidth: 20 },
   { heading: 'serial' },
   { heading: 'full serial', rank: 6 },
   { heading: 'kind', rank: 4 },
-  { heading: 'project', rank: 2, least: 16 },
+  { heading: 'project', rank: 2, minWidth: 16 },
   { heading: 'firmware', rank: 5 },
   { heading: 'newest reading', rank: 3 },
-  { heading: 'register', rank: 1, least: 12 },
+  { heading: 'register', rank: 1, minWidth: 12 },
 ];
 
 function valvesTable(

@@ -147,7 +147,7 @@ function regimeTable(
   const totalRow = ['  total', kwhText(total, bucket), '', ''];
   return formatTable(
     [
-      { heading: `  regime ${regime} (${timezone})`, least: Math.max(...rows.map(([start = '']) => start.length)) },
+      { heading: `  regime ${regime} (${timezone})`, minWidth: Math.max(...rows.map(([start = '']) => start.length)) },
       { heading: 'kWh', align: 'right' },
       { heading: 'coverage', align: 'right', rank: 1 },
       { heading: '' },

@@ -130,7 +130,7 @@ function counterTable(
   const title = titleOf(printable(label), [...serial, `regime ${regime}`], screen.width);
   const body = formatTable(
     [
-      { heading: `  from (${timezone})`, least: '  2026-11-29 13:45'.length },
+      { heading: `  from (${timezone})`, minWidth: '  2026-11-29 13:45'.length },
       { heading: 'lasts', rank: 1 },
       { heading: 'what' },
       { heading: 'counter', align: 'right', rank: 2 },

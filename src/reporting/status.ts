@@ -41,16 +41,16 @@ export function isHealthy({ valves, unknown }: Status): boolean {
 
 const COLUMNS = (timezone: string, power: RecentPower | null): Column[] => [
   { heading: '' },
-  { heading: 'valve', least: 20 },
+  { heading: 'valve', minWidth: 20 },
   { heading: 'serial', rank: 4 },
-  { heading: `newest (${timezone})`, rank: 5, least: 19 },
+  { heading: `newest (${timezone})`, rank: 5, minWidth: 19 },
   { heading: 'age', align: 'right' },
   { heading: '' },
   ...(power === null ? [] : [{ heading: 'kW, last 24 h', rank: 7 }]),
   { heading: 'due', align: 'right', rank: 2 },
   { heading: 'holes', align: 'right', rank: 3 },
   { heading: 'unasked', align: 'right', rank: 6 },
-  { heading: 'errors', rank: 1, least: 8 },
+  { heading: 'errors', rank: 1, minWidth: 8 },
 ];
 
 /** By valve, an hour's mean after the other. */

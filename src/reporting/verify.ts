@@ -89,7 +89,7 @@ export function verifyText(format: 'table' | 'json' | 'csv', verified: VerifiedV
 
 const COLUMNS: Column[] = [
   { heading: '' },
-  { heading: 'valve', least: 20 },
+  { heading: 'valve', minWidth: 20 },
   { heading: 'readings', align: 'right', rank: 2 },
   { heading: 'kWh', align: 'right' },
   { heading: 'by power', align: 'right' },
