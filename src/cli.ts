@@ -6,7 +6,7 @@ import { EXIT_STATUS, KnownError } from './domain/errors.ts';
 import {
   formatOption,
   fromOption,
-  needed,
+  requiredOption,
   printHelp,
   projectOption,
   refuseUnknownCommand,
@@ -85,7 +85,7 @@ withExamples(poll, [
 const backfill = program
   .command('backfill')
   .description("fill the table from HyCloud's history; may be interrupted and run again")
-  .addOption(needed(fromOption()))
+  .addOption(requiredOption(fromOption()))
   .addOption(toOption())
   .addOption(valveOption())
   .action(action(() => import('./commands/backfill.ts')));
@@ -188,7 +188,7 @@ withExamples(verify, [
 const report = program
   .command('report')
   .description('one self-contained page: flow, power, energy, gaps and errors of every valve')
-  .addOption(needed(new Option('--out <file>', 'the page to write, such as report.html; - is stdout')))
+  .addOption(requiredOption(new Option('--out <file>', 'the page to write, such as report.html; - is stdout')))
   .addOption(fromOption(' (default: a week before --to)'))
   .addOption(toOption())
   .addOption(zoneOption())

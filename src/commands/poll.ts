@@ -174,8 +174,9 @@ interface Run {
   log: Logger;
 }
 
+/** A dry run: opens no database. */
 async function pollOnly(run: Run): Promise<PollReport> {
-  const onPolled = tellPolled(run.listeners, run.account);
+  const onPolled = notifyPolled(run.listeners, run.account);
   return withRunHyCloud(run, run.limits.signal, (hycloud) =>
     poll({ hycloud, database: null, log: run.log, claims: run.claims, onPolled }, run.settings),
   );
@@ -184,7 +185,7 @@ async function pollOnly(run: Run): Promise<PollReport> {
 async function pollAndStore(run: Run): Promise<PollReport> {
   const { config, account, settings, limits, signal, globals, claims, isLast, ending, listeners, log } = run;
   const done = createReport(0, []);
-  const onPolled = tellPolled([{ polled: done.add }, ...listeners], account);
+  const onPolled = notifyPolled([{ polled: done.add }, ...listeners], account);
   const { shard } = settings;
   const start = { account, mode: 'poll', shard, host: hostname(), processId: process.pid, version: VERSION } as const;
   const describe = (result: { report: PollReport } | { error: unknown }): RunEnd => ({
@@ -228,7 +229,8 @@ async function withRunHyCloud<T>(
   );
 }
 
-function tellPolled(
+/** Passes each batch on to the listeners, with its account. */
+function notifyPolled(
   listeners: readonly RunListener[],
   account: Account,
 ): (valves: readonly PolledValve[], nowUs: Micros) => void {

@@ -152,7 +152,7 @@ function parseClientCertificate(
   return { sslCertFile, sslKeyFile };
 }
 
-/** Blanks may be part of a password. */
+/** Does not trim the password: blanks may be part of it. An empty DB_PASS counts as unset. */
 function parsePassword(
   env: Environment,
   fromUrl: string | null,

@@ -59,7 +59,7 @@ export async function recordProjects(database: Database, recorder: Recorder, res
   }
 }
 
-/** Runs `work` in a transaction, one at a time for all processes: it compares rows with what the last one wrote. */
+/** Runs `work` in a transaction, one at a time across all processes: it must see what the previous one wrote. */
 async function oneAtATime(database: Database, work: () => Promise<void>): Promise<void> {
   await database.transaction(async () => {
     await database.query('select pg_advisory_xact_lock($1, $2)', [LOCK_SPACE, LOCK_KEYS.registry]);
@@ -238,7 +238,7 @@ async function recordValves(
   );
 }
 
-/** Counts the valves of each project by the registry. Projects without valves are absent. @throws DatabaseError */
+/** Counts the registered valves of each project. Projects without valves are absent. @throws DatabaseError */
 export async function countRegistered(database: Database, projectIds: readonly string[]): Promise<Map<string, number>> {
   if (projectIds.length === 0) return new Map();
   const rows = await database.query<{ project_id: string; valves: string }>(

@@ -81,7 +81,7 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
   try {
     for await (const results of inBatches(freeFirst(jobs, claims), read, batching)) {
       const batch = results.filter((result) => result !== null);
-      const polled = database ? await store(database, batch, settings) : batch.map(unstored);
+      const polled = database ? await store(database, batch, settings) : batch.map(asIfStored);
       for (const { valve, failure } of polled) claims.release(valve.id, failure === null);
       report.add(polled);
       onPolled?.(polled, nowUs);
@@ -170,8 +170,8 @@ function sizeOf(outcome: ValveOutcome | null): number {
   return Math.max(1, outcome?.readings.length ?? 0);
 }
 
-/** Of a dry run: every reading is shown as if it were new. */
-function unstored(outcome: ValveOutcome): PolledValve {
+/** For a dry run: counts every reading as stored, because all of them are printed as new. */
+function asIfStored(outcome: ValveOutcome): PolledValve {
   return { ...outcome, stored: new Set(outcome.readings) };
 }
 

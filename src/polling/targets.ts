@@ -361,7 +361,11 @@ function pickValves(
 /** Keeps each valve only in the first project that lists it, and only once there. */
 function eachValveOnce(projects: readonly Project[]): Project[] {
   const seen = new Set<string>();
-  const isNew = ({ id }: Valve): boolean => seen.size < seen.add(id).size;
+  const isNew = ({ id }: Valve): boolean => {
+    if (seen.has(id)) return false;
+    seen.add(id);
+    return true;
+  };
   return projects.map((project) => ({ ...project, valves: project.valves.filter(isNew) }));
 }
 

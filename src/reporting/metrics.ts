@@ -93,7 +93,7 @@ export function formatMetrics(runs: readonly RunMetrics[], previousText: string)
     .join('');
 }
 
-/** Which account polled each valve: only the valve's own line says. */
+/** The account of each valve, by valve id. Only tasmart_valve_info has the account as a label. */
 function accountsOf(samples: readonly Sample[]): Map<string, string> {
   const infos = samples.filter(({ family }) => family === 'tasmart_valve_info');
   return new Map(infos.flatMap(({ tasmartId, account }) => (tasmartId === null ? [] : [[tasmartId, account ?? '']])));

@@ -1,7 +1,7 @@
 const BARS = Array.from('▁▂▃▄▅▆▇█');
 const MISSING = '·';
 
-/** A bar per value, from zero (or the least, below it) to the greatest; a dot where there is none. */
+/** A bar per value: the scale runs from 0, or the lowest value below 0, to the highest value. A dot for null. */
 export function sparkline(values: readonly (number | null)[]): string {
   const known = values.filter((value) => value !== null);
   const bottom = known.reduce((least, value) => Math.min(least, value), 0);

@@ -97,9 +97,9 @@ function tlsItem({ tlsVersion }: ServerFacts, { database }: Config): CheckItem {
 
 function clockItem({ clockUs }: ServerFacts, localUs: number): CheckItem {
   const aheadUs = clockUs - localUs;
-  const seen = `the database's is ${age(Math.abs(aheadUs))} ${aheadUs < 0 ? 'behind' : 'ahead of'} ours`;
-  if (Math.abs(aheadUs) <= CLOCK_TOLERANCE_US) return ok('clock of the database', seen);
-  return warning('clock of the database', seen, 'set both by NTP: ages in "tasmart status" go by the database');
+  const difference = `the database's is ${age(Math.abs(aheadUs))} ${aheadUs < 0 ? 'behind' : 'ahead of'} ours`;
+  if (Math.abs(aheadUs) <= CLOCK_TOLERANCE_US) return ok('clock of the database', difference);
+  return warning('clock of the database', difference, 'set both by NTP: ages in "tasmart status" go by the database');
 }
 
 async function timezoneItem(database: Database, timezone: string): Promise<CheckItem> {

@@ -16,8 +16,9 @@ export interface CompletenessSpan {
 }
 
 /**
- * Per local day, the boundaries of the grid whose window (b − interval, b] lies in it and in the span, from the valve's
- * first reading on: how many there are by now, and how many of them have a reading.
+ * Counts the boundaries of each local day, and how many of them have a reading. A boundary at midnight belongs to the day
+ * that ends. Left out are boundaries in the future, before the valve's first reading, and the first of the span if its
+ * window (b − interval, b] begins before the span.
  */
 export function completeness(timesUs: readonly Micros[], span: CompletenessSpan): DayCompleteness[] {
   const { fromUs, toUs, nowUs, firstUs, intervalUs } = span;
