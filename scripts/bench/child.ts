@@ -1,3 +1,4 @@
+/** Runs a program and measures its CPU time and memory. */
 import { spawn } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
