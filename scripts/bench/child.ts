@@ -63,7 +63,7 @@ process.on('exit', () => {
 });
 `;
 
-/** Like `run`, but returns the resources used. `folder` holds the probe. */
+/** Like `runNode`, but returns the resources used. `folder` holds PROBE as probe.cjs. */
 export async function runProbed(
   args: readonly string[],
   signal: AbortSignal,

@@ -105,7 +105,8 @@ export function createEndMarker(accounts: readonly AccountConfig[]): (account: A
 }
 
 /**
- * Calls `judge` after an account's work, also if the work failed: the last account judges for all.
+ * Calls `judge` after an account's work, also if the work failed. `judge` does nothing unless the account is the last one:
+ * the last one judges for all.
  *
  * @throws the error of the work
  */

@@ -38,7 +38,8 @@ export function consumptionFormat(format: 'table' | 'json' | 'csv', view: Consum
   return valveRecords(format, FIELDS, (valve, bucket: Consumption) => fields(valve, bucket, view.timezone));
 }
 
-export function number(text: string | null): number | null {
+/** A decimal of PostgreSQL. */
+export function numberOf(text: string | null): number | null {
   return text === null ? null : Number(text);
 }
 
@@ -126,7 +127,7 @@ const MAX_CELLS = 32;
 
 /** The buckets as a sparkline. Empty if there is nothing to compare. */
 function sparklineOf(buckets: readonly Consumption[]): string {
-  const kwh = buckets.map((bucket) => number(bucket.kwh));
+  const kwh = buckets.map((bucket) => numberOf(bucket.kwh));
   return kwh.filter((value) => value !== null).length < 2 ? '' : `  ${sparkline(inCells(kwh, MAX_CELLS))}`;
 }
 
@@ -140,7 +141,7 @@ function regimeTable(
   if (total === 0 && regime === 2) return '  regime 2: nothing\n';
   const rows = buckets.map(({ startUs, endUs, kwh, coverage, quality }) => [
     `  ${local(startUs, timezone).toFormat(START_FORMATS[bucket])}${endUs > nowUs ? ` ${RUNNING_MARK}` : ''}`,
-    kwhText(number(kwh), bucket),
+    kwhText(numberOf(kwh), bucket),
     coverageText(Number(coverage)),
     quality === 'measured' ? '' : quality,
   ]);

@@ -8,7 +8,7 @@ import {
   kwhText,
   local,
   NO_VALVES,
-  number,
+  numberOf,
   RUNNING_MARK,
   RUNNING_NOTE,
   type ConsumptionView,
@@ -57,7 +57,7 @@ function csv(matrices: readonly (readonly [number, readonly Row[]])[], { timezon
     ],
     matrices.flatMap(([regime, rows]) =>
       rows.map(({ valve: { id, shortSn, fullSn, userId, backendRef }, buckets, total }) => {
-        const cells = buckets.map(({ kwh }) => number(kwh));
+        const cells = buckets.map(({ kwh }) => numberOf(kwh));
         return [id, shortSn, fullSn, userId, backendRef, regime, ...cells, total];
       }),
     ),
@@ -111,9 +111,9 @@ function table(regime: number, rows: readonly Row[], view: ConsumptionView): str
     const cells = buckets.map((bucket) => {
       const mark = markOf(bucket, view.nowUs);
       marks.add(mark);
-      return `${kwhText(number(bucket.kwh), view.bucket)}${mark || ' '}`;
+      return `${kwhText(numberOf(bucket.kwh), view.bucket)}${mark || ' '}`;
     });
-    const sum = `${kwhText(sumOf(buckets.map(({ kwh }) => number(kwh))), view.bucket)} `;
+    const sum = `${kwhText(sumOf(buckets.map(({ kwh }) => numberOf(kwh))), view.bucket)} `;
     return {
       heading: `${local(startUs, view.timezone).toFormat(HEADINGS[view.bucket])} `,
       cells: [...cells, sum],

@@ -9,7 +9,7 @@ export interface CompletenessSpan {
   toUs: Micros;
   /** later times are in the future */
   nowUs: Micros;
-  /** of the valve's first reading ever; null: it has none */
+  /** time of the valve's first reading ever; null: it has none */
   firstUs: Micros | null;
   timezone: string;
   intervalUs: number;
