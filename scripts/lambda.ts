@@ -68,7 +68,7 @@ function argsOf(event: { args?: unknown } | null): readonly string[] {
   const args = event?.args ?? POLL;
   const isList = Array.isArray(args) && args.every((arg) => typeof arg === 'string');
   if (!isList) throw new Error('the event\'s "args" must be a list of texts, such as {"args": ["migrate"]}');
-  // The command may stand behind global options.
+  // Global options may come before the command.
   const isLink = args.includes('link');
   const refused = args.find((arg) => FILE_OPTION.test(arg) || arg === 'init' || (isLink && /^--from(=|$)/.test(arg)));
   if (refused === undefined) return args;

@@ -65,7 +65,7 @@ interface RegisteredRow {
 export async function loadRegisteredValves(database: Database): Promise<RegisteredValve[]> {
   const rows = await database.query<RegisteredRow>(
     `select valve.tasmart_id, short_sn, full_sn, user_id, valve.account, backend_ref,
-            -- A valve that another account has registered is listed there.
+            -- A valve without a row in tasmart_project_valves counts as listed by its own project.
             coalesce(projects, json_build_array(json_build_object('id', valve.project_id, 'isListed', true))) as projects
      from tasmart_valves as valve
      left join (

@@ -121,7 +121,7 @@ function addSlice(fetched: Fetched, slice: Slice, plan: Plan, intervalUs: number
   for (const { timeUs, reason } of slice.malformed) {
     fetched.malformedCount += 1;
     fetched.malformedReason ||= reason;
-    // If the only point asked for is malformed, its window is unknown.
+    // In a range, the windows before a malformed point are whole. Of a single point, or without its time, none is.
     const wholeUntilUs = plan.kind === 'range' && timeUs !== null ? boundaryOf(timeUs, intervalUs) - intervalUs : 0;
     fetched.wholeUntilUs = Math.min(fetched.wholeUntilUs, wholeUntilUs);
   }

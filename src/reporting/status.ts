@@ -40,7 +40,8 @@ export function isHealthy({ valves, unknown }: Status): boolean {
   return watched.length > 0 && unknown.length === 0 && !watched.some(({ isLate }) => isLate);
 }
 
-const COLUMNS = (timezone: string, power: RecentPower | null): Column[] => [
+/** In the order of the cells in `statusTable`. */
+const columnsOf = (timezone: string, power: RecentPower | null): Column[] => [
   { heading: '' },
   { heading: 'valve', minWidth: 20 },
   { heading: 'serial', rank: 4 },
@@ -85,7 +86,7 @@ export function statusTable(status: Status, { timezone, power, screen, height = 
   ]);
   const leftOut = status.valves.length - kept.length;
   const more = leftOut === 0 ? '' : `… and ${count(leftOut, 'valve')} more\n`;
-  return `${rows.length > 0 ? `${formatTable(COLUMNS(timezone, power), rows, screen.width)}${more}\n` : ''}${text}\n`;
+  return `${rows.length > 0 ? `${formatTable(columnsOf(timezone, power), rows, screen.width)}${more}\n` : ''}${text}\n`;
 }
 
 /** At most `amount` valves, first late ones, then others. Keeps the order of the list. */

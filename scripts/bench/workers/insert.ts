@@ -89,6 +89,7 @@ function createBatches(): ValveReadings[][] {
   return result;
 }
 
+/** The readings of one valve in one round. With `count` 2, the second is the newest point, 5 minutes later. */
 function valveReadings(turn: number, count: number): ValveReadings {
   const valve = turn % VALVES;
   const roundUs = START_US + Math.floor(turn / VALVES) * INTERVAL_US;
