@@ -100,6 +100,7 @@ export async function loadReport(
   { choice, signal }: { choice: Choice; signal: AbortSignal },
 ): Promise<ReportData> {
   const isWhole = isEverything(choice);
+  // Without targets, all valves are watched.
   const everything = config.accounts.map((account) => ({ ...account, targets: [] }));
   const watched = isWhole ? config : { ...config, accounts: everything };
   const registered = await loadRegisteredValves(database);
