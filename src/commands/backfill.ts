@@ -55,7 +55,9 @@ export async function run(options: BackfillOptions, context: CommandContext): Pr
   const markEnded = createEndMarker(config.accounts);
   const only = options.valve ?? [];
   const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
-    const work = before.then(() => backfillAccount({ config, account, markEnded, span, only, context, log: accountLog }));
+    const work = before.then(() =>
+      backfillAccount({ config, account, markEnded, span, only, context, log: accountLog }),
+    );
     before = work.catch(() => undefined).finally(() => markEnded(account));
     return work;
   });

@@ -170,7 +170,9 @@ function nearest(valves: readonly NamedValve[], wanted: string): NamedValve | nu
   const name = wanted.toLowerCase();
   const editsTo = ({ id, fullSn, shortSn, userId }: NamedValve) =>
     Math.min(
-      ...[id, fullSn, shortSn, userId].map((known) => (known === null ? Infinity : distance(name, known.toLowerCase()))),
+      ...[id, fullSn, shortSn, userId].map((known) =>
+        known === null ? Infinity : distance(name, known.toLowerCase()),
+      ),
     );
   return [...valves].sort((a, b) => editsTo(a) - editsTo(b))[0] ?? null;
 }

@@ -169,7 +169,7 @@ interface Run {
   claims: Claims;
   /** marks the account as ended; true: all accounts have ended */
   markEnded: (account: AccountConfig) => boolean;
-  /** gets what the run cost, however it ends */
+  /** gets the number of requests and retries, also if the run fails */
   ending: AccountEnding;
   listeners: readonly RunListener[];
   log: Logger;
@@ -203,7 +203,8 @@ async function pollAndStore(run: Run): Promise<PollReport> {
       const polling = withRunHyCloud(run, stop, (hycloud) =>
         poll({ hycloud, database, log, claims, onPolled }, settings),
       );
-      const judge = async () => (markEnded(account) ? judgeStored(database, config, log, { globals, signal: stop }) : []);
+      const judge = async () =>
+        markEnded(account) ? judgeStored(database, config, log, { globals, signal: stop }) : [];
       const { done, unjudged } = await judgeAfter(polling, judge);
       return withUnjudged(done, unjudged);
     };

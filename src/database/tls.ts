@@ -36,7 +36,7 @@ async function readCa(file: string): Promise<string> {
   throw new KnownError('config', `DB_SSL_CA: ${file} ${contentOf(text)}`, { remedy });
 }
 
-/** Node.js ignores a CA that it cannot read, and then trusts nobody. */
+/** Node.js ignores a CA that it cannot read, and then trusts no certificate. */
 function isCertificate(text: string): boolean {
   try {
     return new X509Certificate(text).raw.length > 0;

@@ -76,7 +76,7 @@ const PROJECTS_AT_ONCE = 4;
  * Asks HyCloud which valves the targets mean: one request per project, and one for the list of projects.
  *
  * A name that an earlier run has resolved keeps its project, even if that project is renamed or another takes the name.
- * A project that cannot be read costs only its own valves. A list of projects that cannot be read costs only new names.
+ * If a project cannot be read, the other projects still are. If the list of projects cannot be read, only new names fail.
  *
  * @throws TargetError, HyCloudError where no target could be resolved, the credentials are refused, or the run is stopped
  */

@@ -31,7 +31,12 @@ export function shading(
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    const fill = (spans: readonly TimeSpan[], style: string | CanvasPattern, height: number, minWidth: number): void => {
+    const fill = (
+      spans: readonly TimeSpan[],
+      style: string | CanvasPattern,
+      height: number,
+      minWidth: number,
+    ): void => {
       ctx.fillStyle = style;
       for (const [fromS, toS] of spans) {
         if (toS < (u.scales['x']?.min ?? 0) || fromS > (u.scales['x']?.max ?? 0)) continue;
