@@ -1,3 +1,4 @@
+/** Finds and starts a Chromium, for pictures and tests of the report. */
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { chromium, type Browser } from 'playwright-core';

@@ -1,3 +1,4 @@
+/** Runs tasmart as an AWS Lambda function. */
 import { once } from 'node:events';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -31,7 +32,7 @@ interface Ended {
   stderr: string;
 }
 
-/** The next run repairs these by itself. Any other status fails the invocation, which CloudWatch counts as an error. */
+/** Statuses that the next run repairs. Any other status fails the invocation, which CloudWatch counts as an error. */
 const HARMLESS: readonly number[] = [0, EXIT_STATUS.partial, EXIT_STATUS.locked];
 let folder: string | undefined;
 const POLL = ['poll', '--format', 'json'];
@@ -44,7 +45,7 @@ const SPARE_MS = 1000;
  *
  * Secrets come from the environment; config.json lies beside package.json, or its text is in TASMART_CONFIG.
  *
- * @throws Error when the exit status is neither 0 nor one that the next run repairs, or the event asks for what it must not
+ * @throws Error if the exit status is not in HARMLESS, or the event has arguments that it must not use
  */
 export async function handler(event: Event | null, context?: Context): Promise<Answer> {
   const args = argsOf(event);
@@ -67,7 +68,7 @@ function argsOf(event: { args?: unknown } | null): readonly string[] {
   const args = event?.args ?? POLL;
   const isList = Array.isArray(args) && args.every((arg) => typeof arg === 'string');
   if (!isList) throw new Error('the event\'s "args" must be a list of texts, such as {"args": ["migrate"]}');
-  // The command may stand behind global options.
+  // Global options may come before the command.
   const isLink = args.includes('link');
   const refused = args.find((arg) => FILE_OPTION.test(arg) || arg === 'init' || (isLink && /^--from(=|$)/.test(arg)));
   if (refused === undefined) return args;

@@ -1,3 +1,7 @@
+/**
+ * Makes scripts/report.png, the README's picture of the report: a simulated week with some faults, stored by the built
+ * program and shown by Chromium.
+ */
 import { execFile } from 'node:child_process';
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
@@ -8,10 +12,6 @@ import { findChromium, launchChromium } from './chromium.ts';
 import type { Valve } from './simulator/fleet.ts';
 import { startSimulator } from './simulator/simulator.ts';
 
-/**
- * Makes scripts/report.png, the README's picture of the report: a simulated week with some faults, stored by the built program
- * and shown by Chromium.
- */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'data', 'picture');
 const picture = join(root, 'scripts', 'report.png');

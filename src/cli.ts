@@ -1,3 +1,4 @@
+/** The entry: all commands and their options, signals, and the exit status of an error. Work begins only in `main`. */
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { LOG_LEVELS, type CommandContext, type GlobalOptions } from './commands/context.ts';
 import { SIGNAL_STATUS, stopStatus } from './commands/exit-status.ts';
@@ -5,7 +6,7 @@ import { EXIT_STATUS, KnownError } from './domain/errors.ts';
 import {
   formatOption,
   fromOption,
-  needed,
+  requiredOption,
   printHelp,
   projectOption,
   refuseUnknownCommand,
@@ -84,7 +85,7 @@ withExamples(poll, [
 const backfill = program
   .command('backfill')
   .description("fill the table from HyCloud's history; may be interrupted and run again")
-  .addOption(needed(fromOption()))
+  .addOption(requiredOption(fromOption()))
   .addOption(toOption())
   .addOption(valveOption())
   .action(action(() => import('./commands/backfill.ts')));
@@ -187,7 +188,7 @@ withExamples(verify, [
 const report = program
   .command('report')
   .description('one self-contained page: flow, power, energy, gaps and errors of every valve')
-  .addOption(needed(new Option('--out <file>', 'the page to write, such as report.html; - is stdout')))
+  .addOption(requiredOption(new Option('--out <file>', 'the page to write, such as report.html; - is stdout')))
   .addOption(fromOption(' (default: a week before --to)'))
   .addOption(toOption())
   .addOption(zoneOption())
@@ -218,19 +219,19 @@ withExamples(valves, [
 
 const link = program
   .command('link')
-  .description('tie valves to registers of our own backend')
+  .description('link valves to registers of our own backend')
   .usage(usages('link', ['<valve> <register>', '<valve> --remove', '--from <file.csv>', '--list']))
   .argument('[valve]', 'uuid, full or short serial')
   .argument('[register]', 'how our own backend calls it')
-  .option('--remove', 'untie it')
-  .option('--from <file.csv>', 'tie many: a valve and a register in each line; all of them, or none')
-  .option('--list', 'show what is tied')
+  .option('--remove', 'unlink it')
+  .option('--from <file.csv>', 'link many: a valve and a register in each line; all of them, or none')
+  .option('--list', 'show what is linked')
   .addOption(formatOption())
   .action(action(() => import('./commands/link.ts')));
 withExamples(link, [
-  ['tasmart link dc8a9c16 METER-0042', 'tie'],
-  ['tasmart link dc8a9c16 --remove', 'untie'],
-  ['tasmart link --from links.csv', 'tie many: a valve and a register in each line'],
+  ['tasmart link dc8a9c16 METER-0042', 'link'],
+  ['tasmart link dc8a9c16 --remove', 'unlink'],
+  ['tasmart link --from links.csv', 'link many: a valve and a register in each line'],
 ]);
 
 const status = program
@@ -244,7 +245,7 @@ const status = program
 withExamples(status, [
   ['tasmart status', 'every valve'],
   ['tasmart status --watch', 'on a terminal, again and again'],
-  ['tasmart status --max-age 2h || echo "call somebody"', 'for a monitor: exit 1 when a valve is older'],
+  ['tasmart status --max-age 2h || echo "valves are too old"', 'for a monitor: exit 1 when a valve is older'],
 ]);
 
 const check = program
@@ -285,8 +286,8 @@ const help = program
   .action((name: string | undefined) => printHelp(program, name));
 withExamples(help, [['tasmart help poll', 'the same as "tasmart poll --help"']]);
 
-/** Stops in good order at the first signal; at the second, or when that takes longer than a moment, it gives up. */
-const GOOD_ORDER_MS = 1000;
+/** The first signal aborts `stop`: the command ends cleanly. If that takes longer than this, `giveUp` aborts too. A second signal exits at once. */
+const CLEAN_STOP_MS = 1000;
 const stop = new AbortController();
 const giveUp = new AbortController();
 
@@ -297,7 +298,7 @@ function action<Options>(load: () => CommandModule<Options>) {
     const stopAt = (signal: keyof typeof SIGNAL_STATUS) => {
       if (stop.signal.aborted) process.exit(SIGNAL_STATUS[signal]);
       stop.abort(signal);
-      setTimeout(() => giveUp.abort(signal), GOOD_ORDER_MS).unref();
+      setTimeout(() => giveUp.abort(signal), CLEAN_STOP_MS).unref();
     };
     process.on('SIGINT', stopAt).on('SIGTERM', stopAt);
     const { run } = await loadCommand(load);
@@ -309,9 +310,9 @@ function action<Options>(load: () => CommandModule<Options>) {
 }
 
 /**
- * A known error is one line and its exit status; a defect shows its stack at debug level.
+ * Prints or logs the error, and returns the exit status. The stack of a defect is logged at debug level.
  *
- * @throws what keeps a file of ours from being loaded: start.ts prints it, because the log may be that file
+ * @throws the cause of a LoadError: start.ts prints it, because the log's own file may be the one that is missing
  */
 async function reportError(error: unknown): Promise<number> {
   if (error instanceof LoadError) throw error.cause;
@@ -341,7 +342,7 @@ async function reportError(error: unknown): Promise<number> {
   return EXIT_STATUS.defect;
 }
 
-/** A file of ours is missing, unreadable or damaged. `cause` says which. */
+/** A file of tasmart is missing, unreadable or damaged. `cause` says which. */
 class LoadError extends Error {
   override readonly name = 'LoadError';
 }
@@ -356,21 +357,22 @@ function isMissingModule(error: unknown): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
 }
 
-const LEFT_OPEN_MS = 1000;
+/** Time for open handles to close by themselves. */
+const EXIT_AFTER_MS = 1000;
 
 /**
  * Runs the command that the arguments name, and sets the exit status.
  *
- * @throws what keeps a file of ours from being loaded
+ * @throws if a file of tasmart cannot be loaded
  */
 export async function main(): Promise<void> {
-  // A log that cannot be written, and a reader of our output that leaves early (`| head`), cost no more than that.
+  // Ignore a log that cannot be written, and a reader that closes our output early (`| head`).
   const outputErrors: Error[] = [];
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') outputErrors.push(error);
   });
-  // Left to Node, a defect outside of all this would be printed with its properties: those of an axios error hold the key.
+  // Node would print an uncaught error with all its properties. Those of an axios error hold the key.
   process.on('uncaughtException', (error) => {
     void reportError(error).then(
       (status) => process.exit(status),
@@ -380,11 +382,11 @@ export async function main(): Promise<void> {
       },
     );
   });
-  // With nothing left to wait for, Node would end as if all were done.
-  const endUndone = () => {
+  // If nothing is left to wait for, Node exits with 0 although the command has not finished.
+  const reportUnfinished = () => {
     void reportError(new Error('it waits for what will never come')).then((status) => (process.exitCode = status));
   };
-  process.once('beforeExit', endUndone);
+  process.once('beforeExit', reportUnfinished);
   try {
     await program.parseAsync();
     await new Promise((resolve) => process.stdout.write('', resolve));
@@ -395,12 +397,12 @@ export async function main(): Promise<void> {
   } catch (error) {
     process.exitCode = await reportError(error);
   } finally {
-    process.off('beforeExit', endUndone);
-    endWithoutWaiting();
+    process.off('beforeExit', reportUnfinished);
+    exitSoon();
   }
 }
 
-/** Everything is done: what is still open, as a tunnel is that a proxy never answers, is not waited for; a log's reader is. */
-function endWithoutWaiting(): void {
-  setTimeout(() => (process.stderr.writableLength > 0 ? endWithoutWaiting() : process.exit()), LEFT_OPEN_MS).unref();
+/** Ends the process although something is still open, such as a tunnel that a proxy never answers. Waits only for the log. */
+function exitSoon(): void {
+  setTimeout(() => (process.stderr.writableLength > 0 ? exitSoon() : process.exit()), EXIT_AFTER_MS).unref();
 }

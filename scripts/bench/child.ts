@@ -1,3 +1,4 @@
+/** Runs a program and measures its CPU time and memory. */
 import { spawn } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -62,7 +63,7 @@ process.on('exit', () => {
 });
 `;
 
-/** Like `run`, but returns the resources used. `folder` holds the probe. */
+/** Like `runNode`, but returns the resources used. `folder` holds PROBE as probe.cjs. */
 export async function runProbed(
   args: readonly string[],
   signal: AbortSignal,

@@ -154,7 +154,7 @@ export async function verifySeconds(bench: Bench): Promise<Sample> {
   for (let repetition = 0; repetition < 3; repetition++) {
     values.push((await runNode([cli, 'verify', ...span, ...valves], signal, { env })).wallMs / 1000);
   }
-  return { values, detail: '288 000 readings' };
+  return { values, detail: '297 600 readings' };
 }
 
 /** The counter after n readings, for inputs that make the judge look far ahead. */
@@ -261,8 +261,9 @@ export async function judgingOverPoll(bench: Bench): Promise<Sample> {
 /** The server's CPU time of storing and judging ÷ storing only. One ratio of sums, because clock ticks are coarse. */
 export async function judgingServerCpu(bench: Bench): Promise<Sample> {
   const pairs = await storingCosts(bench);
-  const sum = (costsMs: number[]) => costsMs.reduce((total, one) => total + one, 0);
-  const [judged, alone] = [sum(pairs.map(([one]) => one.serverMs)), sum(pairs.map(([, other]) => other.serverMs))];
+  const sum = (costsMs: number[]) => costsMs.reduce((total, costMs) => total + costMs, 0);
+  const judged = sum(pairs.map(([withJudging]) => withJudging.serverMs));
+  const alone = sum(pairs.map(([, storingOnly]) => storingOnly.serverMs));
   return {
     values: [judged / alone],
     detail: `${(judged / pairs.length).toFixed(0)} ms over ${(alone / pairs.length).toFixed(0)} ms`,

@@ -1,3 +1,4 @@
+/** Describes the machine and the commit of a bench. */
 import { execFile } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
 import { promisify } from 'node:util';

@@ -1,3 +1,7 @@
+/**
+ * `npm run bench`: measures the program as ratios of two things that are measured alternately. Ratios can be compared
+ * between machines and days, seconds cannot.
+ */
 import { Command, Option } from 'commander';
 import { OUTPUT_FORMATS, type OutputFormat } from '../../src/commands/context.ts';
 import { createBench, median, type Sample } from './bench.ts';
@@ -6,11 +10,6 @@ import { describeMachine } from './machine.ts';
 import { printTables, type Measured } from './print.ts';
 import { ROWS } from './rows.ts';
 import { withStage } from './stage.ts';
-
-/**
- * `npm run bench`: measures the program as ratios of two things that are measured alternately. Ratios can be compared between
- * machines and days, seconds cannot.
- */
 
 /** The bench is stopped after this time, even if something hangs. */
 const LIMIT_MS = 15 * 60_000;

@@ -1,3 +1,4 @@
+/** Prints the results of the bench. */
 import { formatTable } from '../../src/reporting/table.ts';
 import type { Growth } from './growth.ts';
 import type { Machine } from './machine.ts';

@@ -1,3 +1,4 @@
+/** The program's own requests, for workers that repeat them. */
 import { MEASURED_PROPERTIES } from '../../src/domain/reading.ts';
 import { formatRfc3339, type Micros } from '../../src/domain/time.ts';
 

@@ -1,3 +1,4 @@
+/** The rows of the bench: what is measured, and its target. */
 import { join } from 'node:path';
 import { US_PER_MINUTE } from '../../src/domain/time.ts';
 import { inTurn, median, type Bench, type Sample } from './bench.ts';

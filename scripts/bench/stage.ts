@@ -1,3 +1,4 @@
+/** The built program, workers and databases that the bench uses. */
 import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,3 +1,4 @@
+/** The simulated HyCloud's endpoints. */
 import type { PropertyName } from '../../src/domain/reading.ts';
 import { formatRfc3339, type Micros } from '../../src/domain/time.ts';
 import type { Clock } from './clock.ts';

@@ -1,3 +1,4 @@
+/** Makes a certificate for the simulator. */
 import { generate } from 'selfsigned';
 
 /** A certificate for localhost and 127.0.0.1 that is its own authority (PEM). */

@@ -1,3 +1,4 @@
+/** The simulated HyCloud's clock. */
 import type { Micros } from '../../src/domain/time.ts';
 
 /** HyCloud's own clock: it follows real time until it is set. */

@@ -104,7 +104,10 @@ const SIZES = [
 const FIRST_INSTALLED_S = Number(parseRfc3339('2019-01-01T00:00:00Z')) / US_PER_SECOND;
 const LAST_INSTALLED_S = Number(parseRfc3339('2024-01-01T00:00:00Z')) / US_PER_SECOND;
 
-/** The valve with this number, always the same for a seed. It only heats, and has no faults. */
+/**
+ * Creates the valve with this number, always the same for a seed. It only heats, and has no faults. The draws happen in the
+ * order of these lines: a new draw must come last, or the ids and values of all valves change.
+ */
 export function createValve(seed: number, index: number): Valve {
   const valveSeed = hash32(seed, index + 1);
   const { between, below, hex, pick, uuid } = draws(valveSeed);

@@ -105,7 +105,7 @@ function waterAt(valve: Valve, timeUs: Micros): Water {
   return { powerKw, flowM3h, load, openness: Math.sqrt(load), spreadK, cooling: coolingKw > heatingKw };
 }
 
-/** Hot water is hotter at a higher load. Cold water is always 7 °C. */
+/** In 0.1 °C, as HyCloud sends temperatures. Hot water is hotter at a higher load. Cold water is always 7 °C. */
 function supplyDc({ cooling, load }: Water): number {
   return cooling ? 70 : Math.round(350 + 350 * load);
 }

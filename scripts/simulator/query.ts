@@ -1,3 +1,4 @@
+/** Parses the query of a request for points. */
 import { PROPERTY_NAMES, type PropertyName } from '../../src/domain/reading.ts';
 import { parseRfc3339, US_PER_HOUR, type Micros } from '../../src/domain/time.ts';
 import type { Direction } from './history.ts';

@@ -1,3 +1,4 @@
+/** Sends the replies of the simulated HyCloud, with faults of the connection. */
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';

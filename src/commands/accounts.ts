@@ -1,4 +1,4 @@
-/** One command over several accounts: each does its work beside the others, and a failure costs its account alone. */
+/** Runs a command for several accounts at once. If one account fails, the others continue. */
 import type { Logger } from 'pino';
 import type { AccountConfig, Config } from '../config/config.ts';
 import { accountPrefix, type Account } from '../domain/account.ts';
@@ -8,18 +8,18 @@ import { NoSuchValve } from '../polling/targets.ts';
 import { errorStatus, stopStatus } from './exit-status.ts';
 
 export type AccountResult<T> =
-  { account: AccountConfig; value: T } | { account: AccountConfig; /** why there is none */ error: KnownError };
+  { account: AccountConfig; value: T } | { account: AccountConfig; /** why there is no value */ error: KnownError };
 
-/** Log lines of a named account name it. */
+/** The log for an account. Its lines have the name of the account, if it has one. */
 export function accountLog({ name }: AccountConfig, log: Logger): Logger {
   return name === '' ? log : log.child({ account: name });
 }
 
 /**
- * Does the work for every account at once, and logs what failed. A single account fails as if there were no others.
- * That an account has none of the named valves is not logged: another one may have them (see withNamedValves).
+ * Does the work for all accounts at once. Logs the error of an account and returns it, except NoSuchValve, which is not
+ * logged: another account may have the valve (see withNamedValves).
  *
- * @throws the error of a single account; a defect, or that the run was stopped, once every account has ended
+ * @throws after all accounts have ended: the error of the only account, a defect, or the interruption by a signal
  */
 export async function forEachAccount<T>(
   accounts: readonly AccountConfig[],
@@ -27,7 +27,7 @@ export async function forEachAccount<T>(
   log: Logger,
   work: (account: AccountConfig, log: Logger) => Promise<T>,
 ): Promise<AccountResult<T>[]> {
-  const isOfItsOwn = (error: unknown) =>
+  const concernsAccount = (error: unknown) =>
     accounts.length > 1 && error instanceof KnownError && stopStatus(signal) === null;
   const results = await Promise.all(
     accounts.map(async (account) => {
@@ -35,14 +35,14 @@ export async function forEachAccount<T>(
       try {
         return { account, value: await work(account, ownLog) };
       } catch (error) {
-        if (isOfItsOwn(error) && !(error instanceof NoSuchValve)) logError(error, ownLog);
+        if (concernsAccount(error) && !(error instanceof NoSuchValve)) logError(error, ownLog);
         return { account, error };
       }
     }),
   );
-  const [thrown, ...others] = results.filter((result) => 'error' in result && !isOfItsOwn(result.error));
+  const [thrown, ...others] = results.filter((result) => 'error' in result && !concernsAccount(result.error));
   if (!thrown || !('error' in thrown)) return results as AccountResult<T>[];
-  // The first is reported when the program ends.
+  // The first error is thrown, and reported when the program ends. Log the others here.
   if (stopStatus(signal) === null) {
     for (const other of others) if ('error' in other) logError(other.error, accountLog(other.account, log));
   }
@@ -58,12 +58,12 @@ export function valuesOf<T>(results: readonly AccountResult<T>[]): T[] {
   return results.flatMap((result) => ('value' in result ? [result.value] : []));
 }
 
-/** With `--valve`: the accounts that have any of the valves, or failed before they knew. */
+/** With `--valve`: leaves out the accounts that have none of the valves. */
 export function withNamedValves<T>(results: readonly AccountResult<T>[]): AccountResult<T>[] {
   return results.filter((result) => !('error' in result && result.error instanceof NoSuchValve));
 }
 
-/** @throws NoSuchValve for names that no account has a valve of */
+/** @throws NoSuchValve for names that no account knows */
 export function requireNamedValves<T extends { missing: NoSuchValve | null }>(
   results: readonly AccountResult<T>[],
 ): void {
@@ -77,8 +77,8 @@ export function requireNamedValves<T extends { missing: NoSuchValve | null }>(
 }
 
 /**
- * The exit status of all accounts: theirs if they agree. Where some did well and others not, it is partial. Where none
- * did, it is the first one's that has done its own work, not left it to another run.
+ * The exit status of all accounts. If all have the same status: this one. If some succeeded, at least in part: partial. Else
+ * the status of the first account that was not locked out by another run.
  */
 export function accountsStatus<T>(results: readonly AccountResult<T>[], statusOf: (value: T) => number): number {
   const statuses = results.map((result) => ('value' in result ? statusOf(result.value) : errorStatus(result.error)));
@@ -89,14 +89,14 @@ export function accountsStatus<T>(results: readonly AccountResult<T>[], statusOf
   return statuses.find((status) => status !== EXIT_STATUS.locked) ?? EXIT_STATUS.locked;
 }
 
-/** The error behind this exit status of all accounts; null: none of them failed with it. */
+/** The first error with this exit status; null: no account failed with it */
 export function errorBehind(status: number, results: readonly AccountResult<unknown>[]): KnownError | null {
   const errors = results.flatMap((result) => ('error' in result ? [result.error] : []));
   return errors.find((error) => errorStatus(error) === status) ?? null;
 }
 
-/** Returns what an account calls at its end. True: all the others have ended before. */
-export function createLastCall(accounts: readonly AccountConfig[]): (account: AccountConfig) => boolean {
+/** The returned function marks an account as ended. It returns true if all accounts have ended now. */
+export function createEndMarker(accounts: readonly AccountConfig[]): (account: AccountConfig) => boolean {
   const working = new Set(accounts);
   return (account) => {
     working.delete(account);
@@ -105,7 +105,8 @@ export function createLastCall(accounts: readonly AccountConfig[]): (account: Ac
 }
 
 /**
- * Judges once an account's work is done. The account that ends last judges for all, even if its own work failed.
+ * Calls `judge` after an account's work, also if the work failed. `judge` does nothing unless the account is the last one:
+ * the last one judges for all.
  *
  * @throws the error of the work
  */
@@ -120,17 +121,17 @@ export async function judgeAfter<T>(
   return { done, unjudged: await judge() };
 }
 
-/** The accounts behind one in config.json. */
+/** The names of the accounts that come later in config.json. */
 export function accountsAfter({ accounts }: Config, account: AccountConfig): string[] {
   return accounts.slice(accounts.indexOf(account) + 1).map(({ name }) => name);
 }
 
-/** A reason that concerns an account, not one of its valves, where there are several accounts. */
+/** Puts the account's name before a text, if it has one. */
 export function inAccount(account: AccountConfig, reason: string): string {
   return `${accountPrefix(account)}${reason}`;
 }
 
-/** What was tried for one account, under its name. */
+/** Adds the account's name to the name of an item of `check`. */
 export function ofAccount<Item extends { name: string }>({ name }: Account, item: Item): Item {
   return name === '' ? item : { ...item, name: `${item.name} (${name})` };
 }

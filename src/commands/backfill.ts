@@ -1,3 +1,4 @@
+/** `tasmart backfill`: fills history from HyCloud. */
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { AccountConfig, Config } from '../config/config.ts';
@@ -14,7 +15,7 @@ import { createProgress } from '../reporting/progress.ts';
 import {
   accountsAfter,
   accountsStatus,
-  createLastCall,
+  createEndMarker,
   forEachAccount,
   inAccount,
   judgeAfter,
@@ -37,25 +38,27 @@ export interface BackfillOptions {
   valve?: string[];
 }
 
-/** A backfill may take hours, so it has no deadline; but for a pause longer than this it is better begun again. */
+/** A backfill may take hours, so it has no deadline. But it ends if HyCloud asks for a longer pause than this. */
 const LONGEST_PAUSE_MS = 3_600_000;
 
-/** `tasmart backfill`: fills history from HyCloud, of one account after the other. Returns the exit status. */
+/** Fills the accounts' history one after the other. Returns the exit status. */
 export async function run(options: BackfillOptions, context: CommandContext): Promise<number> {
   const startedMs = performance.now();
   const { globals, signal } = context;
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['targets', 'hycloud', 'database'], log);
   const span = parseSpan(options, config.timezone, Date.now() * 1000);
-  // Until now means HyCloud's now: this machine's clock may be slow.
+  // Without --to, the span ends at HyCloud's clock: this machine's clock may be slow.
   if (options.to === undefined) span.toUs = Infinity;
   // One after the other, so that the progress bar shows one account at a time.
   let before: Promise<unknown> = Promise.resolve();
-  const isLast = createLastCall(config.accounts);
+  const markEnded = createEndMarker(config.accounts);
   const only = options.valve ?? [];
   const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
-    const work = before.then(() => backfillAccount({ config, account, isLast, span, only, context, log: accountLog }));
-    before = work.catch(() => undefined).finally(() => isLast(account));
+    const work = before.then(() =>
+      backfillAccount({ config, account, markEnded, span, only, context, log: accountLog }),
+    );
+    before = work.catch(() => undefined).finally(() => markEnded(account));
     return work;
   });
   const found = withNamedValves(results);
@@ -81,8 +84,8 @@ function statusOf(report: BackfillReport): number {
 interface AccountBackfill {
   config: Config;
   account: AccountConfig;
-  /** true: all other accounts have ended */
-  isLast: (account: AccountConfig) => boolean;
+  /** marks the account as ended; true: all accounts have ended */
+  markEnded: (account: AccountConfig) => boolean;
   span: Span;
   only: readonly string[];
   context: CommandContext;
@@ -92,7 +95,7 @@ interface AccountBackfill {
 async function backfillAccount({
   config,
   account,
-  isLast,
+  markEnded,
   span,
   only,
   context,
@@ -143,7 +146,7 @@ async function backfillAccount({
       );
       const judge = async () => {
         progress.stop();
-        return isLast(account) ? judgeStored(database, config, log, { globals, signal: limits.signal }) : [];
+        return markEnded(account) ? judgeStored(database, config, log, { globals, signal: limits.signal }) : [];
       };
       const { done: report, unjudged } = await judgeAfter(filling, judge);
       if (unjudged.length === 0) return report;

@@ -1,3 +1,4 @@
+/** `tasmart check`: tests everything that a run needs. */
 import type { AccountConfig } from '../config/config.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { NO_MEMORY, type Memory } from '../polling/targets.ts';
@@ -12,7 +13,7 @@ import { show, stdoutScreen, write } from './output.ts';
 
 const NOT_TRIED = 'not tried: its settings are wrong';
 
-/** `tasmart check`: tests everything that a run needs, and reports every problem. Exit 1 if there is one. */
+/** Reports every problem. Exit 1 if there is one. */
 export async function run({ format }: { format: 'table' | 'json' }, context: CommandContext): Promise<number> {
   const log = await createLog(context.globals);
   const { items, config, problems } = await checkSettings(context.globals);

@@ -1,3 +1,4 @@
+/** Stops a run before its deadline. */
 import { KnownError } from '../domain/errors.ts';
 import type { CommandContext } from './context.ts';
 import type { Limits } from './hycloud.ts';

@@ -1,19 +1,20 @@
+/** Reports the start and the end of a poll to a monitor, HEALTHCHECK_URL. */
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
 import type { Ending, RunListener } from './run-listener.ts';
 
-/** Together at most five seconds. The ping at the start runs while the poll works. */
+/** Timeouts of a ping. The ping at the start runs while the poll works. */
 const START_LIMIT_MS = 2000;
 const END_LIMIT_MS = 3000;
 
 /**
- * Tells the monitor that a run began, and how it ended: the plain URL for success, else the exit status. A monitor that
- * fails changes nothing about the run.
+ * Pings `/start` when a run begins. When it ends, pings the URL itself for success, or `/<exit status>`. If the monitor
+ * fails, the run does not change.
  *
- * A run that finds another one at work is logged at the monitor (`/log`), and counts neither as a start nor as a
- * success: otherwise it would hide that the other one hangs.
+ * A run that another run locks out pings `/log`, which is neither a start nor a success. Otherwise the monitor would not
+ * notice that the other run hangs.
  *
  * @param url null: no monitor is configured
  * @see https://healthchecks.io/docs/http_api/

@@ -1,7 +1,7 @@
 /** The file of `tasmart link --from`: a valve and a register in each line. */
 import { CsvError, parse } from 'csv-parse/sync';
 import { KnownError } from '../domain/errors.ts';
-import { withoutDefusing } from '../reporting/csv.ts';
+import { withoutGuards } from '../reporting/csv.ts';
 
 export interface LinkLine {
   /** from 1 */
@@ -35,7 +35,7 @@ export function parseLinks(text: string): LinkLine[] {
     const [valve = '', register = ''] = hasHeading ? [record[valveAt], record[registerAt]] : record;
     const isPair = valve !== '' && register !== '' && (hasHeading || record.length === 2);
     const problem = isPair ? null : 'does not hold a valve and a register';
-    return { number: info.lines, valve: withoutDefusing(valve), register: withoutDefusing(register), problem };
+    return { number: info.lines, valve: withoutGuards(valve), register: withoutGuards(register), problem };
   });
 }
 

@@ -1,4 +1,4 @@
-/** `tasmart link`: which valve is which register of our own backend. */
+/** `tasmart link`: links valves to registers of the operator's own backend. */
 import { readFile } from 'node:fs/promises';
 import { distance } from 'fastest-levenshtein';
 import { linkValves, type Link } from '../database/links.ts';
@@ -23,7 +23,7 @@ export interface LinkOptions {
   format?: OutputFormat;
 }
 
-/** Ties a valve to a register, or unties it; ties many, from a file; or lists what is tied. */
+/** Links a valve to a register, or unlinks it; links many from a file; or lists the links. */
 export async function run(options: LinkOptions, { globals, giveUp, args }: CommandContext): Promise<number> {
   const work = chosenWork(options, args);
   const log = await createLog(globals);
@@ -35,7 +35,7 @@ export async function run(options: LinkOptions, { globals, giveUp, args }: Comma
   return 0;
 }
 
-/** Returns what is printed. */
+/** Does what the options ask for. Returns the text to print. */
 type Work = (database: Database, valves: readonly RegisteredValve[]) => string | Promise<string>;
 
 /** @throws KnownError exit 64 */
@@ -64,7 +64,7 @@ function wrongUsage(message: string): KnownError {
 /** PostgreSQL's index takes 2704 bytes. */
 const MAX_REGISTER_LENGTH = 255;
 
-/** null: it can be a register's name */
+/** Says why this cannot be the name of a register; null: it can */
 function registerProblem(register: string): string | null {
   if (register.length > MAX_REGISTER_LENGTH) return `the register is longer than ${MAX_REGISTER_LENGTH} characters`;
   if (register.trim() !== register || register === '' || /\p{Cc}/u.test(register)) {
@@ -83,13 +83,13 @@ async function linkOne(
   const outcome = await linkValves(database, [{ tasmartId: valve.id, register }]);
   if ('before' in outcome) return `${describe(valve, register, outcome.before[0] ?? null)}\n`;
   const holderId = outcome.conflicts[0]?.holderId ?? '';
-  // Exit 78, not 64: the command line is sound; it is the links made earlier that stand against it.
+  // Exit 78, not 64: the command line is valid. An earlier link has taken the register.
   throw new KnownError('config', takenMessage(register ?? '', holderId, valves), {
     remedy: `if that has changed: "tasmart link ${holderId} --remove" first`,
   });
 }
 
-/** All lines, or none. @throws KnownError exit 78, with every line that is wrong */
+/** Links the valves of all lines, or of none. @throws KnownError exit 78, with every line that is wrong */
 async function linkFile(database: Database, valves: readonly RegisteredValve[], file: string): Promise<string> {
   const lines = parseLinks(await readLinkFile(file));
   const problems: { line: number; problem: string }[] = [];
@@ -133,7 +133,7 @@ async function readLinkFile(file: string): Promise<string> {
   return text;
 }
 
-/** A text: why it is none. */
+/** The link of a line, or a text that says why there is none. */
 function findLink(valves: readonly RegisteredValve[], { valve: wanted, register, problem }: LinkLine): Link | string {
   const wrong = problem ?? registerProblem(register);
   if (wrong !== null) return wrong;
@@ -150,7 +150,7 @@ export function pickValve<V extends NamedValve>(valves: readonly V[], wanted: st
   return valve;
 }
 
-/** The error is exit 78, as everywhere for a valve that is not known or ambiguous. */
+/** Like `pickValve`, but returns the error. */
 function findValve<V extends NamedValve>(valves: readonly V[], wanted: string): V | KnownError {
   const [valve, ...others] = valves.filter((candidate) => isCalled(candidate, wanted));
   if (!valve) {
@@ -165,16 +165,19 @@ function findValve<V extends NamedValve>(valves: readonly V[], wanted: string): 
   });
 }
 
+/** The valve whose name or serial is most like `wanted`; null: there are no valves */
 function nearest(valves: readonly NamedValve[], wanted: string): NamedValve | null {
   const name = wanted.toLowerCase();
-  const far = ({ id, fullSn, shortSn, userId }: NamedValve) =>
+  const editsTo = ({ id, fullSn, shortSn, userId }: NamedValve) =>
     Math.min(
-      ...[id, fullSn, shortSn, userId].map((own) => (own === null ? Infinity : distance(name, own.toLowerCase()))),
+      ...[id, fullSn, shortSn, userId].map((known) =>
+        known === null ? Infinity : distance(name, known.toLowerCase()),
+      ),
     );
-  return [...valves].sort((a, b) => far(a) - far(b))[0] ?? null;
+  return [...valves].sort((a, b) => editsTo(a) - editsTo(b))[0] ?? null;
 }
 
-/** @param line of the same file that gives the register to the holder */
+/** @param line the line of the same file that links the register to the holder */
 function takenMessage(register: string, holderId: string, valves: readonly RegisteredValve[], line?: number): string {
   const holder = valves.find(({ id }) => id === holderId);
   const name = holder ? describeValve(holder) : holderId;

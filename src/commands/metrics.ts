@@ -1,3 +1,4 @@
+/** Writes metrics_file after a poll. */
 import { lstat, readFile } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import type { Logger } from 'pino';

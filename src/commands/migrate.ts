@@ -1,3 +1,4 @@
+/** `tasmart migrate`: creates or upgrades the schema. */
 import { printableGrants, type Grants } from '../database/inspect.ts';
 import { withAnyDatabase, withDatabase } from '../database/open.ts';
 import { loadSchemaFiles, migrate } from '../database/migrations.ts';
@@ -12,7 +13,7 @@ export interface MigrateOptions {
   printGrants?: boolean;
 }
 
-/** `tasmart migrate`: creates or upgrades the schema, and says what it did. */
+/** Migrates and judges, or with --print-grants prints SQL. */
 export async function run(
   { printGrants }: MigrateOptions,
   { globals, signal, giveUp }: CommandContext,

@@ -1,4 +1,4 @@
-/** What the command line consists of: options that several commands share, examples, and what makes mistakes clear. */
+/** Options that several commands share, examples in the help, and error messages for a wrong command line. */
 import { Option, type Command } from 'commander';
 import { distance } from 'fastest-levenshtein';
 import { UNKNOWN_WIDTH } from '../reporting/table.ts';
@@ -14,7 +14,7 @@ export function toOption(more = ' (default: now)'): Option {
   return new Option('--to <time>', `likewise${more}`);
 }
 
-/** An option whose values add up to a list. */
+/** An option that may be given several times: its value is a list. */
 export function repeated(flags: string, description: string): Option {
   return new Option(flags, description).argParser((value: string, previous: string[] | undefined) => [
     ...(previous ?? []),
@@ -38,11 +38,11 @@ export function formatOption(formats: readonly string[] = OUTPUT_FORMATS): Optio
   return new Option('--format <format>', 'how to print').choices(formats).default('table');
 }
 
-/** Options that `requireOptions` checks. Commander's own check names only the first that is missing. */
+/** Options that `requireOptions` checks. Commander's own check would name only the first missing option. */
 const required = new WeakSet<Option>();
 
-/** Marks an option that its command cannot do without. */
-export function needed(option: Option): Option {
+/** Makes an option required: adds this to its help, and makes `requireOptions` check it. */
+export function requiredOption(option: Option): Option {
   option.description += ' (required)';
   required.add(option);
   return option;
@@ -56,7 +56,7 @@ export function requireOptions(command: Command): void {
   if (missing.length > 0) command.error(`error: missing ${missing.map(({ flags }) => flags).join(', ')}`);
 }
 
-/** The ways to call a command, a line each. */
+/** The usage text of a command, one line for each way to call it. */
 export function usages(name: string, ways: readonly string[]): string {
   return ways.join(`\n       tasmart ${name} `);
 }
@@ -70,7 +70,7 @@ export function withExamples(command: Command, examples: readonly Example[]): vo
   command.showHelpAfterError(`(run "tasmart${name} --help" for its options and examples)`);
 }
 
-/** Meanings stand beside their lines, or below them where they do not fit. */
+/** Puts each meaning beside its line, or below it if one of them does not fit the width. */
 function examplesText(examples: readonly Example[], width: number): string {
   const longest = Math.max(...examples.map(([line]) => line.length));
   const beside = examples.map(([line, meaning]) => `  ${line.padEnd(longest)}  ${meaning}`);
@@ -78,13 +78,13 @@ function examplesText(examples: readonly Example[], width: number): string {
   return examples.map(([line, meaning]) => `  ${line}\n      ${meaning}`).join('\n');
 }
 
-/** As commander wraps the options above. */
+/** The width to which commander wraps the options in the same help. */
 function helpWidth(command: Command): number {
   return command.configureOutput().getOutHelpWidth?.() ?? UNKNOWN_WIDTH;
 }
 
 /**
- * Prints the help of a command, or of all.
+ * Prints the help of a command, or of the program.
  *
  * @throws CommanderError with the nearest command
  */
@@ -95,8 +95,8 @@ export function printHelp(program: Command, name: string | undefined): void {
 }
 
 /**
- * A first word that names no command would reach the default command, which would then blame an option that it does not
- * know. So it is refused before.
+ * Refuses a first word that is not a command. Otherwise commander runs the default command, and reports an unknown option
+ * instead of the unknown command.
  *
  * @throws CommanderError with the nearest command
  */
@@ -112,11 +112,11 @@ function refuseCommand(program: Command, word: string): never {
   program.error(`error: there is no command "${word}"${hint}`);
 }
 
-/** null: none is near. */
+/** null: no command is similar */
 function nearestCommand(word: string, program: Command): string | null {
   const names = program.commands.map((command) => command.name());
-  const begun = names.filter((name) => name.startsWith(word));
-  if (begun.length > 0) return begun[0] ?? null;
+  const completions = names.filter((name) => name.startsWith(word));
+  if (completions.length > 0) return completions[0] ?? null;
   const [nearest] = names
     .map((name) => ({ name, edits: distance(word.toLowerCase(), name) }))
     .sort((a, b) => a.edits - b.edits);

@@ -3,7 +3,10 @@ import type { AccountConfig } from '../config/config.ts';
 import type { PollFailure, PollReport } from '../polling/report.ts';
 import { inAccount, valuesOf, type AccountResult } from './accounts.ts';
 
-/** One report of all accounts. An account that failed as a whole is one failure of it. */
+/**
+ * One report of all accounts. An account that failed as a whole counts as one failed target. `skipped` and `missing` stay
+ * null: they are reported for each account.
+ */
 export function together(results: readonly AccountResult<PollReport>[]): PollReport {
   const reports = valuesOf(results);
   const [first] = reports;
@@ -30,6 +33,7 @@ export function together(results: readonly AccountResult<PollReport>[]): PollRep
   };
 }
 
+/** Adds the account's name to a failure that names no valve. */
 function placed(account: AccountConfig, failure: PollFailure): PollFailure {
   return failure.valve === null ? { ...failure, reason: inAccount(account, failure.reason) } : failure;
 }

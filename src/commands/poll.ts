@@ -1,3 +1,4 @@
+/** `tasmart poll`: one run over all accounts. */
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -20,7 +21,7 @@ import { pollFormat, runFields, type PollSummary } from '../reporting/poll.ts';
 import {
   accountsAfter,
   accountsStatus,
-  createLastCall,
+  createEndMarker,
   errorBehind,
   forEachAccount,
   judgeAfter,
@@ -51,7 +52,7 @@ export interface PollOptions {
   format: OutputFormat;
 }
 
-/** `tasmart poll`: one run over all accounts. Returns the exit status. */
+/** Polls all accounts at once, prints the result, and informs the listeners. Returns the exit status. */
 export async function run(options: PollOptions, context: CommandContext): Promise<number> {
   const { signal } = context;
   const log = await createLog(context.globals);
@@ -83,13 +84,13 @@ export async function run(options: PollOptions, context: CommandContext): Promis
     if (!dryRun) listeners.push(createMetrics({ file: metricsFile, shard: ownShard, isNarrowed, log }));
     const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
     const claimsOfAccount = createClaims();
-    const isLast = createLastCall(config.accounts);
+    const markEnded = createEndMarker(config.accounts);
     const results = await forEachAccount(config.accounts, signal, log, async (account, accountLog) => {
       const settings = pollSettings(config, account, only, ownShard);
       const ending = beginningOf(account);
       const { globals } = context;
       const claims = claimsOfAccount();
-      const common = { config, account, settings, limits, signal, globals, claims, isLast, ending, listeners };
+      const common = { config, account, settings, limits, signal, globals, claims, markEnded, ending, listeners };
       const run = { ...common, log: accountLog };
       try {
         const report = await (dryRun ? pollOnly(run) : pollAndStore(run));
@@ -102,7 +103,7 @@ export async function run(options: PollOptions, context: CommandContext): Promis
       } finally {
         ending.seconds = secondsSince(startedMs);
         accounts.push(ending);
-        isLast(account);
+        markEnded(account);
       }
     });
     const found = withNamedValves(results);
@@ -166,25 +167,26 @@ interface Run {
   signal: AbortSignal;
   globals: GlobalOptions;
   claims: Claims;
-  /** true: all other accounts have ended */
-  isLast: (account: AccountConfig) => boolean;
-  /** gets what the run cost, however it ends */
+  /** marks the account as ended; true: all accounts have ended */
+  markEnded: (account: AccountConfig) => boolean;
+  /** gets the number of requests and retries, also if the run fails */
   ending: AccountEnding;
   listeners: readonly RunListener[];
   log: Logger;
 }
 
+/** A dry run: opens no database. */
 async function pollOnly(run: Run): Promise<PollReport> {
-  const onPolled = tellPolled(run.listeners, run.account);
+  const onPolled = notifyPolled(run.listeners, run.account);
   return withRunHyCloud(run, run.limits.signal, (hycloud) =>
     poll({ hycloud, database: null, log: run.log, claims: run.claims, onPolled }, run.settings),
   );
 }
 
 async function pollAndStore(run: Run): Promise<PollReport> {
-  const { config, account, settings, limits, signal, globals, claims, isLast, ending, listeners, log } = run;
+  const { config, account, settings, limits, signal, globals, claims, markEnded, ending, listeners, log } = run;
   const done = createReport(0, []);
-  const onPolled = tellPolled([{ polled: done.add }, ...listeners], account);
+  const onPolled = notifyPolled([{ polled: done.add }, ...listeners], account);
   const { shard } = settings;
   const start = { account, mode: 'poll', shard, host: hostname(), processId: process.pid, version: VERSION } as const;
   const describe = (result: { report: PollReport } | { error: unknown }): RunEnd => ({
@@ -201,7 +203,8 @@ async function pollAndStore(run: Run): Promise<PollReport> {
       const polling = withRunHyCloud(run, stop, (hycloud) =>
         poll({ hycloud, database, log, claims, onPolled }, settings),
       );
-      const judge = async () => (isLast(account) ? judgeStored(database, config, log, { globals, signal: stop }) : []);
+      const judge = async () =>
+        markEnded(account) ? judgeStored(database, config, log, { globals, signal: stop }) : [];
       const { done, unjudged } = await judgeAfter(polling, judge);
       return withUnjudged(done, unjudged);
     };
@@ -228,7 +231,8 @@ async function withRunHyCloud<T>(
   );
 }
 
-function tellPolled(
+/** Passes each batch on to the listeners, with its account. */
+function notifyPolled(
   listeners: readonly RunListener[],
   account: Account,
 ): (valves: readonly PolledValve[], nowUs: Micros) => void {

@@ -1,3 +1,4 @@
+/** `tasmart projects`: lists the projects that the keys can see. */
 import { printable } from '../domain/text.ts';
 import { recordsText } from '../reporting/records.ts';
 import { formatTable } from '../reporting/table.ts';
@@ -8,7 +9,6 @@ import { createLog } from './log.ts';
 import { show, stdoutScreen, write } from './output.ts';
 import { loadConfig } from './settings.ts';
 
-/** `tasmart projects`: lists the projects that the keys can see. */
 export async function run({ format }: { format: OutputFormat }, { globals, signal }: CommandContext): Promise<number> {
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['hycloud'], log);
@@ -38,7 +38,7 @@ export async function run({ format }: { format: OutputFormat }, { globals, signa
     const table = formatTable(
       [
         ...(isNamed ? [{ heading: 'account' }] : []),
-        { heading: 'project', least: 20 },
+        { heading: 'project', minWidth: 20 },
         { heading: 'id' },
         { heading: 'valves', align: 'right', rank: 1 },
         { heading: 'users', align: 'right', rank: 2 },

@@ -1,3 +1,4 @@
+/** `tasmart report`: writes one page with everything about the valves. */
 import { access, constants, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DateTime } from 'luxon';
@@ -33,7 +34,7 @@ export interface ReportOptions extends Choice {
   tz?: string;
 }
 
-/** `tasmart report`: one page with everything about the valves, from the database alone. */
+/** Makes the page from the database alone. Does not ask HyCloud. */
 export async function run(options: ReportOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
@@ -99,6 +100,7 @@ export async function loadReport(
   { choice, signal }: { choice: Choice; signal: AbortSignal },
 ): Promise<ReportData> {
   const isWhole = isEverything(choice);
+  // Without targets, all valves are watched.
   const everything = config.accounts.map((account) => ({ ...account, targets: [] }));
   const watched = isWhole ? config : { ...config, accounts: everything };
   const registered = await loadRegisteredValves(database);

@@ -1,3 +1,4 @@
+/** What a poll tells its listeners: its output, the metrics and the healthcheck. */
 import type { Account } from '../domain/account.ts';
 import type { PolledValve, PollReport } from '../polling/report.ts';
 import type { Micros } from '../domain/time.ts';
@@ -23,11 +24,11 @@ export interface AccountEnding {
   requests: number;
   retries: number;
   seconds: number;
-  /** how many polls of the account have ever found another one running; null: unknown */
+  /** how many polls of the account were ever locked out by another run; null: unknown */
   lockedRuns: number | null;
 }
 
-/** Is called while a poll runs. Metrics, the healthcheck and the output are listeners. */
+/** Functions to call while a poll runs. */
 export interface RunListener {
   /** Called once an account's run holds its lock. */
   begun?: () => void;

@@ -41,7 +41,7 @@ export async function readSecrets(
 
 async function readSecret(path: string): Promise<{ text: string } | { problem: string }> {
   try {
-    // A pipe that nobody writes to would be waited for without end.
+    // Reading a pipe that has no writer would never end.
     if (!(await stat(path)).isFile()) return { problem: `names what is not a plain file: ${path}` };
     const bytes = await readFile(path);
     if (bytes.length > MAX_BYTES) return { problem: `names a file that is too large for a secret: ${path}` };

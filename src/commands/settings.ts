@@ -1,3 +1,4 @@
+/** Reads config.json, .env and the environment. */
 import { readFile, stat } from 'node:fs/promises';
 import { parse as parseEnvFile } from 'dotenv';
 import type { Logger } from 'pino';

@@ -1,3 +1,4 @@
+/** `tasmart status`: shows how old the readings are. */
 import type { Config } from '../config/config.ts';
 import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
@@ -31,7 +32,7 @@ export interface StatusOptions extends Pick<Choice, 'project'> {
   format: OutputFormat;
 }
 
-/** `tasmart status`: how old everything is, from the database alone. Exit 1 when any valve is older than the limit. */
+/** Uses the database alone. Exit 1 if the newest reading of any valve is older than the limit. */
 export async function run(options: StatusOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
   const { maxAge, format } = options;
   if (options.watch && (format !== 'table' || !process.stdout.isTTY)) {
@@ -75,7 +76,7 @@ async function loadChosen(database: Database, config: Config, maxAgeUs: number, 
   return { ...status, valves: status.valves.filter(({ valve }) => chosen.has(valve)), unknown: [] };
 }
 
-/** Three quarters of an hour by default: a valve may miss a boundary, and a run may too, before anybody is called. */
+/** 45 minutes by default: a valve may miss a boundary, and a run may fail, before the exit status is 1. */
 const MAX_AGE_INTERVALS = 3;
 
 export function defaultMaxAgeUs({ intervalMinutes }: Config): number {
@@ -111,7 +112,7 @@ export async function loadStatus(
   };
 }
 
-/** What the targets of all accounts mean: what one of them watches, none has lost. */
+/** Combines the accounts: a valve that one account watches has not left, whatever other accounts say. */
 async function watchAll(
   database: Database,
   accounts: Config['accounts'],

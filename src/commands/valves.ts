@@ -1,3 +1,4 @@
+/** `tasmart valves`: lists the valves that the keys can see. */
 import type { Logger } from 'pino';
 import type { AccountConfig, Config } from '../config/config.ts';
 import { readConfig } from './settings.ts';
@@ -32,7 +33,7 @@ interface ListedValve {
   known: KnownValve;
 }
 
-/** `tasmart valves`: every valve that the keys can see, with what the database knows of it. */
+/** Lists the valves from HyCloud. Adds what the database knows of them, if there is a database. */
 export async function run(
   { format }: { format: OutputFormat },
   { globals, signal, giveUp }: CommandContext,
@@ -74,7 +75,7 @@ export async function run(
   return accountsStatus(results, ({ problems }) => (problems.length > 0 ? EXIT_STATUS.partial : 0));
 }
 
-/** What the targets may be: the valves of every project that can be read. */
+/** A target without project or valves means every valve of every project that can be read. */
 const EVERYTHING: Target = { projectId: null, projectName: null, valves: [] };
 
 async function listValves(
@@ -92,7 +93,7 @@ async function listValves(
   return { account, projects, problems, latest };
 }
 
-/** The list is HyCloud's; a database that is away costs the columns that come from it. */
+/** If the database cannot be read, warns and returns nothing: these columns stay empty. */
 async function knownValves(
   config: Config,
   ids: readonly string[],
@@ -141,18 +142,18 @@ const FIELDS = [
   'account',
 ] as const satisfies (keyof ReturnType<typeof fields>)[];
 
-/** The account is only shown where config.json names any. */
+/** Only shown if config.json names accounts. */
 const ACCOUNT: Column = { heading: 'account' };
 
 const COLUMNS: readonly Column[] = [
-  { heading: 'valve', least: 20 },
+  { heading: 'valve', minWidth: 20 },
   { heading: 'serial' },
   { heading: 'full serial', rank: 6 },
   { heading: 'kind', rank: 4 },
-  { heading: 'project', rank: 2, least: 16 },
+  { heading: 'project', rank: 2, minWidth: 16 },
   { heading: 'firmware', rank: 5 },
   { heading: 'newest reading', rank: 3 },
-  { heading: 'register', rank: 1, least: 12 },
+  { heading: 'register', rank: 1, minWidth: 12 },
 ];
 
 function valvesTable(

@@ -1,10 +1,10 @@
-/** Groups the targets by account, and finds each account's credentials in the environment. */
+/** Groups the targets by account, and reads each account's credentials from the environment. */
 import { createHash } from 'node:crypto';
 import type { AccountConfig, HyCloudConfig, Problem } from './config.ts';
 import { accountVariable, parseHyCloud, type Environment } from './environment.ts';
 import type { AccountTarget } from './file.ts';
 
-/** At least one account: commands such as `projects` need no target. */
+/** Without targets, returns the unnamed account: commands such as `projects` need no target. */
 export function parseAccounts(
   targets: readonly AccountTarget[],
   env: Environment,
@@ -37,19 +37,19 @@ function reportSharedVariables(names: readonly string[], problems: Problem[]): v
   }
 }
 
-/** Each account has its own pace, but HyCloud limits the key. */
+/** Two accounts with one key would call too fast: each account has its own pace, but HyCloud limits the key. */
 function reportSharedKeys(accounts: readonly AccountConfig[], problems: Problem[]): void {
   for (const [index, { keyId, hycloud }] of accounts.entries()) {
     const earlier = accounts.slice(0, index).find((other) => keyId !== '' && other.keyId === keyId);
     const [key, otherKey] = [hycloud.variables.apiKey, earlier?.hycloud.variables.apiKey];
-    // Names that share a variable are reported already.
+    // Accounts that share a variable are reported by reportSharedVariables.
     if (otherKey === undefined || otherKey === key) continue;
     const message = `is the key in ${otherKey} too: name one account in both their targets, for HyCloud limits each key`;
     problems.push({ key, message, section: 'hycloud' });
   }
 }
 
-/** Half a SHA-256 names a key in the database, and nobody can compute the key from it. */
+/** Identifies the key in the database: half a SHA-256, from which the key cannot be computed. */
 function keyIdOf({ baseUrl, apiKey }: HyCloudConfig): string {
   if (apiKey === '') return '';
   return createHash('sha256').update(`${baseUrl}\n${apiKey}`).digest('hex').slice(0, 32);

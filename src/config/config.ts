@@ -1,11 +1,12 @@
+/** The types of the configuration. */
 import type { Account } from '../domain/account.ts';
 import type { PropertyName } from '../domain/reading.ts';
 import type { Shard } from '../domain/shard.ts';
 import type { Target } from '../domain/target.ts';
 
-/** Everything a run is told, checked and frozen. */
+/** The whole configuration, checked and frozen. */
 export interface Config {
-  /** at least one, in the order in which config.json first names them; the unnamed one if there are no targets */
+  /** in the order in which config.json first names them; without targets, only the unnamed account */
   readonly accounts: readonly AccountConfig[];
   readonly intervalMinutes: number;
   readonly properties: readonly PropertyName[];
@@ -23,7 +24,7 @@ export interface Config {
   readonly metricsFile: string | null;
   readonly database: DatabaseConfig;
   readonly healthcheckUrl: string | null;
-  /** as the environment tells a job that is one of several; null: all valves */
+  /** from the environment of a job that is one of several; null: all valves */
   readonly shard: Shard | null;
 }
 
@@ -38,7 +39,7 @@ export interface HyCloudConfig {
   readonly baseUrl: string;
   readonly apiKey: string;
   readonly requesterId: string;
-  /** the environment variables that hold the two, for messages */
+  /** names of the environment variables with the key and the id, for messages */
   readonly variables: { readonly apiKey: string; readonly requesterId: string };
 }
 
@@ -51,7 +52,7 @@ export interface ServerConfig {
   readonly port: number;
   readonly user: string;
   readonly password: string | null;
-  /** prints the password; run for each connection */
+  /** a command that prints the password; run for each connection */
   readonly passwordCommand: string | null;
   readonly database: string;
   readonly sslMode: SslMode;
@@ -67,7 +68,7 @@ export type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
 /** The parts of the configuration that not every command needs. */
 export type Section = 'targets' | 'hycloud' | 'database' | 'shard';
 
-/** One thing wrong: the key it hangs on, and what to do. */
+/** A problem of one key or variable. The message continues a sentence that begins with the key. */
 export interface Problem {
   readonly key: string;
   readonly message: string;

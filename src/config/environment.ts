@@ -1,7 +1,8 @@
+/** Reads the environment variables: HyCloud's credentials, the database, the healthcheck. */
 import { isIP } from 'node:net';
 import type { DatabaseConfig, HyCloudConfig, Problem, Section, ServerConfig, SslMode } from './config.ts';
 
-/** Variables as they came: the process's own over those of the env file. */
+/** Variables of the process and of the env file. If both have one, the process's counts. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 type Report = (key: string, message: string) => void;
@@ -89,7 +90,7 @@ function fromParts(env: Environment, report: Report): DatabaseConfig {
     return value ?? '';
   };
   const host = required('DB_HOST');
-  // Whatever stands there is named where it cannot be found: a URL would bring its password into the log.
+  // An error message quotes the host. A URL here would put its password into the log.
   if (/:\/\/|@/.test(host)) report('DB_HOST', 'is no host name or address: a URL belongs into DATABASE_URL');
   return {
     host,
@@ -105,7 +106,7 @@ function fromParts(env: Environment, report: Report): DatabaseConfig {
 
 const URL_PARAMETERS = ['host', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey'];
 
-/** libpq takes a user without a host (a socket is named behind); URLs as browsers read them do not. */
+/** libpq accepts user@ without a host, with the socket's folder in ?host=. `new URL` does not, so insert this host. */
 const NO_HOST = 'no-host.invalid';
 
 /** `postgresql://user:password@host:port/database?sslmode=…&sslrootcert=…`, as libpq reads it. */
@@ -115,7 +116,7 @@ function fromUrl(text: string, env: Environment, report: Report): DatabaseConfig
     report('DATABASE_URL', 'is neither postgresql://user:password@host:port/database nor embedded:<folder>');
   }
   const params = new URLSearchParams(url?.search);
-  // Neither names nor values are quoted: of a password that holds a ?, they are the rest.
+  // Quote neither names nor values: they may be the rest of a password that contains a ?.
   if ([...params.keys()].some((name) => !URL_PARAMETERS.includes(name))) {
     report('DATABASE_URL', `has parameters other than ${URL_PARAMETERS.join(', ')}`);
   }
@@ -123,15 +124,15 @@ function fromUrl(text: string, env: Environment, report: Report): DatabaseConfig
     if (url && !value) report('DATABASE_URL', `names no ${what}`);
     return value ?? '';
   };
-  // new URL keeps the brackets of an IPv6 address; a socket's folder comes percent-encoded or as ?host=.
-  const named = url?.hostname === NO_HOST ? '' : decode(url?.hostname ?? '');
+  // `new URL` keeps the brackets of an IPv6 address. The folder of a socket is percent-encoded, or in ?host=.
+  const named = url?.hostname === NO_HOST ? '' : decodePart(url?.hostname ?? '');
   const host = params.get('host') ?? named.replace(/^\[(.*)\]$/, '$1');
   return {
     host: part(host, 'host'),
     port: parsePort(url?.port === '' ? '5432' : (url?.port ?? '5432'), 'DATABASE_URL', report),
-    user: part(decode(url?.username ?? ''), 'user'),
-    ...parsePassword(env, url?.password ? decode(url.password) : null, report),
-    database: part(decode(url?.pathname.slice(1) ?? ''), 'database'),
+    user: part(decodePart(url?.username ?? ''), 'user'),
+    ...parsePassword(env, url?.password ? decodePart(url.password) : null, report),
+    database: part(decodePart(url?.pathname.slice(1) ?? ''), 'database'),
     sslMode: params.has('sslmode')
       ? parseSslMode(params.get('sslmode'), host, 'DATABASE_URL', report)
       : parseSslMode(read(env, 'DB_SSLMODE'), host, 'DB_SSLMODE', report),
@@ -152,7 +153,7 @@ function parseClientCertificate(
   return { sslCertFile, sslKeyFile };
 }
 
-/** Blanks may be part of a password. */
+/** Does not trim the password: blanks may be part of it. An empty DB_PASS counts as unset. */
 function parsePassword(
   env: Environment,
   fromUrl: string | null,
@@ -186,7 +187,7 @@ function parsePort(text: string, key: string, report: Report): number {
 
 const OTHER_SSL_MODES = /^(prefer|allow|no-verify|disable|require|verify-ca|verify-full)$/i;
 
-/** The wrong value, where it is of a kind that can be no secret in the wrong place. */
+/** Quotes the wrong value only if it matches `harmless`: else it may be a secret in the wrong place. */
 function quoted(text: string, harmless: RegExp): string {
   return harmless.test(text) ? ` (it is "${text}")` : '';
 }
@@ -197,12 +198,14 @@ export function isLoopback(host: string): boolean {
   return bare === '::1' || bare === 'localhost';
 }
 
+/** The value of a variable without blanks at its ends. undefined: unset or empty */
 export function read(env: Environment, key: string): string | undefined {
   const value = env[key]?.trim();
   return value === '' ? undefined : value;
 }
 
-function decode(text: string): string {
+/** Decodes a part of a URL. Returns it unchanged if it is not percent-encoded correctly. */
+function decodePart(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
@@ -214,7 +217,7 @@ function parseUrl(text: string): URL | null {
   return URL.canParse(text) ? new URL(text) : null;
 }
 
-/** What several accounts share is reported once. */
+/** Reports each problem once: several accounts may share a variable. */
 function reporter(problems: Problem[], section: Section): Report {
   return (key, message) => {
     const isKnown = problems.some((problem) => problem.key === key && problem.message === message);

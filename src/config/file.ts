@@ -1,3 +1,4 @@
+/** Checks config.json, key by key. */
 import { closest } from 'fastest-levenshtein';
 import * as z from 'zod/mini';
 import { MEASURED_PROPERTIES, PROPERTY_NAMES, type PropertyName } from '../domain/reading.ts';
@@ -5,11 +6,11 @@ import type { Target } from '../domain/target.ts';
 import type { Problem } from './config.ts';
 import { isTimeZone } from './timezone.ts';
 
-/** Without flags: the JSON schema has none. */
+/** No flags such as /i: a JSON schema cannot express them. */
 const UUID = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
 const SERIAL = /^([0-9a-f]{8}|[0-9a-f]{24})$/i;
 
-/** Exact: HyCloud's names may begin or end in blanks. */
+/** Not trimmed: HyCloud's names may begin or end with blanks. */
 const projectName = z.string('must be a text').check(
   z.refine((text) => text.trim() !== '', 'is empty'),
   z.refine((text) => !text.includes('\0'), 'holds a NUL'),
@@ -25,7 +26,7 @@ const valve = z
   );
 const valves = z.array(valve, 'must be a list').check(z.minLength(1, 'is empty'));
 
-/** Its variables are API_KEY_<ACCOUNT> and so on, and API_KEY_FILE stands for something else. */
+/** The name becomes part of a variable, API_KEY_<ACCOUNT>. So "file" is refused: API_KEY_FILE names a file. */
 const accountName = z.string('must be a text').check(
   z.refine(isNameOfAccount, 'must have a letter or digit, and no blank at its ends and no control character'),
   z.refine(
@@ -69,7 +70,7 @@ const target = z.strictObject(
   'must be an object',
 );
 
-/** config.json, key by key. The README explains each. */
+/** The keys of config.json, with their defaults. src/config/README.md explains each. */
 const schema = z.strictObject({
   $schema: z.optional(z.string('must be the place of the JSON schema')),
   target_project_name: z.nullish(projectName),
@@ -103,12 +104,12 @@ const schema = z.strictObject({
 
 export type FileConfig = z.output<typeof schema>;
 
-/** The same for editors: a JSON schema of what may stand in config.json. */
+/** The JSON schema of config.json, for editors. */
 export function configSchema(): object {
   return z.toJSONSchema(schema, { io: 'input' });
 }
 
-/** Checks config.json's content; whatever is wrong goes to `problems`, and the key's default takes its place. */
+/** Checks the content of config.json. A wrong key is added to `problems` and gets its default. */
 export function parseFile(json: unknown, problems: Problem[]): FileConfig {
   const result = schema.safeParse(json);
   if (result.success) return result.data;
@@ -119,18 +120,18 @@ export function parseFile(json: unknown, problems: Problem[]): FileConfig {
   return schema.parse({ ...Object.fromEntries(sound), ...(wrong.has('targets') && { targets: soundTargets(json) }) });
 }
 
-/** The targets without a problem: their accounts' credentials are checked too. */
+/** The targets without a problem. They are kept, so that the credentials of their accounts are checked too. */
 function soundTargets(json: unknown): unknown[] {
   const { targets } = json as { targets: unknown };
   return Array.isArray(targets) ? targets.filter((entry) => target.safeParse(entry).success) : [];
 }
 
-/** A target, and the account that reads it ('' where it names none). */
+/** A target, and the account that reads it ('': the unnamed one). */
 export interface AccountTarget extends Target {
   readonly account: string;
 }
 
-/** The targets that the four ways of naming them add up to. */
+/** All targets: of `targets`, and of target_project_name, target_project_id and target_valves. */
 export function targetsOf(file: FileConfig): AccountTarget[] {
   const single = {
     account: undefined,
@@ -148,7 +149,7 @@ export function targetsOf(file: FileConfig): AccountTarget[] {
     .filter((entry) => entry.projectName !== null || entry.projectId !== null || entry.valves.length > 0);
 }
 
-const OF_ENVIRONMENT = /^(API_KEY|REQUESTER_ID|HYCLOUD_BASE_URL|DATABASE_URL|DB_|HEALTHCHECK_URL)/i;
+const ENVIRONMENT_KEY = /^(API_KEY|REQUESTER_ID|HYCLOUD_BASE_URL|DATABASE_URL|DB_|HEALTHCHECK_URL)/i;
 
 function explain(issue: z.core.$ZodIssue, json: unknown): Problem[] {
   const key = issue.path.map(String).join('.');
@@ -156,12 +157,12 @@ function explain(issue: z.core.$ZodIssue, json: unknown): Problem[] {
     const known = Object.keys((issue.path.length > 0 ? target : schema).shape).filter((name) => name !== '$schema');
     return issue.keys.map((unknown) => ({
       key: [key, unknown].filter(Boolean).join('.'),
-      message: `is not a key of config.json${OF_ENVIRONMENT.test(unknown) ? ': it belongs into .env' : nearest(unknown, known)}`,
+      message: `is not a key of config.json${ENVIRONMENT_KEY.test(unknown) ? ': it belongs into .env' : nearest(unknown, known)}`,
       section: null,
     }));
   }
   if (issue.code === 'invalid_union') {
-    // Of a union's branches, the list says which of its entries is wrong.
+    // A union ("all" or a list) has the issues of both branches. Those of the list say which entry is wrong.
     const inner = issue.errors.flat().filter((error) => error.path.length > 0);
     const whole = (error: z.core.$ZodIssue) => ({ ...error, path: [...issue.path, ...error.path] });
     if (inner.length > 0) return inner.flatMap((error) => explain(whole(error), json));
@@ -176,14 +177,14 @@ function valueAt(json: unknown, path: readonly PropertyKey[]): unknown {
 
 const MAX_QUOTED = 40;
 
-/** The wrong value, where it is a short one. */
+/** Quotes the wrong value if it is short. */
 function quoted(value: unknown): string {
   if (typeof value === 'object' || value === undefined) return '';
   const text = JSON.stringify(value);
   return text.length > MAX_QUOTED ? '' : ` (it is ${text})`;
 }
 
-/** A name that holds the wrong one, or is held by it, is nearer than one with fewer letters to change. */
+/** Suggests a known name: first one that contains the unknown name or is part of it, else the one with the fewest edits. */
 function nearest(unknown: string, known: readonly string[]): string {
   const lower = unknown.toLowerCase();
   const related = known.filter((name) => lower !== '' && (name.includes(lower) || lower.includes(name)));

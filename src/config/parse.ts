@@ -1,3 +1,4 @@
+/** Makes the configuration from config.json and the environment. Pure. */
 import { KnownError } from '../domain/errors.ts';
 import { MEASURED_PROPERTIES, PROPERTY_NAMES } from '../domain/reading.ts';
 import type { Config, ParsedConfig, Problem, Section } from './config.ts';
@@ -6,7 +7,7 @@ import { parseDatabase, parseHealthcheck, type Environment } from './environment
 import { parseFile, targetsOf } from './file.ts';
 import { parseShardOf } from './shard.ts';
 
-/** config.json and the environment → one frozen configuration and every problem at once. Pure. */
+/** Returns a frozen configuration and all problems. A setting with a problem has its default or an unusable value. */
 export function parseConfig(json: unknown, env: Environment): ParsedConfig {
   const problems: Problem[] = [];
   const file = parseFile(json, problems);
@@ -43,14 +44,14 @@ function deepFreeze<T extends object>(value: T): T {
   return Object.freeze(value);
 }
 
-/** The configuration, if nothing is wrong with the sections a command needs; else a ConfigError with every problem. */
+/** Returns the configuration. @throws ConfigError with all problems of the sections that a command needs */
 export function requireConfig(parsed: ParsedConfig, sections: readonly Section[]): Config {
   const problems = parsed.problems.filter(({ section }) => section === null || sections.includes(section));
   if (problems.length > 0) throw new ConfigError(problems);
   return parsed.config;
 }
 
-/** Exit 78: what is wrong, a line per key. */
+/** Exit 78. The message has a line per problem. */
 export class ConfigError extends KnownError {
   override readonly name = 'ConfigError';
   readonly problems: readonly Problem[];

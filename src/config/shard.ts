@@ -1,10 +1,11 @@
+/** Reads from the environment which part of the valves this process polls. */
 import { MAX_SHARDS, toShard, type Shard } from '../domain/shard.ts';
 import type { Problem } from './config.ts';
 import { read, type Environment } from './environment.ts';
 
 /**
- * Where several jobs share the valves, which counts from 0 which of them this is, and how many there are. Kubernetes
- * does not tell a job's `completions`, so TASMART_SHARDS does.
+ * The variables with the number of this job (from 0) and the number of jobs. Kubernetes sets no variable for a job's
+ * `completions`, so the user sets TASMART_SHARDS.
  *
  * @see https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode
  * @see https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
@@ -14,7 +15,7 @@ const JOBS = [
   { index: 'AWS_BATCH_JOB_ARRAY_INDEX', count: 'AWS_BATCH_JOB_ARRAY_SIZE' },
 ] as const;
 
-/** The part that the environment gives this process; null: nothing is said of parts. */
+/** The part that the environment names; null: it names none */
 export function parseShardOf(env: Environment, problems: Problem[]): Shard | null {
   const job = JOBS.find(({ index }) => read(env, index) !== undefined);
   const report = (key: string, message: string) => {

@@ -1,14 +1,16 @@
 /**
- * Three letters that mean the same to Node and PostgreSQL. PostgreSQL takes others for abbreviations, which know no summer
- * time (CET), or another place (IST); https://www.postgresql.org/docs/18/datatype-datetime.html#DATATYPE-TIMEZONES
+ * Zones of three letters that mean the same to Node and PostgreSQL. PostgreSQL reads other three letters as abbreviations:
+ * without daylight saving (CET), or of another place (IST).
+ *
+ * @see https://www.postgresql.org/docs/18/datatype-datetime.html#DATATYPE-TIMEZONES
  */
-const PLAIN_LETTERS = ['UTC', 'GMT', 'UCT', 'EST', 'MST', 'HST', 'PRC', 'ROC', 'ROK'];
+const SAFE_ABBREVIATIONS = ['UTC', 'GMT', 'UCT', 'EST', 'MST', 'HST', 'PRC', 'ROC', 'ROK'];
 
-/** Whether a text names a time zone of the IANA database; by Node's own copy, so that a poll need not load Luxon. */
+/** Whether a text is an IANA time zone that Node and PostgreSQL read alike. Uses Intl, so that a poll need not load Luxon. */
 export function isTimeZone(name: string): boolean {
-  // Later Node takes offsets too, of which PostgreSQL turns the sign round.
+  // Newer versions of Node accept offsets such as +01:00. PostgreSQL reads their sign the other way.
   if (!/^[a-z]/i.test(name)) return false;
-  if (/^[a-z]{3}$/i.test(name) && !PLAIN_LETTERS.includes(name.toUpperCase())) return false;
+  if (/^[a-z]{3}$/i.test(name) && !SAFE_ABBREVIATIONS.includes(name.toUpperCase())) return false;
   try {
     new Intl.DateTimeFormat('en-US', { timeZone: name });
     return true;

@@ -1,14 +1,15 @@
+/** Stores backfilled readings, and which spans are covered with them. */
 import { formatRfc3339, type Span } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 import { insertReadings, isAhead, micros, type IsNew, type ValveReadings } from './repository.ts';
 
-/** Readings of one valve, and the stretch that is whole with them; null: it is not. */
+/** Readings of one valve. `covered`: the span that is complete with them; null: none */
 export interface BackfilledSpan extends Pick<ValveReadings, 'tasmartId' | 'readings'> {
   covered: Span | null;
 }
 
 /**
- * Which parts of a span are still to be fetched, per valve, oldest first.
+ * Loads the parts of a span that are not covered yet, per valve, oldest first.
  *
  * @throws DatabaseError
  */
@@ -36,8 +37,8 @@ export async function loadUncovered(
 }
 
 /**
- * Stores readings, and which spans are whole with them, in one transaction. `synced_until` stays: polls set it. Only for a
- * valve that no poll has synced yet, it is fixed first, for a poll would otherwise take these readings for its own.
+ * Stores readings, and the spans that they cover, in one transaction. Does not change `synced_until`, which polls set. But if
+ * no poll has set it yet, the next poll would continue from the newest of these readings: so see `keepSynced`.
  */
 export async function storeBackfill(
   database: Database,

@@ -1,3 +1,4 @@
+/** Opens a database session with our settings and checks. */
 import { Socket } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import pg from 'pg';

@@ -1,3 +1,4 @@
+/** Loads kWh by bucket, and the valves that have any. */
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { compareValves } from '../domain/valve.ts';
 import type { Quality } from '../energy/types.ts';

@@ -94,7 +94,10 @@ function keyOf({ tasmartId, regime }: Pick<CounterResult, 'tasmartId' | 'regime'
   return `${tasmartId} ${regime}`;
 }
 
-/** The totals when each result's first quarter of an hour begins. Counters judged from scratch have no entry. */
+/**
+ * Loads the totals at the beginning of each result's first quarter of an hour. Counters judged from scratch have no entry.
+ * The days of a counter have no gaps: so the row is of that day, or of the day before if the day has no row yet.
+ */
 async function loadTotals(database: Database, results: readonly CounterResult[]): Promise<Map<string, Totals>> {
   const joined = results.filter(({ replacesQuartersFromUs }) => replacesQuartersFromUs !== null);
   const rows = await database.query<{

@@ -1,3 +1,4 @@
+/** The errors of the database, with what to do about them. */
 import { KnownError, type ErrorKind } from '../domain/errors.ts';
 
 interface Explanation {
@@ -7,7 +8,11 @@ interface Explanation {
 
 const NEXT_RUN = 'the next run will catch up';
 
-/** By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html) or Node's error code; prefixes too. */
+/**
+ * By the beginning of the SQLSTATE or of Node's error code. The first match counts: put a longer code before its prefix.
+ *
+ * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
 const EXPLANATIONS: readonly (readonly [code: string, explanation: Explanation])[] = [
   ['28', { kind: 'credentials', remedy: 'check DB_USER and DB_PASS (or DATABASE_URL), and pg_hba.conf' }],
   ['42501', { kind: 'credentials', remedy: 'grant the role what "tasmart migrate --print-grants" prints' }],

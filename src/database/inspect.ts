@@ -1,3 +1,4 @@
+/** Inspects the server and the rights of our role, for `check` and `migrate`. */
 import type { Micros } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 import { DatabaseError } from './errors.ts';

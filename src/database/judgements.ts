@@ -138,7 +138,8 @@ export async function lockJudgement(database: Database, tasmartId: string): Prom
 /**
  * Marks all readings of a valve (null: of all valves) as unjudged, to be judged from scratch. Call in a transaction.
  *
- * Delete the checkpoints after the update: it waits for a session that is judging the valve and may store checkpoints.
+ * Delete the checkpoints after the update: the update waits for a session that is judging the valve and may store
+ * checkpoints.
  *
  * @throws KnownError exit 78, if readings are gone that stored kWh were computed from: they could not be computed again
  */

@@ -1,15 +1,15 @@
-/** Which valve is which register of our own backend. A register belongs to one valve of an account. */
+/** The links of valves to registers of the operator's own backend. A register belongs to one valve of an account. */
 import type { Account } from '../domain/account.ts';
 import type { Database } from './connection.ts';
 import { LOCK_KEYS, LOCK_SPACE } from './locks.ts';
 
-/** A valve, and the register that it is to have; null: none. */
+/** A valve, and the register to link it to; null: unlink it. */
 export interface Link {
   tasmartId: string;
   register: string | null;
 }
 
-/** A register that is wanted for one valve and is another's, of the same account. */
+/** A link whose register already belongs to another valve of the account, `holderId`. */
 export interface LinkConflict {
   link: Link;
   holderId: string;
@@ -25,7 +25,7 @@ interface LinkedValve {
   backend_ref: string | null;
 }
 
-/** Makes all of these links, or none: then because of registers that are others'. @throws DatabaseError */
+/** Makes all of these links, or none if registers belong to other valves. @throws DatabaseError */
 export async function linkValves(database: Database, links: readonly Link[]): Promise<LinkOutcome> {
   return database.transaction(async () => {
     await database.query('select pg_advisory_xact_lock($1, $2)', [LOCK_SPACE, LOCK_KEYS.links]);
@@ -52,8 +52,8 @@ export async function linkValves(database: Database, links: readonly Link[]): Pr
 }
 
 /**
- * Registers that several valves of an account bear. "tasmart link" makes none, but a valve brings its register along when
- * it moves to another account.
+ * Loads registers that several valves of an account have. "tasmart link" does not allow this, but a valve keeps its
+ * register when it moves to another account.
  *
  * @throws DatabaseError
  */
@@ -74,15 +74,15 @@ function findConflicts(links: readonly Link[], valves: readonly LinkedValve[]): 
   const wanted = new Map(links.map(({ tasmartId, register }) => [tasmartId, register]));
   const accounts = new Map(valves.map((valve) => [valve.tasmart_id, valve.account]));
   const holders = new Map<string, string>();
-  const slotOf = (id: string, register: string) => JSON.stringify([accounts.get(id), register]);
+  const keyOf = (id: string, register: string) => JSON.stringify([accounts.get(id), register]);
   for (const { tasmart_id: id, backend_ref: register } of valves) {
-    if (register !== null && !wanted.has(id)) holders.set(slotOf(id, register), id);
+    if (register !== null && !wanted.has(id)) holders.set(keyOf(id, register), id);
   }
   return links.flatMap((link) => {
     if (link.register === null) return [];
-    const slot = slotOf(link.tasmartId, link.register);
-    const holderId = holders.get(slot);
-    holders.set(slot, holderId ?? link.tasmartId);
+    const key = keyOf(link.tasmartId, link.register);
+    const holderId = holders.get(key);
+    holders.set(key, holderId ?? link.tasmartId);
     return holderId === undefined ? [] : [{ link, holderId }];
   });
 }

@@ -1,3 +1,5 @@
+/** Compares the files of sql/ with those that a database has. Pure. */
+
 /** A numbered file of `sql/`: applied once. */
 export interface Migration {
   number: number;

@@ -1,3 +1,4 @@
+/** Brings a database's schema up to date with the files of sql/. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,8 +18,8 @@ import {
 } from './migrations-plan.ts';
 
 /**
- * A migration that cannot be applied. The message says what to do. `cause` is the error it failed with; without one,
- * the files and the database do not fit together, and nothing was tried.
+ * A migration that cannot be applied. The message says what to do. `cause` is the error of the failed file. Without a
+ * cause, the files do not match the database, and nothing was tried.
  */
 export class MigrationError extends KnownError {
   override readonly name = 'MigrationError';
@@ -112,7 +113,7 @@ export async function schemaState({ query }: Pick<Database, 'query'>, files: Sch
 /**
  * Brings the database up to the given files and returns those it applied: none, if another process was faster.
  * Each migration is a transaction of its own; all definitions that changed are one transaction after them.
- * `onNotice` gets what PostgreSQL reports on the way, `onApplied` each file once it is committed.
+ * `onNotice` gets PostgreSQL's notices, `onApplied` each file once it is committed.
  *
  * @throws {MigrationError} when the database is newer or altered, or not in UTF-8, or a migration fails
  */

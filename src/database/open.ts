@@ -1,3 +1,4 @@
+/** Opens a database session for a command, with a current schema. */
 import { KnownError } from '../domain/errors.ts';
 import { withConnection, type ConnectionOptions, type Database, type ServerSettings } from './connection.ts';
 import { describeBehind } from './migrations-plan.ts';

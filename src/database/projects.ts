@@ -6,7 +6,7 @@ export interface StoredProject {
   name: string;
   /** '': the unnamed one */
   account: string;
-  /** ids of the valves that the project lists, and of those that were listed nowhere else since */
+  /** ids of the valves that the project lists, or listed last */
   valveIds: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** The registry: which projects and valves there are, and what the targets of each account mean. */
+/** The registry: projects, valves, and which projects the targets of each account mean. */
 import type { Account } from '../domain/account.ts';
 import type { Meaning } from '../domain/target.ts';
 import type { Micros } from '../domain/time.ts';
@@ -7,19 +7,19 @@ import type { Database } from './connection.ts';
 import { LOCK_KEYS, LOCK_SPACE } from './locks.ts';
 import { micros } from './repository.ts';
 
-/** Valves in one statement. Small: while it is put together, the answers of HyCloud that a poll reads meanwhile wait. */
+/** Valves per statement. Small, because building the statement blocks a poll that reads HyCloud's answers meanwhile. */
 const CHUNK = 1000;
 
-/** What the registry remembers of a valve, beyond what HyCloud says. */
+/** What the registry knows of a valve and HyCloud does not. */
 export interface KnownValve {
   backendRef: string | null;
   latestReadingUs: Micros | null;
 }
 
-/** Who records: the account, and its place in config.json. */
+/** The account that records, and its place in config.json. */
 export interface Recorder {
   account: Account;
-  /** the accounts behind it in config.json: what this one lists too is this one's */
+  /** the accounts that come later in config.json; a project that this account lists too is this account's */
   later: readonly string[];
 }
 
@@ -40,9 +40,11 @@ interface ListedValve {
 }
 
 /**
- * Writes down which projects and valves were seen, and every change of a name, firmware or project with its date. In
- * several transactions, each of which locks rows of `tasmart_valves` in id order, like every other writer, to avoid
- * deadlocks. The first one holds everything that says which project lists a valve, so it is never true in part.
+ * Records which projects and valves were seen, and each change of a name, firmware or project with its date.
+ *
+ * Takes several transactions. The first records which projects list which valves, so this is never half done. The others
+ * write the valves in chunks. Each locks rows of `tasmart_valves` in id order, like every other writer, to avoid
+ * deadlocks.
  *
  * @throws DatabaseError
  */
@@ -57,7 +59,7 @@ export async function recordProjects(database: Database, recorder: Recorder, res
   }
 }
 
-/** Each change is told from what the transaction before has left. */
+/** Runs `work` in a transaction, one at a time across all processes: it must see what the previous one wrote. */
 async function oneAtATime(database: Database, work: () => Promise<void>): Promise<void> {
   await database.transaction(async () => {
     await database.query('select pg_advisory_xact_lock($1, $2)', [LOCK_SPACE, LOCK_KEYS.registry]);
@@ -80,9 +82,9 @@ function* chunks(projects: readonly Project[]): Generator<ListedValve[]> {
 }
 
 /**
- * A project belongs to the first account that lists it, in the order of config.json. An account that has not listed the
- * project for a week has no claim any more: it was renamed or removed. Naming an account moves its projects at once:
- * what the same key listed without a name is no claim.
+ * A project belongs to the first account in config.json that lists it. An account loses its claim if it has not listed
+ * the project for a week: it was renamed or removed. Naming an unnamed account moves its projects at once: what the same
+ * key listed without a name is not a claim.
  */
 async function recordListings(database: Database, { account, later }: Recorder, { listings }: Resolved): Promise<void> {
   await database.query(
@@ -116,12 +118,12 @@ async function recordListings(database: Database, { account, later }: Recorder, 
       [id, valves.map((valve) => valve.id)],
     );
   }
-  // A valve that is missing from half a list has not left its project.
+  // A valve that is missing from an incomplete list has not left its project.
   const whole = listings.filter(({ unreadable }) => unreadable.length === 0).map(({ id }) => id);
   await database.query('update tasmart_projects set last_seen_at = now() where project_id = any ($1::text[])', [whole]);
 }
 
-/** Besides what the targets mean: every project that the account lists, by its id. That is the account's claim on it. */
+/** Records what the targets mean, and every listed project under its own id: the account's claim on the project. */
 async function recordMeanings(
   database: Database,
   { account }: Recorder,
@@ -137,7 +139,7 @@ async function recordMeanings(
   );
 }
 
-/** Valves whose project has passed to another account. */
+/** Gives each valve the account of its project. */
 async function moveToAccounts(database: Database, { listings }: Resolved): Promise<void> {
   await database.query(
     `with moving as (
@@ -153,15 +155,15 @@ async function moveToAccounts(database: Database, { listings }: Resolved): Promi
 }
 
 /**
- * A valve's row belongs to one project, and only that one writes it. Another one takes it over if
+ * A valve's row belongs to one project, and only that project writes the row. Another project takes the row over if
  *
- * - its project no longer lists it, or was not polled for a week: the valve has moved, which is a change
- * - its project is this account's too, so it stands behind in the list of targets
- * - its account stands behind this one in config.json
+ * - the old project no longer lists the valve, or was not polled for a week: the valve has moved, which is a change
+ * - this account lists the old project too: the old project comes later in the targets
+ * - the old account comes later in config.json
  *
- * A firmware version that HyCloud does not mention is not a change; a customer's name that is gone is.
+ * A missing firmware version is not a change. A missing customer's name is a change.
  *
- * `last_seen_at` is the one column that every project writes that lists the valve.
+ * Every project that lists the valve writes `last_seen_at`.
  */
 async function recordValves(
   database: Database,
@@ -236,7 +238,7 @@ async function recordValves(
   );
 }
 
-/** How many valves were seen in each of these projects, and in no other since; those without any are absent. @throws DatabaseError */
+/** Counts the registered valves of each project. Projects without valves are absent. @throws DatabaseError */
 export async function countRegistered(database: Database, projectIds: readonly string[]): Promise<Map<string, number>> {
   if (projectIds.length === 0) return new Map();
   const rows = await database.query<{ project_id: string; valves: string }>(
@@ -246,7 +248,7 @@ export async function countRegistered(database: Database, projectIds: readonly s
   return new Map(rows.map((row) => [row.project_id, Number(row.valves)]));
 }
 
-/** What is known of these valves here; those never polled are absent. @throws DatabaseError */
+/** Loads what is known of these valves. Each of them gets an entry. @throws DatabaseError */
 export async function loadKnownValves(
   database: Database,
   tasmartIds: readonly string[],
@@ -270,8 +272,8 @@ export async function loadKnownValves(
 }
 
 /**
- * The projects that an account has listed: by each target's name in Unicode's NFC, and by id. Those of one name come with
- * the likeliest first.
+ * Loads what targets meant in earlier runs: by target (a project's name in Unicode's NFC, or its id), its projects, the
+ * likeliest first.
  *
  * @throws DatabaseError
  */
@@ -302,11 +304,11 @@ export async function loadMeanings(
 }
 
 /**
- * The projects that list these valves, by the wanted uuid or serial in lower case. What was never polled is absent.
+ * Loads the ids of the projects that list these valves, by uuid or serial in lower case. Unknown valves are absent.
  *
  * @throws DatabaseError
  */
-export async function loadHomes(database: Database, wanted: readonly string[]): Promise<Map<string, string[]>> {
+export async function loadListedIn(database: Database, wanted: readonly string[]): Promise<Map<string, string[]>> {
   if (wanted.length === 0) return new Map();
   const rows = await database.query<{ wanted: string; project_ids: string[] }>(
     `select wanted, array_agg(distinct listed.project_id) as project_ids

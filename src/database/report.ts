@@ -1,3 +1,4 @@
+/** Loads the data of the report's page. */
 import { epochSeconds, type Micros, type Span } from '../domain/time.ts';
 import type { PropertyName } from '../domain/reading.ts';
 import type { Database } from './connection.ts';

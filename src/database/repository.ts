@@ -1,8 +1,9 @@
+/** Stores readings, and loads how far each valve is synced. */
 import { PROPERTIES, PROPERTY_NAMES, type PropertyName, type Reading } from '../domain/reading.ts';
 import { epochSeconds, formatRfc3339, type Micros } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 
-/** What one transaction stores of one valve. */
+/** One valve's readings to store, and how far it is synced with them. */
 export interface ValveReadings {
   tasmartId: string;
   readings: readonly Reading[];
@@ -12,9 +13,9 @@ export interface ValveReadings {
 
 /** What the database knows of a valve before a run. */
 export interface SyncState {
-  /** from the registry; where it has none, or one ahead of HyCloud's clock, the time of the newest reading */
+  /** from the registry; if unset, or later than HyCloud's clock, the time of the newest reading */
   syncedUntilUs: Micros | null;
-  /** time of the stored reading in the window asked for */
+  /** time of the stored reading in the window; null: there is none */
   boundaryReadingUs: Micros | null;
   /** 0: never tried */
   lastAttemptUs: Micros;
@@ -27,10 +28,10 @@ const CHUNK = 5000;
 
 const PG_TYPES = { int16: 'integer', int32: 'integer', int64: 'bigint', 'text[]': 'text' } as const;
 
-/** Of microseconds since 1970; exact, as a double counts them until 2255. */
+/** SQL: time_us, microseconds since 1970, as a timestamp. A double is exact until 2255. */
 const TIME = `timestamptz 'epoch' + time_us * interval '1 microsecond'`;
 
-/** Columns of tasmart_data_table after "timestamp", tasmart_id and time: named like HyCloud's properties. */
+/** SQL: inserts readings with these properties. The columns of tasmart_data_table have the names of HyCloud's properties. */
 function insertOf(names: readonly PropertyName[]): string {
   const arrays = names.map((name, index) => `$${index + 4}::${PG_TYPES[PROPERTIES[name].type]}[]`);
   return `
@@ -185,7 +186,10 @@ interface SyncStateRow {
   attempt_us: string | null;
 }
 
-/** Exact: since PostgreSQL 14 extract gives a numeric, and a double counts microseconds until 2255. */
+/**
+ * SQL: a timestamp as microseconds since 1970, or an interval as microseconds. pg returns the bigint as text; `Number` of it
+ * is exact until 2255.
+ */
 export function micros(expression: string): string {
   return `(extract(epoch from ${expression}) * 1000000)::bigint`;
 }

@@ -35,8 +35,8 @@ export interface RunEnd {
 }
 
 /**
- * The key of the advisory lock of a run: of one mode, account, server and key, so that only runs which would read the
- * same valves with the same key exclude each other.
+ * The number of a run's advisory lock. Runs with the same mode, account, server, key and shard exclude each other: they
+ * would read the same valves.
  */
 export function runLock({ account, mode, shard }: RunKind): string {
   const parts = ['tasmart run', mode, account.name, account.server, account.keyId, shard ? shardName(shard) : ''];
@@ -44,8 +44,8 @@ export function runLock({ account, mode, shard }: RunKind): string {
 }
 
 /**
- * Holds the run lock while `use` runs. It belongs to the session: whatever becomes of us, PostgreSQL frees it. Shards
- * hold that of all valves together, so that none of them runs beside a run of all.
+ * Holds the run lock while `use` runs. The lock belongs to the session, so PostgreSQL frees it if the process dies. All
+ * shards share the lock of the unsharded run, so no shard runs beside an unsharded run.
  *
  * @throws LockedError when another run holds it
  */
@@ -81,13 +81,13 @@ function describeRun({ account, mode, shard }: RunKind): string {
   return [mode, ...of].join(' of ');
 }
 
-/** SQL: the locks of runs that sessions of this database hold. Run locks alone are made of a single number. */
+/** SQL: the run locks that other sessions of this database hold. Only run locks have a single bigint key (objsubid 1). */
 const RUN_LOCKS = `
   pg_locks as held
   where locktype = 'advisory' and objsubid = 1 and granted and pid <> pg_backend_pid()
     and database = (select oid from pg_database where datname = current_database())`;
 
-/** Who holds the lock: by the run's row or, for the moment until there is one, by its session. */
+/** Says who holds the lock: from the run's row or, before the row is written, the session. */
 async function loadHolder(database: Database, kind: RunKind): Promise<string> {
   const [row] = await database.query<{
     pid: number;
@@ -110,15 +110,15 @@ async function loadHolder(database: Database, kind: RunKind): Promise<string> {
   return `it runs on ${row.host} as process ${row.process_id ?? '?'}, since ${since}`;
 }
 
-/** SQL: whether the session of a row of tasmart_runs still holds a run's lock. PostgreSQL frees it with the session. */
+/** SQL: whether the session in the row `run` of tasmart_runs still holds a run lock. The lock ends with the session. */
 const IS_UNDER_WAY = `exists (select from ${RUN_LOCKS} and mode = 'ExclusiveLock' and pid = run.session_id)`;
 
 /**
- * Does the work of a run under the run lock, and keeps the run's row in tasmart_runs, also where the work fails, or is
- * not begun because another run holds the lock.
+ * Does the work of a run under the run lock, and records the run in tasmart_runs. Also records a run that fails, and one
+ * that another run locks out.
  *
- * @param work gets the number of runs of this account and mode that have ever found another one at work
- * @param describe the end of the run, from the report of the work, or from the error that ended it
+ * @param work gets the number of runs of this account, key and mode that were ever locked out
+ * @param describe makes the end of the row, from the report of the work or the error that ended it
  * @throws LockedError where another run holds the lock
  */
 export async function withRun<Report>(
@@ -139,13 +139,13 @@ export async function withRun<Report>(
     }
   });
   return run.catch(async (error: unknown) => {
-    // That the row cannot be written must not hide why nothing was done.
+    // An error while writing the row must not hide the LockedError.
     if (error instanceof LockedError) await recordLocked(database, start, error).catch(() => undefined);
     throw error;
   });
 }
 
-/** Inserts the run's row. A row without an end whose lock nobody holds belongs to a run that was killed. */
+/** Inserts the run's row. Marks rows as killed that have no outcome and whose lock is free. */
 async function startRun(
   database: Database,
   { account, mode, shard, host, processId, version }: RunStart,
@@ -199,18 +199,18 @@ async function finishRun(database: Database, id: string, end: RunEnd): Promise<v
   );
 }
 
-/** A run as its row tells it; times by the database's clock. */
+/** A run as recorded in tasmart_runs. Times are the database's. */
 export interface RecordedRun extends Pick<RunEnd, 'valves' | 'stored' | 'failed' | 'error'> {
   startedUs: Micros;
   /** since its start */
   ageUs: number;
-  /** killed, too, where no run has yet come to mark it */
+  /** `killed` also if no later run has marked the row yet */
   outcome: RunEnd['outcome'] | 'killed' | 'running';
 }
 
 /**
- * The last polls: the newest, and the newest that succeeded. Those of several accounts are taken together, as are those
- * of an account's shards: as bad as the worst, as old as the oldest.
+ * Loads the newest poll, and the newest that succeeded. Several accounts and shards are combined into one: the worst
+ * outcome, the greatest age, the sum of the counts.
  *
  * @throws DatabaseError
  */
@@ -232,14 +232,14 @@ export async function loadLastPolls(
   }
   const hasRun = newest.some(({ started_us: startedUs }) => startedUs !== null);
   return {
-    newest: hasRun ? together(newest) : null,
-    succeeded: succeeded.some(({ age_us: ageUs }) => ageUs === null) ? null : together(succeeded),
+    newest: hasRun ? combined(newest) : null,
+    succeeded: succeeded.some(({ age_us: ageUs }) => ageUs === null) ? null : combined(succeeded),
   };
 }
 
 /**
- * Where no key is configured, as on a machine that only watches: the account once for each key that polls it. A key that
- * has not polled for a week before the last poll was replaced.
+ * Without a configured key (a machine that only watches), returns the account once for each key that polls it. A key is
+ * left out if its last poll is a week older than the account's last poll: it was replaced.
  */
 async function withEachKey(database: Database, accounts: readonly Account[]): Promise<Account[]> {
   const all: Account[] = [];
@@ -257,9 +257,9 @@ async function withEachKey(database: Database, accounts: readonly Account[]): Pr
 }
 
 /**
- * SQL: the polls of an account ($1) by one key ($2), for two customers may share the unnamed account. All keys count where
- * none is configured ('', as on a machine that only watches), and where this key has not polled yet. Runs that another
- * run locked out do not count.
+ * SQL: the polls of an account ($1) by one key ($2): two customers may share the unnamed account. All keys count if no key
+ * is configured ('', a machine that only watches), or if this key has not polled yet. Runs that were locked out do not
+ * count.
  */
 const IS_POLL_OF_ACCOUNT = `run.account = $1 and run.mode = 'poll' and outcome is distinct from 'locked'
   and ($2 = '' or run.key_id in ($2, '') or not exists (
@@ -273,7 +273,7 @@ interface RunRow extends Pick<RecordedRun, 'valves' | 'stored' | 'failed' | 'err
   age_us: string | null;
 }
 
-/** The newest poll of an account that meets the condition; of every shard, if there are shards. */
+/** Loads the newest poll that meets the SQL condition: a row per shard, or one row. */
 async function loadLast(
   database: Database,
   account: Account,
@@ -299,7 +299,7 @@ async function loadLast(
   );
 }
 
-/** The best first. */
+/** From best to worst. */
 const OUTCOMES: readonly RecordedRun['outcome'][] = [
   'success',
   'running',
@@ -309,7 +309,7 @@ const OUTCOMES: readonly RecordedRun['outcome'][] = [
   'killed',
 ];
 
-function together(runs: readonly RunRow[]): RecordedRun | null {
+function combined(runs: readonly RunRow[]): RecordedRun | null {
   const [worst] = [...runs].sort((a, b) => OUTCOMES.indexOf(b.outcome) - OUTCOMES.indexOf(a.outcome));
   if (!worst) return null;
   const sum = (key: 'valves' | 'stored' | 'failed') => runs.reduce((total, run) => total + run[key], 0);

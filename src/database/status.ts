@@ -1,9 +1,10 @@
+/** Loads how old the readings of each valve are, and what is missing. */
 import type { Micros } from '../domain/time.ts';
 import { compareValves } from '../domain/valve.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 
-/** A valve as the registry knows it. */
+/** A valve of the registry. */
 export interface RegisteredValve {
   id: string;
   shortSn: string | null;
@@ -13,13 +14,13 @@ export interface RegisteredValve {
   /** '': the unnamed one */
   account: string;
   backendRef: string | null;
-  /** every project that has ever listed it */
+  /** all projects that have ever listed the valve */
   projects: readonly Membership[];
 }
 
 export interface Membership {
   id: string;
-  /** false: HyCloud went on listing the project, but not the valve in it, for more than a day */
+  /** false: for more than a day, HyCloud has listed the project without the valve */
   isListed: boolean;
 }
 
@@ -30,18 +31,18 @@ export interface Supply {
   ageUs: number | null;
   /** of the newest reading; null: not configured, or the valve sent none */
   errorStatus: readonly string[] | null;
-  /** HyCloud had no point for the last boundary it was asked for */
+  /** the last request that HyCloud answered found no point for the boundary */
   isSilent: boolean;
   gaps: Gaps;
 }
 
-/** Boundaries without a reading, back to catch_up_days; if a valve has readings, since its first one. */
+/** The number of boundaries without a reading: since catch_up_days ago, or since the valve's first reading if that is later. */
 export interface Gaps {
-  /** after `synced_until`: the next run asks for them */
+  /** after `synced_until`: the next run fetches them */
   due: number;
   /** HyCloud was asked, and had no point */
   holes: number;
-  /** before the valve's first run, and never asked for: a backfill would */
+  /** before the valve's first run, and never asked for: run a backfill */
   unasked: number;
 }
 
@@ -64,7 +65,7 @@ interface RegisteredRow {
 export async function loadRegisteredValves(database: Database): Promise<RegisteredValve[]> {
   const rows = await database.query<RegisteredRow>(
     `select valve.tasmart_id, short_sn, full_sn, user_id, valve.account, backend_ref,
-            -- A valve that another account has registered is listed there.
+            -- A valve without a row in tasmart_project_valves counts as listed by its own project.
             coalesce(projects, json_build_array(json_build_object('id', valve.project_id, 'isListed', true))) as projects
      from tasmart_valves as valve
      left join (

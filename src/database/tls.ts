@@ -1,4 +1,4 @@
-/** TLS to the database, as libpq means its modes. */
+/** TLS options for the database, by libpq's modes. */
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type ConnectionOptions as TlsOptions } from 'node:tls';
@@ -13,8 +13,8 @@ interface TlsSettings {
 }
 
 /**
- * A socket of this machine has no TLS. `require` encrypts and checks nothing, unless there is a CA to check against;
- * `verify-ca` checks the chain, `verify-full` the name too.
+ * A unix socket has no TLS. `require` encrypts, and checks the certificate only if a CA is configured. `verify-ca` checks the
+ * chain, `verify-full` also the name.
  *
  * @see https://www.postgresql.org/docs/current/libpq-ssl.html
  * @throws KnownError exit 78
@@ -24,7 +24,7 @@ export async function tlsOptions(settings: TlsSettings): Promise<TlsOptions | fa
   if (sslMode === 'disable' || host.startsWith('/')) return false;
   const own = await clientCertificate(settings);
   if (sslMode === 'require' && sslCaFile === null) return { ...own, rejectUnauthorized: false };
-  // Said outright, or NODE_TLS_REJECT_UNAUTHORIZED=0 would switch it off.
+  // Set explicitly: otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 would switch it off.
   const verified = { ...own, rejectUnauthorized: true, ...(sslCaFile !== null && { ca: await readCa(sslCaFile) }) };
   return sslMode === 'verify-full' ? verified : { ...verified, checkServerIdentity: () => undefined };
 }
@@ -36,7 +36,7 @@ async function readCa(file: string): Promise<string> {
   throw new KnownError('config', `DB_SSL_CA: ${file} ${contentOf(text)}`, { remedy });
 }
 
-/** Node.js ignores a CA that it cannot read, and then trusts nobody. */
+/** Node.js ignores a CA that it cannot read, and then trusts no certificate. */
 function isCertificate(text: string): boolean {
   try {
     return new X509Certificate(text).raw.length > 0;

@@ -1,3 +1,4 @@
+/** The HyCloud client: one function per endpoint. */
 import { setMaxListeners } from 'node:events';
 import type { PropertyName, Reading } from '../domain/reading.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
@@ -10,8 +11,8 @@ import { createTransport, type Answer, type Query, type TransportOptions } from 
 import { decodeProject, decodeProjects, firmwareAnswer, pointsAnswer } from './wire.ts';
 
 /**
- * Bounds of an answer, packed and unpacked. A hostile text can cost 60 times its size when parsed (nested brackets).
- * A page of 2000 points with every property takes 0.7 MB, so the bound leaves room for as much again in error statuses.
+ * Limits of an answer, packed and unpacked. Parsing a hostile text (nested brackets) can take 60 times its size in memory.
+ * A page of 2000 points with every property takes 0.7 MB. The limit leaves the same room again for error statuses.
  */
 const MAX_POINTS_BYTES = 1.5e6;
 /** A listed valve takes 0.3 to 0.6 kB: this holds 10 000 valves in one project. A run asks for few lists, one at a time. */
@@ -19,11 +20,11 @@ const MAX_LIST_BYTES = 6e6;
 
 export interface HyCloudOptions extends TransportOptions, Timing {
   requestsPerSecond: number;
-  /** milliseconds on `now`'s clock, after which no retry begins */
+  /** milliseconds on `now`'s clock; no call waits after this time */
   deadlineMs: () => number;
   signal: AbortSignal;
   random: () => number;
-  /** this machine's clock, where HyCloud sends no Date */
+  /** this machine's clock, used if HyCloud sends no Date */
   clockUs: () => Micros;
   onRetry: (error: HyCloudError, waitMs: number) => void;
 }
@@ -36,13 +37,13 @@ export interface PointsQuery {
   properties: readonly PropertyName[];
 }
 
-/** What HyCloud answered, in its order. Whether `from` and `to` were inclusive is not known. */
+/** A page of points, in HyCloud's order. May hold points at or just outside `fromUs` and `toUs`, see fetch.ts. */
 export interface PointsPage {
   points: readonly Reading[];
   malformed: readonly MalformedPoint[];
-  /** the direction it says it used, if it says */
+  /** the direction that the answer names; null: it names none */
   sort: string | null;
-  /** the limit it says it used, if it says */
+  /** the limit that the answer names; null: it names none */
   limit: number | null;
   serverTimeUs: Micros;
 }
@@ -60,15 +61,15 @@ export interface HyCloud {
   getPoints: (valve: Pick<Valve, 'id' | 'pointsPath'>, query: PointsQuery) => Promise<PointsPage>;
   /** version of the newest firmware */
   latestFirmware: () => Promise<string>;
-  /** HyCloud's clock as its last answer gave it; ours until it has answered */
+  /** HyCloud's clock at its last answer; before that, this machine's clock */
   serverTimeUs: () => Micros;
   stats: Readonly<HyCloudStats>;
   close: () => void;
 }
 
-/** The thin IMI client: a function per endpoint. Every one throws HyCloudError and nothing else it could foresee. */
+/** Every function throws HyCloudError; anything else is a defect. */
 export function createHyCloud(options: HyCloudOptions): HyCloud {
-  // Every call under way listens to it; that many are no leak.
+  // Every call in progress listens to the signal. Node would warn of a leak.
   setMaxListeners(0, options.signal);
   const transport = createTransport(options);
   const pacer = createPacer(options);
@@ -92,7 +93,7 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
   }
 
   async function call(path: string, query: Query, maxBytes: number): Promise<Answer> {
-    // Refused credentials stay refused: a call that still waited for its turn is not made any more.
+    // Once the credentials are refused, make no more calls, also not those that waited for their turn.
     if (refusal) throw refusal;
     try {
       return await send(path, query, maxBytes);
@@ -101,7 +102,7 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
       if (!wasAccepted) throw (refusal = error);
       onRetry(error, 0);
     }
-    // The credentials were good a moment ago. One more try, out of turn, decides for every call that waits.
+    // The credentials were accepted before. Try once more, without a turn. If refused again, all other calls fail too.
     try {
       return await send(path, query, maxBytes);
     } catch (error) {
@@ -117,13 +118,13 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
 
   async function getList<T>(path: string, decode: (raw: unknown) => T): Promise<T> {
     const { json } = await get(path, {}, MAX_LIST_BYTES);
-    return decoded(path, () => decode(json));
+    return decodeAnswer(path, () => decode(json));
   }
 
   async function getPoints(valve: Pick<Valve, 'id' | 'pointsPath'>, query: PointsQuery): Promise<PointsPage> {
     const path = pointsPathOf(valve);
     const { json, serverTimeUs } = await get(path, wireQuery(query), MAX_POINTS_BYTES);
-    return decoded(path, () => decodePage(json, query.properties, serverTimeUs ?? options.clockUs()));
+    return decodeAnswer(path, () => decodePage(json, query.properties, serverTimeUs ?? options.clockUs()));
   }
 
   return {
@@ -141,13 +142,13 @@ function isRefusal(error: unknown): error is HyCloudError {
   return error instanceof HyCloudError && error.failure === 'unauthorized';
 }
 
-/** @throws HyCloudError where the answer cannot be decoded */
-function decoded<T>(path: string, decode: () => T): T {
+/** @throws HyCloudError `malformed` if the answer cannot be decoded */
+function decodeAnswer<T>(path: string, decode: () => T): T {
   try {
     return decode();
   } catch (error) {
     if (error instanceof HyCloudError) throw error;
-    // A decoder's error quotes the body.
+    // Drop the decoder's error: it quotes the body.
     throw new HyCloudError('malformed', path, 'the answer has not the shape that the API promises');
   }
 }

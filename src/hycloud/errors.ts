@@ -1,6 +1,7 @@
+/** The errors of calls to HyCloud. */
 import { KnownError, type ErrorKind } from '../domain/errors.ts';
 
-/** What went wrong with one call; what to do follows from it, never from HyCloud's prose. */
+/** Why a call failed. Decisions depend on this, never on HyCloud's texts. */
 export type HyCloudFailure =
   | 'unauthorized'
   | 'forbidden'
@@ -36,7 +37,7 @@ const REMEDIES: Record<HyCloudFailure, string> = {
   aborted: 'the run was stopped before it was answered; the next run will catch up',
 };
 
-/** A call that failed for good. Holds method, path, status and code only: an axios error carries the key. */
+/** A failed call. Holds only method, path, status and code: an axios error holds the key. */
 export class HyCloudError extends KnownError {
   override readonly name = 'HyCloudError';
   readonly failure: HyCloudFailure;
@@ -44,7 +45,7 @@ export class HyCloudError extends KnownError {
   readonly detail: string;
   /** HTTP status, if there was an answer */
   readonly status: number | null;
-  /** as Retry-After asked */
+  /** from Retry-After */
   readonly retryAfterMs: number | null;
 
   constructor(
@@ -55,7 +56,7 @@ export class HyCloudError extends KnownError {
       status?: number;
       retryAfterMs?: number | null;
       attempts?: number;
-      /** where the general one for this failure would not do */
+      /** replaces the general remedy for this failure */
       remedy?: string | null;
     } = {},
   ) {
@@ -70,7 +71,7 @@ export class HyCloudError extends KnownError {
     this.detail = detail;
   }
 
-  /** The same error, knowing how often it was tried. */
+  /** A copy of the error whose message has the number of attempts. */
   after(attempts: number): HyCloudError {
     const { path, detail, retryAfterMs, remedy } = this;
     return new HyCloudError(this.failure, path, detail, {
@@ -86,7 +87,7 @@ function kindOf(failure: HyCloudFailure): ErrorKind {
   return failure === 'unauthorized' || failure === 'forbidden' ? 'credentials' : 'hycloud';
 }
 
-/** Only what may pass by itself is tried again: network errors, timeouts, 408, 425, 429, 5xx and broken bodies. */
+/** Whether a retry may succeed: after network errors, timeouts, 408, 425, 429, 5xx and damaged bodies. */
 export function isTransient(error: HyCloudError): boolean {
   return ['network', 'timeout', 'rate-limited', 'server', 'unreadable'].includes(error.failure);
 }

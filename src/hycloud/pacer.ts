@@ -1,3 +1,5 @@
+/** Keeps requests to HyCloud at least 1/rate apart. */
+
 /** Time as the client needs it; injected, so that tests need not wait. Milliseconds, monotonic. */
 export interface Timing {
   now: () => number;
@@ -7,14 +9,14 @@ export interface Timing {
 
 export interface PacerOptions extends Timing {
   requestsPerSecond: number;
-  /** milliseconds on `now`'s clock, after which nobody is let wait */
+  /** milliseconds on `now`'s clock; no caller waits after this time */
   deadlineMs: () => number;
 }
 
 /** The next turn comes only after the deadline. */
 export class TurnBeyondDeadline extends Error {
   override readonly name = 'TurnBeyondDeadline';
-  /** because HyCloud asked for a pause; else our own pace alone is that slow */
+  /** true: HyCloud asked for a pause; false: requests_per_second alone is too slow */
   readonly isPaused: boolean;
 
   constructor(isPaused: boolean) {
@@ -26,13 +28,13 @@ export class TurnBeyondDeadline extends Error {
 export interface Pacer {
   /** Waits for this caller's turn; first come, first served. @throws TurnBeyondDeadline */
   turn: (signal: AbortSignal) => Promise<void>;
-  /** Lets nobody have a turn for `ms` from now: a 429 concerns every request, not one. */
+  /** Delays all turns by `ms` from now. A 429 concerns every request, not only the one that got it. */
   pause: (ms: number) => void;
 }
 
 /**
- * Turns at least 1/rate apart, measured from when they were really taken: never more than the rate in any second,
- * also after a late timer.
+ * Turns are at least 1/rate apart. The distance is measured from when a turn was really taken, so a late timer causes no
+ * burst.
  */
 export function createPacer(options: PacerOptions): Pacer {
   const spacingMs = 1000 / options.requestsPerSecond;

@@ -1,7 +1,6 @@
+/** Decodes the points of a page. A malformed point is reported; the others are kept. */
 import { NO_MEASUREMENTS, PROPERTIES, type Measurements, type PropertyName, type Reading } from '../domain/reading.ts';
 import { parseRfc3339, US_PER_MINUTE, type Micros } from '../domain/time.ts';
-
-/** Decodes the points of a page. One bad point costs that point, not the page. */
 
 /** HyCloud stamps points itself, so no point is later than its clock. The tolerance allows for skew among its servers. */
 const FUTURE_TOLERANCE_US = 5 * US_PER_MINUTE;
@@ -23,7 +22,7 @@ type PropertyType = (typeof PROPERTIES)[PropertyName]['type'];
 const TYPES: Record<PropertyType, { described: string; isValid: (value: unknown) => boolean }> = {
   int16: { described: 'an int16', isValid: (value) => isInteger(value, -(2 ** 15), 2 ** 15 - 1) },
   int32: { described: 'an int32', isValid: (value) => isInteger(value, -(2 ** 31), 2 ** 31 - 1) },
-  // JSON.parse rounds integers beyond 2^53. No real counter gets there: 2^53 kWh is fifty years of mankind's energy.
+  // JSON.parse rounds integers above 2^53. No real counter in kWh gets there.
   int64: { described: 'an integer below 2^53', isValid: (value) => Number.isSafeInteger(value) },
   'text[]': { described: 'a list of texts', isValid: isListOfTexts },
 };

@@ -1,10 +1,11 @@
+/** Calls HyCloud again after a transient failure. */
 import { HyCloudError, isTransient } from './errors.ts';
 import { TurnBeyondDeadline, type Pacer, type Timing } from './pacer.ts';
 
-/** Five attempts, the waits between them drawn from 0 … 1, 2, 4, 8 s: a valve costs at most about 15 s of patience. */
+/** Five attempts. The waits between them are random, up to 1, 2, 4 and 8 s: so a call waits at most about 15 s. */
 const MAX_ATTEMPTS = 5;
 const FIRST_BACKOFF_MS = 1000;
-/** Without a Retry-After, a 429 still means: everybody wait. */
+/** A 429 without a Retry-After pauses all requests for this time. */
 const RATE_LIMIT_PAUSE_MS = 5000;
 
 export interface RetryContext extends Timing {
@@ -12,13 +13,13 @@ export interface RetryContext extends Timing {
   /** 0 … 1 */
   random: () => number;
   signal: AbortSignal;
-  /** milliseconds on `now`'s clock, after which nothing is waited for */
+  /** milliseconds on `now`'s clock; no call waits after this time */
   deadlineMs: () => number;
   onRetry: (error: HyCloudError, waitMs: number) => void;
 }
 
 /**
- * Calls until it succeeds, fails for good, or the deadline would pass while waiting. The one retry layer.
+ * Repeats `call` until it succeeds, fails permanently, or the next wait would pass the deadline. The only retry layer.
  * Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  *
  * @throws HyCloudError
@@ -30,7 +31,7 @@ export async function withRetry<T>(call: () => Promise<T>, path: string, context
       await context.pacer.turn(context.signal);
       return await call();
     } catch (error) {
-      // What kept it until it was stopped says more than that it was.
+      // Report the last real error, not the abort.
       if (context.signal.aborted) throw last ?? new HyCloudError('aborted', path, 'stopped before an answer came');
       if (error instanceof TurnBeyondDeadline) throw notCalled(path, error);
       if (!(error instanceof HyCloudError)) throw error;
@@ -59,7 +60,7 @@ function notCalled(path: string, { isPaused }: TurnBeyondDeadline): HyCloudError
   );
 }
 
-/** How long to wait before the attempt; a rate limit or Retry-After holds back every other request too. */
+/** Milliseconds to wait before this attempt. After a rate limit or a Retry-After, pauses all other requests too. */
 function pauseBefore(attempt: number, error: HyCloudError, { pacer, random }: RetryContext): number {
   const jitterMs = random() * FIRST_BACKOFF_MS * 2 ** (attempt - 2);
   const askedMs = error.retryAfterMs ?? (error.failure === 'rate-limited' ? RATE_LIMIT_PAUSE_MS : null);

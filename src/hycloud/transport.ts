@@ -1,3 +1,4 @@
+/** Sends one GET and reads its answer. The only user of axios. */
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { gunzipSync } from 'node:zlib';
@@ -6,19 +7,17 @@ import { HttpsProxyAgent } from 'hpagent';
 import { US_PER_SECOND, type Micros } from '../domain/time.ts';
 import { HyCloudError, type HyCloudFailure } from './errors.ts';
 
-/** Sends one GET and reads its answer. The only user of axios. */
-
 export interface TransportOptions {
   /** ends in a slash */
   baseUrl: string;
   apiKey: string;
   requesterId: string;
-  /** where the two come from, for messages */
+  /** names of the environment variables with the key and the id, for messages */
   variables: { readonly apiKey: string; readonly requesterId: string };
   userAgent: string;
   maxConcurrency: number;
   requestTimeoutMs: number;
-  /** null: none; never for plain http */
+  /** null: none. Not used for plain http. */
   proxy: URL | null;
 }
 
@@ -27,12 +26,12 @@ export type Query = Readonly<Record<string, string | number | readonly string[]>
 /** An answer with status 200: its JSON, parsed but not decoded. */
 export interface Answer {
   json: unknown;
-  /** HyCloud's clock, from the Date header (whole seconds, rounded down); null where it sent none */
+  /** HyCloud's clock, from the Date header (whole seconds, rounded down); null: it sent none */
   serverTimeUs: Micros | null;
 }
 
 export interface Transport {
-  /** One GET, one attempt. `maxBytes` bounds the answer, packed and unpacked. @throws HyCloudError */
+  /** One GET, one attempt. `maxBytes` limits the answer, packed and unpacked. @throws HyCloudError */
   get: (path: string, query: Query, maxBytes: number, signal: AbortSignal) => Promise<Answer>;
   close: () => void;
 }
@@ -73,9 +72,9 @@ function createAgent({ baseUrl, proxy, maxConcurrency, requestTimeoutMs }: Trans
   if (!baseUrl.startsWith('https:')) return new HttpAgent(pool);
   const verified = { rejectUnauthorized: true };
   if (!proxy) return new HttpsAgent({ ...pool, ...verified });
-  // hpagent would look up an IPv6 proxy by its address in brackets, as a URL has it.
+  // A URL has an IPv6 address in brackets. hpagent would look up the name with the brackets.
   const hostname = proxy.hostname.replace(/^\[|\]$/g, '');
-  // Also for the connection to a proxy that speaks TLS itself.
+  // `verified` also applies to the connection to a proxy that uses TLS itself.
   const proxyRequestOptions = { headers: {}, hostname, ...verified };
   return new HttpsProxyAgent({ ...pool, ...verified, proxy, proxyRequestOptions, timeout: requestTimeoutMs });
 }
@@ -93,7 +92,7 @@ async function get(
   call: Call,
 ): Promise<Answer> {
   const { path, query, maxBytes } = call;
-  // axios' own timeout does not bound a body that drips; the signal bounds the whole request.
+  // axios' own timeout does not limit a body that arrives slowly. The signal limits the whole request.
   // Not AbortSignal.any: the run's signal would keep a reference to each of its requests.
   const abort = new AbortController();
   const stop = () => abort.abort();
@@ -117,8 +116,8 @@ async function get(
 }
 
 /**
- * Unpacks in one piece. axios would set up a stream for every answer: at 10 000 valves a poll then takes 1.29 instead of
- * 1.15 of the time that its requests take.
+ * Unpacks in one piece. axios would create a stream for every answer: a poll of 10 000 valves then takes 1.29 times as long
+ * as its requests alone, instead of 1.15 times.
  *
  * @throws HyCloudError
  */
@@ -187,12 +186,12 @@ function failureOf(status: number): HyCloudFailure {
   return status < 300 ? 'unreadable' : 'rejected';
 }
 
-/** HyCloud's problems take 0.2 kB. */
+/** HyCloud's error bodies take 0.2 kB. */
 const MAX_PROBLEM_BYTES = 10_000;
 
 /**
- * The vendor's document calls the field `type_uri` in its table and `type` in its example. A proxy's body has neither, or
- * cannot be read; then the status alone counts.
+ * The type of an error body. The vendor's document calls the field `type_uri` in a table and `type` in an example. null: the
+ * body has neither or cannot be read, such as a proxy's.
  */
 function problemType(path: string, response: AxiosResponse<Buffer>): string | null {
   try {
@@ -206,7 +205,7 @@ function problemType(path: string, response: AxiosResponse<Buffer>): string | nu
   }
 }
 
-/** Retry-After in both forms: seconds, or a date, compared with HyCloud's own clock. https://www.rfc-editor.org/rfc/rfc9110#name-retry-after */
+/** Milliseconds. Retry-After holds seconds, or a date by HyCloud's clock. https://www.rfc-editor.org/rfc/rfc9110#name-retry-after */
 function retryAfter(response: AxiosResponse): number | null {
   const text = header(response, 'retry-after')?.trim() ?? '';
   if (/^\d+$/.test(text)) return Number(text) * 1000;
@@ -219,10 +218,10 @@ function serverTime(response: AxiosResponse): Micros | null {
   return ms === null ? null : (ms / 1000) * US_PER_SECOND;
 }
 
-/** A double counts microseconds exactly until here. A clock that is later is wrong. */
+/** The last time that a number holds in whole microseconds. A later clock is wrong. */
 const LAST_MS = Date.UTC(2255, 0);
 
-/** Milliseconds. Date.parse alone takes "0" for the year 2000, and a date without a zone for local time. */
+/** Milliseconds. Requires GMT: Date.parse reads "0" as the year 2000, and a date without a zone as local time. */
 function parseHttpDate(text: string): number | null {
   const ms = text.endsWith(' GMT') ? Date.parse(text) : NaN;
   return ms >= 0 && ms < LAST_MS ? ms : null;
@@ -233,14 +232,14 @@ function header(response: AxiosResponse, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** Copies the code only: the axios error itself holds the request, and with it the key. */
+/** Copies only the code: the axios error holds the request, and the request holds the key. */
 function translate({ path, maxBytes }: Call, error: unknown): Error {
   if (!isAxiosError(error)) return error instanceof Error ? error : new Error(String(error));
   const code = error.code ?? '';
   if (error.message.startsWith('maxContentLength')) return tooLarge(path, maxBytes);
   const [, proxyStatus] = /^Bad response: (\d+)$/.exec(error.message) ?? []; // hpagent's words
   if (proxyStatus) {
-    // A 4xx will not pass by itself.
+    // A 4xx does not go away with a retry.
     const failure = proxyStatus.startsWith('4') ? 'proxy' : 'network';
     return new HyCloudError(failure, path, `the proxy refuses to connect (HTTP ${proxyStatus})`);
   }

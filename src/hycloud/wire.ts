@@ -1,11 +1,10 @@
+/** Checks HyCloud's answers: loose schemas of the fields in use. Unknown fields are accepted: within v1 the vendor only adds. */
 import * as z from 'zod/mini';
 import { pointsPathOf, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
 import { storable } from './points.ts';
 
-/** Loose schemas of the fields in use. Unknown fields are accepted: within v1 the vendor only adds. */
-
 const text = z.pipe(z.string(), z.transform(storable));
-/** Uuids, says the API; what could not stand in a path or a line of a log is none. */
+/** The API documents uuids. Any text that is safe in a path and in a log line is accepted. */
 const ID = /^(?!\.+$)[\x21-\x7e]{1,255}$/;
 const id = z.string().check(z.regex(ID));
 const count = z.catch(z.int(), 0);
@@ -13,13 +12,13 @@ const count = z.catch(z.int(), 0);
 const projectSummary = z.object({ id, name: text, user_count: count, tasmart_count: count });
 
 /**
- * A list of at most so many items. More than any real answer holds, so that a hostile body of millions of tiny items is
- * refused before each of them becomes an object or an error.
+ * A list of at most `max` items, which is more than a real answer holds. A hostile body of millions of tiny items is
+ * refused before each item becomes an object or an error.
  */
 const listUpTo = (max: number) => z.custom<readonly unknown[]>((value) => Array.isArray(value) && value.length <= max);
 /** The API's maximum is 2000. */
 const MAX_POINTS = 10_000;
-/** As many of the shortest valves as the bound on a list's bytes lets through. */
+/** So many of the shortest possible valves fit into the largest answer that client.ts accepts for a list. */
 const MAX_LISTED = 20_000;
 
 const project = z.object({ id, name: text, tasmarts: listUpTo(MAX_LISTED) });
@@ -33,7 +32,7 @@ export const pointsAnswer = z.object({
   limit: z.catch(z.nullish(z.int().check(z.positive())), null),
 });
 
-/** Item by item: one odd project costs one project. */
+/** A malformed project is skipped. */
 export function decodeProjects(raw: unknown): ProjectSummary[] {
   return listUpTo(MAX_LISTED)
     .parse(raw)
@@ -48,7 +47,7 @@ export function decodeProjects(raw: unknown): ProjectSummary[] {
 const MAX_EXPLAINED = 20;
 const MAX_QUOTED_LENGTH = 200;
 
-/** Item by item: one odd valve costs one valve. The users' e-mail addresses are never even looked at. */
+/** A malformed valve is skipped, and reported in `unreadable`. The users' e-mail addresses are never read. */
 export function decodeProject(raw: unknown, basePath: string): Project {
   const { id: projectId, name, tasmarts } = project.parse(raw);
   const valves: Valve[] = [];
@@ -71,7 +70,7 @@ function explainUnreadable(numbers: readonly number[], name: string): string[] {
   return others > 0 ? [...first, `nor have ${others} other valves of ${project}`] : first;
 }
 
-/** By hand, for there are thousands, and a run begins once all are decoded. null: it has no usable id. */
+/** Without zod, which is slow for thousands of valves: a run waits until all are decoded. null: it has no usable id. */
 function decodeValve(raw: unknown, basePath: string): Valve | null {
   const wire = Object(raw) as Record<string, unknown>;
   const { id: valveId } = wire;
@@ -90,7 +89,7 @@ function decodeValve(raw: unknown, basePath: string): Valve | null {
   };
 }
 
-/** Optional fields are absent, nullable ones null, emptied ones blank; one of another type costs the field, not the valve. */
+/** null: the field is absent, null, blank or of another type. The valve is kept. */
 function optionalText(value: unknown): string | null {
   return typeof value === 'string' && value.trim() !== '' ? storable(value) : null;
 }

@@ -1,3 +1,4 @@
+/** Fills the history of valves from HyCloud, in chunks that are stored one by one. */
 import type { Logger } from 'pino';
 import { loadUncovered, storeBackfill, type BackfilledSpan } from '../database/backfill.ts';
 import type { Database } from '../database/connection.ts';
@@ -33,12 +34,12 @@ export interface BackfillDependencies {
   onProgress: (progress: BackfillProgress) => void;
 }
 
-/** What is to be done, known before it begins. */
+/** The work of a backfill, known before it begins. */
 export interface BackfillPlan {
   valves: number;
-  /** one each, unless a valve sends more often than every 15 s */
+  /** one per chunk; more only if a valve sends points more often than every 15 s */
   requests: number;
-  /** why there is none; null: there are some */
+  /** why there is nothing to fetch; null: there is */
   nothing: string | null;
 }
 
@@ -58,15 +59,15 @@ export interface BackfillReport {
   problems: readonly TargetProblem[];
   /** names of `--valve` that fit no valve of this account; null: none */
   missing: NoSuchValve | null;
-  /** nothing at all could be read */
+  /** every chunk failed, and nothing was stored */
   nothingRead: boolean;
 }
 
-/** A valve sends a point every 15 s; the page that a chunk takes has room for a few more. */
+/** A valve sends a point every 15 s. A chunk leaves room for a few more points in its page. */
 const POINT_SPACING_US = 15 * US_PER_SECOND;
 const SPARE_POINTS = 20;
 
-/** Chunks that come within this time are stored together, as a poll stores: few transactions, and little lost when killed. */
+/** Chunks that arrive within this time are stored in one transaction. Short, so that a killed backfill loses little. */
 const LINGER_MS = 250;
 
 /** The part of a valve's history that one request holds. */
@@ -76,10 +77,11 @@ interface Chunk extends Span {
 }
 
 /**
- * Fills history from HyCloud: for every boundary in the span, the valve's last point of its window. Works in chunks of
- * one request; each is stored together with the note that it is done, so that a backfill goes on where it stopped.
+ * Stores the last point of every window in the span, for each valve. Works in chunks of one request. Each chunk is stored
+ * together with a record that it is covered, so the next backfill continues where this one stopped.
  *
- * @throws TargetError, HyCloudError where nothing could be begun or everything would fail alike, DatabaseError
+ * @throws TargetError, DatabaseError
+ * @throws HyCloudError if no target can be resolved, or every other chunk would fail too
  */
 export async function backfill(
   dependencies: BackfillDependencies,
@@ -173,10 +175,10 @@ async function fetchChunk(
   const { valve, fromUs, toUs } = chunk;
   let samples: Samples = new Map();
   let coveredUntilUs = fromUs;
-  /** by the clocks that answered */
-  let overUntilUs = toUs;
+  /** the slowest clock of the HyCloud servers that answered: windows after it have not ended */
+  let clockUs = toUs;
   const fetched = (failure: FetchedChunk['failure']): FetchedChunk => {
-    const untilUs = floorToGrid(Math.min(coveredUntilUs, overUntilUs), intervalUs);
+    const untilUs = floorToGrid(Math.min(coveredUntilUs, clockUs), intervalUs);
     // If a window is incomplete, or has not ended, its last point is unknown.
     const readings = [...samples].filter(([boundaryUs]) => boundaryUs <= untilUs).map(([, reading]) => reading);
     const covered = failure || untilUs <= fromUs ? null : { fromUs, toUs: untilUs };
@@ -187,8 +189,7 @@ async function fetchChunk(
     for await (const slice of fetchRange(hycloud, { valve, fromUs, toUs, properties })) {
       samples = sample(samples, slice.points, intervalUs);
       coveredUntilUs = slice.coveredUntilUs;
-      // As a poll does: HyCloud's servers may have skewed clocks.
-      overUntilUs = Math.min(overUntilUs, slice.serverTimeUs);
+      clockUs = Math.min(clockUs, slice.serverTimeUs);
       malformed ||= slice.malformed[0]?.reason ?? '';
     }
     return fetched(
@@ -196,7 +197,7 @@ async function fetchChunk(
     );
   } catch (error) {
     if (!(error instanceof HyCloudError)) throw error;
-    // What no valve will be spared: the rest is for the next time.
+    // Every other chunk would fail too: end here. The next backfill continues.
     if (['unauthorized', 'rate-limited', 'aborted'].includes(error.failure)) throw error;
     return fetched({ reason: error.message, error });
   }

@@ -1,19 +1,19 @@
-/** Work on many items at once: the one place that bounds how much is under way. */
+/** Works on many items at once, with a limit on how many are in progress. */
 
-/** How work is cut into batches: all results that are ready when the consumer asks for more, within these bounds. */
+/** A batch holds the results that are ready when the consumer asks for more. */
 export interface BatchOptions<R> {
   concurrency: number;
-  /** no more work begins while results of this size wait for the consumer */
+  /** if results of this total size wait for the consumer, no more work begins */
   maxBatch: number;
-  /** of a result; 1 where it is not given */
+  /** the size of a result; by default 1 */
   sizeOf?: (result: R) => number;
   /** how long a batch waits to fill */
   lingerMs: number;
 }
 
 /**
- * Does the work on every item, `concurrency` at a time. Rejects with the first failure, once the work under way has
- * ended; after a failure no more work begins.
+ * Does the work on every item, `concurrency` at a time. After a failure, no more work begins. Rejects with the first
+ * failure when the work in progress has ended.
  */
 export async function forEachAtOnce<T>(
   items: Iterable<T>,
@@ -35,7 +35,7 @@ export async function forEachAtOnce<T>(
 
 /**
  * Does the work on every item, `concurrency` at a time, and yields the results in batches, in order of completion.
- * A slow consumer holds the work back. The first failure ends it, after the results of the work under way.
+ * A slow consumer delays the work. After a failure, yields the results of the work in progress, and then throws.
  */
 export async function* inBatches<T, R>(
   items: Iterable<T>,

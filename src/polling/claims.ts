@@ -1,18 +1,18 @@
-/** Keeps the accounts of one run from reading the same valve: the next account reads it only if the first could not. */
+/** If several accounts of a run see the same valve, only one reads it. Another account tries only if the first failed. */
 
-/** What one account has of the claims. */
+/** The claims, as one account uses them. */
 export interface Claims {
   /** no account has claimed the valve */
   isFree: (id: string) => boolean;
-  /** Waits while another account reads the valve. False: it has stored what it read. */
+  /** Waits while another account reads the valve. false: do not read it. The other account has stored it, or `end` was called. */
   claim: (id: string) => Promise<boolean>;
-  /** Not stored: another account may try. */
+  /** Ends a claim. If the valve was not stored, another account may claim it. */
   release: (id: string, isStored: boolean) => void;
-  /** Releases what is left, and claims no more. */
+  /** Releases all claims as not stored. Later claims return false. */
   end: () => void;
 }
 
-/** Returns the function that gives an account its part. */
+/** Call once per run. Call the result once per account. */
 export function createClaims(): () => Claims {
   const claims = new Map<string, Claim>();
   return () => {

@@ -1,3 +1,4 @@
+/** Asks HyCloud for the points of one valve in a window: the newest point, or all of them. */
 import type { Reading, PropertyName } from '../domain/reading.ts';
 import type { Micros } from '../domain/time.ts';
 import { pointsPathOf, type Valve } from '../domain/valve.ts';
@@ -5,11 +6,11 @@ import type { HyCloud, PointsPage } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 
 export const PAGE_LIMIT = 2000;
-/** What a server that ignores `limit` sends. */
+/** The size of a page if the server ignores `limit`. */
 const DEFAULT_LIMIT = 240;
 /**
- * Whether HyCloud's `from` and `to` are inclusive, and how finely it compares them, is not said. So a window is asked
- * for a millisecond wider on both sides and cut to size here.
+ * HyCloud does not document whether `from` and `to` are inclusive, or how exactly it compares them. So ask for a window
+ * that is a millisecond wider on both sides, and drop the points outside here.
  */
 const EDGE_US = 1000;
 
@@ -21,7 +22,7 @@ export interface Window {
   properties: readonly PropertyName[];
 }
 
-/** Points of a window up to `coveredUntilUs`, and what was wrong with others. */
+/** All points of a window up to `coveredUntilUs`, and the malformed ones. */
 export interface Slice {
   points: readonly Reading[];
   malformed: PointsPage['malformed'];
@@ -30,11 +31,11 @@ export interface Slice {
 }
 
 /**
- * The newest point of a window, by one request of one point; null where the answer cannot be trusted to hold it
- * (HyCloud ignored the direction or the end, or a point lies just behind the end): then fetchRange can.
+ * Fetches the newest point of a window with a request for one point. null: use fetchRange instead, because this point may
+ * not be the newest of the window. HyCloud ignored the direction or the end, or the point lies within EDGE_US after it.
  */
 export async function fetchLatest(hycloud: HyCloud, window: Window): Promise<Slice | null> {
-  const query = { ...wide(window), limit: 1, direction: 'descending' } as const;
+  const query = { ...widened(window), limit: 1, direction: 'descending' } as const;
   const { points, malformed, sort, serverTimeUs } = await hycloud.getPoints(window.valve, query);
   const ignored = sort !== null && sort !== 'descending';
   if (ignored || points.some(({ timeUs }) => timeUs > window.toUs)) return null;
@@ -43,23 +44,23 @@ export async function fetchLatest(hycloud: HyCloud, window: Window): Promise<Sli
 }
 
 /**
- * Every point of a window, oldest first, a request per page. Paging goes by time: each page begins
- * where the last ended, so points that arrive meanwhile shift nothing. Every round moves on, so it always ends.
+ * Fetches every point of a window, oldest first, one request per page. Each page begins at the time where the last one
+ * ended, so points that arrive meanwhile shift nothing.
  *
- * @throws HyCloudError, `malformed` also where HyCloud's pages do not move on
+ * @throws HyCloudError `malformed` also if a page would not advance: so the loop always ends
  */
 export async function* fetchRange(hycloud: HyCloud, window: Window): AsyncGenerator<Slice> {
   let cursorUs = window.fromUs;
   while (cursorUs < window.toUs) {
     const rest = { ...window, fromUs: cursorUs };
-    const query = { ...wide(rest), limit: PAGE_LIMIT, direction: 'ascending' } as const;
+    const query = { ...widened(rest), limit: PAGE_LIMIT, direction: 'ascending' } as const;
     const slice = sliceOf(await hycloud.getPoints(window.valve, query), rest);
     cursorUs = slice.coveredUntilUs;
     yield slice;
   }
 }
 
-/** What a page holds of the window that it was asked for. */
+/** The part of the window that a page answers. */
 function sliceOf(page: PointsPage, window: Window): Slice {
   const { fromUs, toUs } = window;
   const endUs = isFull(page) ? endOfPage(page, window) : toUs;
@@ -68,7 +69,8 @@ function sliceOf(page: PointsPage, window: Window): Slice {
   return { points, malformed, serverTimeUs: page.serverTimeUs, coveredUntilUs: endUs };
 }
 
-function wide({ fromUs, toUs, properties }: Window): {
+/** The window for the request, wider by EDGE_US on both sides. */
+function widened({ fromUs, toUs, properties }: Window): {
   fromUs: Micros;
   toUs: Micros;
   properties: readonly PropertyName[];
@@ -81,24 +83,26 @@ function pointsIn(points: readonly Reading[], fromUs: Micros, toUs: Micros): Rea
   return points.filter(({ timeUs }) => timeUs > fromUs && timeUs <= toUs).sort((a, b) => a.timeUs - b.timeUs);
 }
 
-/** Whether there may be more behind it: it holds what we, HyCloud's echo, or HyCloud's default allow. */
+/** Whether more points may follow this page: its size is our limit, the limit in HyCloud's answer, or HyCloud's default. */
 function isFull({ points, malformed, limit }: PointsPage): boolean {
   const size = points.length + malformed.length;
   return size >= Math.min(PAGE_LIMIT, limit ?? PAGE_LIMIT) || size === DEFAULT_LIMIT;
 }
 
-/** A malformed point that the page before has brought, or the next one will. */
+/** Whether the previous page had this malformed point, or the next one will have it. */
 function isOfOtherPage(timeUs: Micros | null, endUs: Micros, { fromUs, toUs }: Window): boolean {
   return timeUs !== null && (timeUs <= fromUs || (timeUs > endUs && timeUs <= toUs));
 }
 
 /**
- * How far a full page reaches: to before its last instant, of which the next page may hold more points. It is the
- * oldest part of its window only if HyCloud sorted it as asked.
+ * How far a full page covers its window: until just before its last point, because the next page may have more points of
+ * the same instant. This is only true if HyCloud sorted the page as asked.
+ *
+ * @throws HyCloudError `malformed` if the page is not sorted, or does not advance
  */
 function endOfPage({ points, malformed, sort }: PointsPage, { valve, fromUs, toUs }: Window): Micros {
   const times = points.map(({ timeUs }) => timeUs);
-  // Where the good points do not lead on, there are only the malformed ones to go by, unless their time is nonsense too.
+  // If the valid points do not advance, use the times of malformed points, except times after the window.
   const malformedTimes = malformed.flatMap(({ timeUs }) => (timeUs === null || timeUs > toUs ? [] : [timeUs]));
   const leading = [times, malformedTimes].find((some) => (some.at(-1) ?? fromUs) - 1 > fromUs);
   const asAsked = sort === null || sort === 'ascending';

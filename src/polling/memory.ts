@@ -1,6 +1,6 @@
 /** What earlier runs of an account know of its targets. */
 import type { Database } from '../database/connection.ts';
-import { loadHomes, loadMeanings } from '../database/registry.ts';
+import { loadListedIn, loadMeanings } from '../database/registry.ts';
 import type { Account } from '../domain/account.ts';
 import type { Target } from '../domain/target.ts';
 import type { Memory } from './targets.ts';
@@ -11,6 +11,6 @@ export async function loadMemory(database: Database, account: Account, targets: 
   const valves = alone.flatMap((target) => target.valves.map((valve) => valve.toLowerCase()));
   return {
     meanings: await loadMeanings(database, account),
-    homes: await loadHomes(database, valves),
+    listedIn: await loadListedIn(database, valves),
   };
 }

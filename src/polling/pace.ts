@@ -1,9 +1,10 @@
+/** Divides the configured pace among the shards, and warns if it is too slow for the valves. */
 import type { Shard } from '../domain/shard.ts';
 import { KnownError } from '../domain/errors.ts';
 import { US_PER_SECOND } from '../domain/time.ts';
 
 export interface PaceSettings {
-  /** towards HyCloud, of all shards together */
+  /** of all shards together */
   requestsPerSecond: number;
   shard: Shard | null;
   intervalUs: number;
@@ -11,9 +12,10 @@ export interface PaceSettings {
 }
 
 /**
- * Requests a second for one process. Whole ones: of parts that were not, some second would see more than the whole.
+ * The requests per second of one process, rounded down. With fractions, the shards together could exceed the whole in
+ * some second: two shards at 2.5 could make 3 requests each.
  *
- * @throws KnownError where there are more shards than requests a second
+ * @throws KnownError if there are more shards than requests per second
  */
 export function shardPace(requestsPerSecond: number, shard: Shard | null): number {
   if (shard === null) return requestsPerSecond;
@@ -26,14 +28,14 @@ export function shardPace(requestsPerSecond: number, shard: Shard | null): numbe
 }
 
 export interface Overload {
-  /** what polling every valve takes at least */
+  /** the time that one request per valve takes */
   seconds: number;
-  /** what it may take: the interval, or the run's deadline if that comes first */
+  /** the interval, or run_deadline_seconds if it is shorter */
   availableSeconds: number;
   remedy: string;
 }
 
-/** Whether a request for each of these valves, at the configured pace, takes longer than there is time; null: it fits. */
+/** Says that one request per valve takes longer than a run may take. null: the run fits. */
 export function overload(valves: number, settings: PaceSettings): Overload | null {
   const { requestsPerSecond, shard, intervalUs, runDeadlineSeconds } = settings;
   const shards = shard?.count ?? 1;
@@ -42,13 +44,13 @@ export function overload(valves: number, settings: PaceSettings): Overload | nul
   const availableSeconds = Math.min(intervalSeconds, runDeadlineSeconds);
   if (seconds <= availableSeconds) return null;
   const needed = Math.ceil(valves / availableSeconds) * shards;
-  const patience =
+  const orDeadline =
     seconds < intervalSeconds
       ? `, or run_deadline_seconds to more than ${Math.ceil(seconds)} (below the interval)`
       : '';
   return {
     seconds: Math.ceil(seconds),
     availableSeconds,
-    remedy: `set requests_per_second to ${needed} or more, if HyCloud allows it${patience}`,
+    remedy: `set requests_per_second to ${needed} or more, if HyCloud allows it${orDeadline}`,
   };
 }

@@ -1,3 +1,4 @@
+/** Decides what a run asks HyCloud for, from what is stored of a valve. Pure. */
 import { floorToGrid, nextBoundary } from '../domain/grid.ts';
 import type { Micros } from '../domain/time.ts';
 
@@ -24,7 +25,7 @@ export interface PlanSettings {
  * - `boundary`: one point, the last of the one window that is due; then perhaps the newest
  * - `range`: every point after `fromUs`, in pages
  *
- * `sinceUs` is where the valve stays synced if nothing comes of it.
+ * `sinceUs`: the valve is synced until here even if the request fails. null: a first run that only takes the newest point.
  */
 export type Plan =
   | { kind: 'newest'; fromUs: Micros; sinceUs: Micros | null }
@@ -34,7 +35,7 @@ export type Plan =
 export function planFetch(state: ValveState, nowUs: Micros, settings: PlanSettings): Plan {
   const { intervalUs } = settings;
   const lastBoundaryUs = floorToGrid(nowUs, intervalUs);
-  const sinceUs = syncedSince(state, nowUs, settings);
+  const sinceUs = continueFrom(state, nowUs, settings);
   if (sinceUs === null) return { kind: 'newest', fromUs: Math.floor(nowUs - settings.catchUpUs), sinceUs };
   const firstDueUs = nextBoundary(sinceUs, intervalUs);
   if (firstDueUs > lastBoundaryUs) return { kind: 'newest', fromUs: lastBoundaryUs - intervalUs, sinceUs };
@@ -43,8 +44,8 @@ export function planFetch(state: ValveState, nowUs: Micros, settings: PlanSettin
   return { kind: 'range', fromUs, sinceUs };
 }
 
-/** Where to go on from; a run reaches no further back than `catchUpUs`, a first run no further than it is told. */
-function syncedSince(state: ValveState, nowUs: Micros, settings: PlanSettings): Micros | null {
+/** Where to continue from, at most `catchUpUs` ago. A first run begins `initialHistoryUs` ago; null: with the newest point. */
+function continueFrom(state: ValveState, nowUs: Micros, settings: PlanSettings): Micros | null {
   const earliest = (reachUs: number) => floorToGrid(nowUs - reachUs, settings.intervalUs);
   if (state.syncedUntilUs !== null) return Math.max(state.syncedUntilUs, earliest(settings.catchUpUs));
   return settings.initialHistoryUs > 0 ? earliest(settings.initialHistoryUs) : null;

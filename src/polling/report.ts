@@ -1,3 +1,4 @@
+/** What a poll reports: counts and failures. */
 import type { KnownError } from '../domain/errors.ts';
 import type { Reading } from '../domain/reading.ts';
 import type { Micros, Span } from '../domain/time.ts';
@@ -32,15 +33,15 @@ export interface PollReport {
   unchanged: number;
   /** valves */
   silent: number;
-  /** what catch_up_days kept this run from fetching; null: nothing */
+  /** points older than catch_up_days that this run did not fetch; null: none */
   skipped: { valves: number; span: Span } | null;
-  /** why nothing at all could be read */
+  /** the first error, if no valve could be read; else null */
   error: KnownError | null;
   /** names of `--valve` that fit no valve of this account; null: none */
   missing: NoSuchValve | null;
 }
 
-/** Adds up the batches of a run. Of valves without a failure, only the counts are kept. */
+/** Adds up the batches of a run. Keeps the failures, but only counts of other valves. */
 export function createReport(
   nowUs: Micros,
   problems: readonly TargetProblem[],

@@ -1,3 +1,4 @@
+/** One poll of one account: finds its valves, reads them, and stores the readings and their kWh. */
 import type { Logger } from 'pino';
 import type { Database } from '../database/connection.ts';
 import { loadSharedRegisters } from '../database/links.ts';
@@ -30,11 +31,11 @@ export interface PollSettings extends PlanSettings, Recorder, Limits {
   targets: readonly Target[];
   /** uuid or serial; empty: every targeted valve */
   only: readonly string[];
-  /** null: all of these */
+  /** null: all of them */
   shard: Shard | null;
   properties: readonly PropertyName[];
   maxConcurrency: number;
-  /** towards HyCloud, of all shards together */
+  /** of all shards together */
   requestsPerSecond: number;
   runDeadlineSeconds: number;
 }
@@ -44,13 +45,13 @@ export interface PollDependencies {
   /** null: a dry run */
   database: Database | null;
   log: Logger;
-  /** Of a run over several accounts: a valve that several of them see is read once. */
+  /** Shared by all accounts of a run, so that a valve is read once. */
   claims?: Claims;
   /** Called once per batch, after the batch is stored. The run keeps nothing of it. */
   onPolled?: (valves: readonly PolledValve[], nowUs: Micros) => void;
 }
 
-/** Readings are stored in batches as they come: few round trips, and the first rows are stored before the last are read. */
+/** Readings are stored in batches while others are still read. A batch ends at MAX_BATCH readings or after LINGER_MS. */
 const MAX_BATCH = 5000;
 const LINGER_MS = 250;
 
@@ -61,9 +62,10 @@ export interface Job {
 }
 
 /**
- * One run: resolves the targets to valves, fetches what each has since it was last synced, stores it.
+ * Resolves the targets to valves, fetches each valve's points since it was last synced, and stores the readings.
  *
- * @throws TargetError, HyCloudError where nothing could be begun or the credentials are refused, DatabaseError
+ * @throws TargetError, DatabaseError
+ * @throws HyCloudError if no target can be resolved, or the credentials are refused
  */
 export async function poll(dependencies: PollDependencies, settings: PollSettings): Promise<PollReport> {
   const { hycloud, database, log, onPolled, claims = createClaims()() } = dependencies;
@@ -81,7 +83,7 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
   try {
     for await (const results of inBatches(freeFirst(jobs, claims), read, batching)) {
       const batch = results.filter((result) => result !== null);
-      const polled = database ? await store(database, batch, settings) : batch.map(unstored);
+      const polled = database ? await store(database, batch, settings) : batch.map(asIfStored);
       for (const { valve, failure } of polled) claims.release(valve.id, failure === null);
       report.add(polled);
       onPolled?.(polled, nowUs);
@@ -92,7 +94,7 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
   return report.result();
 }
 
-/** Valves that another account is reading come last, so that its trouble keeps no valve of this one waiting. */
+/** Puts valves that another account is reading last, so that other valves need not wait for that account. */
 function* freeFirst(jobs: readonly Job[], claims: Claims): Generator<Job> {
   const busy: Job[] = [];
   for (const job of jobs) {
@@ -126,7 +128,7 @@ async function findValves(
   return { resolved, narrowed, valves, nowUs: hycloud.serverTimeUs() };
 }
 
-/** The valves whose last attempt is oldest come first; without a database, in HyCloud's order. */
+/** The valves in order of their last attempt, oldest first. Without a database, in HyCloud's order. */
 export async function planJobs(
   database: Database | null,
   valves: readonly Valve[],
@@ -142,7 +144,7 @@ export async function planJobs(
     .sort((a, b) => a.state.lastAttemptUs - b.state.lastAttemptUs);
 }
 
-/** Warns of projects that had valves and list none any more: otherwise their readings would end silently. */
+/** Warns of projects that had valves and now list none. Otherwise their readings would end without a message. */
 async function warnOfEmptied(database: Database, projects: readonly Project[], log: Logger): Promise<void> {
   const empty = projects.filter(({ valves }) => valves.length === 0);
   const counts = await countRegistered(
@@ -157,7 +159,7 @@ async function warnOfEmptied(database: Database, projects: readonly Project[], l
   }
 }
 
-/** The backend would count one register's kWh twice. */
+/** Warns of registers with several valves: a backend would add up their kWh. */
 async function warnOfSharedRegisters(database: Database, { account }: Recorder, log: Logger): Promise<void> {
   for (const { register, tasmartIds } of await loadSharedRegisters(database, account)) {
     const remedy = `take it from those that do not have it: "tasmart link <valve> --remove"`;
@@ -165,17 +167,17 @@ async function warnOfSharedRegisters(database: Database, { account }: Recorder, 
   }
 }
 
-/** What an outcome takes of a batch. */
+/** How much of MAX_BATCH an outcome takes. */
 function sizeOf(outcome: ValveOutcome | null): number {
   return Math.max(1, outcome?.readings.length ?? 0);
 }
 
-/** Of a dry run: every reading is shown as if it were new. */
-function unstored(outcome: ValveOutcome): PolledValve {
+/** For a dry run: counts every reading as stored, because all of them are printed as new. */
+function asIfStored(outcome: ValveOutcome): PolledValve {
   return { ...outcome, stored: new Set(outcome.readings) };
 }
 
-/** Readings, and the kWh they make, in one transaction. */
+/** Stores the readings and their kWh in one transaction. A valve that had no turn does not count as attempted. */
 async function store(database: Database, batch: readonly ValveOutcome[], configured: Limits): Promise<PolledValve[]> {
   const tried = batch.filter(({ failure, readings }) => readings.length > 0 || !hadNoTurn(failure?.error ?? null));
   return database.transaction(async () => {
@@ -193,13 +195,14 @@ async function store(database: Database, batch: readonly ValveOutcome[], configu
   });
 }
 
+/** Infinity: there are no readings. */
 function oldestOf(readings: Iterable<Reading>): Micros {
   let oldestUs = Infinity;
   for (const { timeUs } of readings) oldestUs = Math.min(oldestUs, timeUs);
   return oldestUs;
 }
 
-/** The run ended before the valve had its turn. */
+/** Whether the run ended before the valve was asked for. */
 function hadNoTurn(error: KnownError | null): boolean {
   return error instanceof HyCloudError && error.failure === 'aborted';
 }

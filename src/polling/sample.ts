@@ -1,8 +1,9 @@
+/** Chooses the readings to store from all points of a valve. Pure. */
 import { boundaryOf } from '../domain/grid.ts';
 import type { Reading } from '../domain/reading.ts';
 import { US_PER_MINUTE, type Micros } from '../domain/time.ts';
 
-/** The last point of each window, by boundary; the window that is not over yet included. */
+/** The last point of each window so far, by boundary. Includes the window that has not ended. */
 export type Samples = ReadonlyMap<Micros, Reading>;
 
 /** Adds points, in any order, to the samples taken so far. */
@@ -17,11 +18,11 @@ export function sample(samples: Samples, points: readonly Reading[], intervalUs:
 }
 
 /**
- * The readings to store, by time: each boundary's, and the newest point unless it is less than a minute younger than
- * the last boundary's reading.
+ * The readings to store, in order of time: one per boundary that has passed, and the newest point. The newest is left out
+ * if it is less than a minute newer than the last boundary's reading.
  *
  * @param lastBoundaryUs the last boundary that has passed
- * @param storedBoundaryReadingUs time of the last boundary's reading where it is stored already
+ * @param storedBoundaryReadingUs time of the last boundary's reading, if an earlier run has stored it
  */
 export function readingsToStore(
   samples: Samples,

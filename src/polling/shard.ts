@@ -1,16 +1,17 @@
+/** Splits the valves among the shards. */
 import { createHash } from 'node:crypto';
 import type { Shard } from '../domain/shard.ts';
 import type { Project } from '../domain/valve.ts';
 
-/** The shard's valves of these projects. */
+/** Keeps the shard's valves; null: all. */
 export function pickShard(projects: readonly Project[], shard: Shard | null): readonly Project[] {
   if (shard === null) return projects;
   return projects.map((project) => ({ ...project, valves: project.valves.filter(({ id }) => isOfShard(id, shard)) }));
 }
 
 /**
- * Rendezvous hashing: a valve belongs to the shard with which its hash weighs most. Nobody has to agree on anything,
- * valves that come and go move no other, and one shard more takes an equal part from each.
+ * Rendezvous hashing: a valve belongs to the shard that gives it the greatest weight. Shards need not talk to each other.
+ * A valve that is added or removed moves no other valve. An added shard takes an equal part from each other shard.
  *
  * @see https://en.wikipedia.org/wiki/Rendezvous_hashing
  */
@@ -18,13 +19,13 @@ export function isOfShard(tasmartId: string, { index, count }: Shard): boolean {
   const hash = createHash('sha256').update(tasmartId).digest().readUInt32LE();
   const own = weight(hash, index);
   for (let other = 1; other <= count; other += 1) {
-    const rival = weight(hash, other);
-    if (rival > own || (rival === own && other < index)) return false;
+    const otherWeight = weight(hash, other);
+    if (otherWeight > own || (otherWeight === own && other < index)) return false;
   }
   return true;
 }
 
-/** MurmurHash3's finalizer over both: every bit of either changes half of the result's. */
+/** MurmurHash3's finalizer over both numbers: a changed bit of either changes about half of the result's bits. */
 function weight(hash: number, index: number): number {
   return mix(hash ^ mix(index));
 }

@@ -1,3 +1,4 @@
+/** Resolves the configured targets to HyCloud's projects and valves. */
 import { distance } from 'fastest-levenshtein';
 import { KnownError } from '../domain/errors.ts';
 import { namesOf, type Meaning, type Target } from '../domain/target.ts';
@@ -11,18 +12,18 @@ import { forEachAtOnce } from './batches.ts';
 export interface Memory {
   /** by configured project name, in Unicode's NFC: the projects it meant, the likeliest first */
   meanings: ReadonlyMap<string, readonly Meaning[]>;
-  /** by uuid or serial in lower case: the projects that list the valve */
-  homes: ReadonlyMap<string, readonly string[]>;
+  /** by uuid or serial in lower case: ids of the projects that list the valve */
+  listedIn: ReadonlyMap<string, readonly string[]>;
 }
 
-export const NO_MEMORY: Memory = { meanings: new Map(), homes: new Map() };
+export const NO_MEMORY: Memory = { meanings: new Map(), listedIn: new Map() };
 
 export interface ResolvedTargets {
   /** with the targeted valves only; a valve that two projects list is in the first of them */
   projects: readonly Project[];
   /** the same projects, each once, with all of their valves */
   listings: readonly Project[];
-  /** why a part of the targets could not be resolved, though the rest was */
+  /** why some of the targets could not be resolved; the others were */
   problems: readonly TargetProblem[];
   /** by target (a project's name in Unicode's NFC, or its id): the id of the project */
   meanings: ReadonlyMap<string, string>;
@@ -47,7 +48,7 @@ export class TargetError extends KnownError {
   }
 }
 
-/** Exit 78: names of `--valve` that no targeted valve of an account bears. */
+/** Exit 78: no targeted valve of an account has these names of `--valve`. */
 export class NoSuchValve extends TargetError {
   readonly names: readonly string[];
   readonly known: readonly string[];
@@ -75,7 +76,7 @@ const PROJECTS_AT_ONCE = 4;
  * Asks HyCloud which valves the targets mean: one request per project, and one for the list of projects.
  *
  * A name that an earlier run has resolved keeps its project, even if that project is renamed or another takes the name.
- * A project that cannot be read costs only its own valves. A list of projects that cannot be read costs only new names.
+ * If a project cannot be read, the other projects still are. If the list of projects cannot be read, only new names fail.
  *
  * @throws TargetError, HyCloudError where no target could be resolved, the credentials are refused, or the run is stopped
  */
@@ -86,7 +87,7 @@ export async function resolveTargets(
 ): Promise<ResolvedTargets> {
   const atOnce = Math.min(maxConcurrency, PROJECTS_AT_ONCE);
   const lookup = createLookup(hycloud, memory, atOnce);
-  // One after the other, and first: each of these targets reads several projects at once.
+  // Resolve these first, one by one: each of them reads several projects at once.
   for (const target of targets.filter(isWithoutProject)) await lookup.resolve(target);
   const resolved = await mapAtOnce(targets, atOnce, async (target) => ({ target, ...(await lookup.resolve(target)) }));
   const found: Project[] = [];
@@ -105,7 +106,7 @@ export async function resolveTargets(
       projects.flatMap(({ unreadable }) => unreadable).forEach(unseen);
       problems.push(...failures.map(problemOf));
     }
-    for (const wanted of missing) unseen(`valve ${wanted} is ${nowhere(target, projects, failures)}`);
+    for (const wanted of missing) unseen(`valve ${wanted} is ${whereSearched(target, projects, failures)}`);
   }
   const projects = eachValveOnce(found);
   if (problems.length > 0 && projects.every(({ valves }) => valves.length === 0)) {
@@ -124,8 +125,8 @@ function isWithoutProject({ projectId, projectName }: Target): boolean {
   return projectId === null && projectName === null;
 }
 
-/** Where a valve was searched for. */
-function nowhere(target: Target, projects: readonly Project[], failures: readonly KnownError[]): string {
+/** Says where a missing valve was searched for, as the end of "valve … is …". */
+function whereSearched(target: Target, projects: readonly Project[], failures: readonly KnownError[]): string {
   if (failures.length > 0) return 'in no project that could be read';
   const [project] = isWithoutProject(target) ? [] : projects;
   return project ? `not in project "${project.name}"` : 'in no project that the key can see';
@@ -139,19 +140,19 @@ function eachReasonOnce(problems: readonly TargetProblem[]): TargetProblem[] {
   return [...new Map(problems.map((problem) => [problem.reason, problem])).values()];
 }
 
-/** What `--valve` leaves of the targets. */
+/** The part of the targets that `--valve` selects. */
 export interface Narrowed {
   projects: readonly Project[];
-  /** names that fit no valve here, though another account may have it; null: none */
+  /** names of no valve of this account; another account may have them. null: all were found */
   missing: NoSuchValve | null;
-  /** those that matter to the named valves */
+  /** empty if all named valves were found */
   problems: readonly TargetProblem[];
 }
 
 /**
  * Keeps the named valves (uuid, serial or the customer's name); without names, all.
  *
- * @throws where none of them is here: NoSuchValve, or why a project could not be read
+ * @throws where none is found: the error of a project that could not be read, else NoSuchValve
  * @throws TargetError for a name that two valves have
  */
 export function narrow(
@@ -162,7 +163,7 @@ export function narrow(
   const { kept, missing } = pickValves(projects, wanted, isCalled);
   if (missing.length === 0) return { projects: kept, missing: null, problems: [] };
   const known = projects.flatMap(({ valves }) => valves.map(({ shortSn, id }) => shortSn ?? id));
-  // A valve may be in a project that could not be read. Then the missing valve is no mistake of whoever named it.
+  // The missing valve may be in a project that could not be read: then do not blame the name.
   const unread = problems.find(({ error }) => error !== null)?.error ?? null;
   const error = new NoSuchValve(missing, known);
   if (kept.length === 0) throw unread ?? error;
@@ -182,13 +183,13 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     return project;
   };
   const list = () => (summaries ??= hycloud.listProjects());
-  /** The list is only needed for hints and warnings here. Null: it cannot be read. */
+  /** For hints and warnings, which are omitted without the list. null: it cannot be read. */
   const visible = () => list().catch(() => null);
   const all = () => (everything ??= list().then((projects) => eachOf(projects.map(({ id }) => id)), failed));
 
   async function readProject(id: string): Promise<Project> {
     const project = await hycloud.getProject(id).catch((error: unknown) => explainMissing(id, error));
-    // After the project, so that a failing HyCloud gets one request and not two.
+    // Ask for the list after the project: a failing HyCloud then gets one request, not two.
     const expected = (await visible())?.find((summary) => summary.id === id)?.valveCount ?? 0;
     const { name, valves, unreadable } = project;
     if (unreadable.length > 0 || valves.length >= expected) return project;
@@ -219,7 +220,7 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
 
   async function byMeaning(configured: string, meaning: Meaning): Promise<Project> {
     const { projectId, name: lastName } = meaning;
-    const project = await byId(projectId).catch((error: unknown) => successor(configured, projectId, error));
+    const project = await byId(projectId).catch((error: unknown) => successorOf(configured, projectId, error));
     if (project.id !== projectId) return project;
     const [other] = ((await visible()) ?? []).filter(
       ({ id, name }) => id !== projectId && isSameName(name, configured),
@@ -238,15 +239,15 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     return project;
   }
 
-  /** For a deleted project: the only project that has the configured name now. */
-  async function successor(configured: string, goneId: string, error: unknown): Promise<Project> {
+  /** For a deleted project: the only project that has the configured name now. @throws `error` if there is no such project */
+  async function successorOf(configured: string, goneId: string, error: unknown): Promise<Project> {
     if (!(error instanceof TargetError)) throw error;
-    // Where the list cannot be read, that is the problem: the next run may find the project.
-    const [heir, ...rivals] = (await list()).filter((project) => isSameName(project.name, configured));
-    if (!heir || rivals.length > 0) throw error;
-    const project = await byId(heir.id);
+    // If the list cannot be read, this throws that error instead: the next run may find the project.
+    const [successor, ...others] = (await list()).filter((project) => isSameName(project.name, configured));
+    if (!successor || others.length > 0) throw error;
+    const project = await byId(successor.id);
     warnings.push(
-      `project ${goneId}, which "${configured}" meant, is not there any more; ${heir.id}, which bears the name now, is polled in its place`,
+      `project ${goneId}, which "${configured}" meant, is not there any more; ${successor.id}, which bears the name now, is polled in its place`,
     );
     return project;
   }
@@ -281,13 +282,13 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
 
   /** Reads the projects that listed the valves last. If a valve is missing there, reads all projects. */
   async function byValves(wanted: readonly string[]): Promise<Resolution> {
-    const homes = new Set(wanted.flatMap((valve) => memory.homes.get(valve.toLowerCase()) ?? []));
+    const listedIn = new Set(wanted.flatMap((valve) => memory.listedIn.get(valve.toLowerCase()) ?? []));
     const seenByKey = await visible();
-    const known = [...homes].filter((home) => seenByKey?.some(({ id }) => id === home) ?? true);
-    const atHome = await eachOf(known);
-    const areThere = wanted.length > 0 && pickValves(atHome.projects, wanted).missing.length === 0;
-    const isUnread = atHome.failures.some((error) => !(error instanceof TargetError));
-    return areThere || isUnread ? atHome : all();
+    const visibleIds = [...listedIn].filter((projectId) => seenByKey?.some(({ id }) => id === projectId) ?? true);
+    const remembered = await eachOf(visibleIds);
+    const areThere = wanted.length > 0 && pickValves(remembered.projects, wanted).missing.length === 0;
+    const isUnread = remembered.failures.some((error) => !(error instanceof TargetError));
+    return areThere || isUnread ? remembered : all();
   }
 
   function find({ projectId, projectName, valves }: Target): Promise<Resolution> {
@@ -305,7 +306,7 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   };
 }
 
-/** What could be read of a target's projects, and why the others could not. */
+/** A target's projects that could be read, and why the others could not. */
 interface Resolution {
   projects: readonly Project[];
   failures: readonly KnownError[];
@@ -322,7 +323,7 @@ function failed(error: unknown): Resolution {
   return { projects: [], failures: [error] };
 }
 
-/** The result of the work on every item, in the order of the items. @throws the first failure */
+/** Does the work on `atOnce` items at a time. Returns the results in the order of the items. @throws the first failure */
 async function mapAtOnce<T, R>(items: readonly T[], atOnce: number, work: (item: T) => Promise<R>): Promise<R[]> {
   const results = new Map<number, R>();
   await forEachAtOnce(items.entries(), atOnce, async ([index, item]) => results.set(index, await work(item)));
@@ -334,7 +335,7 @@ function isSameName(a: string, b: string): boolean {
   return a.normalize('NFC') === b.normalize('NFC');
 }
 
-/** The wanted valves; without names, all. @throws TargetError for a serial that two valves have */
+/** Keeps the wanted valves; without names, all. @throws TargetError for a name that two valves have */
 function pickValves(
   projects: readonly Project[],
   wanted: readonly string[],
@@ -357,10 +358,14 @@ function pickValves(
   return { kept: kept.filter(({ valves }) => valves.length > 0), missing };
 }
 
-/** In the first place that lists it, also where one list has it twice. */
+/** Keeps each valve only in the first project that lists it, and only once there. */
 function eachValveOnce(projects: readonly Project[]): Project[] {
   const seen = new Set<string>();
-  const isNew = ({ id }: Valve): boolean => seen.size < seen.add(id).size;
+  const isNew = ({ id }: Valve): boolean => {
+    if (seen.has(id)) return false;
+    seen.add(id);
+    return true;
+  };
   return projects.map((project) => ({ ...project, valves: project.valves.filter(isNew) }));
 }
 

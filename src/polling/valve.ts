@@ -1,3 +1,4 @@
+/** Fetches one valve's new points, and says which readings to store and how far the valve is synced. */
 import type { KnownError } from '../domain/errors.ts';
 import { boundaryOf, floorToGrid } from '../domain/grid.ts';
 import type { PropertyName, Reading } from '../domain/reading.ts';
@@ -17,12 +18,12 @@ export interface ValveContext {
   properties: readonly PropertyName[];
 }
 
-/** What one valve gave in one run. */
+/** The result of polling one valve in one run. */
 export interface ValveOutcome {
   valve: Valve;
   /** to be stored, by time */
   readings: readonly Reading[];
-  /** the youngest point seen, stored or not */
+  /** the newest point seen, stored or not */
   newest: Reading | null;
   /** everything before it is stored once `readings` are; null: unchanged */
   syncedUntilUs: Micros | null;
@@ -45,10 +46,10 @@ export const MALFORMED_REMEDY =
   'HyCloud is asked for them again in every run, until they make sense or catch_up_days have passed';
 
 /**
- * Fetches what a valve has since it was last synced. A failure costs no more than what was not read: the rest is
- * in the outcome, and `syncedUntilUs` stays before the gap.
+ * Fetches a valve's points since it was last synced. After a failure, the outcome holds what was read before it, and
+ * `syncedUntilUs` stays before the gap: the next run fetches the rest.
  *
- * @throws HyCloudError `unauthorized`: it would be the same for every valve
+ * @throws HyCloudError `unauthorized`: every other valve would fail too
  */
 export async function pollValve(valve: Valve, state: ValveState, context: ValveContext): Promise<ValveOutcome> {
   const plan = planFetch(state, context.nowUs, context.settings);
@@ -65,7 +66,7 @@ export async function pollValve(valve: Valve, state: ValveState, context: ValveC
 
 async function* slices(valve: Valve, plan: Plan, context: ValveContext): AsyncGenerator<Slice> {
   const { hycloud, nowUs, properties } = context;
-  // HyCloud's Date is rounded down to the second.
+  // `nowUs` comes from HyCloud's Date header, which is rounded down to the second.
   const endUs = nowUs + US_PER_SECOND;
   const window = (fromUs: Micros, toUs: Micros): Window => ({ valve, fromUs, toUs, properties });
   const range = (fromUs: Micros) => fetchRange(hycloud, window(fromUs, endUs));
@@ -76,7 +77,7 @@ async function* slices(valve: Valve, plan: Plan, context: ValveContext): AsyncGe
   }
   if (boundary) yield boundary;
   const boundaryReading = boundary?.points[0];
-  // Whatever came since would be less than a minute younger.
+  // A newer point would be less than a minute newer: not worth a request.
   if (boundaryReading && endUs - boundaryReading.timeUs < US_PER_MINUTE) return;
   const fromUs = plan.kind === 'boundary' ? plan.boundaryUs : plan.fromUs;
   const newest = await fetchLatest(hycloud, window(fromUs, endUs));
@@ -84,7 +85,7 @@ async function* slices(valve: Valve, plan: Plan, context: ValveContext): AsyncGe
   else yield* range(Math.max(fromUs, nowUs - US_PER_HOUR));
 }
 
-/** What the answers of one valve add up to. */
+/** The answers for one valve, added up. */
 interface Fetched {
   samples: Samples;
   newest: Reading | null;
@@ -95,7 +96,7 @@ interface Fetched {
   wholeUntilUs: Micros;
   /** HyCloud was asked for everything before it */
   coveredUntilUs: Micros;
-  /** the slowest of HyCloud's clocks: its servers differ, and nothing is synced past the clock of any that answered */
+  /** the slowest clock of the HyCloud servers that answered: nothing is synced past it */
   clockUs: Micros;
 }
 
@@ -120,7 +121,7 @@ function addSlice(fetched: Fetched, slice: Slice, plan: Plan, intervalUs: number
   for (const { timeUs, reason } of slice.malformed) {
     fetched.malformedCount += 1;
     fetched.malformedReason ||= reason;
-    // Where one point was asked for and it is malformed, nothing is known of its window.
+    // In a range, the windows before a malformed point are whole. Of a single point, or without its time, none is.
     const wholeUntilUs = plan.kind === 'range' && timeUs !== null ? boundaryOf(timeUs, intervalUs) - intervalUs : 0;
     fetched.wholeUntilUs = Math.min(fetched.wholeUntilUs, wholeUntilUs);
   }

@@ -1,3 +1,4 @@
+/** Which valves of the registry an account watches. Does not ask HyCloud. */
 import type { Meaning, Target } from '../domain/target.ts';
 import { isNamed, type Valve } from '../domain/valve.ts';
 
@@ -10,7 +11,7 @@ export interface Watchable extends Pick<Valve, 'id' | 'fullSn' | 'shortSn'> {
 export interface Watch<V> {
   /** valves of the targets */
   watched: V[];
-  /** valves that left a targeted project: shown, but never alarmed about */
+  /** valves that left a targeted project: they are shown, but never late */
   left: V[];
   /** messages about targets that no run has found yet */
   unknown: string[];
@@ -23,7 +24,7 @@ export interface Watcher {
 }
 
 /**
- * Which registered valves an account's targets mean. Does not ask HyCloud. Without targets, all valves are watched.
+ * Finds the registered valves that an account's targets mean. Without targets, all valves are watched.
  *
  * A valve that left its project is no longer watched, unless the target names the valve itself.
  */
@@ -60,14 +61,14 @@ function placesOf(target: Target, meanings: Watcher['meanings']) {
   };
 }
 
-/** For a target without a project: all those that the account has listed, for its valves may be in any of them. */
+/** The ids of a target's projects. A target without a project may have its valves in any project of the account. */
 function projectsOf({ projectId, projectName }: Target, meanings: Watcher['meanings']): string[] {
   if (projectId !== null) return [projectId];
   const known =
     projectName === null ? [...meanings.values()].flat() : (meanings.get(projectName.normalize('NFC')) ?? []);
   const idsFrom = (wanted: Meaning['from']) =>
     known.filter(({ from }) => from === wanted).map((meaning) => meaning.projectId);
-  // A machine that only watches has no key: several keys of the account may each mean a project of their own.
+  // Without a configured key (a machine that only watches), several keys may have resolved the name to different projects.
   const own = idsFrom('own');
   if (own.length > 0) return own;
   return projectName === null ? idsFrom('inherited') : idsFrom('inherited').slice(0, 1);

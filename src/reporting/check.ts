@@ -1,3 +1,4 @@
+/** Prints the result of `tasmart check`. */
 import { count, printable } from '../domain/text.ts';
 import { formatJson } from './json.ts';
 import { wrapped } from './table.ts';
@@ -5,10 +6,10 @@ import { wrapped } from './table.ts';
 /** One thing that was tried. `seen` and `remedy` hold no secret. */
 export interface CheckItem {
   name: string;
-  /** `skipped`: it could not be tried, for what `seen` says */
+  /** `skipped`: not tried, for the reason in `seen` */
   state: 'ok' | 'warning' | 'failed' | 'skipped';
   seen: string;
-  /** null: nothing need be done */
+  /** null: nothing to do */
   remedy: string | null;
 }
 
@@ -31,7 +32,7 @@ const MARKS = { ok: '✓', warning: '!', failed: '✗', skipped: '–' } as cons
 
 const MAX_LENGTH = 500;
 
-/** A line per item, what to do below it; then how many are wrong. */
+/** A line per item, with its remedy below. The last line counts the problems. */
 export function checkTable(items: readonly CheckItem[], textWidth = Infinity): string {
   const width = Math.max(...items.map(({ name }) => Array.from(printable(name)).length));
   const lines = items.flatMap(({ name, state, seen, remedy }) => {

@@ -38,7 +38,8 @@ export function consumptionFormat(format: 'table' | 'json' | 'csv', view: Consum
   return valveRecords(format, FIELDS, (valve, bucket: Consumption) => fields(valve, bucket, view.timezone));
 }
 
-export function number(text: string | null): number | null {
+/** A decimal of PostgreSQL. */
+export function numberOf(text: string | null): number | null {
   return text === null ? null : Number(text);
 }
 
@@ -70,9 +71,9 @@ const START_FORMATS: Record<Bucket, string> = {
 };
 
 /**
- * A counter of whole kWh leaves each edge of a bucket uncertain by up to a kWh. Within that, measured power spreads the
- * kWh: for a valve of 2 kW, to some 0.1 kWh an hour. So two decimals show the shape of hours, and one that of days; more
- * would be noise. JSON and CSV keep them all, so that sums stay exact.
+ * The counter has whole kWh, so each edge of a bucket is uncertain by up to 1 kWh. Measured power spreads the kWh, to about
+ * 0.1 kWh per hour for a valve of 2 kW. So hours get two decimals and days one: more would be noise. JSON and CSV have all
+ * decimals, so that sums are exact.
  */
 export function kwhText(kwh: number | null, bucket: Bucket): string {
   if (kwh === null) return '–';
@@ -103,7 +104,7 @@ function table(view: ConsumptionView): ValveFormat<Consumption> {
         ...(valve.backendRef === null ? [] : [`register ${printable(valve.backendRef)}`]),
       ];
       const parts = [...byRegime(buckets)].map(([regime, own]) => regimeTable(regime, own, view));
-      const curve = view.screen.drawsBlocks ? shape(buckets.filter(({ regime }) => regime === 1)) : '';
+      const curve = view.screen.drawsBlocks ? sparklineOf(buckets.filter(({ regime }) => regime === 1)) : '';
       const title = titleOf(printable(label), details, view.screen.width - stringWidth(curve));
       const isRunning = buckets.some(({ endUs }) => endUs > view.nowUs);
       return `${title}${curve}\n${parts.join('')}${isRunning ? `  ${RUNNING_NOTE}\n` : ''}\n`;
@@ -125,8 +126,8 @@ export function byRegime(buckets: readonly Consumption[]): Map<number, Consumpti
 const MAX_CELLS = 32;
 
 /** The buckets as a sparkline. Empty if there is nothing to compare. */
-function shape(buckets: readonly Consumption[]): string {
-  const kwh = buckets.map((bucket) => number(bucket.kwh));
+function sparklineOf(buckets: readonly Consumption[]): string {
+  const kwh = buckets.map((bucket) => numberOf(bucket.kwh));
   return kwh.filter((value) => value !== null).length < 2 ? '' : `  ${sparkline(inCells(kwh, MAX_CELLS))}`;
 }
 
@@ -140,14 +141,14 @@ function regimeTable(
   if (total === 0 && regime === 2) return '  regime 2: nothing\n';
   const rows = buckets.map(({ startUs, endUs, kwh, coverage, quality }) => [
     `  ${local(startUs, timezone).toFormat(START_FORMATS[bucket])}${endUs > nowUs ? ` ${RUNNING_MARK}` : ''}`,
-    kwhText(number(kwh), bucket),
+    kwhText(numberOf(kwh), bucket),
     coverageText(Number(coverage)),
     quality === 'measured' ? '' : quality,
   ]);
   const totalRow = ['  total', kwhText(total, bucket), '', ''];
   return formatTable(
     [
-      { heading: `  regime ${regime} (${timezone})`, least: Math.max(...rows.map(([start = '']) => start.length)) },
+      { heading: `  regime ${regime} (${timezone})`, minWidth: Math.max(...rows.map(([start = '']) => start.length)) },
       { heading: 'kWh', align: 'right' },
       { heading: 'coverage', align: 'right', rank: 1 },
       { heading: '' },

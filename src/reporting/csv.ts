@@ -1,34 +1,36 @@
+/** Writes CSV that is safe to open in a spreadsheet. */
 import { stringify } from 'csv-stringify/sync';
 import { spelledOut } from '../domain/text.ts';
 
 export type CsvValue = string | number | boolean | null;
 
 /**
- * One line per row, RFC 4180; `columns` null: a continuation, without a heading. Every text is quoted, numbers are not.
- * Text that a spreadsheet would run as a formula is defused with a leading quote. An Italian one takes no comma for a
- * separator: so a new cell begins behind a semicolon, a tab or the end of a line too. What would act on a terminal is
- * spelled out.
+ * CSV by RFC 4180. `columns` null: no heading, because the rows continue earlier ones. Texts are quoted, numbers are not.
+ *
+ * A text that a spreadsheet would run as a formula gets a leading single quote, the guard. A cell may also begin after a
+ * semicolon, a tab or a line break: spreadsheets of some locales separate by them. Control characters are spelled out.
  *
  * @see https://owasp.org/www-community/attacks/CSV_Injection
  */
 export function formatCsv(columns: readonly string[] | null, rows: readonly (readonly CsvValue[])[]): string {
-  const body = rows.map((row) => row.map((value) => (typeof value === 'string' ? defused(value) : value)));
+  const body = rows.map((row) => row.map((value) => (typeof value === 'string' ? guarded(value) : value)));
   const heading = columns ? stringify([[...columns]]) : '';
   return heading + stringify(body, { cast: { boolean: String }, quoted_match: TEXT });
 }
 
-/** Neither a number nor true or false. */
+/** Matches a field to quote: not a number, true or false. */
 const TEXT = /^(?!true$|false$).*[^-.\d]/s;
 
+/** Matches before each character that would begin a formula. */
 const FORMULA = /^(?=[=+\-@\t\r\n＝＋－＠])|(?<=[;\t\r\n][\s"]*)(?=[=+\-@＝＋－＠])/g;
 
-/** Reads a cell that `formatCsv` has written: takes the quotes away that keep a spreadsheet from running it. */
-export function withoutDefusing(text: string): string {
-  return text.replace(DEFUSED, '');
+/** Removes the guards that `formatCsv` has added to a text. */
+export function withoutGuards(text: string): string {
+  return text.replace(GUARD, '');
 }
 
-const DEFUSED = /(?<=^|[;\t\r\n][\s"]*)'(?=[=+\-@\t\r\n＝＋－＠])/g;
+const GUARD = /(?<=^|[;\t\r\n][\s"]*)'(?=[=+\-@\t\r\n＝＋－＠])/g;
 
-function defused(text: string): string {
+function guarded(text: string): string {
   return text.replace(/[^\t\r\n]+/g, spelledOut).replace(FORMULA, "'");
 }

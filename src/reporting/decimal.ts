@@ -6,7 +6,7 @@ export function sumDecimals(texts: readonly (string | null)[]): number | null {
   return known.length === 0 ? null : Number(known.reduce((sum, text) => sum + Number(text), 0).toFixed(9));
 }
 
-/** A number; the text where a double would change its value. */
+/** A number, or the text itself if a double would change the value. */
 export function exactNumber(text: string | null): number | string | null {
   if (text === null) return null;
   const shortest = text.includes('.') ? text.replace(/\.?0+$/, '') : text;

@@ -78,7 +78,7 @@ const KINDS = [
   ['replaced', 'replacement', 'replacements'],
 ] as const;
 
-/** A table per counter; then how many events there are. Nobody needs to know of the gaps of an unused counter. */
+/** A table per counter, then the number of events. Leaves out the gaps of an unused counter. */
 function table(view: EventsView): ValveFormat<StoredEvent> {
   const counts = new Map<StoredEvent['kind'], number>();
   let hasValves = false;
@@ -105,7 +105,7 @@ function table(view: EventsView): ValveFormat<StoredEvent> {
   };
 }
 
-/** The counter shows 0 on both sides. */
+/** Whether the counter is 0 before and after the event. */
 function isUnused({ fromKwh, toKwh }: StoredEvent): boolean {
   return Number(fromKwh) === 0 && Number(toKwh) === 0;
 }
@@ -130,7 +130,7 @@ function counterTable(
   const title = titleOf(printable(label), [...serial, `regime ${regime}`], screen.width);
   const body = formatTable(
     [
-      { heading: `  from (${timezone})`, least: '  2026-11-29 13:45'.length },
+      { heading: `  from (${timezone})`, minWidth: '  2026-11-29 13:45'.length },
       { heading: 'lasts', rank: 1 },
       { heading: 'what' },
       { heading: 'counter', align: 'right', rank: 2 },

@@ -1,7 +1,7 @@
-/** Of the characters that act on a terminal, those that JSON lets stand; all of them in texts. */
+/** Control characters for terminals that JSON.stringify does not escape. They occur only inside texts. */
 const HOSTILE = /[\x7f-\x9f\p{Cf}\u2028\u2029]/gu;
 
-/** Indented JSON. What would act on a terminal is escaped. */
+/** Indented JSON. Control characters are escaped. */
 export function formatJson(value: unknown): string {
   return `${JSON.stringify(value, null, 2).replace(HOSTILE, escaped)}\n`;
 }

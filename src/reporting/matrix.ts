@@ -8,7 +8,7 @@ import {
   kwhText,
   local,
   NO_VALVES,
-  number,
+  numberOf,
   RUNNING_MARK,
   RUNNING_NOTE,
   type ConsumptionView,
@@ -25,7 +25,7 @@ interface Row {
   total: number | null;
 }
 
-/** All valves have the same buckets, so a matrix has no holes. It is printed when all valves are read. */
+/** Collects all valves and prints the matrix at the end. All valves have the same buckets. */
 export function matrixFormat(format: 'table' | 'csv', view: ConsumptionView): ValveFormat<Consumption> {
   const regimes = new Map<number, Row[]>();
   return {
@@ -57,7 +57,7 @@ function csv(matrices: readonly (readonly [number, readonly Row[]])[], { timezon
     ],
     matrices.flatMap(([regime, rows]) =>
       rows.map(({ valve: { id, shortSn, fullSn, userId, backendRef }, buckets, total }) => {
-        const cells = buckets.map(({ kwh }) => number(kwh));
+        const cells = buckets.map(({ kwh }) => numberOf(kwh));
         return [id, shortSn, fullSn, userId, backendRef, regime, ...cells, total];
       }),
     ),
@@ -91,7 +91,7 @@ function markOf({ kwh, endUs, quality }: Consumption, nowUs: number): Mark {
   return quality === 'estimated' ? '~' : '';
 }
 
-const LEAST_LABEL = 24;
+const MIN_LABEL_WIDTH = 24;
 const BAR_CELLS = 8;
 const GAP = 2;
 
@@ -111,9 +111,9 @@ function table(regime: number, rows: readonly Row[], view: ConsumptionView): str
     const cells = buckets.map((bucket) => {
       const mark = markOf(bucket, view.nowUs);
       marks.add(mark);
-      return `${kwhText(number(bucket.kwh), view.bucket)}${mark || ' '}`;
+      return `${kwhText(numberOf(bucket.kwh), view.bucket)}${mark || ' '}`;
     });
-    const sum = `${kwhText(sumOf(buckets.map(({ kwh }) => number(kwh))), view.bucket)} `;
+    const sum = `${kwhText(sumOf(buckets.map(({ kwh }) => numberOf(kwh))), view.bucket)} `;
     return {
       heading: `${local(startUs, view.timezone).toFormat(HEADINGS[view.bucket])} `,
       cells: [...cells, sum],
@@ -126,7 +126,7 @@ function table(regime: number, rows: readonly Row[], view: ConsumptionView): str
   }
   if (total !== null && total > 0 && rows.length > 1) columns.push(shares(rows, total, view.screen.drawsBlocks));
   const { width } = view.screen;
-  const blocks = inBlocks(columns, width, Math.min(widthOf(labels), LEAST_LABEL));
+  const blocks = inBlocks(columns, width, Math.min(widthOf(labels), MIN_LABEL_WIDTH));
   const labelRoom = width - Math.max(...blocks.map(widthOfBlock));
   const tables = blocks.map((block) =>
     formatTable(
@@ -150,7 +150,7 @@ function sumOf(values: readonly (number | null)[]): number | null {
   return sumDecimals(values.map((value) => value?.toString() ?? null));
 }
 
-/** What each valve has of the total. */
+/** The column with each valve's share of the total in percent, and as a bar if `isDrawn`. */
 function shares(rows: readonly Row[], total: number, isDrawn: boolean): MatrixColumn {
   const cells = rows.map((row) => {
     const share = (row.total ?? 0) / total;
@@ -159,7 +159,7 @@ function shares(rows: readonly Row[], total: number, isDrawn: boolean): MatrixCo
   return { heading: 'share', cells: [...cells, ''], align: 'left' };
 }
 
-/** As many columns beside each other as fit; at least one. */
+/** Splits the columns into blocks that fit the width. A block has at least one column. */
 function inBlocks(columns: readonly MatrixColumn[], maxWidth: number, labelWidth: number): MatrixColumn[][] {
   const blocks: MatrixColumn[][] = [];
   let left = 0;

@@ -1,35 +1,36 @@
+/** Prints the metrics of a poll for Prometheus. */
 import type { PolledValve, PollReport } from '../polling/report.ts';
 import { spelledOut } from '../domain/text.ts';
 import { US_PER_SECOND, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 
-/** A valve and its youngest point, as far as there is one. */
+/** A polled valve, and its newest point if there is one. */
 export type SeenValve = Pick<PolledValve, 'valve' | 'newest'>;
 
 /** The run of one account. */
 export interface RunMetrics {
-  /** a label of what concerns the run; '': none */
+  /** label of the run's samples; '': no label */
   account: string;
-  /** another run polls the account: what the file says of it stays */
+  /** another run is polling the account: its samples in the file stay */
   isLocked: boolean;
-  /** polls of the account that have ever found another one at work; null: not known */
+  /** how many polls of the account were ever locked out by another run; null: unknown */
   lockedRuns: number | null;
   endedUs: Micros;
   seconds: number;
   exitStatus: number;
   requests: number;
   retries: number;
-  /** null: nothing was read, and nothing is known of the valves */
+  /** null: the run failed before it had a report */
   report: PollReport | null;
-  /** those that the report counts */
+  /** the valves that the report counts */
   valves: readonly SeenValve[];
-  /** only some of the targeted valves were polled: the others stay as they were */
+  /** only some of the targeted valves were polled: the samples of the others stay */
   isNarrowed: boolean;
-  /** such as 2/4: a label of what concerns the run; null: all valves */
+  /** such as 2/4: label of the run's samples; null: all valves */
   shard: string | null;
 }
 
-/** Base units, as Prometheus wants them; flow alone is left in the trade's own, per hour. */
+/** In base units, as Prometheus recommends. Only flow is per hour, as the trade measures it. */
 const FAMILIES = {
   tasmart_valve_info: ['gauge', 'Names and firmware of the valve; always 1'],
   tasmart_valve_reading_timestamp_seconds: ['gauge', 'Time of the newest reading of the valve'],
@@ -52,16 +53,15 @@ type Family = keyof typeof FAMILIES;
 interface Sample {
   family: Family;
   line: string;
-  /** null: it is not a valve's */
+  /** escaped, as in `line`; null: the sample is not of a valve */
   tasmartId: string | null;
-  /** null: it does not say */
+  /** the label, escaped; null: the line has none */
   account: string | null;
 }
 
 /**
- * Text format 0.0.4. What this run cannot know is taken over from the file before: the newest reading of a valve that
- * could not be read now, and when a run last succeeded; so nothing vanishes from a graph, or from an alert, just when
- * it matters.
+ * Text format 0.0.4. Copies samples that this run cannot know from the previous file: the newest reading of a valve that
+ * failed now, and the time of the last success. Otherwise they would vanish from graphs and alerts during a failure.
  *
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
  * @see https://prometheus.io/docs/practices/naming/
@@ -93,7 +93,7 @@ export function formatMetrics(runs: readonly RunMetrics[], previousText: string)
     .join('');
 }
 
-/** Which account polled each valve: only the valve's own line says. */
+/** The account of each valve, by valve id. Only tasmart_valve_info has the account as a label. */
 function accountsOf(samples: readonly Sample[]): Map<string, string> {
   const infos = samples.filter(({ family }) => family === 'tasmart_valve_info');
   return new Map(infos.flatMap(({ tasmartId, account }) => (tasmartId === null ? [] : [[tasmartId, account ?? '']])));
@@ -162,6 +162,7 @@ function runSamples({
   ];
 }
 
+/** A sample of the run. `valveSamples` adds the valve. */
 function sample(family: Family, value: string, labels: Record<string, string> = {}): Sample {
   const pairs = Object.entries(labels).map(([name, text]) => `${name}="${escaped(text)}"`);
   return {
@@ -172,7 +173,7 @@ function sample(family: Family, value: string, labels: Record<string, string> = 
   };
 }
 
-/** What would act on a terminal is spelled out: people read this file too. */
+/** Escapes a label for the text format. Spells out control characters: people read the file on a terminal too. */
 function escaped(text: string): string {
   return spelledOut(text).replaceAll('\\', '\\\\').replaceAll('"', '\\"');
 }
@@ -195,7 +196,7 @@ const LINE = new RegExp(String.raw`^(tasmart_[a-z_]+)(?:\{(${LABEL}(?:,${LABEL})
 const TASMART_ID = /^tasmart_id="((?:[^"\\]|\\.)*)"/;
 const ACCOUNT = /(?:^|,)account="((?:[^"\\]|\\.)*)"/;
 
-/** The samples of a file that an earlier run wrote; what is not one of ours, or half a line, is left out. */
+/** Parses the file of an earlier run. Leaves out incomplete lines, and samples of other families. */
 function parseSamples(text: string): Sample[] {
   return text.split('\n').flatMap((line): Sample[] => {
     const [, family = '', labels = ''] = LINE.exec(line) ?? [];

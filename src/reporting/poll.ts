@@ -1,3 +1,4 @@
+/** Prints the result of `tasmart poll`: table, JSON or CSV. */
 import type { PolledValve, PollReport } from '../polling/report.ts';
 import { PROPERTIES, type PropertyName, type Reading } from '../domain/reading.ts';
 import { count, printable } from '../domain/text.ts';
@@ -9,7 +10,7 @@ import type { Screen } from './screen.ts';
 import { createTable, wrapped, type Column } from './table.ts';
 import { age, counterKwh, flowM3h, localTime, powerKw } from './units.ts';
 
-/** A report with what the run cost. */
+/** A run's report, its requests and its duration. */
 export interface PollSummary {
   report: PollReport;
   dryRun: boolean;
@@ -26,12 +27,12 @@ export interface PollView {
 }
 
 /**
- * Takes the valves of a run as they are done with, and makes a text of them when it is over. Of what was read it keeps
- * what will be printed, and as text: a run after a long outage may store millions of readings.
+ * Collects a run's valves batch by batch, and prints them after the run. Keeps only the text to print: a run after a long
+ * outage may store millions of readings.
  */
 export interface PollFormat {
   add: (valves: readonly PolledValve[], nowUs: Micros) => void;
-  /** in pieces */
+  /** the output, in pieces */
   text: (summary: PollSummary) => Iterable<string>;
 }
 
@@ -39,15 +40,15 @@ export function pollFormat(format: 'table' | 'json' | 'csv', view: PollView): Po
   return { table, json, csv }[format](view);
 }
 
-/** Cells are printable, so none of them holds one. */
-const CELL_END = '\t';
+/** Separates the cells of a row. Cells are printable, so no cell contains a tab. */
+const CELL_SEPARATOR = '\t';
 
-/** One line per valve, its youngest point; then one line about the run. */
+/** One line per valve with its newest point, then one line about the run. */
 function table({ timezone, dryRun, screen }: PollView): PollFormat {
   const columns: Column[] = [
-    { heading: 'valve', least: 20 },
+    { heading: 'valve', minWidth: 20 },
     { heading: 'serial', rank: 3 },
-    { heading: `time (${timezone})`, rank: 5, least: 19 },
+    { heading: `time (${timezone})`, rank: 5, minWidth: 19 },
     { heading: 'age', align: 'right' },
     { heading: 'm³/h', align: 'right', rank: 2 },
     { heading: 'kW', align: 'right', rank: 1 },
@@ -66,7 +67,7 @@ function table({ timezone, dryRun, screen }: PollView): PollFormat {
           describeResult(polled, dryRun),
         ];
         fit([nameOf(polled.valve), ...cells]);
-        rows.push({ valve: polled.valve, kept: cells.join(CELL_END) });
+        rows.push({ valve: polled.valve, kept: cells.join(CELL_SEPARATOR) });
       }
     },
     *text(summary) {
@@ -78,14 +79,14 @@ function table({ timezone, dryRun, screen }: PollView): PollFormat {
 }
 
 function* cellsOf(rows: readonly OfValve<string>[]): Generator<string[], void, undefined> {
-  for (const { valve, kept } of rows) yield [nameOf(valve), ...kept.split(CELL_END)];
+  for (const { valve, kept } of rows) yield [nameOf(valve), ...kept.split(CELL_SEPARATOR)];
 }
 
 function nameOf(valve: Valve): string {
   return printable(valveLabel(valve));
 }
 
-/** What is kept of a valve until the run is over. */
+/** A valve, and its text or other result, until the run ends. */
 interface OfValve<T> {
   valve: Valve;
   kept: T;
@@ -151,7 +152,7 @@ function json({ properties, dryRun }: PollView): PollFormat {
   };
 }
 
-/** A value within another one; its first line goes on where that stopped. */
+/** JSON of a value inside another value. The first line is not indented: it follows a property name. */
 function indented(value: unknown, indent: string): string {
   return formatJson(value).trimEnd().replaceAll('\n', `\n${indent}`);
 }
@@ -196,7 +197,7 @@ function readingsOf({ valve, readings, stored }: PolledValve): ReadingOfValve[] 
   return readings.map((reading) => ({ valve, reading, stored: stored.has(reading) }));
 }
 
-/** The counts of a run, as JSON, logs and the table of runs name them. */
+/** A run's counts, named as in JSON and logs. */
 export function runFields({ report, dryRun, requests, retries, seconds }: PollSummary) {
   return {
     outcome: report.outcome,

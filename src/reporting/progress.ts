@@ -1,4 +1,4 @@
-/** Progress: a bar on a terminal, a line in the log elsewhere. */
+/** Shows progress: a bar on a terminal, else lines in the log. */
 import { SingleBar, type Options } from 'cli-progress';
 import type { Logger } from 'pino';
 
@@ -20,14 +20,14 @@ export interface Progress {
 /** A terminal that a bar is drawn on. */
 export interface BarTerminal {
   stream: NodeJS.WriteStream;
-  /** false: plain ASCII alone comes out as it is */
+  /** false: draw the bar in ASCII */
   drawsBlocks: boolean;
 }
 
-/** Off a terminal, a line this often. */
+/** The time between two lines in the log. */
 const LINE_EVERY_MS = 30_000;
 
-/** A bar on a terminal; elsewhere (`terminal` null) a line in the log now and then. */
+/** A bar on the terminal; null: lines in the log */
 export function createProgress(terminal: BarTerminal | null, log: Logger): Progress {
   return terminal ? createBar(terminal) : createLines(log);
 }
@@ -77,10 +77,10 @@ function createLines(log: Logger): Progress {
   };
 }
 
-/** A bar that comes and goes within a moment only disturbs. */
+/** A bar that would vanish again at once is not shown. */
 const SHOW_AFTER_MS = 1000;
 
-/** Progress through valves, if it takes longer than a moment. */
+/** Progress through valves. Shows nothing if the work takes less than a moment. */
 export interface ValveProgress {
   update: (done: number, total: number) => void;
   stop: () => void;

@@ -1,4 +1,4 @@
-/** Records as JSON or CSV: both have the same names, in the same order, and the same values. */
+/** Prints records as JSON or CSV, with the same names, order and values in both. */
 import type { MeteredValve } from '../database/consumption.ts';
 import { formatCsv, type CsvValue } from './csv.ts';
 import { formatJson } from './json.ts';
@@ -15,7 +15,7 @@ export function recordsText<Name extends string>(
   return format === 'json' ? formatJson(records.map((record) => picked(names, record))) : csv(names, names, records);
 }
 
-/** Turns what belongs to one valve after the other into text. Each piece is written before the next valve is read. */
+/** A format that prints one valve at a time, so that only one valve is in memory. Call `begin`, `valve` for each, `end`. */
 export interface ValveFormat<T> {
   begin: () => string;
   valve: (valve: MeteredValve, items: readonly T[]) => string;

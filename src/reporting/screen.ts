@@ -1,16 +1,16 @@
 /** Text for people, as their terminal can show it. */
 import stringWidth from 'fast-string-width';
 
-/** What is known of the place where a text will be read. */
+/** Where a text will be read: a terminal, or a file or pipe. */
 export interface Screen {
-  /** columns of a line, which tables fit into */
+  /** columns of a line: tables are made to fit */
   width: number;
-  /** the same for sentences; those for no terminal are not wrapped, so that a program finds them on one line */
+  /** the same for sentences; Infinity if not on a terminal, so that a program finds a message on one line */
   textWidth: number;
   hasColours: boolean;
-  /** false: plain ASCII alone comes out as it is */
+  /** false: the terminal can only show ASCII */
   isUnicode: boolean;
-  /** its font has block characters (▁▂▃▄▅▆▇█) */
+  /** the terminal can show block characters (▁▂▃▄▅▆▇█) */
   drawsBlocks: boolean;
 }
 
@@ -19,7 +19,7 @@ const COLOURS: Readonly<Record<string, string>> = { '✓': '\x1b[32m', '!': '\x1
 const NO_COLOUR = '\x1b[39m';
 const MARK = /^[✓!✗](?= )/gm;
 
-/** Marks at the beginning of a line are coloured; what the screen cannot show is written in ASCII, in the same width. */
+/** Colours the marks at the beginning of lines. Replaces characters that the screen cannot show by ASCII of the same width. */
 export function shown(text: string, { hasColours, isUnicode }: Screen): string {
   const coloured = hasColours ? text.replace(MARK, (mark) => `${COLOURS[mark] ?? ''}${mark}${NO_COLOUR}`) : text;
   return isUnicode ? coloured : inAscii(coloured);
@@ -43,7 +43,7 @@ const REPLACEMENTS: Readonly<Record<string, string>> = {
   '×': 'x',
 };
 
-/** Letters lose their accents; what has no likeness becomes a question mark for each column that it takes. */
+/** Removes accents from letters. Other characters become a replacement, or a question mark for each column they take. */
 export function inAscii(text: string): string {
   return text.replace(/[^\x00-\x7f]\p{M}*/gu, (character) => {
     const plain = REPLACEMENTS[character] ?? character.normalize('NFD').replace(/\p{M}/gu, '');

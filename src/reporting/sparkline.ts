@@ -1,19 +1,20 @@
+/** Draws bars of block characters. */
 const BARS = Array.from('▁▂▃▄▅▆▇█');
 const MISSING = '·';
 
-/** A bar per value, from zero (or the least, below it) to the greatest; a dot where there is none. */
+/** A bar per value: the scale runs from 0, or the lowest value below 0, to the highest value. A dot for null. */
 export function sparkline(values: readonly (number | null)[]): string {
   const known = values.filter((value) => value !== null);
-  const bottom = known.reduce((least, value) => Math.min(least, value), 0);
-  const top = known.reduce((greatest, value) => Math.max(greatest, value), bottom);
+  const bottom = known.reduce((lowest, value) => Math.min(lowest, value), 0);
+  const top = known.reduce((highest, value) => Math.max(highest, value), bottom);
   const bar = (value: number) =>
     BARS[top > bottom ? Math.round(((value - bottom) / (top - bottom)) * 7) : 0] ?? MISSING;
   return values.map((value) => (value === null ? MISSING : bar(value))).join('');
 }
 
 /**
- * Neighbours put together until no more than `maxCells` remain: the mean of those that are there, which has the shape of
- * their sum, but for the last cell, where fewer may be left.
+ * Combines neighbouring values into at most `maxCells` means. Means, not sums: the last cell may have fewer values. Nulls are
+ * left out; a cell of nulls is null.
  */
 export function inCells(values: readonly (number | null)[], maxCells: number): (number | null)[] {
   const size = Math.ceil(values.length / maxCells);

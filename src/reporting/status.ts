@@ -1,3 +1,4 @@
+/** Prints the result of `tasmart status`: table, JSON or CSV. */
 import type { RecordedRun } from '../database/runs.ts';
 import type { RegisteredValve, Supply } from '../database/status.ts';
 import { count, printable } from '../domain/text.ts';
@@ -14,46 +15,47 @@ export interface ValveStatus {
   valve: RegisteredValve;
   supply: Supply;
   /**
-   * - `ok`: its newest reading is young enough
+   * - `ok`: its newest reading is new enough
    * - `silent`: HyCloud was asked, and had no point for the last boundary
-   * - `behind`: its newest reading is too old, and HyCloud has not been asked since, or not with success
+   * - `behind`: its newest reading is too old, and no later request succeeded
    * - `left`: HyCloud no longer lists it
    */
   state: 'ok' | 'silent' | 'behind' | 'left';
-  /** older than the limit; never of a valve that left */
+  /** older than the limit; always false for a valve that left */
   isLate: boolean;
 }
 
 export interface Status {
   valves: readonly ValveStatus[];
-  /** targets that no run has found yet, in words */
+  /** messages about targets that no run has found yet */
   unknown: readonly string[];
   maxAgeUs: number;
   newestRun: RecordedRun | null;
   lastSuccess: RecordedRun | null;
 }
 
-/** What a monitor asks: every valve that is watched is known, and young enough. */
+/** Whether every target was found, and no valve is late. */
 export function isHealthy({ valves, unknown }: Status): boolean {
   const watched = valves.filter(({ state }) => state !== 'left');
   return watched.length > 0 && unknown.length === 0 && !watched.some(({ isLate }) => isLate);
 }
 
-const COLUMNS = (timezone: string, power: RecentPower | null): Column[] => [
+/** In the order of the cells in `statusTable`. */
+const columnsOf = (timezone: string, power: RecentPower | null): Column[] => [
   { heading: '' },
-  { heading: 'valve', least: 20 },
+  { heading: 'valve', minWidth: 20 },
   { heading: 'serial', rank: 4 },
-  { heading: `newest (${timezone})`, rank: 5, least: 19 },
+  { heading: `newest (${timezone})`, rank: 5, minWidth: 19 },
   { heading: 'age', align: 'right' },
   { heading: '' },
   ...(power === null ? [] : [{ heading: 'kW, last 24 h', rank: 7 }]),
   { heading: 'due', align: 'right', rank: 2 },
   { heading: 'holes', align: 'right', rank: 3 },
   { heading: 'unasked', align: 'right', rank: 6 },
-  { heading: 'errors', rank: 1, least: 8 },
+  { heading: 'errors', rank: 1, minWidth: 8 },
 ];
 
-/** By valve, an hour's mean after the other. */
+/** By valve id: the mean power of each hour, oldest first. */
 type RecentPower = ReadonlyMap<string, readonly (number | null)[]>;
 
 export interface StatusView {
@@ -61,11 +63,11 @@ export interface StatusView {
   /** null: not shown */
   power: RecentPower | null;
   screen: Pick<Screen, 'width' | 'textWidth'>;
-  /** lines that the text may take; undefined: as many as it needs */
+  /** maximum number of lines; undefined: no limit */
   height?: number;
 }
 
-/** One line per valve, with the power of the last hours where it is given; then what concerns them all. */
+/** One line per valve, with a sparkline of its power if there is room. Then the messages about the whole. */
 export function statusTable(status: Status, { timezone, power, screen, height = Infinity }: StatusView): string {
   const lines = [summary(status), ...status.unknown.map((text) => `✗ ${printable(text, 200)}`), ...runLines(status)];
   const text = lines.map((line) => wrapped(line, screen.textWidth, 2)).join('\n');
@@ -84,10 +86,10 @@ export function statusTable(status: Status, { timezone, power, screen, height = 
   ]);
   const leftOut = status.valves.length - kept.length;
   const more = leftOut === 0 ? '' : `… and ${count(leftOut, 'valve')} more\n`;
-  return `${rows.length > 0 ? `${formatTable(COLUMNS(timezone, power), rows, screen.width)}${more}\n` : ''}${text}\n`;
+  return `${rows.length > 0 ? `${formatTable(columnsOf(timezone, power), rows, screen.width)}${more}\n` : ''}${text}\n`;
 }
 
-/** At most so many valves, in the order of the list: those that are late, then others. */
+/** At most `amount` valves, first late ones, then others. Keeps the order of the list. */
 function mostUrgent(valves: readonly ValveStatus[], amount: number): readonly ValveStatus[] {
   if (valves.length <= amount) return valves;
   const byUrgency = [...valves.filter(({ isLate }) => isLate), ...valves.filter(({ isLate }) => !isLate)];
@@ -149,7 +151,7 @@ const CSV_COLUMNS = [
   'error_status',
 ];
 
-/** The order is that of CSV_COLUMNS. */
+/** The fields of JSON and CSV. Keep them in the order of CSV_COLUMNS. */
 function fields({ valve, supply, state, isLate }: ValveStatus) {
   return {
     tasmart_id: valve.id,

@@ -4,13 +4,13 @@ import stringWidth from 'fast-string-width';
 export interface Column {
   heading: string;
   align?: 'left' | 'right';
-  /** Where the table is too wide, the column with the highest rank goes first. Without a rank it stays. */
+  /** If the table is too wide, the column with the highest rank is dropped first. A column without a rank stays. */
   rank?: number;
-  /** The column may be cut to so many characters. It takes the room that the others leave, up to its own width. */
-  least?: number;
+  /** The column may be cut to this width. It gets the room that other columns leave, up to its full width. */
+  minWidth?: number;
 }
 
-/** For a terminal that does not tell its width, and for everything that is no terminal. */
+/** For a terminal that does not report its width, and for output that is not a terminal. */
 export const UNKNOWN_WIDTH = 80;
 
 const GAP = '  ';
@@ -19,9 +19,9 @@ const PIECE_LENGTH = 65_536;
 
 /** Columns side by side, their headings above. Cells must be printable already. */
 export interface Table {
-  /** Makes room for a row. */
+  /** Widens the columns for a row. Call it for every row before `lines`. */
   fit: (row: readonly string[]) => void;
-  /** The headings and these rows, which have been fitted; some lines at a time, each with its newline. */
+  /** The headings and these rows, in pieces of whole lines. */
   lines: (rows: Iterable<readonly string[]>) => Generator<string, void, undefined>;
 }
 
@@ -54,7 +54,7 @@ export function createTable(columns: readonly Column[], screenWidth = UNKNOWN_WI
   };
 }
 
-/** The same, of rows that are all there. */
+/** Formats a table whose rows are all in memory. */
 export function formatTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
@@ -65,7 +65,7 @@ export function formatTable(
   return [...table.lines(rows)].join('');
 }
 
-/** A column of such cells tells nothing, and goes before all others. */
+/** A column with only such cells is dropped before all other columns that have a rank. */
 const BLANK = /^[–0]?$/;
 
 interface KeptColumn {
@@ -83,7 +83,7 @@ function layOut(
   let kept = columns.map((column, at) => {
     const whole = widths[at] ?? 0;
     const rank = column.rank === undefined ? null : column.rank + (isBlank[at] ? columns.length : 0);
-    return { at, rank, whole, room: Math.min(whole, column.least ?? whole) };
+    return { at, rank, whole, room: Math.min(whole, column.minWidth ?? whole) };
   });
   const left = () => screenWidth - kept.reduce((sum, { room }) => sum + room, GAP.length * (kept.length - 1));
   while (left() < 0) {
@@ -95,15 +95,15 @@ function layOut(
   return kept;
 }
 
-/** What stands above a table: the name gets the room that the details leave. */
+/** The title of a table. The name is cut to the room that the details leave. */
 export function titleOf(name: string, details: readonly string[], screenWidth: number): string {
   const rest = details.map((detail) => ` · ${detail}`).join('');
-  return `${cut(name, Math.max(LEAST_NAME, screenWidth - width(rest)))}${rest}`;
+  return `${cut(name, Math.max(MIN_NAME_WIDTH, screenWidth - width(rest)))}${rest}`;
 }
 
-const LEAST_NAME = 12;
+const MIN_NAME_WIDTH = 12;
 
-/** A longer text ends in `…`. */
+/** Cuts a cell to a width; `…` marks the cut. */
 export function cut(cell: string, room: number): string {
   if (width(cell) <= room) return cell;
   let text = '';
@@ -121,7 +121,7 @@ function padded(cell: string, columnWidth: number, align: Column['align']): stri
   return align === 'right' ? padding + cell : cell + padding;
 }
 
-/** Words on lines of at most so many columns, those behind the first line indented. A longer word has a line of its own. */
+/** Wraps words into lines of at most `screenWidth` columns. Indents all lines but the first. A longer word gets its own line. */
 export function wrapped(text: string, screenWidth: number, indent: number): string {
   const lines: string[] = [];
   let line = '';
@@ -136,7 +136,7 @@ export function wrapped(text: string, screenWidth: number, indent: number): stri
 
 const ASCII = /^[\x20-\x7e]*$/;
 
-/** In columns of a terminal; a letter takes one, an ideograph two, an accent of its own none. */
+/** Width in terminal columns: a letter takes one, an ideograph two, a combining accent none. */
 function width(cell: string): number {
   return ASCII.test(cell) ? cell.length : stringWidth(cell);
 }

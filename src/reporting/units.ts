@@ -1,3 +1,4 @@
+/** Texts for readings, times and ages. */
 import type { Reading } from '../domain/reading.ts';
 import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros } from '../domain/time.ts';
 
@@ -15,13 +16,13 @@ export function counterKwh(value: number | null): string {
   return value === null ? '–' : value.toString();
 }
 
-/** By zone: making one takes longer than a thousand uses. */
+/** By zone. Cached: to create one takes longer than to use it a thousand times. */
 const clocks = new Map<string, Intl.DateTimeFormat>();
 
-/** The minute written last: most of a run's newest points lie in one. */
+/** The minute of the last call. Cached: most of a run's newest points are in the same minute. */
 let last = { minute: NaN, timezone: '', text: '' };
 
-/** `2026-03-01 11:14:58` in the zone. In none, since January 1972, does a minute begin at another second than elsewhere. */
+/** `2026-03-01 11:14:58` in the zone. The seconds are those of UTC: since 1972, all zones differ by whole minutes. */
 export function localTime(timeUs: Micros, timezone: string): string {
   const minute = Math.floor(timeUs / US_PER_MINUTE);
   if (minute !== last.minute || timezone !== last.timezone) {

@@ -16,7 +16,7 @@ interface BucketValue {
   quality: Quality;
 }
 
-/** A bucket whose stored value is not what the readings give. */
+/** A bucket whose stored value differs from the recomputed one. */
 export interface Difference {
   bucket: string;
   regime: number;
@@ -27,11 +27,11 @@ export interface Difference {
 
 export interface Verification {
   valve: MeteredValve;
-  /** false: it has readings that no program has judged, so what is stored cannot be compared */
+  /** false: the valve has unjudged readings, so the stored kWh are not compared */
   isJudged: boolean;
-  /** in the span */
+  /** number of readings in the span */
   readings: number;
-  /** that were compared, of both regimes */
+  /** number of quarters of an hour that were compared, of both regimes */
   quarterHours: number;
   differences: readonly Difference[];
   comparison: Comparison;
@@ -41,7 +41,7 @@ function agrees({ isJudged, differences }: Verification): boolean {
   return isJudged && differences.length === 0;
 }
 
-/** What was found of the valves that could be verified, and how many could not. */
+/** The result for each valve, and the number of valves that could not be verified. */
 export interface VerifiedValves {
   all: readonly Verification[];
   failed: number;
@@ -55,7 +55,7 @@ function isSoundValve(one: Verification): boolean {
   return agrees(one) && one.comparison.finding === null;
 }
 
-/** One line. */
+/** The result in one line. */
 export function verdictOf({ all, failed }: VerifiedValves): string {
   const unverified = failed === 0 ? '' : `; ${count(failed, 'valve')} could not be verified`;
   const read = all.filter(({ readings }) => readings > 0);
@@ -89,7 +89,7 @@ export function verifyText(format: 'table' | 'json' | 'csv', verified: VerifiedV
 
 const COLUMNS: Column[] = [
   { heading: '' },
-  { heading: 'valve', least: 20 },
+  { heading: 'valve', minWidth: 20 },
   { heading: 'readings', align: 'right', rank: 2 },
   { heading: 'kWh', align: 'right' },
   { heading: 'by power', align: 'right' },
@@ -112,7 +112,7 @@ function verifyTable(verified: VerifiedValves, { timezone, screen }: VerifyView)
   const problems = all.flatMap((one) =>
     messagesOf(one, timezone).map(({ text, command }) => {
       const lines = [wrapped(`${printable(valveLabel(one.valve))}: ${text}`, screen.textWidth, 2)];
-      // Not wrapped: a command is copied whole.
+      // Do not wrap a command: users copy it.
       if (command !== null) lines.push('  If it was replaced:', `  ${command}`);
       return `${lines.join('\n')}\n`;
     }),
@@ -122,7 +122,7 @@ function verifyTable(verified: VerifiedValves, { timezone, screen }: VerifyView)
   return parts.filter((part) => part !== '').join('\n');
 }
 
-/** What is wrong with a valve, and the command that mends it if the counter was replaced. */
+/** What is wrong with a valve, and the command to run if its counter was replaced. */
 interface Message {
   text: string;
   command: string | null;
@@ -191,7 +191,7 @@ function breakText(
   const when = `between ${localTime(fromUs, timezone)} and ${localTime(toUs, timezone)}`;
   const others = more > 0 ? `, and broke ${count(more, 'more time', 'more times')}` : '';
   const name = printable(valve.shortSn ?? valve.id);
-  // Any moment after the old counter's last reading will do: a whole second is shorter to type.
+  // Any time after the old counter's last reading is correct. A whole second is shorter to type.
   const secondUs = Math.floor(toUs / US_PER_SECOND) * US_PER_SECOND;
   const at = formatRfc3339(secondUs > fromUs ? secondUs : toUs).replace('.000000Z', 'Z');
   return {
@@ -244,7 +244,7 @@ function fields(one: Verification, timezone: string): Fields<(typeof FIELDS)[num
   };
 }
 
-/** Without the noise of adding doubles. */
+/** Removes the noise of adding doubles. */
 function rounded(kwh: number): number {
   return Number(kwh.toFixed(6));
 }

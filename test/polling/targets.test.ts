@@ -377,13 +377,13 @@ describe('what earlier runs know', () => {
   );
 
   test('single valves are looked for where they were, and everywhere only once they are not there', async () => {
-    const homes = new Map([
+    const listedIn = new Map([
       ['valve-a', ['p-north']],
       ['00000002', ['p-gone', 'p-south']],
     ]);
     const asked = async (projects: readonly Project[], valves: readonly string[]) => {
       const hycloud = fakeProjects(projects);
-      const found = await resolveTargets(hycloud, [target({ valves })], { memory: { ...NO_MEMORY, homes } });
+      const found = await resolveTargets(hycloud, [target({ valves })], { memory: { ...NO_MEMORY, listedIn } });
       return [hycloud.calls, found.projects.flatMap((each) => each.valves.map(({ id }) => id)), found.problems.length];
     };
     const many = Array.from({ length: 20 }, (_, n) => project(`p-${n}`, `Other ${n}`));

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { formatTable, wrapped, type Column } from '../../src/reporting/table.ts';
 
 const COLUMNS: Column[] = [
-  { heading: 'name', least: 6 },
+  { heading: 'name', minWidth: 6 },
   { heading: 'id', rank: 2 },
   { heading: 'kWh', align: 'right' },
   { heading: 'gaps', align: 'right', rank: 1 },
@@ -32,7 +32,7 @@ describe('a table', () => {
   });
 
   test('cuts a name between characters, however wide they are', () => {
-    expect(formatTable([{ heading: '', least: 1 }], [['東京駅前']], 6)).toBe('\n東京…\n');
+    expect(formatTable([{ heading: '', minWidth: 1 }], [['東京駅前']], 6)).toBe('\n東京…\n');
   });
 });
 

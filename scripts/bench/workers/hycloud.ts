@@ -1,7 +1,6 @@
+/** The simulator in a process of its own, so that its CPU time is measured separately. The bench controls it over IPC. */
 import type { Micros } from '../../../src/domain/time.ts';
 import { startSimulator, type SimulatorOptions } from '../../simulator/simulator.ts';
-
-/** The simulator in a process of its own, so that its CPU time is measured apart. Controlled over IPC; ends with the bench. */
 
 export interface Steering {
   advanceUs?: Micros;

@@ -1,13 +1,12 @@
+/**
+ * Stores the same readings alternately by the repository and by COPY, into the same empty table. COPY needs one statement
+ * and no client, so its time is what PostgreSQL itself needs for rows, indexes and constraints.
+ */
 import { writeFile } from 'node:fs/promises';
 import { withConnection, type Database, type ServerSettings } from '../../../src/database/connection.ts';
 import { storeReadings, type ValveReadings } from '../../../src/database/repository.ts';
 import { NO_MEASUREMENTS, type Reading } from '../../../src/domain/reading.ts';
 import { epochSeconds, formatRfc3339, US_PER_MINUTE } from '../../../src/domain/time.ts';
-
-/**
- * Stores the same readings alternately by the repository and by COPY, into the same empty table. COPY needs one statement and no
- * client, so its time is PostgreSQL's own for rows, indexes and constraints.
- */
 
 export interface InsertTask {
   server: ServerSettings;
@@ -41,7 +40,7 @@ console.log(JSON.stringify(await withConnection(task.server, options, measure)))
 async function measure(database: Database): Promise<Inserted> {
   await registerValves(database);
   const inserted: Inserted = { readings: READINGS, repositoryMs: [], copyMs: [] };
-  // The first of each warms up: compiled code, files of the table.
+  // Repetition -1 warms up code and files, and is not counted.
   for (let repetition = -1; repetition < task.repetitions; repetition += 1) {
     const repositoryMs = await timed(database, async () => {
       for (const batch of batches) await storeReadings(database, batch);
@@ -90,6 +89,7 @@ function createBatches(): ValveReadings[][] {
   return result;
 }
 
+/** The readings of one valve in one round. With `count` 2, the second is the newest point, 5 minutes later. */
 function valveReadings(turn: number, count: number): ValveReadings {
   const valve = turn % VALVES;
   const roundUs = START_US + Math.floor(turn / VALVES) * INTERVAL_US;
@@ -116,6 +116,7 @@ function idOf(valve: number): string {
   return `${hex.toString(16).padStart(8, '0')}-0000-4000-a000-${valve.toString(16).padStart(12, '0')}`;
 }
 
+/** The columns must be in the order of COLUMNS. */
 function toCsv(all: readonly (readonly ValveReadings[])[]): string {
   const lines = all
     .flat()

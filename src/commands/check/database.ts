@@ -1,3 +1,4 @@
+/** The part of `tasmart check` about the database. */
 import { join } from 'node:path';
 import type { Config } from '../../config/config.ts';
 import { isLoopback } from '../../config/environment.ts';
@@ -26,7 +27,7 @@ import { age } from '../../reporting/units.ts';
 import { ofAccount } from '../accounts.ts';
 import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
 
-/** A greater difference between the clocks makes ages wrong, and the history that a first run fetches. */
+/** If the clocks differ by more, ages are wrong, and a first run fetches the wrong history. */
 export const CLOCK_TOLERANCE_US = 60 * US_PER_SECOND;
 
 /** So many intervals without a poll are a failure. A single missed poll is not. */
@@ -97,9 +98,9 @@ function tlsItem({ tlsVersion }: ServerFacts, { database }: Config): CheckItem {
 
 function clockItem({ clockUs }: ServerFacts, localUs: number): CheckItem {
   const aheadUs = clockUs - localUs;
-  const seen = `the database's is ${age(Math.abs(aheadUs))} ${aheadUs < 0 ? 'behind' : 'ahead of'} ours`;
-  if (Math.abs(aheadUs) <= CLOCK_TOLERANCE_US) return ok('clock of the database', seen);
-  return warning('clock of the database', seen, 'set both by NTP: ages in "tasmart status" go by the database');
+  const difference = `the database's is ${age(Math.abs(aheadUs))} ${aheadUs < 0 ? 'behind' : 'ahead of'} ours`;
+  if (Math.abs(aheadUs) <= CLOCK_TOLERANCE_US) return ok('clock of the database', difference);
+  return warning('clock of the database', difference, 'set both by NTP: ages in "tasmart status" go by the database');
 }
 
 async function timezoneItem(database: Database, timezone: string): Promise<CheckItem> {

@@ -1,3 +1,4 @@
+/** The part of `tasmart check` about HyCloud. */
 import type { Logger } from 'pino';
 import type { AccountConfig, Config } from '../../config/config.ts';
 import { KnownError } from '../../domain/errors.ts';

@@ -5,7 +5,7 @@ const LINE = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=/;
 
 const HEADING = '# Keep this file to yourself: it holds the credentials.\n';
 
-/** @param values null: remove the variable. @throws KnownError for a value that cannot be quoted */
+/** Sets each variable once: removes further lines that set it. @param values null: remove the variable. @throws KnownError for a value that cannot be quoted */
 export function withVariables(text: string | null, values: ReadonlyMap<string, string | null>): string {
   const missing = new Map(values);
   const lines = (text ?? HEADING)

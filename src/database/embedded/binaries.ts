@@ -1,3 +1,4 @@
+/** Finds PostgreSQL's programs, which npm has installed. */
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';

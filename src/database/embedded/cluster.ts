@@ -1,3 +1,4 @@
+/** Creates and opens the data folder of an embedded server. */
 import { randomBytes } from 'node:crypto';
 import { execFile } from 'node:child_process';
 import { chmod, chown, cp, lstat, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';

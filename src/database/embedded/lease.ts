@@ -1,3 +1,4 @@
+/** Counts the processes that use an embedded server. The last one stops the server. */
 import pg from 'pg';
 import { SUPERUSER, type Cluster } from './cluster.ts';
 import { codeOf, EmbeddedPostgresError } from './error.ts';
@@ -21,8 +22,8 @@ const STOP_LIMIT_MS = 5_000;
 
 /** null: the server is starting or stopping; try again. */
 export async function takeLease(cluster: Cluster, port: number): Promise<Lease | null> {
-  // How the server wants us to log in. Only one that knows the password's verifier ends SCRAM; any other program on that
-  // port must not get the password.
+  // The steps of the SCRAM login so far. Only a server that knows the password's verifier completes SCRAM. Another program
+  // on this port must not get the password.
   const login = new Set<string>();
   const lease = new pg.Client({
     host: '127.0.0.1',
@@ -39,7 +40,6 @@ export async function takeLease(cluster: Cluster, port: number): Promise<Lease |
   });
   // Ignore a lost lease: the server is gone, and every query will report it.
   lease.on('error', () => undefined);
-  // Only a server that knows the password's verifier ends SCRAM; any other on that port must not get the password.
   for (const step of ['authenticationSASL', 'authenticationSASLFinal']) {
     lease.connection.once(step, () => login.add(step));
   }
@@ -57,7 +57,7 @@ export async function takeLease(cluster: Cluster, port: number): Promise<Lease |
       return lease;
     }
   } catch (cause) {
-    if (!isPassing(cause)) {
+    if (!isTransient(cause)) {
       await endLease(lease);
       const message = `in ${cluster.dataFolder} refuses us: ${cause instanceof Error ? cause.message : String(cause)}`;
       throw new EmbeddedPostgresError('database', message, { cause });
@@ -105,7 +105,7 @@ async function endLease(lease: Lease): Promise<void> {
  * 57P03, 57P01: starting up, shutting down. 53300: too many connections, perhaps of clients that do not log in.
  * Without a PostgreSQL code, the connection failed.
  */
-function isPassing(error: unknown): boolean {
+function isTransient(error: unknown): boolean {
   if (error instanceof Error && error.message === NOT_OURS) return false;
   const code = codeOf(error) ?? '';
   return code.startsWith('57P') || code === '53300' || !/^[0-9A-Z]{5}$/.test(code);

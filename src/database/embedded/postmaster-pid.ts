@@ -1,3 +1,4 @@
+/** Finds the server that runs in a data folder. */
 import { rename, rm, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { platform } from 'node:os';

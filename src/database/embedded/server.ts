@@ -14,19 +14,20 @@ import { dataArgument, runTool, spawnOptions, toolError } from './tool.ts';
 const START_ATTEMPTS = 4;
 
 /**
- * Starts the server of a cluster and waits until it accepts connections. If another process starts it at the same time, one
- * of the two servers ends. It does not matter which.
+ * Starts the server of a cluster and waits until it accepts connections, or until the limit: the caller must check. If another
+ * process starts it at the same time, one of the two servers ends. It does not matter which.
  */
 export async function startServer(cluster: Cluster, limit: AbortSignal): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const failure = await tryStart(cluster, limit);
     if (failure === null || (await runningServer(cluster.dataFolder))) return;
     if (attempt === START_ATTEMPTS) throw failure;
-    // Another process took the port meanwhile, or the last processes of a killed server are still ending.
+    // Another process may have taken the port, or the last processes of a killed server are still ending.
     await sleep(100 * attempt);
   }
 }
 
+/** One attempt. null: it did not fail. The server accepts connections, has ended again, or the limit was reached. */
 async function tryStart(cluster: Cluster, limit: AbortSignal): Promise<EmbeddedPostgresError | null> {
   const port = await freePort();
   const log = await openLog(cluster.logFile);
@@ -90,7 +91,7 @@ export async function serverGone(cluster: Cluster, limitMs: number): Promise<boo
   return isWithin(limitMs, async () => (await runningServer(cluster.dataFolder)) === null);
 }
 
-/** Whether the server admitted no new sessions any more before `limitMs`. */
+/** Whether the server refused new sessions before `limitMs`. */
 export async function serverClosed(cluster: Cluster, limitMs: number): Promise<boolean> {
   return isWithin(limitMs, async () => (await runningServer(cluster.dataFolder))?.state !== 'ready');
 }

@@ -1,3 +1,4 @@
+/** Runs PostgreSQL's programs. */
 import { execFile } from 'node:child_process';
 import { platform } from 'node:os';
 import { promisify } from 'node:util';

@@ -9,15 +9,16 @@ export interface CompletenessSpan {
   toUs: Micros;
   /** later times are in the future */
   nowUs: Micros;
-  /** of the valve's first reading ever; null: it has none */
+  /** time of the valve's first reading ever; null: it has none */
   firstUs: Micros | null;
   timezone: string;
   intervalUs: number;
 }
 
 /**
- * Per local day, the boundaries of the grid whose window (b − interval, b] lies in it and in the span, from the valve's
- * first reading on: how many there are by now, and how many of them have a reading.
+ * Counts the boundaries of each local day, and how many of them have a reading. A boundary at midnight belongs to the day
+ * that ends. Left out are boundaries in the future, before the valve's first reading, and the first of the span if its
+ * window (b − interval, b] begins before the span.
  */
 export function completeness(timesUs: readonly Micros[], span: CompletenessSpan): DayCompleteness[] {
   const { fromUs, toUs, nowUs, firstUs, intervalUs } = span;

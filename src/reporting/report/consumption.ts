@@ -43,41 +43,58 @@ function comparison(regime: 1 | 2, data: ReportData, { date }: Messages): string
   return `${signed(differenceKwh)} kWh${share} against ${kwhText(previousKwh)} kWh in the previous period, ${span}${some}.`;
 }
 
-/** With more days than this, only some bars have a label. */
-const LABELS = 16;
+/** With more days than this, only some bars have a date below. */
+const MAX_DATES = 16;
+/** With more days than this, the bars have no kWh above. */
+const MAX_VALUES = 10;
 
-function days(regime: 1 | 2, { valves, toUs, timezone, fromUs }: ReportData, { offsets }: Messages): Markup | null {
-  const starts = valves[0]?.days.map(({ startUs }) => startUs) ?? [];
-  const sums = starts.map(() => ({ kwh: 0, isWhole: true }));
+interface DaySum {
+  startS: number;
+  kwh: number;
+  /** false: some kWh are missing or provisional */
+  isWhole: boolean;
+}
+
+/** Adds up the bars of all valves by local day. All valves have the same days. */
+function sumDays(regime: 1 | 2, { valves, fromUs }: ReportData): DaySum[] {
+  const starts = valves[0]?.days.map(({ startUs }) => epochSeconds(startUs)) ?? [];
+  const sums = starts.map((startS) => ({ startS, kwh: 0, isWhole: true }));
   for (const { energy, days: own, state } of valves) {
     let day = 0;
     const counter = energy.find((each) => each.regime === regime);
     for (const { startS, kwh, quality } of counter ? barsIn(counter, fromUs) : []) {
-      while (day + 1 < starts.length && startS >= epochSeconds(starts[day + 1] ?? Infinity)) day++;
+      while (day + 1 < starts.length && startS >= (starts[day + 1] ?? Infinity)) day++;
       const sum = sums[day];
       if (!sum) continue;
       sum.kwh += kwh ?? 0;
-      // A valve that left, or is not installed yet, misses nothing.
+      // No kWh are missing of a valve that left or is not installed yet.
       const isExpected = state !== 'left' && (own[day]?.expected ?? 0) > 0;
       if (isExpected && (quality === 'missing' || quality === 'provisional')) sum.isWhole = false;
     }
   }
+  return sums;
+}
+
+/** A bar per day. Pale bars: the span begins or ends within the day, or kWh are missing or provisional. */
+function days(regime: 1 | 2, data: ReportData, { offsets }: Messages): Markup {
+  const { fromUs, toUs, timezone } = data;
+  const sums = sumDays(regime, data);
   const most = Math.max(...sums.map(({ kwh }) => kwh), 0.001);
+  const isMidnight = (timeUs: number): boolean => wallOf(offsets, epochSeconds(timeUs)) % 86_400 === 0;
   const isCut = (index: number): boolean =>
     (index === 0 && !isMidnight(fromUs)) || (index === sums.length - 1 && !isMidnight(toUs));
-  const isMidnight = (timeUs: number): boolean => wallOf(offsets, epochSeconds(timeUs)) % 86_400 === 0;
-  const step = Math.ceil(sums.length / LABELS);
-  const bars = sums.map(({ kwh, isWhole }, index) => {
-    const [weekday = '', day = '', month = ''] = dayText(wallOf(offsets, epochSeconds(starts[index] ?? 0))).split(' ');
+  const step = Math.ceil(sums.length / MAX_DATES);
+  const bars = sums.map(({ startS, kwh, isWhole }, index) => {
+    const [weekday = '', day = '', month = ''] = dayText(wallOf(offsets, startS)).split(' ');
     const note = isCut(index) ? ', part of the day' : isWhole ? '' : ', some kWh are missing or provisional';
     const text = `${weekday} ${day} ${month}: ${kwhText(kwh)} kWh${note}`;
     const height = Math.max((kwh / most) * 100, 0.5).toFixed(1);
-    const label = (sums.length - 1 - index) % step === 0;
+    const hasDate = (sums.length - 1 - index) % step === 0;
     return markup`<li title="${text}">
-      ${sums.length <= RANKED && markup`<b aria-hidden="true">${kwhText(kwh)}</b>`}
+      ${sums.length <= MAX_VALUES && markup`<b aria-hidden="true">${kwhText(kwh)}</b>`}
       <svg viewBox="0 0 10 100" preserveAspectRatio="none" aria-hidden="true" class="${(isCut(index) || !isWhole) && 'part'}"><rect y="${(100 - Number(height)).toFixed(1)}" width="10" height="${height}"/></svg>
       <span class="hidden">${text}</span>
-      <span aria-hidden="true">${label && [sums.length <= LABELS && markup`${weekday}<br>`, day, markup`<br><small>${(index === 0 || day === '1' || index < step) && month}</small>`]}</span>
+      <span aria-hidden="true">${hasDate && [sums.length <= MAX_DATES && markup`${weekday}<br>`, day, markup`<br><small>${(index === 0 || day === '1' || index < step) && month}</small>`]}</span>
     </li>`;
   });
   return markup`<ol class="days" aria-label="kWh by day (${timezone})">

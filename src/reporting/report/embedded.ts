@@ -30,7 +30,7 @@ export function valvePayload(
   charts: ValvePayload['charts'],
 ): ValvePayload {
   const since = (timeUs: Micros): number => epochSeconds(timeUs) - epochSeconds(span.fromUs);
-  // Gaps are shown as such.
+  // Gaps have marks of their own.
   const faults = events.filter(({ kind }) => kind !== 'gap');
   return {
     times: differences(timesUs.map(since)),

@@ -91,6 +91,7 @@ interface RowContext {
   hasAccounts: boolean;
 }
 
+/** @param groups the numbers of the valve's problem groups, as in `problemSelect` */
 function row(
   valve: ValveReport,
   index: number,

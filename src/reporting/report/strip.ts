@@ -8,7 +8,7 @@ import { dayText, wallOf } from './page/local-time.ts';
 /** More cells would be too narrow to see. */
 const MAX_DAYS = 31;
 
-/** The newest day is on the right. Days of the same level share a path, to keep the page small. */
+/** One cell per day, the newest on the right. Days of the same level share a path, to keep the page small. */
 export function strip(all: readonly DayCompleteness[]): Markup {
   const days = all.slice(-MAX_DAYS);
   const levels = days.map(level);
@@ -23,6 +23,7 @@ export function strip(all: readonly DayCompleteness[]): Markup {
   );
 }
 
+/** A day's class in the CSS: from `c0` (no reading) to `c4` (complete); `cn`: no reading was expected */
 function level({ expected, present }: DayCompleteness): string {
   if (expected === 0) return 'cn';
   const share = present / expected;

@@ -32,7 +32,7 @@ export interface ValveRecord {
   events: readonly CounterEvent[];
 }
 
-/** Flow and power first. HyCloud's units are whole parts of these, so the quotient prints as what was measured. */
+/** `parts`: HyCloud's integer value for one `unit`. Flow and power come first: their charts are always shown. */
 const UNITS: Record<Charted, { unit: string; parts: number }> = {
   measured_flow: { unit: 'm³/h', parts: 10_000 },
   measured_power: { unit: 'kW', parts: 10_000 },
@@ -46,8 +46,12 @@ const UNITS: Record<Charted, { unit: string; parts: number }> = {
 
 const CHARTED = Object.keys(UNITS) as readonly Charted[];
 
-/** Limits of readings in the charts: 1 000 valves stay below 20 MB, and a month of a single valve is complete. */
-const CHART_BYTES = { most: 100_000, all: 8_000_000 };
+/**
+ * Limits of the charts' data in the page, per valve and in all. A page of 1 000 valves stays below 20 MB, and a month of a
+ * single valve is complete.
+ */
+const CHART_BYTES = { perValve: 100_000, perPage: 8_000_000 };
+/** Typical size of a time and of a value in embedded.ts. */
 const TIME_BYTES = 5;
 const VALUE_BYTES = 5;
 
@@ -56,26 +60,26 @@ export function valveReport(record: ValveRecord, span: ReportSpan, valveCount: n
   const { firstUs, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus, projectName, account, firmware } = facts;
   const { id, shortSn, fullSn, backendRef } = valve;
   const intervalUs = span.intervalMinutes * US_PER_MINUTE;
-  const stretch = { fromUs: span.fromUs, toUs: Math.min(span.toUs, span.nowUs), intervalUs };
+  const past = { fromUs: span.fromUs, toUs: Math.min(span.toUs, span.nowUs), intervalUs };
   const timesUs = readings.map(({ timeUs }) => timeUs);
-  const own = readings.filter(({ timeUs }) => timeUs >= span.fromUs && timeUs <= span.toUs);
+  const inSpan = readings.filter(({ timeUs }) => timeUs >= span.fromUs && timeUs <= span.toUs);
   return {
     ...{ id, label, shortSn, fullSn, projectName, account, firmware, backendRef },
     ...{ state, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus },
     days: completeness(timesUs, { ...span, firstUs, intervalUs }),
-    gaps: gaps(timesUs, stretch),
+    gaps: gaps(timesUs, past),
     errors: namedSpans(
       readings.map(({ timeUs, errorStatus }) => ({ timeUs, names: errorStatus ?? [] })),
-      stretch,
+      past,
     ),
-    withoutValues: namedSpans(readings.map(missingValues), stretch),
-    ...charts(own, Math.min(CHART_BYTES.most, CHART_BYTES.all / valveCount)),
+    withoutValues: namedSpans(readings.map(missingValues), past),
+    ...charts(inSpan, Math.min(CHART_BYTES.perValve, CHART_BYTES.perPage / valveCount)),
     energy: [
       energy(1, buckets, previousBuckets, counter1Kwh, span),
       energy(2, buckets, previousBuckets, counter2Kwh, span),
     ].filter((counter) => counter !== null),
     events,
-    deltaT: deltaT(own, intervalUs),
+    deltaT: deltaT(inSpan, intervalUs),
   };
 }
 
@@ -87,7 +91,7 @@ function missingValues({ timeUs, values }: ReportReading): { timeUs: Micros; nam
   };
 }
 
-/** Flow and power, and whatever else the valve sent. */
+/** Flow, power, and the other values that the valve sent, thinned to `maxBytes`. */
 function charts(readings: readonly ReportReading[], maxBytes: number): Pick<ValveReport, 'timesUs' | 'series'> {
   const stored: Series[] = CHARTED.map((property) => {
     const { unit, parts } = UNITS[property];

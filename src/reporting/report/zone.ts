@@ -19,7 +19,7 @@ export function zoneOffsets(timezone: string, fromUs: Micros, toUs: Micros): Zon
   return offsets;
 }
 
-/** The second of the change, by bisection. */
+/** The first second with the new offset, by bisection. */
 function changeBetween(fromS: number, toS: number, before: number, offsetAt: (timeS: number) => number): number {
   let [lowS, highS] = [fromS, toS];
   while (highS - lowS > 1) {

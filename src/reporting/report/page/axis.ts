@@ -1,4 +1,4 @@
-/** The time axis. */
+/** The time axis of the charts. */
 import type uPlot from 'uplot';
 import { clockText, DAY_S, dayText, timeOf, wallOf, type ZoneOffsets } from './local-time.ts';
 
@@ -19,9 +19,9 @@ const LABEL_PX = 56;
 export function timeAxis(offsets: ZoneOffsets, areDays: () => boolean): Pick<uPlot.Axis, 'splits' | 'values'> {
   return {
     splits: (u, _axis, minS, maxS) => {
-      const most = Math.max(2, u.bbox.width / devicePixelRatio / LABEL_PX);
-      const leastS = areDays() ? DAY_S : 0;
-      const stepS = STEPS_S.find((step) => step >= leastS && (maxS - minS) / step <= most) ?? 364 * DAY_S;
+      const maxLabels = Math.max(2, u.bbox.width / devicePixelRatio / LABEL_PX);
+      const minStepS = areDays() ? DAY_S : 0;
+      const stepS = STEPS_S.find((step) => step >= minStepS && (maxS - minS) / step <= maxLabels) ?? 364 * DAY_S;
       const shiftS = areDays() ? DAY_S / 2 : 0;
       const splits: number[] = [];
       const lastS = wallOf(offsets, maxS);

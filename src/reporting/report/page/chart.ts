@@ -36,7 +36,7 @@ export function drawLines(
     width: 1.5,
     points: { show: false },
   }));
-  const range: uPlot.Range.Function = (_u, least, most) => linesRange(least, most, payload.isFromZero);
+  const range: uPlot.Range.Function = (_u, lowest, highest) => linesRange(lowest, highest, payload.isFromZero);
   return draw(plot, [times.times, ...valuesOf(payload, times)], series, range, around);
 }
 
@@ -68,7 +68,7 @@ export function drawBars(plot: HTMLElement, hours: readonly Bar[], around: Surro
     { ...(paths && { paths }), width: 1, fill: '#000', stroke: '#000', points: { show: false } },
   ];
   const dataOf = (): uPlot.AlignedData => [leftEdges(bars), bars.map(({ kwh }) => kwh)];
-  const range: uPlot.Range.Function = (_u, _least, most) => [0, most > 0 ? most * 1.08 : 1];
+  const range: uPlot.Range.Function = (_u, _lowest, highest) => [0, highest > 0 ? highest * 1.08 : 1];
   const areDays = (): boolean => bars.some(({ startS, endS }) => endS - startS > DAY_S / 2);
   const u = draw(plot, dataOf(), series, range, around, missing(hours), areDays);
   view.onChange(() => {
@@ -87,17 +87,24 @@ function leftEdges(bars: readonly Bar[]): number[] {
   return bars.map((bar) => (bar === first ? Math.min(bar.startS, bar.endS - wholeS) : bar.startS));
 }
 
+/** The spans without a bar. */
 function missing(bars: readonly Bar[]): TimeSpan[] {
   return bars.filter(({ kwh }) => kwh === null).map(({ startS, endS }) => [startS, endS] as const);
 }
 
-function linesRange(least: number | null, most: number | null, isFromZero: boolean): [number, number] {
-  const [low, high] = [least ?? 0, most ?? 1];
+/** The y axis of lines, with 8 % of padding. null: no value is shown. */
+function linesRange(lowest: number | null, highest: number | null, isFromZero: boolean): [number, number] {
+  const [low, high] = [lowest ?? 0, highest ?? 1];
   const padding = (high - low || Math.abs(high) || 1) * 0.08;
   const floor = isFromZero && low >= 0 ? 0 : low - padding;
   return [floor, high + padding];
 }
 
+/**
+ * @param range of the y axis
+ * @param missing spans without a bar; null: the chart has lines
+ * @param areDays whether each bar is a day: the time axis then labels days only
+ */
 export function draw(
   plot: HTMLElement,
   data: uPlot.AlignedData,

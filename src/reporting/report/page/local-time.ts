@@ -49,13 +49,14 @@ export function spanText(offsets: ZoneOffsets, fromS: number, toS: number): stri
   return `${timeText(offsets, fromS)} – ${end}`;
 }
 
+/** ` (UTC+2:00)` if the clock shows this local time twice, else empty. */
 function ambiguity(offsets: ZoneOffsets, timeS: number): string {
   if (offsets.length < 2) return '';
   const wallS = wallOf(offsets, timeS);
-  const readings = new Set(
+  const possibleOffsets = new Set(
     offsets.flatMap(([, offsetS]) => (offsetAt(offsets, wallS - offsetS) === offsetS ? [offsetS] : [])),
   );
-  return readings.size < 2 ? '' : ` (UTC${offsetText(offsetAt(offsets, timeS))})`;
+  return possibleOffsets.size < 2 ? '' : ` (UTC${offsetText(offsetAt(offsets, timeS))})`;
 }
 
 function offsetText(offsetS: number): string {

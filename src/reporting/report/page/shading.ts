@@ -2,7 +2,7 @@
 import type uPlot from 'uplot';
 import { palette } from './palette.ts';
 
-/** Seconds since 1970, and what else is known of the span. */
+/** A span in epoch seconds. The page's data may add a text, and more. */
 export type TimeSpan = readonly [fromS: number, toS: number, ...more: unknown[]];
 
 /** CSS pixels */
@@ -31,12 +31,17 @@ export function shading(
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    const fill = (spans: readonly TimeSpan[], style: string | CanvasPattern, height: number, least: number): void => {
+    const fill = (
+      spans: readonly TimeSpan[],
+      style: string | CanvasPattern,
+      height: number,
+      minWidth: number,
+    ): void => {
       ctx.fillStyle = style;
       for (const [fromS, toS] of spans) {
         if (toS < (u.scales['x']?.min ?? 0) || fromS > (u.scales['x']?.max ?? 0)) continue;
         const left = u.valToPos(fromS, 'x', true);
-        ctx.fillRect(left, bbox.top, Math.max(u.valToPos(toS, 'x', true) - left, least), height);
+        ctx.fillRect(left, bbox.top, Math.max(u.valToPos(toS, 'x', true) - left, minWidth), height);
       }
     };
     fill(gaps, missing ? palette().colour('--gap') : palette().gap, bbox.height, 1);
@@ -49,6 +54,7 @@ export function shading(
   };
 }
 
+/** The first span that a time lies in. */
 export function within<T extends TimeSpan>(spans: readonly T[], timeS: number): T | undefined {
   return spans.find(([fromS, toS]) => fromS < timeS && timeS < toS);
 }

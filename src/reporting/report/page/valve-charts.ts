@@ -16,7 +16,7 @@ export interface ValveCharts {
   setInSight: (isInSight: boolean) => void;
   /** To be called when the page's width or colours have changed, or before and after printing. */
   refit: (isOnPaper: boolean) => void;
-  /** Draws another valve beside this one. null: none. */
+  /** Draws the analysis charts: of this valve and another one, or of this valve alone (null). Call it once at first. */
   compare: (other: { id: string; name: string } | null) => void;
   /** Saves the energy bars that are shown as CSV. */
   saveEnergy: () => void;
@@ -29,6 +29,7 @@ export function createValveCharts(container: HTMLElement, report: ReportPayload,
   const payload = payloadOf(container.dataset['valve'] ?? '');
   let plots: uPlot[] | null = null;
   let analysis: Analysis | null = null;
+  /** id of the other valve; '': this valve alone; null: the analysis is not drawn yet */
   let compared: string | null = null;
   let isInSight = false;
 
