@@ -107,6 +107,20 @@ create table tasmart_settings (
 
 comment on table tasmart_settings is 'the limits that judged the stored kWh';
 
+-- All readings are still to be judged. Steps from one valve to the next along the primary key.
+insert into tasmart_unjudged (tasmart_id, since)
+with recursive first (tasmart_id, "time") as (
+  (select tasmart_id, "time" from tasmart_data_table order by tasmart_id, "timestamp" limit 1)
+  union all
+  select next.*
+  from first
+  cross join lateral (
+    select tasmart_id, "time" from tasmart_data_table as reading
+    where reading.tasmart_id > first.tasmart_id order by tasmart_id, "timestamp" limit 1
+  ) as next
+)
+select tasmart_id, "time" from first;
+
 -- Autovacuum counts the inserts of a table that only grows. Its default, a fifth of the table, takes months.
 -- The settings belong to tables that hold rows, not to a partitioned one.
 do $$

@@ -427,7 +427,7 @@ describe('definitions', () => {
     expect(notices).toEqual([]);
     expect((await stateOf(client, files)).state).toBe('current');
     expect(await seen()).toEqual(before);
-    const { rows } = await client.query('select tasmart_id, since::text from tasmart_unjudged');
+    const { rows } = await client.query('select distinct tasmart_id, since::text from tasmart_unjudged');
     expect(rows).toEqual([{ tasmart_id: 'a', since: '2026-01-01 00:00:00+00' }]);
     const fresh = await freshDatabase();
     expect(await routines(client)).toEqual(await routines(await fresh.client()));
