@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import { loadConsumption, loadMeteredValves, type Consumption, type MeteredValve } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
 import { loadExtent } from '../database/counter-readings.ts';
-import { forgetJudgements, lockJudgement } from '../database/judgements.ts';
+import { lockJudgement, markUnjudged } from '../database/judgements.ts';
 import {
   insertCorrection,
   loadCorrection,
@@ -173,7 +173,7 @@ async function undo(
   const remedy = '"tasmart correct --list" shows all of them';
   if (!undone) throw new KnownError('config', `there is no correction ${number}`, { remedy });
   const valve = valveOf(valves, undone);
-  const change = await judgeAgain(database, valve, config, async () => {
+  const change = await judgeAgain(database, valve, undone.correction, config, async () => {
     if (await undoCorrection(database, number, author)) return;
     throw new KnownError('config', `correction ${number} is undone already`, { remedy });
   });
@@ -190,7 +190,7 @@ async function add(
 ): Promise<string> {
   await requireReading(database, valve, correction, config);
   let number = 0;
-  const change = await judgeAgain(database, valve, config, async () => {
+  const change = await judgeAgain(database, valve, correction, config, async () => {
     await refuseSecond(database, valve, correction);
     number = await insertCorrection(database, valve.id, correction, said);
   });
@@ -226,13 +226,14 @@ async function refuseSecond(database: Database, valve: MeteredValve, correction:
 }
 
 /**
- * Changes the corrections of a valve and judges the valve again, in one transaction. Returns a text about what changed.
+ * Makes or undoes a correction of a valve and judges the valve again, in one transaction. Returns a text about what changed.
  *
  * @throws what the judge throws; then nothing is changed
  */
 async function judgeAgain(
   database: Database,
   valve: MeteredValve,
+  correction: Correction,
   config: Config,
   change: () => Promise<void>,
 ): Promise<string> {
@@ -240,7 +241,8 @@ async function judgeAgain(
     await lockJudgement(database, valve.id);
     const before = await loadDays(database, valve, config);
     await change();
-    await forgetJudgements(database, valve.id);
+    const unjudgedSinceUs = correction.kind === 'exclude' ? correction.fromUs : correction.atUs;
+    await markUnjudged(database, [{ tasmartId: valve.id, unjudgedSinceUs }]);
     await judgeOne(database, valve.id, configuredLimits(config));
     return changeText(before, await loadDays(database, valve, config), config.timezone);
   });

@@ -15,6 +15,11 @@ export interface ClaimedValve {
   state: JudgeState;
 }
 
+/** Whether a valve has unjudged readings. @throws DatabaseError */
+export async function isUnjudged(database: Database, tasmartId: string): Promise<boolean> {
+  return (await database.query('select from tasmart_unjudged where tasmart_id = $1 limit 1', [tasmartId])).length > 0;
+}
+
 /** Ids of all valves with unjudged readings. @throws DatabaseError */
 export async function loadUnjudged(database: Database): Promise<string[]> {
   const rows = await database.query<{ tasmart_id: string }>(
@@ -64,7 +69,7 @@ export async function claimValves(database: Database, tasmartIds: readonly strin
   });
 }
 
-/** Puts back marks that `claimValves` has deleted. Another transaction will judge these valves. */
+/** Marks valves as unjudged, from an instant on. A transaction that begins later can judge them. */
 export async function markUnjudged(
   database: Database,
   valves: readonly { tasmartId: string; unjudgedSinceUs: Micros }[],
@@ -76,10 +81,14 @@ export async function markUnjudged(
   );
 }
 
-/** The states that are kept for the ends of months, oldest first. */
+/** The states that are kept for the ends of months, oldest first, and the state of the newest judged reading. */
 export async function loadCheckpoints(database: Database, tasmartId: string): Promise<JudgeState[]> {
   const rows = await database.query<{ state: JudgeState }>(
-    'select state from tasmart_checkpoints where tasmart_id = $1 order by month',
+    `select state from (
+       select month, state from tasmart_checkpoints where tasmart_id = $1
+       union all
+       select 'infinity', state from tasmart_judgements where tasmart_id = $1
+     ) as known order by month`,
     [tasmartId],
   );
   return rows.map(({ state }) => state);
@@ -136,25 +145,22 @@ export async function lockJudgement(database: Database, tasmartId: string): Prom
 }
 
 /**
- * Marks all readings of a valve (null: of all valves) as unjudged, to be judged from scratch. Call in a transaction.
+ * Marks all readings as unjudged, to be judged from scratch. Call in a transaction.
  *
  * Delete the checkpoints after the update: the update waits for a session that is judging the valve and may store
  * checkpoints.
  *
  * @throws KnownError exit 78, if readings are gone that stored kWh were computed from: they could not be computed again
  */
-export async function forgetJudgements(database: Database, tasmartId: string | null): Promise<void> {
-  await requireReadings(database, tasmartId);
+async function forgetJudgements(database: Database): Promise<void> {
+  await requireReadings(database, null);
   await database.query(
     `with forgotten as (
-       update tasmart_judgements set judged_until = null, state = '{}'
-       where $1::text is null or tasmart_id = $1
-       returning tasmart_id
+       update tasmart_judgements set judged_until = null, state = '{}' returning tasmart_id
      )
      insert into tasmart_unjudged (tasmart_id, since) select tasmart_id, 'epoch' from forgotten`,
-    [tasmartId],
   );
-  await database.query('delete from tasmart_checkpoints where $1::text is null or tasmart_id = $1', [tasmartId]);
+  await database.query('delete from tasmart_checkpoints');
 }
 
 /**
@@ -212,7 +218,7 @@ export async function replaceLimits(database: Database, limits: Limits): Promise
       limits.maxPowerKw,
       limits.intervalUs / US_PER_MINUTE,
     ]);
-    await forgetJudgements(database, null);
+    await forgetJudgements(database);
   });
 }
 

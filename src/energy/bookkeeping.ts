@@ -17,7 +17,7 @@ import {
 } from '../database/judgements.ts';
 import { KnownError } from '../domain/errors.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
-import { checkpointBefore, judge } from './judge.ts';
+import { checkpointsBefore, judge } from './judge.ts';
 import {
   REGIMES,
   type Checkpoint,
@@ -70,11 +70,11 @@ export async function judgeInStep(
     const claimed = await claimValves(database, [...stored.keys()]);
     const limits = await loadLimits(database, configured);
     const inStep = claimed.filter((valve) => isInStep(valve, stored.get(valve.tasmartId) ?? Infinity));
-    await storeJudgements(database, await judgeValves(database, inStep, Infinity, limits));
-    await markUnjudged(
-      database,
-      claimed.filter((valve) => !inStep.includes(valve)),
-    );
+    // A valve that cannot be judged costs no other valve. `judgePending` says why it cannot.
+    const failed: ClaimedValve[] = [];
+    const judgements = await judgeValves(database, inStep, Infinity, limits, (valve) => failed.push(valve));
+    await storeJudgements(database, judgements);
+    await markUnjudged(database, [...claimed.filter((valve) => !inStep.includes(valve)), ...failed]);
   } catch (error) {
     if (database.lost.aborted) throw error;
     await database.query('rollback to savepoint judging');
@@ -144,7 +144,7 @@ async function judgeByMonth(database: Database, claimed: ClaimedValve, limits: L
   let valve = await restart(database, claimed);
   for (let beforeUs = valve.judgedUntilUs ?? extent.fromUs; beforeUs <= extent.toUs;) {
     beforeUs = startOfNextMonth(beforeUs);
-    const judgements = await judgeValves(database, [valve], beforeUs, limits);
+    const judgements = await judgeValves(database, [valve], beforeUs, limits, rethrow);
     // If no checkpoint is possible at the end of this month, judge the next month together with it.
     const isLast = beforeUs > extent.toUs;
     if (!isLast && !judgements.every(({ after }) => canGoOnFrom(after.state))) continue;
@@ -179,24 +179,24 @@ export async function recompute(
 ): Promise<Pick<ValveJudgement, 'readings' | 'results'> | null> {
   const state = stateToRestartFrom(await loadCheckpoints(database, tasmartId), fromUs);
   const valve = { tasmartId, judgedUntilUs: newestOf(state), state };
-  const [judgement] = await judgeValves(database, [valve], Infinity, limits);
+  const [judgement] = await judgeValves(database, [valve], Infinity, limits, rethrow);
   return judgement ?? null;
 }
 
 /**
  * The newest state from which a change at `changeUs` can be judged, for both counters. `{}`: from scratch.
  *
- * @param states those at the ends of months, oldest first
+ * @param states those at the ends of months, oldest first, then that of the last run
  */
 function stateToRestartFrom(states: readonly JudgeState[], changeUs: Micros): JudgeState {
   const usable = states.filter(canGoOnFrom);
-  const restarts = REGIMES.filter((regime) => usable.some((state) => regime in state)).map((regime) => {
+  const restarts = REGIMES.flatMap((regime) => {
     const checkpoints = usable.flatMap((state) => state[regime] ?? []);
-    const checkpoint = checkpointBefore(checkpoints, changeUs);
-    return usable.findIndex((state) => checkpoint !== null && state[regime] === checkpoint);
+    return checkpointsBefore(checkpoints, states.at(-1)?.[regime] ?? null, changeUs);
   });
-  // The index is -1 if a counter has no usable checkpoint, and Infinity without any state: from scratch.
-  return usable[Math.min(...restarts)] ?? {};
+  // A counter without a checkpoint had no reading until then.
+  const isRestart = (state: JudgeState) => Object.values(state).every((own) => restarts.some((one) => one === own));
+  return usable.findLast((state) => newestOf(state) !== null && isRestart(state)) ?? {};
 }
 
 function newestOf(state: JudgeState): Micros | null {
@@ -208,11 +208,12 @@ function newestOf(state: JudgeState): Micros | null {
  * Judges each valve from its state on, up to `beforeUs`. Stores nothing. The result omits valves without readings in that
  * time.
  */
-async function judgeValves(
+async function judgeValves<Valve extends JudgedValve>(
   database: Database,
-  valves: readonly JudgedValve[],
+  valves: readonly Valve[],
   beforeUs: Micros,
   limits: Limits,
+  onFailure: (valve: Valve, error: unknown) => void,
 ): Promise<ValveJudgement[]> {
   if (valves.length === 0) return [];
   const ids = valves.map(({ tasmartId }) => tasmartId);
@@ -222,10 +223,18 @@ async function judgeValves(
   const judgements: ValveJudgement[] = [];
   for (const valve of valves) {
     const history = createHistory(database, valve, readings.get(valve.tasmartId) ?? []);
-    const judgement = await judgeCounters(valve, history, corrections.get(valve.tasmartId) ?? [], limits);
-    if (judgement) judgements.push(judgement);
+    try {
+      const judgement = await judgeCounters(valve, history, corrections.get(valve.tasmartId) ?? [], limits);
+      if (judgement) judgements.push(judgement);
+    } catch (error) {
+      onFailure(valve, error);
+    }
   }
   return judgements;
+}
+
+function rethrow(_valve: JudgedValve, error: unknown): never {
+  throw error;
 }
 
 /** The readings from here on are loaded: what the checkpoints need, and from scratch all. */
@@ -267,8 +276,13 @@ async function judgeCounters(
   const results: CounterResult[] = [];
   const state: JudgeState = {};
   for (const regime of REGIMES) {
-    const judgement = await judgeCounter(regime, before.state[regime] ?? null, history, corrections, limits);
-    if (!judgement) continue;
+    const checkpoint = before.state[regime];
+    const judgement = await judgeCounter(regime, checkpoint ?? null, history, corrections, limits);
+    if (!judgement) {
+      // The counter sends nothing any more, and its last readings are gone. Should it send again, the judge goes on there.
+      if (checkpoint) state[regime] = checkpoint;
+      continue;
+    }
     state[regime] = judgement.checkpoint;
     results.push({ tasmartId: before.tasmartId, regime, ...judgement });
   }
@@ -276,7 +290,7 @@ async function judgeCounters(
   return { before, after, readings: history.readings(), results };
 }
 
-/** Null: the counter has never had a reading. */
+/** Null: the counter has no reading in this time. */
 async function judgeCounter(
   regime: Regime,
   checkpoint: Checkpoint | null,

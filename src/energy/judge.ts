@@ -64,16 +64,28 @@ export function judge(input: Input): Judgement {
 }
 
 /**
- * The checkpoint to begin at if a reading or a correction changes at `changeUs`. `checkpoints`: all that are known, oldest
- * first. The later ones are useless then: forget them.
+ * The checkpoints that a run can begin at if a reading or a correction changes at `changeUs`. Begin at the newest, and
+ * forget the checkpoints after it.
  *
- * This is not the newest checkpoint before the change: later runs may have replaced stored quarters back to the oldest of
- * its levels, by readings that have now changed. So begin at a checkpoint that ends before that level.
+ * Not every checkpoint before the change will do: later runs may have replaced stored quarters back to the oldest of its
+ * levels, by readings that have now changed. So the checkpoint must end before the oldest level of the newest one before
+ * the change. Or the counter has stood at its level ever since: then no later run has replaced what lies before.
+ *
+ * @param checkpoints all that are known, oldest first
+ * @param current the checkpoint of the last run. Null: there is none
  */
-export function checkpointBefore(checkpoints: readonly Checkpoint[], changeUs: Micros): Checkpoint | null {
-  const unchanged = checkpoints.findLast(({ newestUs }) => newestUs < changeUs);
-  const finalUntilUs = unchanged?.levels[0]?.sinceUs ?? -Infinity;
-  return checkpoints.findLast(({ levels }) => (levels.at(-1)?.acceptedUs ?? Infinity) < finalUntilUs) ?? null;
+export function checkpointsBefore(
+  checkpoints: readonly Checkpoint[],
+  current: Checkpoint | null,
+  changeUs: Micros,
+): Checkpoint[] {
+  const unchanged = checkpoints.filter(({ newestUs }) => newestUs < changeUs);
+  const finalUntilUs = unchanged.at(-1)?.levels[0]?.sinceUs ?? -Infinity;
+  const standsSinceUs = current?.redrawsRise === false ? current.levels.at(-1)?.sinceUs : undefined;
+  return unchanged.filter(({ levels }) => {
+    const level = levels.at(-1);
+    return level !== undefined && (level.acceptedUs < finalUntilUs || level.sinceUs === standsSinceUs);
+  });
 }
 
 function judgeFrom({ checkpoint, readings: all, corrections, limits, ...input }: Input): Judgement {

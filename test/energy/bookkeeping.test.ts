@@ -1,7 +1,7 @@
 /** What the judge's bookkeeping keeps apart: valves from each other, readings from kWh, old limits from new ones. */
 import { expect, test } from 'vitest';
 import type { Database } from '../../src/database/connection.ts';
-import { forgetJudgements, loadLimits, mayJudge, replaceLimits } from '../../src/database/judgements.ts';
+import { loadLimits, mayJudge, replaceLimits } from '../../src/database/judgements.ts';
 import { judgeInStep, judgePending } from '../../src/energy/bookkeeping.ts';
 import type { CounterReading } from '../../src/energy/types.ts';
 import { hasRegime2, insert, store, useDatabase } from './judged.ts';
@@ -73,7 +73,6 @@ test('kWh whose readings are gone are not judged again, whoever asks for it', as
     await store(db, { valve: 'v', readings });
     await db.query(`delete from tasmart_data_table where "time" < '2025-04-01T00:00Z'`);
     const message = 'the readings of 2025-03-01 are gone, from which kWh were counted';
-    await expect(db.transaction(() => forgetJudgements(db, 'v'))).rejects.toThrow(message);
     await expect(replaceLimits(db, { ...LIMITS, maxPowerKw: 1 })).rejects.toThrow(message);
 
     // Older than every checkpoint: it would be judged from scratch.
@@ -81,6 +80,63 @@ test('kWh whose readings are gone are not judged again, whoever asks for it', as
     expect(await judgePending(db, LIMITS)).toMatchObject([{ tasmartId: 'v', error: { kind: 'config', message } }]);
     await expectJudged(db, 'v', readings);
     expect(await unjudged(db)).toEqual(['v']);
+  });
+});
+
+test('late readings are judged after the first months are retired, also where a counter always stands at 0', async () => {
+  const readings = soundCounter('on and off', 'right', 150, []);
+  const late = readings[readings.length - 50];
+  if (!late) throw new Error('too few readings');
+  await session(async (db) => {
+    await insert(db, { valve: 'v', readings: readings.filter((reading) => reading !== late) });
+    await db.query('update tasmart_data_table set energy_counter_regime_2 = 0');
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    await db.query(`delete from tasmart_data_table where "time" < '2025-04-01T00:00Z'`);
+
+    await insert(db, { valve: 'v', readings: [late] });
+    await db.query('update tasmart_data_table set energy_counter_regime_2 = 0 where "timestamp" = $1', [
+      Math.floor(late.timeUs / 1e6),
+    ]);
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    expect(await storedKwh(db, 'v', 1)).toEqual(kwhFromScratch(readings));
+    expect(await storedKwh(db, 'v', 2)).toEqual(
+      kwhFromScratch(readings.map((reading) => ({ ...reading, counterKwh: 0 }))),
+    );
+  });
+});
+
+test('a counter that comes back when its last readings are gone does not begin again at 0 kWh', async () => {
+  const readings = soundCounter('steady', 'right', 100, []);
+  await session(async (db) => {
+    await insert(db, { valve: 'v', readings: readings.slice(0, -1000) });
+    await db.query(`update tasmart_data_table set energy_counter_regime_2 = null where "time" >= '2025-03-25T00:00Z'`);
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    const before = await storedKwh(db, 'v', 2);
+    await db.query(`delete from tasmart_data_table where "time" < '2025-04-01T00:00Z'`);
+    const [left, returns] = [readings.slice(-1000, -900), readings.slice(-900)];
+    await store(db, { valve: 'v', readings: left.filter((reading) => !hasRegime2(reading)) });
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+
+    await store(db, { valve: 'v', readings: returns });
+    const message = expect.stringMatching(/^the reading of 2025-03-24T.* is gone/) as string;
+    expect(await judgePending(db, LIMITS)).toMatchObject([{ tasmartId: 'v', error: { kind: 'config', message } }]);
+    expect(await storedKwh(db, 'v', 2)).toEqual(before);
+  });
+});
+
+test('a valve that cannot be judged keeps no other valve of its batch from being judged in step', async () => {
+  const readings = soundCounter('steady', 'right', 3, []);
+  const [first, last] = [readings.slice(0, -1), readings.slice(-1)];
+  await session(async (db) => {
+    await store(db, { valve: 'broken', readings: first });
+    await store(db, { valve: 'sound', readings: first });
+    await db.query(`delete from tasmart_data_table where tasmart_id = 'broken'`);
+    await db.transaction(async () => {
+      for (const valve of ['broken', 'sound']) await insert(db, { valve, readings: last });
+      await judgeInStep(db, new Map(['broken', 'sound'].map((valve) => [valve, last[0]?.timeUs ?? 0])), LIMITS);
+    });
+    expect(await unjudged(db)).toEqual(['broken']);
+    await expectJudged(db, 'sound', readings);
   });
 });
 

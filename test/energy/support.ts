@@ -1,7 +1,7 @@
 /** Helpers for the judge's tests: counters with known truth, and a driver that judges step by step as a run does. */
 import fc from 'fast-check';
 import { US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
-import { checkpointBefore, judge } from '../../src/energy/judge.ts';
+import { checkpointsBefore, judge } from '../../src/energy/judge.ts';
 import type { Checkpoint, Correction, CounterEvent, CounterReading, QuarterHour } from '../../src/energy/types.ts';
 
 export const LIMITS = { intervalUs: 15 * US_PER_MINUTE, maxPowerKw: 1500 };
@@ -53,7 +53,7 @@ export function driver() {
 
   function runFrom(changeUs: Micros): void {
     if (checkpoints.some(({ newestUs }) => newestUs >= changeUs)) {
-      const begin = checkpointBefore(checkpoints, changeUs);
+      const begin = checkpointsBefore(checkpoints, checkpoints.at(-1) ?? null, changeUs).at(-1);
       checkpoints = checkpoints.slice(0, begin ? checkpoints.indexOf(begin) + 1 : 0);
     }
     // As JSON: a checkpoint comes from a database.
