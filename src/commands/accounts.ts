@@ -105,20 +105,27 @@ export function createEndMarker(accounts: readonly AccountConfig[]): (account: A
 }
 
 /**
- * Calls `judge` after an account's work, also if the work failed. `judge` does nothing unless the account is the last one:
- * the last one judges for all.
+ * Judges once an account's work is done, even if the work failed. Each account judges what is unjudged then. Only the one
+ * that ends last says what could not be judged, so that it is said once.
  *
  * @throws the error of the work
  */
 export async function judgeAfter<T>(
   work: Promise<T>,
-  judge: () => Promise<JudgeFailure[]>,
+  judge: (log: Logger) => Promise<JudgeFailure[]>,
+  isLast: () => boolean,
+  log: Logger,
 ): Promise<{ done: T; unjudged: JudgeFailure[] }> {
+  const judged = async () => {
+    const last = isLast();
+    const failures = await judge(last ? log : log.child({}, { level: 'silent' }));
+    return last ? failures : [];
+  };
   const done = await work.catch(async (error: unknown) => {
-    await judge().catch(() => undefined);
+    await judged().catch(() => undefined);
     throw error;
   });
-  return { done, unjudged: await judge() };
+  return { done, unjudged: await judged() };
 }
 
 /** The names of the accounts that come later in config.json. */

@@ -144,11 +144,11 @@ async function backfillAccount({
           Object.assign(cost, hycloud.stats),
         ),
       );
-      const judge = async () => {
+      const judge = (judgeLog: Logger) => {
         progress.stop();
-        return markEnded(account) ? judgeStored(database, config, log, { globals, signal: limits.signal }) : [];
+        return judgeStored(database, config, judgeLog, { globals, signal: limits.signal });
       };
-      const { done: report, unjudged } = await judgeAfter(filling, judge);
+      const { done: report, unjudged } = await judgeAfter(filling, judge, () => markEnded(account), log);
       if (unjudged.length === 0) return report;
       const reason = `the kWh of ${count(unjudged.length, 'valve')} could not be judged`;
       return { ...report, problems: [...report.problems, { reason, remedy: null, error: null }] };

@@ -203,9 +203,8 @@ async function pollAndStore(run: Run): Promise<PollReport> {
       const polling = withRunHyCloud(run, stop, (hycloud) =>
         poll({ hycloud, database, log, claims, onPolled }, settings),
       );
-      const judge = async () =>
-        markEnded(account) ? judgeStored(database, config, log, { globals, signal: stop }) : [];
-      const { done, unjudged } = await judgeAfter(polling, judge);
+      const judge = (judgeLog: Logger) => judgeStored(database, config, judgeLog, { globals, signal: stop });
+      const { done, unjudged } = await judgeAfter(polling, judge, () => markEnded(account), log);
       return withUnjudged(done, unjudged);
     };
     return withRun(database, start, work, describe);
