@@ -1,7 +1,7 @@
 /** `tasmart verify`: recomputes the stored kWh, and compares them with measured power. */
 import { loadConsumption, type Consumption, type MeteredValve } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
-import { loadStoredLimits, loadUnjudged } from '../database/judgements.ts';
+import { isUnjudged, loadStoredLimits } from '../database/judgements.ts';
 import { loadOldestReading } from '../database/counter-readings.ts';
 import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
@@ -48,12 +48,11 @@ export async function run(options: VerifyOptions, context: CommandContext): Prom
     await judgeStored(database, config, log, context);
     const limits = (await loadStoredLimits(database)) ?? configuredLimits(config);
     const valves = await meteredValves(database, options);
-    const unjudged = new Set(await loadUnjudged(database));
     try {
       for (const [index, valve] of valves.entries()) {
         signal.throwIfAborted();
         try {
-          verified.push(await verifyValve(database, valve, span, limits, !unjudged.has(valve.id)));
+          verified.push(await verifyValve(database, valve, span, limits));
         } catch (error) {
           if (!(error instanceof KnownError) || error.kind === 'database') throw error;
           failed += 1;
@@ -84,10 +83,10 @@ async function verifyValve(
   valve: MeteredValve,
   span: VerifiedSpan,
   limits: Limits,
-  isJudged: boolean,
 ): Promise<Verification> {
   return database.transaction(async () => {
     await database.query('set transaction isolation level repeatable read, read only');
+    const isJudged = !(await isUnjudged(database, valve.id));
     // From a day before, so that the first quarter of an hour of the span is complete.
     const judged = await recompute(database, valve.id, span.fromUs - US_PER_DAY, limits);
     const { readings, results } = judged ?? { readings: [], results: [] };
