@@ -36,27 +36,21 @@ function endWith(status: number, line: string): void {
   process.exitCode = status;
 }
 
-/** Their debug output holds the options of each request, and with them the key. */
-const TELLTALE = /^(https?|net|tls)$|\*/i;
-
-/** What Node.js would print the credentials for. It has read the variable by now, so unsetting it here is too late. */
-function telltaleDebug(): string | undefined {
-  return (process.env['NODE_DEBUG'] ?? '').split(',').find((section) => TELLTALE.test(section.trim()));
-}
+/**
+ * Node.js prints what it sends and runs, and with it the credentials: for http and tls, child_process, stream, fetch and
+ * others. It has read the variable by now, so unsetting it here is too late.
+ */
+const debug = (process.env['NODE_DEBUG'] ?? '').trim();
 
 const found = process.versions.node;
-const telltale = telltaleDebug();
 if (isTooOld(found)) {
   const choice = 'install one (nvm install 24), then run /path/to/node dist/cli.js, or set NODE for scripts/cron.sh';
   endWith(
     EXIT_STATUS.config,
     `tasmart: Node.js ${found} is too old, ${NEEDED.join('.')} or newer is needed → ${choice}`,
   );
-} else if (telltale !== undefined) {
-  endWith(
-    EXIT_STATUS.config,
-    `tasmart: NODE_DEBUG=${telltale.trim()} makes Node.js print the credentials → unset NODE_DEBUG`,
-  );
+} else if (debug !== '') {
+  endWith(EXIT_STATUS.config, `tasmart: NODE_DEBUG=${debug} makes Node.js print the credentials → unset NODE_DEBUG`);
 } else {
   start().catch((error: unknown) => {
     const [, entry = ''] = process.argv;

@@ -27,7 +27,7 @@ export function valveOption(): Option {
 }
 
 export function projectOption(): Option {
-  return repeated('--project <name or id>', 'only the valves of this project; may be repeated');
+  return repeated('--project <name or id>', 'only the valves that this project has now; may be repeated');
 }
 
 export function zoneOption(): Option {

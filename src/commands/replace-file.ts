@@ -31,7 +31,8 @@ export async function replaceFile(file: string, text: string, mode?: number): Pr
 
 /** /dev/stdout is a link, which may lead to a plain file. */
 async function isDevice(file: string): Promise<boolean> {
-  if (resolve(file).startsWith('/dev/')) return true;
+  const path = resolve(file);
+  if (path.startsWith('/dev/') && !path.startsWith('/dev/shm/')) return true;
   const there = await stat(file).catch(() => null);
   return there !== null && (there.isCharacterDevice() || there.isBlockDevice());
 }

@@ -42,7 +42,10 @@ export async function readSecrets(
 async function readSecret(path: string): Promise<{ text: string } | { problem: string }> {
   try {
     // Reading a pipe that has no writer would never end.
-    if (!(await stat(path)).isFile()) return { problem: `names what is not a plain file: ${path}` };
+    if (!(await stat(path)).isFile())
+      return {
+        problem: `names what is not a plain file: ${path}. To read from a command, set the variable itself: …="$(command)"`,
+      };
     const bytes = await readFile(path);
     if (bytes.length > MAX_BYTES) return { problem: `names a file that is too large for a secret: ${path}` };
     const text = decodeText(bytes);
