@@ -239,7 +239,7 @@ export async function loadLastPolls(
 
 /**
  * Without a configured key (a machine that only watches), returns the account once for each key that polls it. A key is
- * left out if its last poll is a week older than the account's last poll: it was replaced.
+ * left out if its last poll is a day older than the account's last poll: it was replaced.
  */
 async function withEachKey(database: Database, accounts: readonly Account[]): Promise<Account[]> {
   const all: Account[] = [];
@@ -248,7 +248,7 @@ async function withEachKey(database: Database, accounts: readonly Account[]): Pr
       `select key_id from tasmart_runs where account = $1 and mode = 'poll' and key_id <> '' and $2 = ''
        group by key_id having max(started_at) > (
          select max(started_at) from tasmart_runs where account = $1 and mode = 'poll'
-       ) - interval '7 days'`,
+       ) - interval '1 day'`,
       [account.name, account.keyId],
     );
     all.push(...(rows.length > 0 ? rows.map(({ key_id: keyId }) => ({ ...account, keyId })) : [account]));
