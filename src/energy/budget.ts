@@ -62,7 +62,7 @@ export function budgetsOf(
     const first = lastAtOrBefore(readings, fromUs);
     if (riseKwh <= budgetKwh(between(atLeast, first, fromUs, i))) return { follows: true, final: true };
 
-    demandHistory(fromUs, Math.max(first, 0), i);
+    demandHistory(level, fromUs, first, i);
     exact ??= exactEnergy(readings, limits);
     if (riseKwh <= budgetKwh(between(exact.certain, first, fromUs, i))) return { follows: true, final: true };
     return {
@@ -81,10 +81,11 @@ export function budgetsOf(
   }
 
   /** @throws HistoryNeeded if an envelope between `fromUs` and reading i needs readings older than those supplied */
-  function demandHistory(fromUs: Micros, first: number, i: number): void {
+  function demandHistory(level: Level, fromUs: Micros, first: number, i: number): void {
     if (suppliedFromUs === -Infinity) return;
-    let neededUs = fromUs;
-    for (let k = first + 1; k <= i; k++) {
+    // If an outage begins before `fromUs`, the reading at its beginning is needed: at the latest, the level's first one.
+    let neededUs = first < 0 && suppliedFromUs <= fromUs ? level.sinceUs : fromUs;
+    for (let k = Math.max(first, 0) + 1; k <= i; k++) {
       const [from, to] = [readingAt(readings, k - 1), readingAt(readings, k)];
       neededUs = Math.min(neededUs, historyStart(from.timeUs, to.timeUs, limits));
     }

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { US_PER_HOUR, US_PER_MINUTE } from '../../src/domain/time.ts';
 import type { CounterReading } from '../../src/energy/types.ts';
-import { driver, fromScratch, START_US, totalKwh } from './support.ts';
+import { driver, fromScratch, START_US, totalKwh, type Judged } from './support.ts';
 
 /** A reading every quarter of an hour. */
 function every15(counters: number[], powerKw: number | null, fromHour = 0): CounterReading[] {
@@ -12,6 +12,7 @@ function every15(counters: number[], powerKw: number | null, fromHour = 0): Coun
     powerKw,
   }));
 }
+const pick = ({ quarters, events }: Judged): Judged => ({ quarters, events });
 const still = (kwh: number, hours: number) => Array<number>(hours * 4).fill(kwh);
 
 test('a reading at most 2 kWh lower follows: the level stays, and coming back costs nothing', () => {
@@ -188,6 +189,16 @@ test('but all of the time since the last accepted reading counts', () => {
   // 2 kWh and 1.5 times 1 kW in 480 hours.
   expect(acrossOutage(722)).toMatchObject([{ kind: 'gap', countedMicroKwh: 722_000_000 }]);
   expect(acrossOutage(723)).toMatchObject([{ kind: 'jump', countedMicroKwh: 0 }]);
+});
+
+test('a run that begins after an outage knows its beginning', () => {
+  // The energy that may have passed in the last 7 days of the outage allows the rise.
+  const [before, after] = [every15(still(500, 23), null), every15([506, 506], 10, 240.25)];
+  const run = driver();
+  run.add([...before, ...every15([500], null, 240)]);
+  run.add(after);
+  expect(totalKwh(run.judged())).toBe(6);
+  expect(run.judged()).toEqual(pick(fromScratch([...before, ...every15([500], null, 240), ...after])));
 });
 
 test('an exclusion settles what was undecided, a replacement too', () => {
