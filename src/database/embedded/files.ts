@@ -41,7 +41,7 @@ export async function openPlainFile(path: string, flags: number): Promise<FileHa
 }
 
 function notPlain(path: string, cause?: unknown): EmbeddedPostgresError {
-  const remedy = 'put the file back that belongs there, or choose another folder';
+  const remedy = 'remove it and put back what belongs there, or choose another folder';
   return new EmbeddedPostgresError('config', `cannot be used: ${path} is not a plain file`, { remedy, cause });
 }
 
