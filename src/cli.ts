@@ -348,9 +348,14 @@ class LoadError extends Error {
 }
 
 async function loadCommand<Options>(load: () => CommandModule<Options>): CommandModule<Options> {
-  return load().catch((cause: unknown) => {
+  try {
+    const loaded = await load();
+    // Node.js loads an empty file without an error.
+    if (!('run' in loaded)) throw new Error('the file of the command is empty');
+    return loaded;
+  } catch (cause) {
     throw new LoadError('the command cannot be loaded', { cause });
-  });
+  }
 }
 
 function isMissingModule(error: unknown): boolean {

@@ -71,6 +71,7 @@ describe('a file of dist/', () => {
     ['that the log needs and that is missing', /^log-/, rm],
     ['that is cut off', /^poll-/, (file) => truncate(file, 500)],
     ['that is empty', /^main\.js$/, (file) => truncate(file, 0)],
+    ['that only one command needs and that is empty', /^poll-/, (file) => truncate(file, 0)],
   ];
 
   test.each(damages)('%s: one line, and what to do', async (_name, which, damage) => {

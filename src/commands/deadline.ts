@@ -9,7 +9,8 @@ export interface RunLimits extends Limits {
 
 /**
  * `signal` aborts at a signal, or shortly before the deadline, which leaves time to store what was read. `giveUp` aborts at the
- * deadline: then the run no longer waits for the database.
+ * deadline: then the run no longer waits for the database. A process that was stopped (SIGSTOP) until after the deadline still
+ * has that time to store, when it continues.
  */
 export function withDeadline(
   { signal, giveUp }: Pick<CommandContext, 'signal' | 'giveUp'>,
@@ -21,15 +22,16 @@ export function withDeadline(
   const overrun = new KnownError('database', `the database kept the run until its deadline (${deadlineSeconds} s)`, {
     remedy: 'look for locks and load (pg_locks, pg_stat_activity); the next run will catch up',
   });
+  const ending = new AbortController();
+  const over = new AbortController();
+  const end = () => {
+    ending.abort();
+    setTimeout(() => over.abort(overrun), spareMs).unref();
+  };
+  setTimeout(end, deadlineMs - spareMs - performance.now()).unref();
   return {
-    signal: AbortSignal.any([signal, abortedAt(deadlineMs - spareMs)]),
-    giveUp: AbortSignal.any([giveUp, abortedAt(deadlineMs, overrun)]),
+    signal: AbortSignal.any([signal, ending.signal]),
+    giveUp: AbortSignal.any([giveUp, over.signal]),
     deadlineMs: () => deadlineMs,
   };
-}
-
-function abortedAt(timeMs: number, reason?: KnownError): AbortSignal {
-  const abort = new AbortController();
-  setTimeout(() => abort.abort(reason), timeMs - performance.now()).unref();
-  return abort.signal;
 }

@@ -6,6 +6,8 @@ interface Explanation {
   remedy: string;
 }
 
+/** Does not name DB_SSLMODE: a weaker mode is no remedy for a certificate that is not trusted. */
+const CA_REMEDY = 'check DB_SSL_CA (for RDS: its CA bundle)';
 const NEXT_RUN = 'the next run will catch up';
 
 /**
@@ -46,6 +48,10 @@ const EXPLANATIONS: readonly (readonly [code: string, explanation: Explanation])
       remedy: 'the certificate is for another name: check DB_HOST; it may be another server that answers',
     },
   ],
+  ['CERT_HAS_EXPIRED', { kind: 'database', remedy: "renew the server's certificate, or set this machine's clock" }],
+  ['SELF_SIGNED_CERT', { kind: 'database', remedy: CA_REMEDY }],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', { kind: 'database', remedy: CA_REMEDY }],
+  ['UNABLE_TO_', { kind: 'database', remedy: CA_REMEDY }],
 ];
 
 /** Errors of pg that have no code, by message. */
@@ -67,7 +73,7 @@ const EXPLANATIONS_BY_WORDS: readonly (readonly [words: RegExp, explanation: Exp
 ];
 
 const TLS = /certificate|SSL|TLS/i;
-const TLS_REMEDY = 'check DB_SSL_CA (for RDS: its CA bundle) and DB_SSLMODE';
+const TLS_REMEDY = `${CA_REMEDY} and DB_SSLMODE`;
 
 /** An error of PostgreSQL or of the connection. The message is the server's, which never holds a password. */
 export class DatabaseError extends KnownError {

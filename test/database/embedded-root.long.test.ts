@@ -140,6 +140,7 @@ test.each([
   ['data/PG_VERSION', (file: string) => writeFile(file, 'anything\u001b[2J')],
   ['password', (file: string) => writeFile(file, 'anything')],
   ['password', (file: string) => promisify(execFile)('mkfifo', [file])],
+  ['data/postmaster.pid', (file: string) => promisify(execFile)('mkfifo', [file])],
 ] as const)('reads and writes nothing through a planted %s', async (name, plant) => {
   if (!isRoot) return;
   const owned = join(root, 'planted');
@@ -155,7 +156,7 @@ test.each([
     (server) => server.close(),
     (reason: unknown) => reason,
   );
-  if (name !== 'data/postmaster.pid') expect(error).toMatchObject({ name: 'EmbeddedPostgresError' });
+  expect(error).toMatchObject({ name: 'EmbeddedPostgresError', kind: 'config', remedy: expect.any(String) as string });
   expect(String(error)).not.toMatch(/only root|anything|xxx/);
   expect((await stat(secret)).size).toBe(2_000_024);
   await rm(place, { force: true });

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findBinaries } from '../../src/database/embedded/binaries.ts';
+import { exists } from '../../src/database/embedded/files.ts';
 import { runningServer } from '../../src/database/embedded/postmaster-pid.ts';
 import {
   closeChild,
@@ -190,6 +191,20 @@ describe('says what is wrong', () => {
       message: expect.stringMatching(/has data of PostgreSQL 17, and this tasmart brings PostgreSQL 18$/) as string,
     });
     await writeFile(file, version);
+  });
+
+  test.each(['password', 'server.log', 'data/PG_VERSION', 'data/postmaster.pid'])('when %s is a link', async (name) => {
+    const place = join(folder, 'postgresql', name);
+    const aside = join(root, 'aside');
+    const isThere = await exists(place);
+    if (isThere) await rename(place, aside);
+    await symlink('nowhere', place);
+    await expect(open()).rejects.toMatchObject({
+      kind: 'config',
+      message: `the embedded PostgreSQL cannot be used: ${place} is not a plain file`,
+    });
+    await rm(place);
+    if (isThere) await rename(aside, place);
   });
 
   test('when the folder cannot be made', async () => {

@@ -35,7 +35,7 @@ interface Case {
 
 const NO_TLS = /does not support SSL connections → check DB_SSL_CA.*and DB_SSLMODE/;
 const UNKNOWN_CA =
-  /(SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT).*→ check DB_SSL_CA/;
+  /(SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT).*→ check DB_SSL_CA(?!.*DB_SSLMODE)/;
 const OTHER_NAME = /ERR_TLS_CERT_ALTNAME_INVALID\) → the certificate is for another name: check DB_HOST/;
 
 const CASES: readonly Case[] = [

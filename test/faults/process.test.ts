@@ -311,6 +311,24 @@ describe('the run deadline', () => {
   });
 });
 
+describe('a process that is stopped until after its deadline', () => {
+  test('ends as at the deadline when it continues, and blames nothing else', async () => {
+    const stage = await setStage({ valves: 6 });
+    stage.simulator.faults.add({ match: { path: /points/ }, after: 2, fault: { kind: 'silence' } });
+    const config = { run_deadline_seconds: 4, max_concurrency: 1 };
+    const { child, result } = await stage.start(['poll'], { config });
+    await until('two valves to be stored', async () => (await storedRows(stage.client)).length === 10);
+    child.kill('SIGSTOP');
+    await sleep(4000);
+    child.kill('SIGCONT');
+    const { code, stderr } = await result;
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.not.stringContaining('database') as string });
+    expect(await runsOf(stage.client)).toMatchObject([{ outcome: 'partial', stored: 10 }]);
+    stage.simulator.faults.clear();
+    await expectRepaired(stage);
+  });
+});
+
 describe("this machine's clock", () => {
   /** Nothing else is changed: timers follow the monotonic clock. */
   async function shifted(stage: Stage, byMs: number): Promise<Record<string, string>> {

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { platform } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EmbeddedPostgresError } from './error.ts';
 import { readPlainFile } from './files.ts';
 
 export interface RunningServer {
@@ -25,19 +26,27 @@ const SETTLE_MS = 100;
  * The server that runs in a data folder, according to postmaster.pid. Removes the file of a dead server:
  * its pid may by now be another program's (in a container it nearly always is), and PostgreSQL would refuse to start.
  *
+ * @throws EmbeddedPostgresError if it is not a plain file: PostgreSQL would wait for the other end of a pipe
  * @see https://www.postgresql.org/docs/18/storage-file-layout.html
  */
 export async function runningServer(dataFolder: string): Promise<RunningServer | null> {
   const file = join(dataFolder, 'postmaster.pid');
-  const content = await readPlainFile(file).catch(() => null);
+  const content = await readIfThere(file);
   if (content === null) return null;
   const server = parsePidFile(content);
   if (server ? await isServerOf(dataFolder, file, server) : await isFresh(file)) return server ?? STARTING;
   // The server may have ended and removed its file, and the next one may have written its own: that file must stay.
   await sleep(SETTLE_MS);
-  if ((await readPlainFile(file).catch(() => null)) !== content) return runningServer(dataFolder);
+  if ((await readIfThere(file)) !== content) return runningServer(dataFolder);
   await removeStale(file, content);
   return null;
+}
+
+async function readIfThere(file: string): Promise<string | null> {
+  return readPlainFile(file).catch((error: unknown) => {
+    if (error instanceof EmbeddedPostgresError) throw error;
+    return null;
+  });
 }
 
 /** The file is there, but its lines are not yet. */
