@@ -30,10 +30,10 @@ await writeConfig(join(folder, 'config.json'), simulator);
 await writeEnv(join(folder, '.env'), simulator, DATABASE_URL);
 
 try {
-  say(`A simulated HyCloud is up on loopback, with the project "${simulator.projects[0]?.name ?? ''}".`);
+  say(`A simulated HyCloud runs on this machine, with the project "${simulator.projects[0]?.name ?? ''}".`);
   say(
     isFirst
-      ? 'tasmart polls its 7 valves into an embedded PostgreSQL. HyCloud fails twice on the way, as it may:'
+      ? 'tasmart polls its 7 valves into an embedded PostgreSQL. HyCloud fails twice meanwhile, and is asked again:'
       : 'This demo ran here before: only what is new since then is stored, and nothing twice.',
   );
   simulator.faults.add({ fault: { kind: 'status', status: 503 }, times: 2 });
@@ -54,7 +54,7 @@ try {
   npx tasmart events
   npx tasmart --help
 
-  "verify" compares counters and power, and ends with 1, for it finds the valve that was exchanged:
+  "verify" compares counters and power, and ends with exit status 1, because it finds the valve that was exchanged:
 
   npx tasmart verify
 

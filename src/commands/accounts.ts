@@ -106,20 +106,21 @@ export function createEndMarker(accounts: readonly AccountConfig[]): (account: A
 
 /**
  * Judges once an account's work is done, even if the work failed. Each account judges what is unjudged then. Only the one
- * that ends last says what could not be judged, so that it is said once.
+ * that ends last logs and returns what could not be judged, so that it is reported once.
  *
+ * @param markEnded marks the account as ended; true: it is the last one
  * @throws the error of the work
  */
 export async function judgeAfter<T>(
   work: Promise<T>,
   judge: (log: Logger) => Promise<JudgeFailure[]>,
-  isLast: () => boolean,
+  markEnded: () => boolean,
   log: Logger,
 ): Promise<{ done: T; unjudged: JudgeFailure[] }> {
   const judged = async () => {
-    const last = isLast();
-    const failures = await judge(last ? log : log.child({}, { level: 'silent' }));
-    return last ? failures : [];
+    const isLast = markEnded();
+    const failures = await judge(isLast ? log : log.child({}, { level: 'silent' }));
+    return isLast ? failures : [];
   };
   const done = await work.catch(async (error: unknown) => {
     await judged().catch(() => undefined);

@@ -185,12 +185,12 @@ async function pollOnly(run: Run): Promise<PollReport> {
 
 async function pollAndStore(run: Run): Promise<PollReport> {
   const { config, account, settings, limits, signal, globals, claims, markEnded, ending, listeners, log } = run;
-  const done = createReport(0, []);
-  const onPolled = notifyPolled([{ polled: done.add }, ...listeners], account);
+  const soFar = createReport(0, []);
+  const onPolled = notifyPolled([{ polled: soFar.add }, ...listeners], account);
   const { shard } = settings;
   const start = { account, mode: 'poll', shard, host: hostname(), processId: process.pid, version: VERSION } as const;
   const describe = (result: { report: PollReport } | { error: unknown }): RunEnd => ({
-    ...('report' in result ? endOfReport(result.report, signal) : endOfError(result.error, signal, done.result())),
+    ...('report' in result ? endOfReport(result.report, signal) : endOfError(result.error, signal, soFar.result())),
     requests: ending.requests,
     retries: ending.retries,
   });

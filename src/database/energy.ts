@@ -9,7 +9,7 @@ import type { CounterEvent, Quality, QuarterHour, Regime } from '../energy/types
 import { QUARTER_HOUR_US } from '../energy/buckets.ts';
 import type { Database } from './connection.ts';
 
-/** The judge's result for one counter. A bound that is null: the result replaces all stored quarters, or events. */
+/** The judge's result for one counter. Null bounds: it was judged from scratch, so `forgetResults` has deleted what was stored. */
 export interface CounterResult {
   tasmartId: string;
   regime: Regime;

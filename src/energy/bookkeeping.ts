@@ -166,8 +166,8 @@ async function restart(database: Database, claimed: ClaimedValve): Promise<Judge
 }
 
 /**
- * Judges the readings of a valve from `fromUs` on again, for `verify`. Stores nothing. Begins at a monthly checkpoint, so the
- * results begin earlier than `fromUs`. Null: there are no readings since that checkpoint.
+ * Judges the readings of a valve from `fromUs` on again, for `verify`. Stores nothing. Begins at a checkpoint before `fromUs`,
+ * so the results begin earlier. Null: there are no readings since that checkpoint.
  *
  * @throws DatabaseError, and what the judge throws
  */
@@ -279,7 +279,7 @@ async function judgeCounters(
     const checkpoint = before.state[regime];
     const judgement = await judgeCounter(regime, checkpoint ?? null, history, corrections, limits);
     if (!judgement) {
-      // The counter sends nothing any more, and its last readings are gone. Should it send again, the judge goes on there.
+      // The counter sends nothing any more, and its last readings are gone. If it sends again, the judge goes on from here.
       if (checkpoint) state[regime] = checkpoint;
       continue;
     }

@@ -83,7 +83,8 @@ export function budgetsOf(
   /** @throws HistoryNeeded if an envelope between `fromUs` and reading i needs readings older than those supplied */
   function demandHistory(level: Level, fromUs: Micros, first: number, i: number): void {
     if (suppliedFromUs === -Infinity) return;
-    // If an outage begins before `fromUs`, the reading at its beginning is needed: at the latest, the level's first one.
+    // If no supplied reading is at or before `fromUs`, it lies in an outage. The reading before the outage is needed too. That
+    // one is not older than the level's first reading.
     let neededUs = first < 0 && suppliedFromUs <= fromUs ? level.sinceUs : fromUs;
     for (let k = Math.max(first, 0) + 1; k <= i; k++) {
       const [from, to] = [readingAt(readings, k - 1), readingAt(readings, k)];

@@ -18,7 +18,7 @@ import { narrow, resolveTargets, type NoSuchValve, type TargetProblem } from './
 
 export interface BackfillSettings extends Recorder {
   targets: readonly Target[];
-  /** uuid or serial; empty: every targeted valve */
+  /** uuid, serial or the customer's name; empty: every targeted valve */
   only: readonly string[];
   properties: readonly PropertyName[];
   intervalMinutes: number;

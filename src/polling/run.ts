@@ -29,7 +29,7 @@ import { pollValve, type ValveContext, type ValveOutcome } from './valve.ts';
 
 export interface PollSettings extends PlanSettings, Recorder, Limits {
   targets: readonly Target[];
-  /** uuid or serial; empty: every targeted valve */
+  /** uuid, serial or the customer's name; empty: every targeted valve */
   only: readonly string[];
   /** null: all of them */
   shard: Shard | null;
