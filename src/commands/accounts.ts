@@ -4,7 +4,7 @@ import type { AccountConfig, Config } from '../config/config.ts';
 import { accountPrefix, type Account } from '../domain/account.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import type { JudgeFailure } from '../energy/bookkeeping.ts';
-import { NoSuchValve } from '../polling/targets.ts';
+import { NoSuchValve } from '../polling/target-errors.ts';
 import { errorStatus, stopStatus } from './exit-status.ts';
 
 export type AccountResult<T> =

@@ -1,7 +1,7 @@
 /** `tasmart check`: tests everything that a run needs. */
 import type { AccountConfig } from '../config/config.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
-import { NO_MEMORY, type Memory } from '../polling/targets.ts';
+import { NO_MEMORY, type Memory } from '../polling/memory.ts';
 import { checkJson, checkTable, isSound, skipped } from '../reporting/check.ts';
 import { ofAccount } from './accounts.ts';
 import { checkDatabase } from './check/database.ts';

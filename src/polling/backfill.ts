@@ -14,7 +14,8 @@ import { inBatches } from './batches.ts';
 import { fetchRange, PAGE_LIMIT } from './fetch.ts';
 import { sample, type Samples } from './sample.ts';
 import { loadMemory } from './memory.ts';
-import { narrow, resolveTargets, type NoSuchValve, type TargetProblem } from './targets.ts';
+import type { NoSuchValve } from './target-errors.ts';
+import { narrow, resolveTargets, type TargetProblem } from './targets.ts';
 
 export interface BackfillSettings extends Recorder {
   targets: readonly Target[];

@@ -3,7 +3,8 @@ import type { KnownError } from '../domain/errors.ts';
 import type { Reading } from '../domain/reading.ts';
 import type { Micros, Span } from '../domain/time.ts';
 import type { Valve } from '../domain/valve.ts';
-import type { NoSuchValve, TargetProblem } from './targets.ts';
+import type { NoSuchValve } from './target-errors.ts';
+import type { TargetProblem } from './targets.ts';
 import type { ValveOutcome } from './valve.ts';
 
 /** A polled valve once its batch is stored. */

@@ -23,8 +23,8 @@ import { overload } from './pace.ts';
 import { UNKNOWN_VALVE, type PlanSettings, type ValveState } from './plan.ts';
 import { createReport, type PolledValve, type PollReport } from './report.ts';
 import { pickShard } from './shard.ts';
-import { loadMemory } from './memory.ts';
-import { narrow, NO_MEMORY, resolveTargets, type Narrowed, type ResolvedTargets } from './targets.ts';
+import { loadMemory, NO_MEMORY } from './memory.ts';
+import { narrow, resolveTargets, type Narrowed, type ResolvedTargets } from './targets.ts';
 import { pollValve, type ValveContext, type ValveOutcome } from './valve.ts';
 
 export interface PollSettings extends PlanSettings, Recorder, Limits {

@@ -349,7 +349,7 @@ describe('one run over several accounts', () => {
     }
   });
 
-  test('warns of a register that two valves of an account bear, since one of them moved there', async () => {
+  test('warns of a register that two valves of an account have, since one of them moved there', async () => {
     const { config, env } = accounts(['a', keyFor('a', 0), project(0).name], ['b', keyFor('b', 1), project(1).name]);
     expect(await poll(config, env)).toEqual(QUIET);
     await query(`update tasmart_valves set backend_ref = 'R-1' where tasmart_id <> '${valvesOf(0)[0] ?? ''}'`);

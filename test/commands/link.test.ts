@@ -104,7 +104,7 @@ test('a valve that is not known is answered with the nearest that is', async () 
   expect(stderr).toContain(`nearest: ${shortSn} · Centrale termica`);
 });
 
-test('a short serial that two bear is answered with both', async () => {
+test('a short serial that two have is answered with both', async () => {
   const { code, stderr } = await tasmart('link', valveAt(1).shortSn, 'R-17');
   expect(code).toBe(78);
   expect(stderr).toContain(`2 valves are called ${valveAt(1).shortSn}`);

@@ -219,7 +219,7 @@ test('every run is written down', async () => {
   ]);
 });
 
-test('a project that two bear is refused with both ids, one that none bears with the names there are', async () => {
+test('a project that two have is refused with both ids, one that none has with the names there are', async () => {
   simulator.projects.push({ ...(simulator.projects[0] ?? expect.fail()), id: '00000000-0000-4000-8000-000000000000' });
   const ambiguous = await tasmart('poll');
   expect(ambiguous.code).toBe(78);

@@ -72,7 +72,7 @@ test('the project that was meant counts, not another that takes its name', async
   for (let run = 0; run < 2; run += 1) {
     expect((await poll()).warnings).toEqual([
       `project ${project(0).id} was called "Old name" and is now called "New name"; ` +
-        `another project, ${project(1).id}, now bears the name "Old name", and is not polled`,
+        `another project, ${project(1).id}, now has the name "Old name", and is not polled`,
     ]);
   }
   expect(await query('select distinct project_id from tasmart_valves')).toEqual([{ project_id: project(0).id }]);
@@ -96,7 +96,7 @@ test('that projects polled by their ids bore a name says nothing of whom it mean
   });
 });
 
-test('nor does it if another bears the name by the time it is first polled by it', async () => {
+test('nor does it if another has the name by the time it is first polled by it', async () => {
   await byIds();
   await poll();
   project(0).name = 'Older name';
@@ -124,7 +124,7 @@ test('a project that the key can no longer see is an error that names it', async
   expect(errors).toEqual([`project ${id}, last called "Old name", is not there, or the key may not see it (HTTP 404)`]);
 });
 
-test('where it is gone, and one alone bears its name, that one is polled from then on; the run that finds it says so', async () => {
+test('where it is gone, and one alone has its name, that one is polled from then on; the run that finds it says so', async () => {
   await poll();
   const { id } = project(0);
   simulator.projects.shift();
@@ -134,7 +134,7 @@ test('where it is gone, and one alone bears its name, that one is polled from th
     code: 0,
     warnings: [
       `project ${id}, which "Old name" meant, is not there any more; ` +
-        `${project(0).id}, which bears the name now, is polled in its place`,
+        `${project(0).id}, which has that name now, is polled in its place`,
     ],
     errors: [],
   });

@@ -257,7 +257,7 @@ describe('valves', () => {
     for (const valve of ['a', 'c', 'stranger']) await readings(valve, MIDNIGHT, 10, STEADY);
   });
 
-  test('bear their names as they are: escaping is the page’s', async () => {
+  test('keep their names as they are: escaping is the page’s', async () => {
     const { valves } = await report();
     expect(valves.find(({ id }) => id === 'a')).toMatchObject({
       label: HOSTILE,

@@ -348,7 +348,7 @@ function histories(
 }
 
 /**
- * Of these a step has but one: two together can leave nothing to tell the time by, or bear each other out, as a clock that
+ * Of these a step has but one: two together can leave nothing to tell the time by, or confirm each other, as a clock that
  * is ahead and a point from the future do.
  */
 function isOfTime(fault: StepFault): boolean {

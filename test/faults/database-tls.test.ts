@@ -8,7 +8,7 @@ import { runCli, type CliResult } from '../support/cli.ts';
 import { startTlsPostgres, type TlsServer } from '../support/tls.ts';
 import { configOf, cost, logLines, NOW_US } from './support/database-stage.ts';
 
-/** Its certificate is for localhost and 127.0.0.1; the other's bears another name. */
+/** Its certificate is for localhost and 127.0.0.1; the other's has another name. */
 let named: TlsServer;
 let misnamed: TlsServer;
 let simulator: Simulator;

@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { Project, Valve } from '../../src/domain/valve.ts';
 import { HyCloudError } from '../../src/hycloud/errors.ts';
 import type { Meaning, Target } from '../../src/domain/target.ts';
-import { narrow, NoSuchValve, NO_MEMORY, resolveTargets, TargetError, type Memory } from '../../src/polling/targets.ts';
+import { NO_MEMORY, type Memory } from '../../src/polling/memory.ts';
+import { NoSuchValve, TargetError } from '../../src/polling/target-errors.ts';
+import { narrow, resolveTargets } from '../../src/polling/targets.ts';
 import { fakeProjects, valveNamed } from './builder.ts';
 
 const [A, B, C] = ['valve-a', 'valve-b', 'valve-c'].map((id, index) =>
@@ -74,13 +76,13 @@ describe('a project is found', () => {
 });
 
 describe('a name', () => {
-  test('that two projects bear is an error with both ids', async () => {
+  test('that two projects have is an error with both ids', async () => {
     const error = await refusal(resolve([NORTH, project('p-2', 'North', [C])], { projectName: 'North' }));
     expect(error.message).toBe('2 projects are called "North": p-north (2 valves), p-2 (1 valves)');
     expect(error).toMatchObject({ kind: 'config', remedy: 'set target_project_id to the one meant' });
   });
 
-  test('that none bears is answered with those there are, nearest first', async () => {
+  test('that none has is answered with those there are, nearest first', async () => {
     const projects = ['Zoo', 'Norht', 'Nord', 'South'].map((name, n) => project(`p-${n}`, name));
     const error = await refusal(resolve(projects, { projectName: 'North' }));
     expect(error.remedy).toMatch(/^the key can see, nearest first: "(Norht", "Nord|Nord", "Norht)", "South", "Zoo"$/);
@@ -145,7 +147,7 @@ describe('single valves', () => {
     );
   });
 
-  test('are an error where two bear the serial', async () => {
+  test('are an error where two have the serial', async () => {
     const twin = valveNamed('valve-twin', { shortSn: '00000000' });
     const error = await refusal(resolve([NORTH, project('p-2', 'Other', [twin])], { valves: ['00000000'] }));
     expect(error).toMatchObject({
@@ -346,11 +348,11 @@ describe('what earlier runs know', () => {
     });
   });
 
-  test('a project that is gone gives way to the one that bears its name, which the name means from then on', async () => {
+  test('a project that is gone gives way to the one that has its name, which the name means from then on', async () => {
     expect(await bySede([Y], remembered(own('p-x', 'Sede')))).toEqual({
       id: 'p-y',
       warnings: [
-        'project p-x, which "Sede" meant, is not there any more; p-y, which bears the name now, is polled in its place',
+        'project p-x, which "Sede" meant, is not there any more; p-y, which has that name now, is polled in its place',
       ],
       meanings: [['Sede', 'p-y']],
     });
@@ -415,7 +417,7 @@ describe('narrow (--valve)', () => {
     ]);
   });
 
-  test('tells a name that no targeted valve bears, with the nearest', () => {
+  test('tells a name that no targeted valve has, with the nearest', () => {
     const { projects, missing } = narrow(BOTH, ['valve-a', '00000009']);
     expect(projects).toEqual([{ ...NORTH, valves: [A] }]);
     expect(missing).toMatchObject({

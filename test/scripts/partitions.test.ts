@@ -70,7 +70,7 @@ const PARTITIONS = `
   select replace(relname, 'tasmart_data_table_', '') from pg_inherits join pg_class on pg_class.oid = inhrelid
   where inhparent = 'tasmart_data_table'::regclass order by relname`;
 
-/** Names as the partitions bear them, of months relative to this one. */
+/** Names as the partitions have them, of months relative to this one. */
 async function months(...offsets: number[]): Promise<string[]> {
   const list = offsets.join(', ');
   return column(

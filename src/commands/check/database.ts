@@ -21,7 +21,7 @@ import type { Account } from '../../domain/account.ts';
 import { KnownError } from '../../domain/errors.ts';
 import { US_PER_MINUTE, US_PER_SECOND } from '../../domain/time.ts';
 import { loadMemory } from '../../polling/memory.ts';
-import type { Memory } from '../../polling/targets.ts';
+import type { Memory } from '../../polling/memory.ts';
 import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
 import { age } from '../../reporting/units.ts';
 import { ofAccount } from '../accounts.ts';

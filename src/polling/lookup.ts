@@ -1,0 +1,181 @@
+/** Finds the projects that a target means: by id, by name, or by the valves they list. */
+import { KnownError } from '../domain/errors.ts';
+import type { Meaning, Target } from '../domain/target.ts';
+import { count } from '../domain/text.ts';
+import type { Project } from '../domain/valve.ts';
+import type { HyCloud } from '../hycloud/client.ts';
+import { HyCloudError } from '../hycloud/errors.ts';
+import { forEachAtOnce } from './batches.ts';
+import type { Memory } from './memory.ts';
+import { pickValves } from './pick-valves.ts';
+import { MAX_CANDIDATES, nearest, TargetError } from './target-errors.ts';
+
+/** A target's projects that could be read, and why the others could not. */
+export interface Resolution {
+  projects: readonly Project[];
+  failures: readonly KnownError[];
+}
+
+/** Asks for each project at most once, and for the list of projects at most once. */
+export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
+  const seen = new Map<string, Promise<Project>>();
+  const resolutions = new Map<Target, Promise<Resolution>>();
+  const warnings: string[] = [];
+  let summaries: ReturnType<HyCloud['listProjects']> | null = null;
+  let everything: Promise<Resolution> | null = null;
+
+  const byId = (id: string): Promise<Project> => {
+    const project = seen.get(id) ?? readProject(id);
+    seen.set(id, project);
+    return project;
+  };
+  const list = () => (summaries ??= hycloud.listProjects());
+  /** For hints and warnings, which are omitted without the list. null: it cannot be read. */
+  const visible = () => list().catch(() => null);
+  const all = () => (everything ??= list().then((projects) => eachOf(projects.map(({ id }) => id)), failed));
+
+  async function readProject(id: string): Promise<Project> {
+    const project = await hycloud.getProject(id).catch((error: unknown) => explainMissing(id, error));
+    // Ask for the list after the project: a failing HyCloud then gets one request, not two.
+    const expected = (await visible())?.find((summary) => summary.id === id)?.valveCount ?? 0;
+    const { name, valves, unreadable } = project;
+    if (unreadable.length > 0 || valves.length >= expected) return project;
+    const missing = `project "${name}" lists ${valves.length} of its ${count(expected, 'valve')}`;
+    return { ...project, unreadable: [missing] };
+  }
+
+  async function eachOf(ids: readonly string[]): Promise<Resolution> {
+    const found = await mapAtOnce(ids, atOnce, (id) => resolution(byId(id)));
+    return {
+      projects: found.flatMap(({ projects }) => projects),
+      failures: found.flatMap(({ failures }) => failures),
+    };
+  }
+
+  async function explainMissing(id: string, error: unknown): Promise<never> {
+    if (!(error instanceof HyCloudError) || !['not-found', 'forbidden'].includes(error.failure)) throw error;
+    const known = [...memory.meanings.values()].flat().find(({ projectId }) => projectId === id);
+    const called = known === undefined ? '' : `, last called "${known.name}",`;
+    const others = ((await visible()) ?? []).slice(0, MAX_CANDIDATES).map((other) => `"${other.name}" (${other.id})`);
+    throw new TargetError(
+      `project ${id}${called} is not there, or the key may not see it (HTTP ${error.status ?? 0})`,
+      others.length > 0
+        ? `the key can see: ${others.join(', ')}`
+        : 'run "tasmart projects" to see what the key can see',
+    );
+  }
+
+  async function byMeaning(configured: string, meaning: Meaning): Promise<Project> {
+    const { projectId, name: lastName } = meaning;
+    const project = await byId(projectId).catch((error: unknown) => successorOf(configured, projectId, error));
+    if (project.id !== projectId) return project;
+    const [other] = ((await visible()) ?? []).filter(
+      ({ id, name }) => id !== projectId && isSameName(name, configured),
+    );
+    if (project.name !== lastName || (other && !isSameName(project.name, configured))) {
+      const called = project.name === lastName ? configured : lastName;
+      const elsewhere = other
+        ? `; another project, ${other.id}, now has the name "${configured}", and is not polled`
+        : '';
+      warnings.push(`project ${projectId} was called "${called}" and is now called "${project.name}"${elsewhere}`);
+    } else if (other) {
+      warnings.push(
+        `another project, ${other.id}, is called "${configured}" too, and is not polled; to choose, set target_project_id`,
+      );
+    }
+    return project;
+  }
+
+  /** For a deleted project: the only project that has the configured name now. @throws `error` if there is no such project */
+  async function successorOf(configured: string, goneId: string, error: unknown): Promise<Project> {
+    if (!(error instanceof TargetError)) throw error;
+    // If the list cannot be read, this throws that error instead: the next run may find the project.
+    const [successor, ...others] = (await list()).filter((project) => isSameName(project.name, configured));
+    if (!successor || others.length > 0) throw error;
+    const project = await byId(successor.id);
+    warnings.push(
+      `project ${goneId}, which "${configured}" meant, is not there any more; ${successor.id}, which has that name now, is polled in its place`,
+    );
+    return project;
+  }
+
+  async function byName(name: string): Promise<Project> {
+    const meanings = memory.meanings.get(name.normalize('NFC')) ?? [];
+    const seenByKey = await visible();
+    const meaning = meanings.find(
+      ({ projectId, from }) => from === 'own' || (seenByKey?.some(({ id }) => id === projectId) ?? true),
+    );
+    if (meaning) return byMeaning(name, meaning);
+    const projects = await list();
+    const same = projects.filter((project) => isSameName(project.name, name));
+    if (same.length > 1) {
+      const ids = same.map(({ id, valveCount }) => `${id} (${valveCount} valves)`).join(', ');
+      throw new TargetError(
+        `${same.length} projects are called "${name}": ${ids}`,
+        'set target_project_id to the one meant',
+      );
+    }
+    const id = same[0]?.id;
+    if (id !== undefined) return byId(id);
+    const names = nearest(
+      name,
+      projects.map((project) => project.name),
+    ).map((text) => `"${text}"`);
+    throw new TargetError(
+      `no project is called "${name}"`,
+      names.length > 0 ? `the key can see, nearest first: ${names.join(', ')}` : 'the key can see no project at all',
+    );
+  }
+
+  /** Reads the projects that listed the valves last. If a valve is missing there, reads all projects. */
+  async function byValves(wanted: readonly string[]): Promise<Resolution> {
+    const listedIn = new Set(wanted.flatMap((valve) => memory.listedIn.get(valve.toLowerCase()) ?? []));
+    const seenByKey = await visible();
+    const visibleIds = [...listedIn].filter((projectId) => seenByKey?.some(({ id }) => id === projectId) ?? true);
+    const remembered = await eachOf(visibleIds);
+    const areThere = wanted.length > 0 && pickValves(remembered.projects, wanted).missing.length === 0;
+    const isUnread = remembered.failures.some((error) => !(error instanceof TargetError));
+    return areThere || isUnread ? remembered : all();
+  }
+
+  function find({ projectId, projectName, valves }: Target): Promise<Resolution> {
+    if (projectId !== null) return resolution(byId(projectId));
+    return projectName === null ? byValves(valves) : resolution(byName(projectName));
+  }
+
+  return {
+    warnings,
+    resolve(target: Target): Promise<Resolution> {
+      const resolved = resolutions.get(target) ?? find(target);
+      resolutions.set(target, resolved);
+      return resolved;
+    },
+  };
+}
+
+function resolution(project: Promise<Project>): Promise<Resolution> {
+  return project.then((found) => ({ projects: [found], failures: [] }), failed);
+}
+
+/** @throws HyCloudError that would be the same for every project */
+function failed(error: unknown): Resolution {
+  const concernsAll = error instanceof HyCloudError && ['unauthorized', 'aborted'].includes(error.failure);
+  if (!(error instanceof KnownError) || concernsAll) throw error;
+  return { projects: [], failures: [error] };
+}
+
+/** Does the work on `atOnce` items at a time. Returns the results in the order of the items. @throws the first failure */
+export async function mapAtOnce<T, R>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results = new Map<number, R>();
+  await forEachAtOnce(items.entries(), atOnce, async ([index, item]) => results.set(index, await work(item)));
+  return [...results].sort(([a], [b]) => a - b).map(([, result]) => result);
+}
+
+/** The same letters, however the accents are encoded. */
+function isSameName(a: string, b: string): boolean {
+  return a.normalize('NFC') === b.normalize('NFC');
+}
