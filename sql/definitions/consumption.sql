@@ -55,12 +55,12 @@ begin
   if not coalesce(isfinite(from_time) and isfinite(to_time), false) then
     raise exception 'from_time and to_time must be given and finite' using errcode = 'invalid_parameter_value';
   end if;
-  starts := date_bin('15 minutes', from_time, 'epoch');
-  ends := greatest(starts, date_bin('15 minutes', to_time + interval '899.999999 seconds', 'epoch'));
+  starts := tasmart_quarter_start(from_time);
+  ends := greatest(starts, tasmart_quarter_end(to_time));
   edges := array(
     select starts
     union
-    select edge from tasmart_bucket_edges(bucket, starts, ends, timezone) as edge where edge > starts and edge < ends
+    select edge from tasmart_bucket_edges(bucket, from_time, to_time, timezone) as edge where edge > starts and edge < ends
     union
     select ends
     order by 1
