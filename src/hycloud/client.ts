@@ -149,7 +149,7 @@ function decodeAnswer<T>(path: string, decode: () => T): T {
   } catch (error) {
     if (error instanceof HyCloudError) throw error;
     // Drop the decoder's error: it quotes the body.
-    throw new HyCloudError('malformed', path, 'the answer has not the shape that the API promises');
+    throw new HyCloudError('malformed', path, 'the answer does not match the API');
   }
 }
 

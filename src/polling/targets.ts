@@ -228,7 +228,7 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     if (project.name !== lastName || (other && !isSameName(project.name, configured))) {
       const called = project.name === lastName ? configured : lastName;
       const elsewhere = other
-        ? `; another project, ${other.id}, now bears the name "${configured}", and is not polled`
+        ? `; another project, ${other.id}, now has the name "${configured}", and is not polled`
         : '';
       warnings.push(`project ${projectId} was called "${called}" and is now called "${project.name}"${elsewhere}`);
     } else if (other) {
@@ -247,7 +247,7 @@ function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     if (!successor || others.length > 0) throw error;
     const project = await byId(successor.id);
     warnings.push(
-      `project ${goneId}, which "${configured}" meant, is not there any more; ${successor.id}, which bears the name now, is polled in its place`,
+      `project ${goneId}, which "${configured}" meant, is not there any more; ${successor.id}, which has the name now, is polled in its place`,
     );
     return project;
   }

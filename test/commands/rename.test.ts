@@ -72,7 +72,7 @@ test('the project that was meant counts, not another that takes its name', async
   for (let run = 0; run < 2; run += 1) {
     expect((await poll()).warnings).toEqual([
       `project ${project(0).id} was called "Old name" and is now called "New name"; ` +
-        `another project, ${project(1).id}, now bears the name "Old name", and is not polled`,
+        `another project, ${project(1).id}, now has the name "Old name", and is not polled`,
     ]);
   }
   expect(await query('select distinct project_id from tasmart_valves')).toEqual([{ project_id: project(0).id }]);
@@ -134,7 +134,7 @@ test('where it is gone, and one alone bears its name, that one is polled from th
     code: 0,
     warnings: [
       `project ${id}, which "Old name" meant, is not there any more; ` +
-        `${project(0).id}, which bears the name now, is polled in its place`,
+        `${project(0).id}, which has the name now, is polled in its place`,
     ],
     errors: [],
   });

@@ -77,7 +77,7 @@ describe('an answer', () => {
   test.each(['{}', 'null'])('that does not match the API is not tried again: %j', async (body) => {
     const [hycloud, server] = await connect((_request, response) => response.end(body));
     const error = await failureOf(hycloud.listProjects());
-    expect(error.message).toBe('HyCloud, GET projects: the answer has not the shape that the API promises');
+    expect(error.message).toBe('HyCloud, GET projects: the answer does not match the API');
     expect(server.requests).toHaveLength(1);
   });
 

@@ -350,7 +350,7 @@ describe('what earlier runs know', () => {
     expect(await bySede([Y], remembered(own('p-x', 'Sede')))).toEqual({
       id: 'p-y',
       warnings: [
-        'project p-x, which "Sede" meant, is not there any more; p-y, which bears the name now, is polled in its place',
+        'project p-x, which "Sede" meant, is not there any more; p-y, which has the name now, is polled in its place',
       ],
       meanings: [['Sede', 'p-y']],
     });
