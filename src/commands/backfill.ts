@@ -11,7 +11,7 @@ import type { HyCloudStats } from '../hycloud/client.ts';
 import type { HyCloudError } from '../hycloud/errors.ts';
 import { backfill, type BackfillPlan, type BackfillProgress, type BackfillReport } from '../polling/backfill.ts';
 import type { PollFailure } from '../polling/report.ts';
-import { createProgress } from '../reporting/progress.ts';
+import { createBackfillProgress } from '../reporting/progress.ts';
 import {
   accountsAfter,
   accountsStatus,
@@ -105,7 +105,7 @@ async function backfillAccount({
   signal.throwIfAborted();
   const { targets } = account;
   const settings = { ...config, account, later: accountsAfter(config, account), targets, span, only };
-  const progress = createProgress(progressTerminal(globals), log);
+  const progress = createBackfillProgress(progressTerminal(globals), log);
   const onPlan = (plan: BackfillPlan) => {
     const text = announce(plan, config.requestsPerSecond);
     if (isForPeople(globals)) process.stderr.write(`${inAccount(account, text)}\n`);
