@@ -77,6 +77,7 @@ export async function run(options: BackfillOptions, context: CommandContext): Pr
 }
 
 function statusOf(report: BackfillReport): number {
+  // Without an error, HyCloud has answered, but with malformed points.
   if (report.nothingRead) return EXIT_STATUS[firstError(report)?.kind ?? 'hycloud'];
   return failedCount(report) > 0 ? EXIT_STATUS.partial : 0;
 }
