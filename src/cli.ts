@@ -276,7 +276,7 @@ const completion = program
 withExamples(completion, [
   ['source <(tasmart completion bash)', 'for this shell; put it into ~/.bashrc for every one'],
   ['source <(tasmart completion zsh)', 'for this shell; put it into ~/.zshrc, after compinit, for every one'],
-  ['tasmart completion fish > ~/.config/fish/completions/tasmart.fish', 'for every shell of yours'],
+  ['tasmart completion fish > ~/.config/fish/completions/tasmart.fish', 'for every shell'],
 ]);
 
 const help = program
