@@ -1,5 +1,6 @@
 /** Opens a database session with our settings and checks. */
 import { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import pg from 'pg';
 import { KnownError } from '../domain/errors.ts';
@@ -45,6 +46,11 @@ export interface ConnectionOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** 53300: all sessions are taken, perhaps by clients that do not log in. 57P03: the server is starting. */
+const BUSY_CODES = ['53300', '57P03'];
+/** How long to try again while the server is busy. */
+const BUSY_LIMIT_MS = 20_000;
+const BUSY_PAUSE_MS = 200;
 /**
  * Timeouts: our statements take less than seconds, so a longer one is a fault to report. Keepalives: the locks of a machine
  * that is gone are free after a minute, not after TCP's two hours. `jit` is off: compiling takes seconds for statements of
@@ -75,7 +81,7 @@ interface Session {
   lose: (reason: unknown) => void;
 }
 
-/** Connects, calls `use` with the session, and always disconnects. @throws DatabaseError, KnownError */
+/** Connects, calls `use` with the session, and always disconnects. Waits for a busy server. @throws DatabaseError, KnownError */
 export async function withConnection<T>(
   settings: ServerSettings,
   options: ConnectionOptions,
@@ -83,14 +89,24 @@ export async function withConnection<T>(
 ): Promise<T> {
   const tls = await tlsOptions(settings);
   const password = await passwordOf(settings, options.giveUp);
-  return withSession({ ...settings, password }, tls, options, async (database) => {
-    const openSecond = <U>(work: (second: Database) => Promise<U>) =>
-      withSession({ ...settings, password }, tls, { ...options, answerLimitMs: SECOND_LIMIT_MS }, work);
-    await requireOwnSession(database, openSecond);
-    await database.query(SESSION_SETTINGS);
-    await pinSearchPath(database);
-    return use(database);
-  });
+  const open = <U>(work: (database: Database) => Promise<U>, limits: ConnectionOptions = options) =>
+    withSession({ ...settings, password }, tls, limits, work);
+  const startMs = performance.now();
+  for (const session = { isOpen: false }; ;) {
+    try {
+      return await open(async (database) => {
+        session.isOpen = true;
+        await requireOwnSession(database, (work) => open(work, { ...options, answerLimitMs: SECOND_LIMIT_MS }));
+        await database.query(SESSION_SETTINGS);
+        await pinSearchPath(database);
+        return use(database);
+      });
+    } catch (error) {
+      const isBusy = error instanceof DatabaseError && BUSY_CODES.includes(error.code);
+      if (session.isOpen || !isBusy || performance.now() - startMs > BUSY_LIMIT_MS) throw error;
+      await delay(BUSY_PAUSE_MS, undefined, { signal: options.giveUp }).catch(() => options.giveUp.throwIfAborted());
+    }
+  }
 }
 
 async function withSession<T>(

@@ -103,12 +103,16 @@ export async function storeCheckpoints(
   await database.query(
     `insert into tasmart_checkpoints (tasmart_id, month, state)
      select tasmart_id, date_trunc('month', newest), state
-     from unnest($1::text[], $2::timestamp[], $3::jsonb[]) as checkpoint (tasmart_id, newest, state)
+     from json_to_recordset($1::json) as checkpoint (tasmart_id text, newest timestamp, state json)
      on conflict (tasmart_id, month) do update set state = excluded.state`,
     [
-      checkpoints.map(({ tasmartId }) => tasmartId),
-      checkpoints.map(({ newestUs }) => formatRfc3339(newestUs)),
-      checkpoints.map(({ state }) => JSON.stringify(state)),
+      JSON.stringify(
+        checkpoints.map(({ tasmartId, newestUs, state }) => ({
+          tasmart_id: tasmartId,
+          newest: formatRfc3339(newestUs),
+          state,
+        })),
+      ),
     ],
   );
 }
@@ -129,12 +133,16 @@ export async function storeStates(
 ): Promise<void> {
   await database.query(
     `update tasmart_judgements as judgement set judged_until = judged.judged_until, state = judged.state
-     from unnest($1::text[], $2::timestamptz[], $3::jsonb[]) as judged (tasmart_id, judged_until, state)
+     from json_to_recordset($1::json) as judged (tasmart_id text, judged_until timestamptz, state json)
      where judgement.tasmart_id = judged.tasmart_id`,
     [
-      valves.map(({ tasmartId }) => tasmartId),
-      valves.map(({ judgedUntilUs }) => formatRfc3339(judgedUntilUs)),
-      valves.map(({ state }) => JSON.stringify(state)),
+      JSON.stringify(
+        valves.map(({ tasmartId, judgedUntilUs, state }) => ({
+          tasmart_id: tasmartId,
+          judged_until: formatRfc3339(judgedUntilUs),
+          state,
+        })),
+      ),
     ],
   );
 }

@@ -89,68 +89,69 @@ export async function loadRegisteredValves(database: Database): Promise<Register
 }
 
 /**
- * Boundaries are numbered since the epoch. Each reading belongs to the first boundary at or after it. If two neighbouring
- * readings are more than one boundary apart, the boundaries between have none. One index scan finds all of them.
+ * Boundaries are numbered since the epoch. Each reading belongs to the first boundary at or after it. The boundaries that
+ * have a reading are counted by one index scan, and subtracted from all that there were.
  */
 const SUPPLY = `
-  with clock as (
+  with clock as materialized (
     select floor(extract(epoch from now()) / $2::integer)::bigint as now_number,
+           floor(extract(epoch from now() - $3::float8 * interval '1 day') / $2)::bigint + 1 as oldest_number,
            -- as a poll has it: a reading from the future says nothing of how things stand
            extract(epoch from now())::bigint + 300 as latest
-  ), valve as (
-    select known.tasmart_id, newest."time" as newest_time, error_status, newest_number, now_number, latest,
-           greatest(first_number, floor(extract(epoch from now() - $3::float8 * interval '1 day') / $2)::bigint + 1) as from_number,
+  ), known as (
+    select valve.tasmart_id, newest."time" as newest_time, error_status, newest_number, now_number, latest,
+           greatest(first_number, oldest_number) as from_number,
            floor(extract(epoch from synced_until) / $2)::bigint as synced_number,
            floor(extract(epoch from coalesce(synced_until, newest."time", first_seen_at)) / $2)::bigint as due_after,
            floor(extract(epoch from first_seen_at) / $2)::bigint as asked_after,
            coalesce(covered, '{}') as covered
-    from tasmart_valves as known
-    left join tasmart_backfills as done on done.tasmart_id = known.tasmart_id and interval_minutes = $2 / 60
+    from tasmart_valves as valve
+    left join tasmart_backfills as done on done.tasmart_id = valve.tasmart_id and interval_minutes = $2 / 60
     cross join clock
     left join lateral (
       select "time", error_status, ceil(extract(epoch from "time") / $2)::bigint as newest_number
-      from tasmart_data_table as reading where reading.tasmart_id = known.tasmart_id and "timestamp" <= latest
+      from tasmart_data_table as reading where reading.tasmart_id = valve.tasmart_id and "timestamp" <= latest
       order by "timestamp" desc limit 1
     ) as newest on true
     left join lateral (
       select ceil(extract(epoch from "time") / $2)::bigint as first_number
-      from tasmart_data_table as reading where reading.tasmart_id = known.tasmart_id
+      from tasmart_data_table as reading where reading.tasmart_id = valve.tasmart_id
       order by "timestamp" limit 1
     ) as first on true
-    where known.tasmart_id = any ($1::text[])
+    where valve.tasmart_id = any ($1::text[])
+  ), valve as materialized ( -- otherwise its numbers would be computed again for each reading
+    select *, greatest(due_after, from_number - 1) as due_from, least(due_after, asked_after) as unasked_to from known
   )
   select tasmart_id, ${micros('newest_time')} as newest_us, ${micros('now() - newest_time')} as age_us, error_status,
          coalesce(synced_number > coalesce(newest_number, 0), false) as is_silent,
          due, missing - due - unasked as holes, unasked
   from valve
   cross join lateral (
-    select coalesce(sum(last_number - first_number + 1), 0)::integer as missing,
-           coalesce(sum(greatest(0, last_number - greatest(first_number - 1, due_after))), 0)::integer as due,
-           coalesce(sum((
-             select sum(extract(epoch from upper(part) - lower(part))) / $2
-             from unnest(tstzmultirange(tstzrange(
-               to_timestamp((first_number - 1) * $2),
-               to_timestamp(greatest(first_number - 1, least(last_number, due_after, asked_after)) * $2)
-             )) - covered) as part
-           )), 0)::integer as unasked
+    select count(*) as present, count(*) filter (where number > due_from) as present_due,
+           count(*) filter (where number <= unasked_to and not covered @> to_timestamp((number - 1) * $2)) as present_unasked
     from (
-      select previous + 1 as first_number, number - 1 as last_number
-      from (
-        select number, coalesce(lag(number) over (order by "timestamp"), from_number - 1) as previous
-        from (
-          -- The index alone tells the number, but for a reading in the very second of a boundary.
-          select "timestamp", case when "timestamp" % $2 > 0 then "timestamp" / $2 + 1 else (
-            select ceil(extract(epoch from "time") / $2)::bigint from tasmart_data_table as exact
-            where exact.tasmart_id = valve.tasmart_id and exact."timestamp" = reading."timestamp"
-          ) end as number
-          from tasmart_data_table as reading
-          where reading.tasmart_id = valve.tasmart_id and "timestamp" between (from_number - 1) * $2 and latest
-        ) as numbered
-        union all
-        select now_number + 1, greatest(newest_number, from_number - 1)
-      ) as neighbours
-      where number - previous > 1
-    ) as gap
+      -- The index alone tells the number, but for a reading in the very second of a boundary.
+      select case when "timestamp" % $2 > 0 then "timestamp" / $2 + 1 else (
+        select ceil(extract(epoch from "time") / $2)::bigint from tasmart_data_table as exact
+        where exact.tasmart_id = valve.tasmart_id and exact."timestamp" = reading."timestamp"
+      ) end as number
+      from tasmart_data_table as reading
+      where reading.tasmart_id = valve.tasmart_id and "timestamp" between (from_number - 1) * $2 and latest
+      group by number
+      offset 0
+    ) as boundary
+    where number between from_number and now_number
+  ) as counted
+  cross join lateral (
+    select coalesce(sum(extract(epoch from upper(part) - lower(part)) / $2), 0) as uncovered
+    from unnest(tstzmultirange(tstzrange(
+      to_timestamp((from_number - 1) * $2), to_timestamp(greatest(from_number - 1, unasked_to) * $2)
+    )) - covered) as part
+  ) as asked
+  cross join lateral (
+    select greatest(0, now_number - from_number + 1 - present)::integer as missing,
+           greatest(0, now_number - due_from - present_due)::integer as due,
+           (uncovered - present_unasked)::integer as unasked
   ) as gaps`;
 
 /** The newest readings of these valves, and their ages. @throws DatabaseError */

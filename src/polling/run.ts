@@ -52,7 +52,7 @@ export interface PollDependencies {
 }
 
 /** Readings are stored in batches while others are still read. A batch ends at MAX_BATCH readings or after LINGER_MS. */
-const MAX_BATCH = 5000;
+const MAX_BATCH = 500;
 const LINGER_MS = 250;
 
 /** A valve to poll, and what the database knows of it. */

@@ -287,6 +287,24 @@ describe('one run over several accounts', () => {
     await hanging.close();
   });
 
+  test('an account that has ended has judged, while another still waits', async () => {
+    const hanging = await startSimulator({ valves: 1 });
+    hanging.faults.add({ fault: { kind: 'silence' } });
+    const { config, env } = accounts(['good', keyFor('good', 0), project(0).name], ['dead', { API_KEY: 'x' }, 'Any']);
+    await query(`insert into tasmart_data_table (tasmart_id, "timestamp", "time", energy_counter_regime_1)
+                 values ('of another program', 1700000000, to_timestamp(1700000000), 5)`);
+    const run = await start(['poll'], config, { ...env, HYCLOUD_BASE_URL_DEAD: hanging.baseUrl });
+    await until('the end of one account', async () => {
+      const ended = await query(`select from tasmart_runs where account = 'good' and finished_at is not null`);
+      return ended.length === 1;
+    });
+    expect(await query('select * from tasmart_unjudged')).toEqual([]);
+    expect(await query(`select finished_at from tasmart_runs where account = 'dead'`)).toEqual([{ finished_at: null }]);
+    run.child.kill('SIGTERM');
+    await run.result;
+    await hanging.close();
+  });
+
   test('--valve finds its valve in whichever account has it', async () => {
     const { config, env } = accounts(['a', keyFor('a', 0), project(0).name], ['b', keyFor('b', 1), project(1).name]);
     const [valve = ''] = valvesOf(1);
