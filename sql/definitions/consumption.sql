@@ -8,8 +8,8 @@ $$;
 
 comment on function tasmart_count(text, text) is 'how often a letter occurs';
 
--- Flaws are quarters of an hour that are not measured. Which kinds of flaw occur after the first `quarters` of one day and
--- before a later day? Letters as in tasmart_energy.quality.
+-- A flaw is a quarter of an hour that is not `measured`. Returns the kinds of flaw that occur after the first `quarters` of
+-- one day and before a later day, as the letters of tasmart_energy.quality.
 create or replace function tasmart_flaws_between(quality text, quarters integer, flaws_before integer[], flaws_later integer[])
 returns text
 language sql immutable parallel safe
@@ -20,7 +20,7 @@ as $$
 $$;
 
 comment on function tasmart_flaws_between(text, integer, integer[], integer[]) is
-  'the letters of the flaws after so many quarters of an hour of a day and before a later day';
+  'the letters of the flaws that occur after the first quarters of an hour of one day and before a later day';
 
 -- tasmart_energy holds running totals. So a bucket's kWh are the difference of two totals, however long the bucket is.
 create or replace function tasmart_consumption(
