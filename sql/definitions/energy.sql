@@ -55,3 +55,8 @@ where letter <> '-';
 comment on view tasmart_quarter_hours is 'kWh by valve, regime and quarter of an hour';
 comment on column tasmart_quarter_hours.coverage is 'share of it within 1.5 intervals between readings';
 comment on column tasmart_quarter_hours.quality is 'provisional, reset, jump, estimated or measured: the worst that applies';
+
+-- sql/0015_energy.sql says less of these columns.
+comment on column tasmart_counter_events.from_kwh is
+  'the level before: the highest counter that is believed since the last break; the counter itself may be up to 2 kWh lower';
+comment on column tasmart_counter_events.to_kwh is 'the level after; of an undecided end, the newest counter';

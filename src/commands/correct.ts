@@ -249,5 +249,7 @@ async function judgeAgain(
 /** All days of a valve. */
 async function loadDays(database: Database, valve: MeteredValve, { timezone }: Config): Promise<Consumption[]> {
   const extent = await loadExtent(database, valve.id);
-  return extent ? loadConsumption(database, valve.id, { ...extent, bucket: 'day', timezone }) : [];
+  if (!extent) return [];
+  const span = { fromUs: extent.oldestUs, toUs: extent.newestUs };
+  return loadConsumption(database, valve.id, { ...span, bucket: 'day', timezone });
 }

@@ -20,6 +20,8 @@ export function configuredLimits({ intervalMinutes, maxPowerKw }: Config): Limit
  * Judges all unjudged readings, also those that other programs have inserted. Warns if the stored kWh were judged by other
  * limits than the configured ones, and if this session may only read. Logs and returns the valves that could not be judged.
  *
+ * If the signal aborts, returns early: the other valves stay marked as unjudged.
+ *
  * @throws DatabaseError if the session is lost
  */
 export async function judgeStored(
@@ -39,7 +41,13 @@ export async function judgeStored(
   return judgeWithProgress(database, configured, log, { globals, signal });
 }
 
-/** Judges all unjudged readings. Shows progress, and logs failures. @throws DatabaseError */
+/**
+ * Judges all unjudged readings by the limits in the database. Shows progress, and logs failures. If the signal aborts, returns
+ * early.
+ *
+ * @param configured the limits to store if the database has none
+ * @throws DatabaseError
+ */
 export async function judgeWithProgress(
   database: Database,
   configured: Limits,

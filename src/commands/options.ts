@@ -120,8 +120,8 @@ function refuseCommand(program: Command, word: string): never {
 /** null: no command is similar */
 function nearestCommand(word: string, program: Command): string | null {
   const names = program.commands.map((command) => command.name());
-  const completions = names.filter((name) => name.startsWith(word));
-  if (completions.length > 0) return completions[0] ?? null;
+  const completed = names.find((name) => name.startsWith(word));
+  if (word !== '' && completed !== undefined) return completed;
   const [nearest] = names
     .map((name) => ({ name, edits: distance(word.toLowerCase(), name) }))
     .sort((a, b) => a.edits - b.edits);

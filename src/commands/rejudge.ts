@@ -24,6 +24,7 @@ export async function run(_options: object, { globals, signal, giveUp }: Command
     const before = await loadCurveTotals(database);
     await replaceLimits(database, limits);
     const failures = await judgeWithProgress(database, limits, log, { globals, signal });
+    signal.throwIfAborted();
     const after = await loadCurveTotals(database);
     for (const { tasmartId } of failures) REGIMES.forEach((regime) => after.delete(`${tasmartId} ${regime}`));
     const changed = [...after].filter(([counter, microKwh]) => before.get(counter) !== microKwh).length;

@@ -1,6 +1,6 @@
 /** `tasmart valves`: lists the valves that the keys can see. */
 import type { Logger } from 'pino';
-import type { AccountConfig, Config } from '../config/config.ts';
+import type { AccountConfig, Config, ParsedConfig } from '../config/config.ts';
 import { readConfig } from './settings.ts';
 import { requireConfig } from '../config/parse.ts';
 import { withDatabase } from '../database/open.ts';
@@ -41,17 +41,16 @@ export async function run(
   const log = await createLog(globals);
   const parsed = await readConfig(globals, log);
   const config = requireConfig(parsed, ['hycloud']);
-  const hasDatabase = !parsed.problems.some(({ section }) => section === 'database');
   const deadlineMs = performance.now() + config.runDeadlineSeconds * 1000;
   const limits = { signal, deadlineMs: () => deadlineMs };
-  const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) =>
-    withHyCloud(account.hycloud, config, limits, accountLog, (hycloud) =>
-      listValves(hycloud, account, config.maxConcurrency, accountLog),
+  const results = await forEachAccount(config.accounts, signal, log, (account, ownLog) =>
+    withHyCloud(account.hycloud, config, limits, ownLog, (hycloud) =>
+      listValves(hycloud, account, config.maxConcurrency, ownLog),
     ),
   );
   const found = valuesOf(results);
   const ids = found.flatMap(({ projects }) => projects.flatMap(({ valves }) => valves.map(({ id }) => id)));
-  const known = hasDatabase ? await knownValves(config, ids, giveUp, log) : new Map<string, KnownValve>();
+  const known = await knownValves(parsed, ids, giveUp, log);
 
   const listed = found.flatMap(({ account, projects, latest }) =>
     projects.flatMap((project) =>
@@ -93,16 +92,19 @@ async function listValves(
   return { account, projects, problems, latest };
 }
 
-/** If the database cannot be read, warns and returns nothing: these columns stay empty. */
+/** Returns nothing without a database: these columns stay empty. Warns if a database is configured, but cannot be read. */
 async function knownValves(
-  config: Config,
+  parsed: ParsedConfig,
   ids: readonly string[],
   giveUp: AbortSignal,
   log: Logger,
 ): Promise<Map<string, KnownValve>> {
+  if (parsed.problems.some(({ key, message }) => key === 'DB_HOST' && message.startsWith('is not set')))
+    return new Map();
   const options = { ...OPEN_OPTIONS, giveUp };
   try {
-    return await withDatabase(config.database, options, (database) => loadKnownValves(database, ids));
+    const { database: settings } = requireConfig(parsed, ['database']);
+    return await withDatabase(settings, options, (database) => loadKnownValves(database, ids));
   } catch (error) {
     if (!(error instanceof KnownError)) throw error;
     log.warn(`latest readings and links are not shown: ${error.message}`);

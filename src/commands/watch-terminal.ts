@@ -14,16 +14,16 @@ const EVERY_MS = 10_000;
 const LINES_BELOW = 3;
 
 /**
- * Keeps one database session. Where it is lost or refused, shows why, and tries again.
+ * Keeps one database session. Where it is lost, or the database cannot be reached, shows why, and tries again.
  *
- * @throws the signal's reason; a defect
+ * @throws what `open` or `compose` throws, if it is not about the database; AbortError at the signal
  */
 export async function watchTerminal(
   { signal, timezone }: { signal: AbortSignal; timezone: string },
   open: (use: (database: Database) => Promise<never>) => Promise<never>,
   compose: (database: Database, screen: Screen, height: number) => Promise<string>,
 ): Promise<never> {
-  const draw = async (text: string, screen: Screen) => {
+  const drawAndWait = async (text: string, screen: Screen) => {
     cursorTo(process.stdout, 0, 0);
     clearScreenDown(process.stdout);
     const time = localTime(Date.now() * 1000, timezone);
@@ -37,13 +37,13 @@ export async function watchTerminal(
       await open(async (database) => {
         for (;;) {
           const screen = stdoutScreen();
-          await draw(await compose(database, screen, process.stdout.rows - LINES_BELOW), screen);
+          await drawAndWait(await compose(database, screen, process.stdout.rows - LINES_BELOW), screen);
         }
       });
     } catch (error) {
-      if (signal.aborted || !(error instanceof KnownError)) throw error;
+      if (signal.aborted || !(error instanceof KnownError && error.kind === 'database')) throw error;
       const remedy = error.remedy === null ? '' : `  → ${spelledOut(error.remedy)}\n`;
-      await draw(`✗ ${spelledOut(error.message)}\n${remedy}`, stdoutScreen());
+      await drawAndWait(`✗ ${spelledOut(error.message)}\n${remedy}`, stdoutScreen());
     }
   }
 }

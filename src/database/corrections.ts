@@ -1,4 +1,7 @@
-/** The corrections that operators have entered: table tasmart_corrections. */
+/**
+ * The corrections that operators have entered: table tasmart_corrections. No function here changes kWh: the caller marks the
+ * valve as unjudged, and judges it again, in the same transaction.
+ */
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import type { Correction } from '../energy/types.ts';
 import type { Database } from './connection.ts';
@@ -66,7 +69,7 @@ export async function insertCorrection(
   return Number(row?.id);
 }
 
-/** False: the correction is undone already. @throws DatabaseError */
+/** False: there is no such correction, or it is undone already. @throws DatabaseError */
 export async function undoCorrection(database: Database, number: number, by: string): Promise<boolean> {
   const undone = await database.query(
     `update tasmart_corrections set undone_at = now(), undone_by = $2 where id = $1 and undone_at is null returning id`,

@@ -13,8 +13,11 @@ export interface StoredReading {
 
 const DW_PER_KW = 10_000;
 
-/** Readings in [fromUs, beforeUs) by valve, oldest first. */
-export async function loadReadings(
+/**
+ * Readings in [fromUs, beforeUs) by valve, oldest first. Both bounds are rounded down to whole seconds, so adjacent spans
+ * neither overlap nor leave a gap.
+ */
+export async function loadCounterReadings(
   database: Database,
   spans: readonly { tasmartId: string; fromUs: Micros; beforeUs: Micros }[],
 ): Promise<Map<string, StoredReading[]>> {
@@ -66,22 +69,22 @@ function counterOf(text: string | null): number | null {
 export async function loadExtent(
   database: Database,
   tasmartId: string,
-): Promise<{ fromUs: Micros; toUs: Micros } | null> {
-  const [row] = await database.query<{ from_us: string | null; to_us: string | null }>(
-    `select ${micros('oldest."time"')} as from_us, ${micros('newest."time"')} as to_us
+): Promise<{ oldestUs: Micros; newestUs: Micros } | null> {
+  const [row] = await database.query<{ oldest_us: string; newest_us: string }>(
+    `select ${micros('oldest."time"')} as oldest_us, ${micros('newest."time"')} as newest_us
      from (select "time" from tasmart_data_table where tasmart_id = $1 order by "timestamp" limit 1) as oldest,
           (select "time" from tasmart_data_table where tasmart_id = $1 order by "timestamp" desc limit 1) as newest`,
     [tasmartId],
   );
-  return row ? { fromUs: Number(row.from_us), toUs: Number(row.to_us) } : null;
+  return row ? { oldestUs: Number(row.oldest_us), newestUs: Number(row.newest_us) } : null;
 }
 
 /** Undefined: the valve has no reading. */
 export async function loadOldestReading(database: Database, tasmartId: string): Promise<StoredReading | undefined> {
   const extent = await loadExtent(database, tasmartId);
   if (!extent) return undefined;
-  const span = { tasmartId, fromUs: extent.fromUs, beforeUs: extent.fromUs + US_PER_SECOND };
-  return (await loadReadings(database, [span])).get(tasmartId)?.[0];
+  const span = { tasmartId, fromUs: extent.oldestUs, beforeUs: extent.oldestUs + US_PER_SECOND };
+  return (await loadCounterReadings(database, [span])).get(tasmartId)?.[0];
 }
 
 /** Whether the valve has a reading in [fromUs, toUs). @throws DatabaseError */

@@ -69,7 +69,7 @@ export async function claimValves(database: Database, tasmartIds: readonly strin
   });
 }
 
-/** Marks valves as unjudged, from an instant on. A transaction that begins later can judge them. */
+/** Marks valves as unjudged, from an instant on. */
 export async function markUnjudged(
   database: Database,
   valves: readonly { tasmartId: string; unjudgedSinceUs: Micros }[],

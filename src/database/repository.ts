@@ -121,7 +121,7 @@ function byKey(a: Row, b: Row): number {
 /** Returns the readings that were already stored. */
 async function insert(database: Database, rows: readonly Row[]): Promise<readonly Row[]> {
   // Do not send columns that no reading has.
-  const names = PROPERTY_NAMES.filter((name) => isInAny(rows, PROPERTIES[name].field));
+  const names = PROPERTY_NAMES.filter((name) => rows.some(({ reading }) => reading[PROPERTIES[name].field] !== null));
   const added = await database.query<{ tasmart_id: string; timestamp: string }>(insertOf(names), [
     rows.map(({ tasmartId }) => tasmartId),
     rows.map(({ reading }) => epochSeconds(reading.timeUs)),
@@ -131,11 +131,6 @@ async function insert(database: Database, rows: readonly Row[]): Promise<readonl
   if (added.length === rows.length) return [];
   const keys = new Set(added.map((row) => `${row.tasmart_id} ${row.timestamp}`));
   return rows.filter((row) => !keys.has(keyOf(row)));
-}
-
-function isInAny(rows: readonly Row[], field: keyof Reading): boolean {
-  for (const { reading } of rows) if (reading[field] !== null) return true;
-  return false;
 }
 
 function column(name: PropertyName, rows: readonly Row[]): unknown {

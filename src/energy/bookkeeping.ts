@@ -1,7 +1,7 @@
 /** Judges stored readings, and stores the results. */
 import type { Database } from '../database/connection.ts';
 import { loadCorrectionsInForce } from '../database/corrections.ts';
-import { loadExtent, loadReadings, type StoredReading } from '../database/counter-readings.ts';
+import { loadExtent, loadCounterReadings, type StoredReading } from '../database/counter-readings.ts';
 import { forgetResults, storeResults, type CounterResult } from '../database/energy.ts';
 import {
   claimValves,
@@ -100,8 +100,9 @@ export interface PendingOptions {
 
 /**
  * Judges every valve that has unjudged readings, each in a transaction of its own. A valve that fails stays marked. The
- * others are judged all the same.
+ * others are judged all the same. If the signal aborts, returns early: the others stay marked.
  *
+ * @param configured the limits to store if the database has none. Valves are judged by those in the database.
  * @throws DatabaseError if the session is lost
  */
 export async function judgePending(
@@ -142,11 +143,11 @@ async function judgeByMonth(database: Database, claimed: ClaimedValve, limits: L
   const extent = await loadExtent(database, claimed.tasmartId);
   if (!extent) return;
   let valve = await restart(database, claimed);
-  for (let beforeUs = valve.judgedUntilUs ?? extent.fromUs; beforeUs <= extent.toUs;) {
+  for (let beforeUs = valve.judgedUntilUs ?? extent.oldestUs; beforeUs <= extent.newestUs;) {
     beforeUs = startOfNextMonth(beforeUs);
     const judgements = await judgeValves(database, [valve], beforeUs, limits, rethrow);
     // If no checkpoint is possible at the end of this month, judge the next month together with it.
-    const isLast = beforeUs > extent.toUs;
+    const isLast = beforeUs > extent.newestUs;
     if (!isLast && !judgements.every(({ after }) => canGoOnFrom(after.state))) continue;
     await storeJudgements(database, judgements);
     valve = judgements[0]?.after ?? valve;
@@ -218,7 +219,7 @@ async function judgeValves<Valve extends JudgedValve>(
   if (valves.length === 0) return [];
   const ids = valves.map(({ tasmartId }) => tasmartId);
   const spans = valves.map((valve) => ({ tasmartId: valve.tasmartId, fromUs: suppliedFrom(valve), beforeUs }));
-  const readings = await loadReadings(database, spans);
+  const readings = await loadCounterReadings(database, spans);
   const corrections = await loadCorrectionsInForce(database, ids);
   const judgements: ValveJudgement[] = [];
   for (const valve of valves) {
@@ -258,7 +259,7 @@ function createHistory(database: Database, valve: JudgedValve, loaded: readonly 
     readings: () => readings,
     async extend(fromUs) {
       const span = { tasmartId: valve.tasmartId, fromUs, beforeUs: suppliedFromUs };
-      const older = await loadReadings(database, [span]);
+      const older = await loadCounterReadings(database, [span]);
       readings = [...(older.get(valve.tasmartId) ?? []), ...readings];
       suppliedFromUs = fromUs;
     },

@@ -67,6 +67,11 @@ interface Power {
   timeUs: Micros;
 }
 
+/**
+ * The greatest of measured power and twice the counter's own pace: its third-greatest, or its mean without the two greatest.
+ * One or two wild steps prove nothing: each may be a glitch or a jump. A counter that goes on counting is believed, even if
+ * the power sensor shows too little. Without power and with fewer than 12 steps, nothing is known: `maxPowerKw`.
+ */
 function envelopeOf({ power, paces }: Evidence, limits: Limits): Envelope {
   const measured = { kw: power?.kw ?? 0, sinceUs: power?.timeUs ?? 0, untilUs: power?.timeUs ?? 0 };
   const greatest = paces?.greatest ?? [];

@@ -52,7 +52,7 @@ const NOTHING_SHOWN: ShownPower = { kw: 0, sinceUs: 0, untilUs: 0 };
 
 /**
  * Judging from the newest checkpoint gives the same as judging from scratch, if all new readings are newer than the
- * checkpoint. After any other change, begin at `checkpointBefore` that change.
+ * checkpoint. After any other change, begin at `checkpointsBefore` that change.
  */
 export function judge(input: Input): Judgement {
   try {

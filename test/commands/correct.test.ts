@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { runCli, type CliResult } from '../support/cli.ts';
+import { until } from '../faults/support/database-stage.ts';
+import { PATIENT, runCli, startCli, type CliResult } from '../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { insertReadings, STEADY, timeOf } from './counter-readings.ts';
 
@@ -197,4 +198,21 @@ test('rejudge stores the configured limits and judges by them', async () => {
   expect(await rows('select max_power_kw, interval_minutes from tasmart_settings')).toEqual([
     { max_power_kw: 1500, interval_minutes: 15 },
   ]);
+});
+
+test('rejudge that is interrupted claims nothing of valves that it has not judged: 130', async () => {
+  for (let valve = 1; valve <= 20; valve++) await insertReadings(database, `v${valve}`, 20, STEADY);
+  expect((await tasmart('consumption')).code).toBe(0);
+  const client = await database.client();
+  await client.query('begin; lock table tasmart_energy in share mode');
+  const { child, result } = startCli(['rejudge'], { env: { DATABASE_URL: database.url, ...PATIENT } });
+  await until('the judge waits', async () => {
+    const waiting = `select from pg_locks where relation = 'tasmart_energy'::regclass and not granted`;
+    return (await rows(waiting)).length > 0;
+  });
+  child.kill('SIGINT');
+  await client.query('commit');
+  const { code, stdout } = await result;
+  expect({ code, stdout }).toEqual({ code: 130, stdout: expect.not.stringContaining('judged again') as string });
+  expect(await rows('select tasmart_id from tasmart_unjudged')).not.toEqual([]);
 });

@@ -37,3 +37,16 @@ test('a valve without an id is told, not left out in silence: 2', async () => {
     expect.stringMatching(/^valve no\. \d of project ".*" has no usable id$/),
   ]);
 });
+
+test('a wrong database setting is told; without a database nothing is', async () => {
+  const { run } = await setStage();
+  const told = async (env: Record<string, string>) => {
+    const { code, stderr } = await run(['valves'], { env: { DATABASE_URL: '', ...env } });
+    return { code, said: logLines(stderr).map(({ msg }) => msg) };
+  };
+  expect(await told({})).toEqual({ code: 0, said: [] });
+  expect(await told({ DATABASE_URL: 'nonsense' })).toEqual({
+    code: 0,
+    said: [expect.stringMatching(/^latest readings and links are not shown: .*\n.*DATABASE_URL is neither/) as string],
+  });
+});

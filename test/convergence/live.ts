@@ -1,7 +1,7 @@
 import { deepStrictEqual } from 'node:assert';
 import { withConnection } from '../../src/database/connection.ts';
 import { loadMeteredValves } from '../../src/database/consumption.ts';
-import { loadReadings } from '../../src/database/counter-readings.ts';
+import { loadCounterReadings } from '../../src/database/counter-readings.ts';
 import { loadLimits } from '../../src/database/judgements.ts';
 import { judgePending } from '../../src/energy/bookkeeping.ts';
 import { REGIMES } from '../../src/energy/types.ts';
@@ -85,7 +85,7 @@ async function compareKwh(stage: Stage, { intervalUs }: World): Promise<void> {
       fromUs: -Infinity,
       beforeUs: Infinity,
     }));
-    for (const [id, readings] of await loadReadings(database, spans)) {
+    for (const [id, readings] of await loadCounterReadings(database, spans)) {
       for (const regime of REGIMES) {
         const counted = readings.flatMap(({ timeUs, powerKw, counters }) => {
           const counterKwh = counters[regime];
