@@ -63,6 +63,7 @@ export async function run(
     if (request.kind === 'list') return list(database, valves, request.valve, options.format, config);
     // Before the correction, so that the printed change of the kWh is the correction's alone.
     await judgeStored(database, config, log, { globals, signal });
+    signal.throwIfAborted();
     if (request.kind === 'undo') return undo(database, valves, request, config);
     return add(database, pickValve(valves, request.valve), request, config);
   });

@@ -212,6 +212,16 @@ describe('HyCloud', () => {
     expect(item('targets, valves')).toMatchObject({ state: 'skipped' });
   });
 
+  test('whose firmware answer makes no sense is used by nothing else', async () => {
+    simulator.faults.add({
+      match: { path: /firmwares/ },
+      fault: { kind: 'transform', transform: () => ({ metadata: 'changed' }) },
+    });
+    const { item } = await check();
+    expect(item('HyCloud')).toMatchObject({ state: 'ok' });
+    expect(item('valves')).toMatchObject({ state: 'ok' });
+  });
+
   test('that has troubles of its own has nothing against the credentials', async () => {
     simulator.faults.add({ match: { path: /projects$/ }, fault: { kind: 'status', status: 404 } });
     const { code, item } = await check();

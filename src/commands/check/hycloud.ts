@@ -7,7 +7,7 @@ import { count } from '../../domain/text.ts';
 import { US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND } from '../../domain/time.ts';
 import { pointsPathOf, valveLabel, type Valve } from '../../domain/valve.ts';
 import type { HyCloud } from '../../hycloud/client.ts';
-import { HyCloudError } from '../../hycloud/errors.ts';
+import { HyCloudError, type HyCloudFailure } from '../../hycloud/errors.ts';
 import { inBatches } from '../../polling/batches.ts';
 import { fetchLatest } from '../../polling/fetch.ts';
 import type { Memory } from '../../polling/memory.ts';
@@ -74,7 +74,7 @@ async function refusalItems(
 ): Promise<CheckItem[] | null> {
   const first = await errorOf(hycloud.latestFirmware());
   const isRequesterRefused = isUnauthorized(first);
-  const error = isRequesterRefused || isUnanswered(first) ? first : await errorOf(hycloud.listProjects());
+  const error = isRequesterRefused || isUnreached(first) ? first : await errorOf(hycloud.listProjects());
   if (error === null) return null;
   if (error.kind !== 'credentials') return [failed('HyCloud', error.message, error.remedy)];
   let seen = error.message;
@@ -85,8 +85,10 @@ async function refusalItems(
   return [ok('HyCloud', `${server} answers`), failed('credentials', seen, error.remedy)];
 }
 
-function isUnanswered(error: KnownError | null): boolean {
-  return error instanceof HyCloudError && error.status === null;
+/** Whether HyCloud was not reached at all: then nothing else will be answered either. */
+function isUnreached(error: KnownError | null): boolean {
+  const failures: readonly HyCloudFailure[] = ['network', 'timeout', 'tls', 'proxy', 'redirect', 'aborted'];
+  return error instanceof HyCloudError && failures.includes(error.failure);
 }
 
 function isUnauthorized(error: KnownError | null): boolean {
