@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
 import { loadMeanings } from '../database/registry.ts';
-import { loadLastPolls } from '../database/runs.ts';
+import { loadLastPolls } from '../database/last-polls.ts';
 import {
   loadRecentPower,
   loadRegisteredValves,

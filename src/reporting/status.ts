@@ -1,5 +1,5 @@
 /** Prints the result of `tasmart status`: table, JSON or CSV. */
-import type { RecordedRun } from '../database/runs.ts';
+import type { RecordedRun } from '../database/last-polls.ts';
 import type { RegisteredValve, Supply } from '../database/status.ts';
 import { count, printable } from '../domain/text.ts';
 import { formatRfc3339, US_PER_SECOND } from '../domain/time.ts';

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RunMode } from '../../src/database/runs.ts';
+import type { RunMode } from '../../src/database/run-lock.ts';
 import { formatRfc3339 } from '../../src/domain/time.ts';
 import { startCli, type RunningCli } from '../support/cli.ts';
 import { Broken } from './chronicle.ts';

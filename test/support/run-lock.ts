@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { parseConfig } from '../../src/config/parse.ts';
-import { runLock } from '../../src/database/runs.ts';
+import { runLock } from '../../src/database/run-lock.ts';
 
 /** Holds the lock of a poll of the unnamed account with these credentials, as long as the session lasts. */
 export async function holdRunLock(client: pg.Client, credentials: Record<string, string>): Promise<void> {

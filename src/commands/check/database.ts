@@ -16,7 +16,7 @@ import {
 import { describeBehind } from '../../database/migrations-plan.ts';
 import { loadSchemaFiles, NEW_DATABASE, schemaState } from '../../database/migrations.ts';
 import { SchemaError, withAnyDatabase } from '../../database/open.ts';
-import { loadLastPolls } from '../../database/runs.ts';
+import { loadLastPolls } from '../../database/last-polls.ts';
 import type { Account } from '../../domain/account.ts';
 import { KnownError } from '../../domain/errors.ts';
 import { US_PER_MINUTE } from '../../domain/time.ts';

@@ -1,6 +1,6 @@
 /** What the page shows, as plain data. */
 import type { Charted, CounterEvent } from '../../database/report.ts';
-import type { RecordedRun } from '../../database/runs.ts';
+import type { RecordedRun } from '../../database/last-polls.ts';
 import type { Micros, Span } from '../../domain/time.ts';
 import type { BarsPayload } from './payload.ts';
 

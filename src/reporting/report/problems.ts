@@ -1,5 +1,5 @@
 /** Finds what is wrong with the polling and with each valve. */
-import type { RecordedRun } from '../../database/runs.ts';
+import type { RecordedRun } from '../../database/last-polls.ts';
 import { count, printable } from '../../domain/text.ts';
 import { epochSeconds, US_PER_MINUTE, US_PER_SECOND, type Span } from '../../domain/time.ts';
 import { age } from '../units.ts';

@@ -1,5 +1,5 @@
 /** How many valves report, how complete the readings are, and how the last run ended. */
-import type { RecordedRun } from '../../database/runs.ts';
+import type { RecordedRun } from '../../database/last-polls.ts';
 import { count } from '../../domain/text.ts';
 import { age } from '../units.ts';
 import type { ReportData } from './data.ts';

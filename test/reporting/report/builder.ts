@@ -1,7 +1,7 @@
 import { DateTime } from 'luxon';
 import type { CounterEvent } from '../../../src/database/report.ts';
 
-import type { RecordedRun } from '../../../src/database/runs.ts';
+import type { RecordedRun } from '../../../src/database/last-polls.ts';
 import {
   US_PER_DAY,
   US_PER_HOUR,

@@ -1,0 +1,132 @@
+/** Loads the newest polls from tasmart_runs. */
+import { accountPrefix, type Account } from '../domain/account.ts';
+import type { Micros } from '../domain/time.ts';
+import type { Database } from './connection.ts';
+import { micros } from './repository.ts';
+import { IS_UNDER_WAY } from './run-lock.ts';
+import type { RunEnd } from './runs.ts';
+
+/** A run as recorded in tasmart_runs. Times are the database's. */
+export interface RecordedRun extends Pick<RunEnd, 'valves' | 'stored' | 'failed' | 'error'> {
+  startedUs: Micros;
+  /** since its start */
+  ageUs: number;
+  /** `killed` also if no later run has marked the row yet */
+  outcome: RunEnd['outcome'] | 'killed' | 'running';
+}
+
+/**
+ * Loads the newest poll, and the newest that succeeded. Several accounts and shards are combined into one: the worst
+ * outcome, the greatest age, the sum of the counts.
+ *
+ * @throws DatabaseError
+ */
+export async function loadLastPolls(
+  database: Database,
+  accounts: readonly Account[],
+): Promise<{ newest: RecordedRun | null; succeeded: RecordedRun | null }> {
+  const newest: RunRow[] = [];
+  const succeeded: RunRow[] = [];
+  for (const account of await withEachKey(database, accounts)) {
+    const [last] = await database.query<{ shards: number | null }>(
+      `select split_part(shard, '/', 2)::integer as shards from tasmart_runs as run
+       where ${IS_POLL_OF_ACCOUNT} order by started_at desc limit 1`,
+      [account.name, account.keyId],
+    );
+    const shards = last?.shards ?? null;
+    newest.push(...(await loadLast(database, account, shards, 'true')));
+    succeeded.push(...(await loadLast(database, account, shards, `outcome = 'success'`)));
+  }
+  const hasRun = newest.some(({ started_us: startedUs }) => startedUs !== null);
+  return {
+    newest: hasRun ? combined(newest) : null,
+    succeeded: succeeded.some(({ age_us: ageUs }) => ageUs === null) ? null : combined(succeeded),
+  };
+}
+
+/**
+ * Without a configured key (a machine that only watches), returns the account once for each key that polls it. A key is
+ * left out if its last poll is a day older than the account's last poll: it was replaced.
+ */
+async function withEachKey(database: Database, accounts: readonly Account[]): Promise<Account[]> {
+  const all: Account[] = [];
+  for (const account of accounts) {
+    const rows = await database.query<{ key_id: string }>(
+      `select key_id from tasmart_runs where account = $1 and mode = 'poll' and key_id <> '' and $2 = ''
+       group by key_id having max(started_at) > (
+         select max(started_at) from tasmart_runs where account = $1 and mode = 'poll'
+       ) - interval '1 day'`,
+      [account.name, account.keyId],
+    );
+    all.push(...(rows.length > 0 ? rows.map(({ key_id: keyId }) => ({ ...account, keyId })) : [account]));
+  }
+  return all;
+}
+
+/**
+ * SQL: the polls of an account ($1) by one key ($2): two customers may share the unnamed account. All keys count if no key
+ * is configured ('', a machine that only watches), or if this key has not polled yet. Runs that were locked out do not
+ * count.
+ */
+const IS_POLL_OF_ACCOUNT = `run.account = $1 and run.mode = 'poll' and outcome is distinct from 'locked'
+  and ($2 = '' or run.key_id in ($2, '') or not exists (
+    select from tasmart_runs as own
+    where own.account = $1 and own.key_id = $2 and own.mode = 'poll' and own.outcome is distinct from 'locked'
+  ))`;
+
+interface RunRow extends Pick<RecordedRun, 'valves' | 'stored' | 'failed' | 'error' | 'outcome'> {
+  /** null: it has not run yet */
+  started_us: string | null;
+  age_us: string | null;
+}
+
+/** Loads the newest poll that meets the SQL condition: a row per shard, or one row. */
+async function loadLast(
+  database: Database,
+  account: Account,
+  shards: number | null,
+  condition: string,
+): Promise<RunRow[]> {
+  return database.query<RunRow>(
+    `select ${micros('started_at')} as started_us, ${micros('now() - started_at')} as age_us,
+            coalesce(valves, 0) as valves, coalesce(stored, 0) as stored, coalesce(failed, 0) as failed,
+            coalesce(outcome, 'failed') as outcome,
+            $3::text || coalesce('shard ' || wanted.shard || ': ', '')
+              || case when started_at is null then 'it has not run yet' else error end as error
+     from unnest(coalesce((select array_agg(number || '/' || $4) from generate_series(1, $4::integer) as number), '{null}'))
+       as wanted (shard)
+     left join lateral (
+       select started_at, valves, stored, failed, error,
+              coalesce(outcome, case when ${IS_UNDER_WAY} then 'running' else 'killed' end) as outcome
+       from tasmart_runs as run
+       where ${IS_POLL_OF_ACCOUNT} and shard is not distinct from wanted.shard and ${condition}
+       order by started_at desc limit 1
+     ) as run on true`,
+    [account.name, account.keyId, accountPrefix(account), shards],
+  );
+}
+
+/** From best to worst. */
+const OUTCOMES: readonly RecordedRun['outcome'][] = [
+  'success',
+  'running',
+  'partial',
+  'interrupted',
+  'failed',
+  'killed',
+];
+
+function combined(runs: readonly RunRow[]): RecordedRun | null {
+  const [worst] = [...runs].sort((a, b) => OUTCOMES.indexOf(b.outcome) - OUTCOMES.indexOf(a.outcome));
+  if (!worst) return null;
+  const sum = (key: 'valves' | 'stored' | 'failed') => runs.reduce((total, run) => total + run[key], 0);
+  return {
+    startedUs: Math.min(...runs.flatMap(({ started_us: startedUs }) => (startedUs === null ? [] : Number(startedUs)))),
+    ageUs: Math.max(...runs.map(({ age_us: ageUs }) => Number(ageUs))),
+    outcome: worst.outcome,
+    valves: sum('valves'),
+    stored: sum('stored'),
+    failed: sum('failed'),
+    error: worst.error,
+  };
+}
