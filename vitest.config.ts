@@ -10,6 +10,7 @@ export default defineConfig(({ mode }) => {
       exclude: isFull ? [] : ['test/**/*.long.test.ts'],
       env: { TASMART_FULL: isFull ? '1' : '0' },
       globalSetup: ['test/support/global-setup.ts'],
+      setupFiles: ['test/support/random.ts'],
       // Most tests wait for a program or a server that they have started, so a worker does not fill a core.
       maxWorkers: Math.max(2, availableParallelism()),
       // Files share a process: loading vitest and the program's modules for each of them is a quarter of the whole time.

@@ -1,11 +1,16 @@
--- Triggers that mark valves with new readings as unjudged, and a view of the stored kWh.
+-- Triggers that mark valves with new readings as unjudged, a view of the stored kWh, and comments on the events.
 
 -- Runs with the owner's rights, so a program that only inserts readings needs no right on tasmart_unjudged.
+-- Only adds rows, never updates one: so a program that inserts readings in a long transaction blocks nobody. A valve may have
+-- several marks.
 create or replace function tasmart_mark_unjudged() returns trigger
 language plpgsql security definer
 set search_path from current
 as $$
 begin
+  if tg_op = 'UPDATE' then
+    insert into tasmart_unjudged (tasmart_id, since) select tasmart_id, min("time") from replaced group by tasmart_id;
+  end if;
   insert into tasmart_unjudged (tasmart_id, since) select tasmart_id, min("time") from inserted group by tasmart_id;
   return null;
 end
@@ -18,7 +23,7 @@ create or replace trigger tasmart_mark_unjudged after insert on tasmart_data_tab
 
 -- tasmart changes no reading, but other programs may, for instance with "on conflict do update".
 create or replace trigger tasmart_mark_changed after update on tasmart_data_table
-  referencing new table as inserted for each statement execute function tasmart_mark_unjudged();
+  referencing old table as replaced new table as inserted for each statement execute function tasmart_mark_unjudged();
 
 -- Mark the valves that were read before the triggers existed. Creating a trigger locks the table, so no reading is missed.
 -- The recursion steps from one valve to the next along the primary key.
@@ -53,7 +58,7 @@ cross join lateral substr(energy.quality, number, 1) as letter
 where letter <> '-';
 
 comment on view tasmart_quarter_hours is 'kWh by valve, regime and quarter of an hour';
-comment on column tasmart_quarter_hours.coverage is 'share of it within 1.5 intervals between readings';
+comment on column tasmart_quarter_hours.coverage is 'share of it that lies between readings at most 1.5 intervals apart';
 comment on column tasmart_quarter_hours.quality is 'provisional, reset, jump, estimated or measured: the worst that applies';
 
 -- sql/0015_energy.sql says less of these columns.

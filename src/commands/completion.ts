@@ -70,7 +70,7 @@ function valueCases(program: Command): string[] {
 function fish(program: Command): string {
   const line = (option: Option, condition: string) => {
     const { long, description, argChoices } = option;
-    const files = option.flags.includes('<file>');
+    const files = option.flags.includes('<file');
     const value = !takesValue(option) ? '' : argChoices ? ` -x -a '${argChoices.join(' ')}'` : files ? ' -r -F' : ' -x';
     return `complete -c tasmart${condition} -l ${(long ?? '').slice(2)}${value} -d ${quoted(description)}`;
   };
@@ -88,6 +88,7 @@ function fish(program: Command): string {
   return [
     '# Completion of tasmart. For this shell: tasmart completion fish | source',
     'complete -c tasmart -f',
+    "complete -c tasmart -l help -d 'display help for command'",
     ...program.options.map((option) => line(option, '')),
     ...lines,
     '',

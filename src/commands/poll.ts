@@ -85,30 +85,18 @@ export async function run(options: PollOptions, context: CommandContext): Promis
     const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
     const claimsOfAccount = createClaims();
     const markEnded = createEndMarker(config.accounts);
-    const results = await forEachAccount(config.accounts, signal, log, async (account, accountLog) => {
+    const common = { config, dryRun, startedMs, limits, signal, globals: context.globals, markEnded, listeners };
+    const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
       const settings = pollSettings(config, account, only, ownShard);
       const ending = beginningOf(account);
-      const { globals } = context;
       const claims = claimsOfAccount();
-      const common = { config, account, settings, limits, signal, globals, claims, markEnded, ending, listeners };
-      const run = { ...common, log: accountLog };
-      try {
-        const report = await (dryRun ? pollOnly(run) : pollAndStore(run));
-        logReport({ ...ending, report, dryRun, seconds: secondsSince(startedMs) }, accountLog);
-        Object.assign(ending, { report, status: pollStatus(report) });
-        return report;
-      } catch (error) {
-        ending.status = errorStatus(error);
-        throw error;
-      } finally {
-        ending.seconds = secondsSince(startedMs);
-        accounts.push(ending);
-        markEnded(account);
-      }
+      const run = { ...common, account, settings, claims, ending, log: accountLog };
+      return pollAccount(run).finally(() => accounts.push(ending));
     });
     const found = withNamedValves(results);
-    if (found.length > 0)
+    if (found.length > 0) {
       accounts = accounts.filter((ending) => found.some(({ account }) => account === ending.account));
+    }
     const reports = valuesOf(found);
     const put = (text: string) => (options.format === 'table' ? show(text, screen) : write(text));
     const summary = { report: together(found), dryRun, ...totalCost(accounts), seconds: secondsSince(startedMs) };
@@ -162,6 +150,9 @@ async function startLater({ startJitterSeconds }: Config, signal: AbortSignal, l
 /** The poll of one account. */
 interface Run {
   config: Config;
+  dryRun: boolean;
+  /** by performance.now() */
+  startedMs: number;
   account: AccountConfig;
   settings: PollSettings;
   limits: RunLimits;
@@ -175,6 +166,23 @@ interface Run {
   ending: AccountEnding;
   listeners: readonly RunListener[];
   log: Logger;
+}
+
+/** Polls one account, logs the report, and completes the account's `ending`, however it ends. */
+async function pollAccount(run: Run): Promise<PollReport> {
+  const { account, dryRun, startedMs, markEnded, ending, log } = run;
+  try {
+    const report = await (dryRun ? pollOnly(run) : pollAndStore(run));
+    logReport({ ...ending, report, dryRun, seconds: secondsSince(startedMs) }, log);
+    Object.assign(ending, { report, status: pollStatus(report) });
+    return report;
+  } catch (error) {
+    ending.status = errorStatus(error);
+    throw error;
+  } finally {
+    ending.seconds = secondsSince(startedMs);
+    markEnded(account);
+  }
 }
 
 /** A dry run: opens no database. */

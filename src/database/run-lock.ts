@@ -63,7 +63,11 @@ function describeRun({ account, mode, shard }: RunKind): string {
   return [mode, ...of].join(' of ');
 }
 
-/** SQL: the run locks that other sessions of this database hold. Only run locks have a single bigint key (objsubid 1). */
+/**
+ * SQL, after `from`, to be continued with `and`: the run locks that other sessions of this database hold. Of tasmart's locks,
+ * only those of runs have a single bigint key (objsubid 1). Not of our own session: PostgreSQL may have given it the process id
+ * of a killed run, whose row would then count as under way.
+ */
 const RUN_LOCKS = `
   pg_locks as held
   where locktype = 'advisory' and objsubid = 1 and granted and pid <> pg_backend_pid()

@@ -67,9 +67,9 @@ export function judge(input: Input): Judgement {
  * The checkpoints that a run can begin at if a reading or a correction changes at `changeUs`. Begin at the newest, and
  * forget the checkpoints after it.
  *
- * Not every checkpoint before the change will do: later runs may have replaced stored quarters back to the oldest of its
- * levels, by readings that have now changed. So the checkpoint must end before the oldest level of the newest one before
- * the change. Or the counter has stood at its level ever since: then no later run has replaced what lies before.
+ * Let N be the newest checkpoint before the change. Later runs may have replaced stored quarters back to N's oldest level, by
+ * readings that have now changed. So a checkpoint will do if its last accepted reading lies before N's oldest level. Or if the
+ * counter has stood at the checkpoint's level ever since: then no later run has replaced what lies before.
  *
  * @param checkpoints all that are known, oldest first
  * @param current the checkpoint of the last run. Null: there is none

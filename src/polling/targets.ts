@@ -123,7 +123,9 @@ export function narrow(
   if (wanted.length === 0) return { projects, missing: null, problems };
   const { kept, missing } = pickValves(projects, wanted, isCalled);
   if (missing.length === 0) return { projects: kept, missing: null, problems: [] };
-  const known = projects.flatMap(({ valves }) => valves.map(({ shortSn, id }) => shortSn ?? id));
+  const known = projects.flatMap(({ valves }) =>
+    valves.flatMap(({ shortSn, id, userId }) => (userId === null ? [shortSn ?? id] : [userId, shortSn ?? id])),
+  );
   // The missing valve may be in a project that could not be read: then do not blame the name.
   const unread = problems.find(({ error }) => error !== null)?.error ?? null;
   const error = new NoSuchValve(missing, known);

@@ -17,7 +17,7 @@ import { formatCsv } from './csv.ts';
 import { sumDecimals } from './decimal.ts';
 import type { ValveFormat } from './records.ts';
 import { bar } from './sparkline.ts';
-import { cut, formatTable, wrapped } from './table.ts';
+import { cut, formatTable, GAP, wrapped } from './table.ts';
 
 interface Row {
   valve: MeteredValve;
@@ -93,7 +93,6 @@ function markOf({ kwh, endUs, quality }: Consumption, nowUs: number): Mark {
 
 const MIN_LABEL_WIDTH = 24;
 const BAR_CELLS = 8;
-const GAP = 2;
 
 interface MatrixColumn {
   heading: string;
@@ -178,7 +177,7 @@ function inBlocks(columns: readonly MatrixColumn[], maxWidth: number, labelWidth
 }
 
 function widthOfBlock(columns: readonly MatrixColumn[]): number {
-  return columns.reduce((width, { heading, cells }) => width + GAP + widthOf([heading, ...cells]), 0);
+  return columns.reduce((width, { heading, cells }) => width + GAP.length + widthOf([heading, ...cells]), 0);
 }
 
 function widthOf(texts: readonly string[]): number {

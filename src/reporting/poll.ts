@@ -57,7 +57,7 @@ function table({ timezone, dryRun, screen }: PollView): PollFormat {
     { heading: '' },
   ];
   const { fit, lines } = createTable(columns, screen?.width);
-  const rows: OfValve<string>[] = [];
+  const rows: ValveText[] = [];
   return {
     add: (valves, nowUs) => {
       for (const polled of valves) {
@@ -78,7 +78,7 @@ function table({ timezone, dryRun, screen }: PollView): PollFormat {
   };
 }
 
-function* cellsOf(rows: readonly OfValve<string>[]): Generator<string[], void, undefined> {
+function* cellsOf(rows: readonly ValveText[]): Generator<string[], void, undefined> {
   for (const { valve, kept } of rows) yield [nameOf(valve), ...kept.split(CELL_SEPARATOR)];
 }
 
@@ -86,13 +86,13 @@ function nameOf(valve: Valve): string {
   return printable(valveLabel(valve));
 }
 
-/** A valve, and its text or other result, until the run ends. */
-interface OfValve<T> {
+/** A valve, and the text to print of it. */
+interface ValveText {
   valve: Valve;
-  kept: T;
+  kept: string;
 }
 
-function byValve(a: OfValve<unknown>, b: OfValve<unknown>): number {
+function byValve(a: ValveText, b: ValveText): number {
   return compareValves(a.valve, b.valve);
 }
 
@@ -126,7 +126,7 @@ function summaryLine({ report, dryRun, requests, retries, seconds }: PollSummary
 
 /** One object: the run, its readings in HyCloud's own names and units, and its failures. */
 function json({ properties, dryRun }: PollView): PollFormat {
-  const texts: OfValve<string>[] = [];
+  const texts: ValveText[] = [];
   const object = ({ valve, reading, stored }: ReadingOfValve) => ({
     tasmart_id: valve.id,
     short_sn: valve.shortSn,
@@ -160,7 +160,7 @@ function indented(value: unknown, indent: string): string {
 /** The readings alone, a line each. */
 function csv({ properties, dryRun }: PollView): PollFormat {
   const heading = ['tasmart_id', 'short_sn', 'full_sn', 'user_id', 'time', ...properties, 'stored'];
-  const texts: OfValve<string>[] = [];
+  const texts: ValveText[] = [];
   const row = ({ valve, reading, stored }: ReadingOfValve): CsvValue[] => [
     valve.id,
     valve.shortSn,

@@ -13,7 +13,7 @@ export interface Column {
 /** For a terminal that does not report its width, and for output that is not a terminal. */
 export const UNKNOWN_WIDTH = 80;
 
-const GAP = '  ';
+export const GAP = '  ';
 /** characters: few writes, little memory */
 const PIECE_LENGTH = 65_536;
 

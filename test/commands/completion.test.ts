@@ -57,6 +57,12 @@ describe.skipIf(!isHere('fish'))('fish', () => {
   });
 });
 
+test('fish gets every option that takes a file, and --help', () => {
+  const fileOptions = [...scripts.fish.matchAll(/ -l (\S+) -r -F /g)].map(([, long]) => long);
+  expect([...new Set(fileOptions)].sort()).toEqual(['api-key-file', 'config', 'env-file', 'from', 'out']);
+  expect(scripts.fish).toContain('complete -c tasmart -l help ');
+});
+
 test('another shell is refused', async () => {
   const { code, stderr } = await runCli(['completion', 'ksh']);
   expect(code).toBe(64);

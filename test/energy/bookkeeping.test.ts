@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Database } from '../../src/database/connection.ts';
 import { loadLimits, mayJudge, replaceLimits } from '../../src/database/judgements.ts';
+import { formatRfc3339, US_PER_DAY, US_PER_SECOND } from '../../src/domain/time.ts';
 import { judgeInStep, judgePending } from '../../src/energy/bookkeeping.ts';
 import type { CounterReading } from '../../src/energy/types.ts';
 import { hasRegime2, insert, store, useDatabase } from './judged.ts';
@@ -46,6 +47,31 @@ test('a late reading is judged from the last month that it cannot change', async
     await db.query(`update tasmart_energy set quality = replace(quality, 'j', 'm') where day = '2025-03-10'`);
     await expectJudged(db, 'v', readings);
     expect(await months(db)).toEqual(whole);
+  });
+});
+
+test('kWh follow readings that another program moves to another month', async () => {
+  const readings = soundCounter('on and off', 'right', 110, []);
+  const laterUs = 85 * US_PER_DAY + 400 * US_PER_SECOND;
+  const isMoved = ({ timeUs }: CounterReading) =>
+    timeUs > START_US + 10.25 * US_PER_DAY && timeUs < START_US + 10.75 * US_PER_DAY;
+  const moved = readings.map((reading) =>
+    isMoved(reading) ? { ...reading, timeUs: reading.timeUs + laterUs } : reading,
+  );
+  await session(async (db) => {
+    await insert(db, { valve: 'v', readings });
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    await db.query(
+      `update tasmart_data_table set "timestamp" = "timestamp" + $1, "time" = "time" + $1 * interval '1 second'
+       where "time" > $2::timestamptz and "time" < $2::timestamptz + interval '12 hours'`,
+      [laterUs / US_PER_SECOND, formatRfc3339(START_US + 10.25 * US_PER_DAY)],
+    );
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    await expectJudged(
+      db,
+      'v',
+      moved.sort((one, other) => one.timeUs - other.timeUs),
+    );
   });
 });
 

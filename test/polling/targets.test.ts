@@ -425,6 +425,10 @@ describe('narrow (--valve)', () => {
       remedy: expect.stringContaining('nearest: 0000000') as string,
     });
     expect(() => narrow(BOTH, ['00000009'])).toThrow(NoSuchValve);
+    const named = { ...NORTH, valves: [A, { ...B, userId: 'Palestra' }] };
+    expect(narrow({ ...BOTH, projects: [named] }, ['valve-a', 'Palesta']).missing?.remedy).toContain(
+      'nearest: Palestra',
+    );
   });
 
   test('says why a project could not be read that may hold it', () => {

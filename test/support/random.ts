@@ -1,12 +1,12 @@
-/** Random cases: from which seed, and how many. */
+/** Random cases: from which seed, and how many. vitest loads this file before each test file. */
 import fc from 'fast-check';
 
 const { TASMART_SEED, TASMART_PATH: path, TASMART_FULL } = process.env;
 
-/** One for the whole run, printed at its start. */
+/** One for the whole run: set and printed by global-setup.ts. */
 export const SEED = Number(TASMART_SEED);
 
-/** To repeat one case of one test, as fast-check printed it. */
+/** Whether TASMART_PATH repeats one case of one test, as fast-check printed it. */
 export const isRepeating = path !== undefined;
 
 fc.configureGlobal({ seed: SEED, ...(path !== undefined && { path, endOnFailure: true }) });

@@ -77,14 +77,17 @@ export async function returnLease(cluster: Cluster, lease: Lease): Promise<void>
   await serverGone(cluster, STOP_LIMIT_MS);
 }
 
-/** Unlock the shared lock first. Otherwise two processes that leave at once would both fail, and the server would stay. */
+/**
+ * Unlock the shared lock first. Otherwise two processes that leave at once would both fail, and the server would stay. If true,
+ * the lease holds the exclusive lock until it ends.
+ */
 async function isLastUser(lease: Lease): Promise<boolean> {
   try {
     await lease.query(`select pg_advisory_unlock_shared(${LOCK})`);
     const { rows } = await lease.query<{ last: boolean }>(`select pg_try_advisory_lock(${LOCK}) as last`);
     return rows[0]?.last === true;
   } catch {
-    return true; // the server has ended, and the leases of all other users with it
+    return true; // the lease is lost: most likely the server has ended, and the leases of all other users with it
   }
 }
 
