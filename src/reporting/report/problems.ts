@@ -3,7 +3,7 @@ import type { RecordedRun } from '../../database/runs.ts';
 import { count, printable } from '../../domain/text.ts';
 import { epochSeconds, US_PER_MINUTE, US_PER_SECOND, type Span } from '../../domain/time.ts';
 import { age } from '../units.ts';
-import type { NamedSpan, RegimeEnergy, ReportData, ValveReport } from './data.ts';
+import type { NamedSpan, RegimeEnergy, ReportFrame, ValveReport } from './data.ts';
 import { barsIn, kwhText } from './energy.ts';
 import { grouped } from './page/numbers.ts';
 import type { Messages } from './messages.ts';
@@ -40,21 +40,21 @@ const RANKS = {
   pastError: 9,
 } as const;
 
-export function findProblems(data: ReportData, messages: Messages): Problems {
-  return {
-    fleet: [...data.unknown.map((text) => printable(text, 300)), ...runProblems(data, messages)],
-    valves: data.valves.map((valve) =>
-      [
-        ...supplyProblems(valve, messages),
-        ...currentErrors(valve, messages),
-        ...gapProblems(valve, data, messages),
-        ...pastErrors(valve, messages),
-        ...eventProblems(valve, messages),
-        ...valve.energy.flatMap((counter) => missingKwh(counter, valve, data)),
-        ...missingValues(valve, messages),
-      ].sort((a, b) => a.rank - b.rank),
-    ),
-  };
+export function fleetProblems(frame: ReportFrame, messages: Messages): string[] {
+  return [...frame.unknown.map((text) => printable(text, 300)), ...runProblems(frame, messages)];
+}
+
+/** The worst first. */
+export function valveProblems(valve: ValveReport, frame: ReportFrame, messages: Messages): ValveProblem[] {
+  return [
+    ...supplyProblems(valve, messages),
+    ...currentErrors(valve, messages),
+    ...gapProblems(valve, frame, messages),
+    ...pastErrors(valve, messages),
+    ...eventProblems(valve, messages),
+    ...valve.energy.flatMap((counter) => missingKwh(counter, valve, frame)),
+    ...missingValues(valve, messages),
+  ].sort((a, b) => a.rank - b.rank);
 }
 
 /** Silent and failing valves. A valve that left its project is not polled any more, and that is not a problem. */
@@ -79,7 +79,7 @@ function currentErrors({ errorStatus, errors, newestUs, state }: ValveReport, { 
   return [{ title: `${verb} ${namesOf(errorStatus)}`, detail, rank: RANKS.error }];
 }
 
-function gapProblems({ gaps, state }: ValveReport, { toUs }: ReportData, { span }: Messages): ValveProblem[] {
+function gapProblems({ gaps, state }: ValveReport, { toUs }: ReportFrame, { span }: Messages): ValveProblem[] {
   // A gap that lasts until now is already reported by supplyProblems.
   const isOpen = (gap: Span): boolean => gap.toUs >= toUs && state !== 'ok' && state !== null;
   const own = gaps.filter((gap) => !isOpen(gap));
@@ -142,7 +142,11 @@ function eventProblems({ events }: ValveReport, { span }: Messages): ValveProble
 }
 
 /** Only between the valve's first and newest reading. A counter that never counted has no kWh to miss. */
-function missingKwh(counter: RegimeEnergy, { timesUs, newestUs }: ValveReport, { fromUs }: ReportData): ValveProblem[] {
+function missingKwh(
+  counter: RegimeEnergy,
+  { timesUs, newestUs }: ValveReport,
+  { fromUs }: ReportFrame,
+): ValveProblem[] {
   const bars = barsIn(counter, fromUs);
   const firstS = epochSeconds(timesUs[0] ?? Infinity);
   const within = bars.filter(({ startS, endS }) => startS >= firstS && endS <= epochSeconds(newestUs ?? 0));
@@ -152,7 +156,7 @@ function missingKwh(counter: RegimeEnergy, { timesUs, newestUs }: ValveReport, {
   return [{ title: 'hours without kWh', detail: `regime ${counter.regime}: ${length}`, rank: RANKS.missing }];
 }
 
-function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportData, { time }: Messages): string[] {
+function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportFrame, { time }: Messages): string[] {
   if (!newestRun) return ['No poll has run yet'];
   const maxAgeUs = MAX_RUN_AGE_INTERVALS * intervalMinutes * US_PER_MINUTE;
   const isLate = newestRun.ageUs > maxAgeUs;

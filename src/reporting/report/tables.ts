@@ -1,7 +1,7 @@
 /** A valve’s days and events as tables. */
 import { count } from '../../domain/text.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
-import type { ReportData, ValveReport } from './data.ts';
+import type { ReportFrame, ValveReport } from './data.ts';
 import { groupsOf } from './charts.ts';
 import { decimalsOf } from './embedded.ts';
 import { barsIn, isWorthShowing, kwhText } from './energy.ts';
@@ -18,9 +18,9 @@ const MOST_ROWS = 10_000;
 const MOST_EVENTS = 100;
 
 /** The numbers of the charts, also for readers without scripts. */
-export function tables(valve: ValveReport, data: ReportData, messages: Messages): Markup {
-  const isShort = data.valves.length * valve.days.length <= MOST_ROWS;
-  return markup`<div class="numbers">${isShort && dailyTable(valve, data, messages)}${eventTable(valve, messages)}</div>`;
+export function tables(valve: ValveReport, frame: ReportFrame, messages: Messages): Markup {
+  const isShort = frame.valveCount * valve.days.length <= MOST_ROWS;
+  return markup`<div class="numbers">${isShort && dailyTable(valve, frame, messages)}${eventTable(valve, messages)}</div>`;
 }
 
 /** The table of counter events: what happened, and the kWh counted across it. */
@@ -68,14 +68,14 @@ function details(summary: string, label: string, table: Markup, hint: string): M
   </details>`;
 }
 
-function dailyTable(valve: ValveReport, data: ReportData, { offsets }: Messages): Markup {
+function dailyTable(valve: ValveReport, frame: ReportFrame, { offsets }: Messages): Markup {
   const lines = groupsOf(valve).flatMap(({ title, unit, own }) =>
     own.map(({ name, series }) => ({ head: `${own.length > 1 ? `${title}, ${name}` : title} (${unit})`, series })),
   );
   const counters = valve.energy.filter(isWorthShowing);
-  const bars = counters.map((counter) => barsIn(counter, data.fromUs));
+  const bars = counters.map((counter) => barsIn(counter, frame.fromUs));
   const rows = valve.days.map(({ startUs, expected, present }, position) => {
-    const endUs = valve.days[position + 1]?.startUs ?? data.toUs;
+    const endUs = valve.days[position + 1]?.startUs ?? frame.toUs;
     const [from, to] = [lowerBound(valve.timesUs, startUs), lowerBound(valve.timesUs, endUs)];
     const cells = [
       expected === 0 ? '–' : `${present} of ${expected}`,

@@ -6,9 +6,8 @@ import axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findChromium, launchChromium } from '../../../scripts/chromium.ts';
-import { reportHtml } from '../../../src/reporting/report/html.ts';
 import { REPOSITORY } from '../../support/build.ts';
-import { sevenValves } from './builder.ts';
+import { sevenValves, reportHtml } from './builder.ts';
 
 const chromium = findChromium(process.env);
 const isRequired = process.env['TASMART_REQUIRE_BROWSER'] === '1';

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { US_PER_HOUR, US_PER_MINUTE } from '../../../src/domain/time.ts';
-import { reportHtml } from '../../../src/reporting/report/html.ts';
 import { spanText, timeOf, timeText, type ZoneOffsets } from '../../../src/reporting/report/page/local-time.ts';
 import { zoneOffsets } from '../../../src/reporting/report/zone.ts';
-import { FROM_US, HOSTILE, local, reportOf, RUN, sevenValves, TO_US, valveOf } from './builder.ts';
+import { FROM_US, HOSTILE, local, reportOf, RUN, sevenValves, TO_US, valveOf, reportHtml } from './builder.ts';
 
 const ASSETS = { script: 'console.log("page")', style: 'body{color:red}' };
 
