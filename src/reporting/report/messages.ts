@@ -1,8 +1,9 @@
-/** Texts for times, names and states. */
+/** Texts for times, names, states and counts. */
 import { printable } from '../../domain/text.ts';
 import { epochSeconds, type Micros, type Span } from '../../domain/time.ts';
 import type { DayCompleteness, ReportFrame, ValveSummary } from './data.ts';
 import { markup, type Markup } from './markup.ts';
+import { grouped } from './page/numbers.ts';
 import { clockText, dayText, spanText, timeText, wallOf, type ZoneOffsets } from './page/local-time.ts';
 import { zoneOffsets } from './zone.ts';
 
@@ -20,7 +21,7 @@ export interface Messages {
 export function createMessages(frame: ReportFrame): Messages {
   // The page also shows times outside its span: the last success, the newest reading of a silent valve.
   const runs = [frame.newestRun, frame.lastSuccess].flatMap((run) => run?.startedUs ?? []);
-  const times = [frame.fromUs, frame.toUs, frame.generatedUs, ...runs, ...frame.newestUs];
+  const times = [frame.previous.fromUs, frame.fromUs, frame.toUs, frame.generatedUs, ...runs, ...frame.newestUs];
   const offsets = zoneOffsets(frame.timezone, Math.min(...times), Math.max(...times));
   return {
     offsets,
@@ -76,6 +77,11 @@ const STATES = {
 
 export function stateText(state: ValveSummary['state']): string {
   return state === null ? 'unregistered' : STATES[state];
+}
+
+/** `1 valve`, `1 000 valves` */
+export function count(amount: number, one: string): string {
+  return `${grouped(String(amount))} ${amount === 1 ? one : `${one}s`}`;
 }
 
 export function sectionId(index: number): string {

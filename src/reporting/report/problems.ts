@@ -1,12 +1,12 @@
 /** Finds what is wrong with the polling and with each valve. */
 import type { RecordedRun } from '../../database/runs.ts';
-import { count, printable } from '../../domain/text.ts';
+import { printable } from '../../domain/text.ts';
 import { epochSeconds, US_PER_MINUTE, US_PER_SECOND, type Span } from '../../domain/time.ts';
 import { age } from '../units.ts';
 import type { NamedSpan, RegimeEnergy, ReportFrame, ValveReport } from './data.ts';
 import { barsIn, kwhText } from './energy.ts';
 import { grouped } from './page/numbers.ts';
-import type { Messages } from './messages.ts';
+import { count, type Messages } from './messages.ts';
 
 /** What is wrong with the polling, and with each valve, in words. */
 export interface Problems {
@@ -76,7 +76,7 @@ function currentErrors({ errorStatus, errors, newestUs, state }: ValveReport, { 
   const running = errors.findLast(({ toUs }) => newestUs !== null && toUs >= newestUs);
   const verb = state === 'silent' || state === 'behind' ? 'last reported' : 'reports';
   const detail = running ? `since ${time(running.fromUs)} at least` : '';
-  return [{ title: `${verb} ${namesOf(errorStatus)}`, detail, rank: RANKS.error }];
+  return [{ title: `${verb} ${namesOf(errorStatus.toSorted())}`, detail, rank: RANKS.error }];
 }
 
 function gapProblems({ gaps, state }: ValveReport, { toUs }: ReportFrame, { span }: Messages): ValveProblem[] {
@@ -167,7 +167,8 @@ function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportFrame, {
 
 function runText(run: RecordedRun, lastSuccess: RecordedRun | null, time: Messages['time']): string {
   const { outcome, error, failed, valves, startedUs, ageUs } = run;
-  const how = outcome === 'partial' ? `failed for ${failed} of ${count(valves, 'valve')}` : RUN_ENDS[outcome];
+  const how =
+    outcome === 'partial' ? `failed for ${grouped(String(failed))} of ${count(valves, 'valve')}` : RUN_ENDS[outcome];
   const reason = error === null ? '' : `: ${printable(error, 300)}`;
   const success = lastSuccess
     ? `the last success was ${time(lastSuccess.startedUs)} (${age(lastSuccess.ageUs)} ago)`

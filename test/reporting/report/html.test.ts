@@ -47,6 +47,26 @@ test('the same warning of many valves is said once, with the valves that have it
   expect(text).toContain('and 22 valves more');
 });
 
+test('the same errors in another order are the same problem', () => {
+  const valves = [
+    ['A', 'B'],
+    ['B', 'A'],
+  ].map((errorStatus, index) => valveOf(index, { errorStatus }));
+  expect(textOf(reportHtml(reportOf(valves), ASSETS))).toContain('Reports A, B · 2 valves: Valve 1, Valve 2');
+});
+
+test('the previous period has the local times of its own days, also before the clocks changed', () => {
+  const previous = { fromUs: local('2026-10-20T00:00'), toUs: local('2026-10-28T00:00') };
+  expect(textOf(reportHtml(reportOf([valveOf(0)], { previous }), ASSETS))).toContain(
+    'in the previous period, Tue 20 Oct 2026 00:00 – Wed 28 Oct 2026 00:00',
+  );
+});
+
+test('counts have a space between thousands, as all numbers', () => {
+  const text = textOf(reportHtml(reportOf([valveOf(0)], { newestRun: { ...RUN, stored: 12_345 } }), ASSETS));
+  expect(text).toContain('12 345 readings stored');
+});
+
 test('consumption comes first: the total, the change, the days, and the valves by their share', () => {
   const text = textOf(reportHtml(reportOf([valveOf(0, { peakKw: 10 }), valveOf(1, { peakKw: 30 })]), ASSETS));
   expect(text).toMatch(/a reading each 15 min Consumption [\d ]+ kWh/);
