@@ -14,8 +14,8 @@ export default defineConfig(({ mode }) => {
       maxWorkers: Math.max(2, availableParallelism()),
       // Files share a process: loading vitest and the program's modules for each of them is a quarter of the whole time.
       isolate: false,
-      testTimeout: 120_000,
-      hookTimeout: 120_000,
+      testTimeout: 300_000,
+      hookTimeout: 300_000,
     },
   };
 });

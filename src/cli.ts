@@ -12,7 +12,7 @@ import {
   refuseUnknownCommand,
   repeated,
   requireOptions,
-  toOption,
+  timeOption,
   usages,
   valveOption,
   withExamples,
@@ -61,7 +61,7 @@ const init = program
 withExamples(init, [
   ['tasmart init', 'asks on a terminal, and only there'],
   ['tasmart init --api-key-file key --requester-id 1234 --database-url embedded:db', 'asks nothing'],
-  ['API_KEY=... REQUESTER_ID=... DATABASE_URL=... tasmart init --project Lingotto', 'likewise, for scripts'],
+  ['API_KEY=... REQUESTER_ID=... DATABASE_URL=... tasmart init --project Lingotto', 'asks nothing, for scripts'],
 ]);
 
 const poll = program
@@ -86,7 +86,7 @@ const backfill = program
   .command('backfill')
   .description("fill the table from HyCloud's history; may be interrupted and run again")
   .addOption(requiredOption(fromOption()))
-  .addOption(toOption())
+  .addOption(timeOption('--to <time>', 'now'))
   .addOption(valveOption())
   .action(action(() => import('./commands/backfill.ts')));
 withExamples(backfill, [
@@ -99,9 +99,9 @@ const consumption = program
   .command('consumption')
   .description('kWh per bucket, from the counters')
   .addOption(fromOption().default('7d'))
-  .addOption(toOption(' (default: now); the span is widened to whole buckets'))
+  .addOption(timeOption('--to <time>', 'now'))
   .addOption(
-    new Option('--by <bucket>', 'size of the buckets')
+    new Option('--by <bucket>', 'size of the buckets; the span is widened to whole ones')
       .choices(['15min', 'hour', 'day', 'week', 'month', 'year', 'total'])
       .default('day'),
   )
@@ -124,7 +124,7 @@ const events = program
     'everything that keeps a counter from being read as it stands: gaps, glitches, resets, jumps, corrections',
   )
   .addOption(fromOption().default('30d'))
-  .addOption(toOption())
+  .addOption(timeOption('--to <time>', 'now'))
   .addOption(zoneOption())
   .addOption(valveOption())
   .addOption(projectOption())
@@ -149,9 +149,9 @@ const correct = program
   .argument('[valve]', 'uuid, full or short serial, or name')
   .option('--exclude', 'the readings from --from until before --to do not count')
   .addOption(fromOption())
-  .addOption(toOption(''))
+  .addOption(timeOption('--to <time>'))
   .option('--replaced', 'another counter begins at --at')
-  .option('--at <time>', 'likewise')
+  .addOption(timeOption('--at <time>'))
   .option('--note <text>', 'why')
   .option('--by <author>', 'whose word it is (default: the user of this session)')
   .option('--list', 'all corrections, of one valve or of all')
@@ -175,7 +175,7 @@ const verify = program
   .command('verify')
   .description('whether the stored kWh are what the readings give, and the counters agree with measured power')
   .addOption(fromOption().default('30d'))
-  .addOption(toOption())
+  .addOption(timeOption('--to <time>', 'now'))
   .addOption(valveOption())
   .addOption(projectOption())
   .addOption(formatOption())
@@ -189,8 +189,8 @@ const report = program
   .command('report')
   .description('one self-contained page: flow, power, energy, gaps and errors of every valve')
   .addOption(requiredOption(new Option('--out <file>', 'the page to write, such as report.html; - is stdout')))
-  .addOption(fromOption(' (default: a week before --to)'))
-  .addOption(toOption())
+  .addOption(fromOption('a week before --to'))
+  .addOption(timeOption('--to <time>', 'now'))
   .addOption(zoneOption())
   .addOption(valveOption())
   .addOption(projectOption())
@@ -275,8 +275,8 @@ const completion = program
   .action(action(async () => (await import('./commands/completion.ts')).completionOf(program)));
 withExamples(completion, [
   ['source <(tasmart completion bash)', 'for this shell; put it into ~/.bashrc for every one'],
-  ['source <(tasmart completion zsh)', 'likewise, in ~/.zshrc, behind compinit'],
-  ['tasmart completion fish > ~/.config/fish/completions/tasmart.fish', 'for every shell of yours'],
+  ['source <(tasmart completion zsh)', 'for this shell; put it into ~/.zshrc, after compinit, for every one'],
+  ['tasmart completion fish > ~/.config/fish/completions/tasmart.fish', 'for every shell'],
 ]);
 
 const help = program
@@ -286,7 +286,7 @@ const help = program
   .action((name: string | undefined) => printHelp(program, name));
 withExamples(help, [['tasmart help poll', 'the same as "tasmart poll --help"']]);
 
-/** The first signal aborts `stop`: the command ends cleanly. If that takes longer than this, `giveUp` aborts too. A second signal exits at once. */
+/** How long a command may take to end cleanly. */
 const CLEAN_STOP_MS = 1000;
 const stop = new AbortController();
 const giveUp = new AbortController();
@@ -295,6 +295,7 @@ function action<Options>(load: () => CommandModule<Options>) {
   return async (...args: unknown[]): Promise<void> => {
     const command = args.at(-1) as Command;
     requireOptions(command);
+    // At the first signal, the command ends cleanly. If it takes too long, it gives up. A second signal exits at once.
     const stopAt = (signal: keyof typeof SIGNAL_STATUS) => {
       if (stop.signal.aborted) process.exit(SIGNAL_STATUS[signal]);
       stop.abort(signal);
@@ -312,7 +313,7 @@ function action<Options>(load: () => CommandModule<Options>) {
 /**
  * Prints or logs the error, and returns the exit status. The stack of a defect is logged at debug level.
  *
- * @throws the cause of a LoadError: start.ts prints it, because the log's own file may be the one that is missing
+ * @throws why a file of tasmart cannot be loaded: start.ts prints it, because the missing file may be the log's own
  */
 async function reportError(error: unknown): Promise<number> {
   if (error instanceof LoadError) throw error.cause;
@@ -389,7 +390,9 @@ export async function main(): Promise<void> {
   });
   // If nothing is left to wait for, Node exits with 0 although the command has not finished.
   const reportUnfinished = () => {
-    void reportError(new Error('it waits for what will never come')).then((status) => (process.exitCode = status));
+    void reportError(new Error('nothing is left to wait for, but the command has not finished')).then(
+      (status) => (process.exitCode = status),
+    );
   };
   process.once('beforeExit', reportUnfinished);
   try {

@@ -21,7 +21,7 @@ test('what waits for something that never comes is a defect, and says so: Node a
     files.readFile = (path, ...options) =>
       String(path).endsWith('config.json') ? new Promise(() => undefined) : readFile(path, ...options);`);
   const { code, stderr } = await runCli(['poll'], { env });
-  expect(stderr).toContain('a defect of tasmart: Error: it waits for what will never come');
+  expect(stderr).toContain('a defect of tasmart: Error: nothing is left to wait for, but the command has not finished');
   expect(code).toBe(1);
 });
 

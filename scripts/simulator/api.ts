@@ -3,7 +3,7 @@ import type { PropertyName } from '../../src/domain/reading.ts';
 import { formatRfc3339, type Micros } from '../../src/domain/time.ts';
 import type { Clock } from './clock.ts';
 import { distortAnswer, distortText, faultOf, misreadQuery, type Fault, type SimulatedRequest } from './faults.ts';
-import type { CraftedPoint, Project, Valve } from './fleet.ts';
+import type { SimulatedPoint, Project, Valve } from './fleet.ts';
 import { history, valuesOf } from './history.ts';
 import type { Json } from './json.ts';
 import { InvalidQuery, parsePointsQuery, type PointsQuery } from './query.ts';
@@ -74,13 +74,13 @@ function formatTime({ timeFormat }: Settings, timeUs: Micros): string {
   return format === 'short' ? micros.replace('.000000', '') : micros;
 }
 
-function wirePoint(settings: Settings, valve: Valve, point: CraftedPoint, properties: readonly PropertyName[]): Json {
+/** A point as JSON. A member that is undefined is absent: JSON.stringify omits it. */
+function wirePoint(settings: Settings, valve: Valve, point: SimulatedPoint, properties: readonly PropertyName[]): Json {
   const wire: Record<string, Json | undefined> = { time: formatTime(settings, point.timeUs) };
   const values = valuesOf(valve, point, properties);
   for (const property of properties) {
-    const value = values[property];
     const key = property === 'position' ? settings.positionKey : property;
-    wire[key] = value;
+    wire[key] = values[property];
   }
   return point.raw ? { ...wire, ...point.raw } : wire;
 }

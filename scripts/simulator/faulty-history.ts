@@ -3,7 +3,7 @@
  * same each time the simulator starts.
  */
 import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
-import type { CraftedPoint, TimeRange, Valve } from './fleet.ts';
+import type { SimulatedPoint, TimeRange, Valve } from './fleet.ts';
 
 /** Faults are added to these days before and after now. */
 const PAST_DAYS = 400;
@@ -54,7 +54,7 @@ export function addFaults(valves: readonly Valve[], nowUs: Micros): void {
 /** One point a minute instead of four, so that a month of history is read faster. */
 export function sendEachMinute(valve: Valve): void {
   valve.pointsInstead = (fromUs, toUs) => {
-    const points: CraftedPoint[] = [];
+    const points: SimulatedPoint[] = [];
     const first = Math.ceil((Math.max(fromUs, valve.installedUs) - valve.phaseUs) / US_PER_MINUTE);
     for (let timeUs = first * US_PER_MINUTE + valve.phaseUs; timeUs <= toUs; timeUs += US_PER_MINUTE) {
       if (!valve.outages.some((outage) => isIn(outage, timeUs))) points.push({ timeUs });

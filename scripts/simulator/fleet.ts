@@ -31,13 +31,16 @@ export interface Absence {
   during?: TimeRange;
 }
 
-/** A point made by a test. */
-export interface CraftedPoint {
+/** A point that a valve has sent. Tests may set `values` and `raw`. */
+export interface SimulatedPoint {
   /** its place in the history, and its time unless `raw` overrides it */
   timeUs: Micros;
   /** replace the values that physics.ts computes */
   values?: Partial<Record<PropertyName, PropertyValue>>;
-  /** overrides members of the JSON object as it is served; such a point is malformed, and is not expected to be stored */
+  /**
+   * Overrides members of the JSON object as it is served; undefined leaves the member out. Such a point is malformed, and
+   * is not expected to be stored.
+   */
   raw?: Record<string, Json | undefined>;
 }
 
@@ -74,9 +77,9 @@ export interface Valve {
   counterJumps: readonly CounterJump[];
   outages: readonly TimeRange[];
   absences: readonly Absence[];
-  extraPoints: readonly CraftedPoint[];
+  extraPoints: readonly SimulatedPoint[];
   /** replaces the 15 s points: returns those of a range, both ends included, in ascending order */
-  pointsInstead?: (fromUs: Micros, toUs: Micros) => readonly CraftedPoint[];
+  pointsInstead?: (fromUs: Micros, toUs: Micros) => readonly SimulatedPoint[];
 }
 
 /** One project. Plain data: tests may change it at any time. Two projects may share a valve. */

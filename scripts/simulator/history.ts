@@ -1,7 +1,7 @@
 /** The points that a valve has sent. */
 import { PROPERTIES, PROPERTY_NAMES, type PropertyName, type Reading } from '../../src/domain/reading.ts';
 import { US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
-import type { CraftedPoint, PropertyValue, TimeRange, Valve } from './fleet.ts';
+import type { SimulatedPoint, PropertyValue, TimeRange, Valve } from './fleet.ts';
 import { valuesAt, type PointValues } from './physics.ts';
 import { hash32 } from './random.ts';
 
@@ -28,7 +28,7 @@ function rangesOnline(valve: Valve, fromUs: Micros, toUs: Micros): TimeRange[] {
   return ranges;
 }
 
-function* slotPoints(valve: Valve, fromUs: Micros, toUs: Micros, direction: Direction): Generator<CraftedPoint> {
+function* slotPoints(valve: Valve, fromUs: Micros, toUs: Micros, direction: Direction): Generator<SimulatedPoint> {
   const ranges = rangesOnline(valve, fromUs, toUs);
   const step = direction === 'ascending' ? 1 : -1;
   if (step < 0) ranges.reverse();
@@ -43,9 +43,9 @@ function* slotPoints(valve: Valve, fromUs: Micros, toUs: Micros, direction: Dire
 }
 
 /** All points of a range, both ends included, in order. A generator: only the points that are read are computed. */
-export function* history(valve: Valve, fromUs: Micros, toUs: Micros, direction: Direction): Generator<CraftedPoint> {
+export function* history(valve: Valve, fromUs: Micros, toUs: Micros, direction: Direction): Generator<SimulatedPoint> {
   const sign = direction === 'ascending' ? 1 : -1;
-  const inOrder = (points: readonly CraftedPoint[]): CraftedPoint[] =>
+  const inOrder = (points: readonly SimulatedPoint[]): SimulatedPoint[] =>
     points.filter(({ timeUs }) => timeUs >= fromUs && timeUs <= toUs).sort((a, b) => sign * (a.timeUs - b.timeUs));
   const regular = valve.pointsInstead
     ? inOrder(valve.pointsInstead(fromUs, toUs))
@@ -59,7 +59,7 @@ export function* history(valve: Valve, fromUs: Micros, toUs: Micros, direction: 
 }
 
 /** The requested properties of a point, without those that are absent. */
-export function valuesOf(valve: Valve, point: CraftedPoint, properties: readonly PropertyName[]): PointValues {
+export function valuesOf(valve: Valve, point: SimulatedPoint, properties: readonly PropertyName[]): PointValues {
   const values = valuesAt(valve, point.timeUs, properties);
   for (const { property, as, during } of valve.absences) {
     if (during && (point.timeUs < during.fromUs || point.timeUs >= during.toUs)) continue;
@@ -67,13 +67,13 @@ export function valuesOf(valve: Valve, point: CraftedPoint, properties: readonly
     else if (property in values) values[property] = null;
   }
   for (const property of properties) {
-    const crafted = point.values?.[property];
-    if (crafted !== undefined) values[property] = crafted;
+    const value = point.values?.[property];
+    if (value !== undefined) values[property] = value;
   }
   return values;
 }
 
-function decoded(valve: Valve, point: CraftedPoint): Reading {
+function decoded(valve: Valve, point: SimulatedPoint): Reading {
   const values = valuesOf(valve, point, PROPERTY_NAMES);
   const reading: Partial<Record<keyof Reading, PropertyValue>> = { timeUs: point.timeUs };
   for (const property of PROPERTY_NAMES) {

@@ -22,7 +22,7 @@ function instant(params: URLSearchParams, name: string, fallbackUs: Micros): Mic
   const text = params.get(name);
   if (text === null) return fallbackUs;
   const timeUs = parseRfc3339(text);
-  if (timeUs === null) throw new InvalidQuery(`${name} is no RFC 3339 date-time: ${text}`);
+  if (timeUs === null) throw new InvalidQuery(`${name} is not an RFC 3339 date-time: ${text}`);
   return timeUs;
 }
 
@@ -30,7 +30,7 @@ function wholeNumber(params: URLSearchParams, name: string, fallback: number, mi
   const text = params.get(name) ?? String(fallback);
   const number = Number(text);
   if (!/^-?\d+$/.test(text) || number < min || number > max) {
-    throw new InvalidQuery(`${name} is no whole number from ${min} to ${max}: ${text}`);
+    throw new InvalidQuery(`${name} is not a whole number from ${min} to ${max}: ${text}`);
   }
   return number;
 }

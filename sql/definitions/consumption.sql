@@ -8,8 +8,8 @@ $$;
 
 comment on function tasmart_count(text, text) is 'how often a letter occurs';
 
--- Flaws are quarters of an hour that are not measured. Which kinds of flaw occur after the first `quarters` of one day and
--- before a later day? Letters as in tasmart_energy.quality.
+-- A flaw is a quarter of an hour that is not `measured`. Returns the kinds of flaw that occur after the first `quarters` of
+-- one day and before a later day, as the letters of tasmart_energy.quality.
 create or replace function tasmart_flaws_between(quality text, quarters integer, flaws_before integer[], flaws_later integer[])
 returns text
 language sql immutable parallel safe
@@ -20,7 +20,7 @@ as $$
 $$;
 
 comment on function tasmart_flaws_between(text, integer, integer[], integer[]) is
-  'the letters of the flaws after so many quarters of an hour of a day and before a later day';
+  'the letters of the flaws that occur after the first quarters of an hour of one day and before a later day';
 
 -- tasmart_energy holds running totals. So a bucket's kWh are the difference of two totals, however long the bucket is.
 create or replace function tasmart_consumption(
@@ -55,12 +55,12 @@ begin
   if not coalesce(isfinite(from_time) and isfinite(to_time), false) then
     raise exception 'from_time and to_time must be given and finite' using errcode = 'invalid_parameter_value';
   end if;
-  starts := date_bin('15 minutes', from_time, 'epoch');
-  ends := greatest(starts, date_bin('15 minutes', to_time + interval '899.999999 seconds', 'epoch'));
+  starts := tasmart_quarter_start(from_time);
+  ends := greatest(starts, tasmart_quarter_end(to_time));
   edges := array(
     select starts
     union
-    select edge from tasmart_bucket_edges(bucket, starts, ends, timezone) as edge where edge > starts and edge < ends
+    select edge from tasmart_bucket_edges(bucket, from_time, to_time, timezone) as edge where edge > starts and edge < ends
     union
     select ends
     order by 1

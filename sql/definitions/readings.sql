@@ -19,7 +19,7 @@ select
   reading.input_signal * 0.1 as input_signal_v,
   reading.local_temp * 0.1 as local_temp_c,
   reading.remote_temp * 0.1 as remote_temp_c,
-  -- Seconds since 2000-01-01; beyond 32 bits (the year 2136) it is no time, and must not make the query fail.
+  -- Seconds since 2000-01-01. A value of more than 32 bits (after 2136) is not a time: it would make the query fail.
   case
     when reading.valve_timestamp between 0 and 4294967295 then to_timestamp(946684800 + reading.valve_timestamp)
   end as valve_time,
@@ -33,8 +33,8 @@ left join tasmart_valves as valve using (tasmart_id)
 left join tasmart_projects as project using (project_id);
 
 comment on view tasmart_readings is 'tasmart_data_table in human units, with the valve''s names';
-comment on column tasmart_readings.project_name is 'the project the valve belongs to now, by its name of now';
-comment on column tasmart_readings.backend_ref is 'the register of our own backend the valve is linked to';
+comment on column tasmart_readings.project_name is 'the current name of the project that the valve belongs to now';
+comment on column tasmart_readings.backend_ref is 'the register of our own backend that the valve is linked to';
 comment on column tasmart_readings.flow_m3h is 'm³/h, mean of 15 s';
 comment on column tasmart_readings.power_kw is 'kW, mean of 15 s';
 comment on column tasmart_readings.energy_1_kwh is 'kWh since installation, an odometer';
@@ -50,5 +50,5 @@ comment on column tasmart_readings.valve_dst is 'the valve''s daylight-saving sw
 comment on column tasmart_readings.error_status is 'errors and warnings as HyCloud names them';
 comment on column tasmart_readings.user_id is 'the name the customer gave the valve';
 comment on column tasmart_readings."timestamp" is
-  'epoch seconds; with tasmart_id the primary key: the fastest way to a stretch of one valve';
+  'epoch seconds; with tasmart_id the primary key: the fastest way to select a span of one valve';
 comment on column tasmart_readings.account is 'the account of the valve''s project; '''': the unnamed one';

@@ -11,7 +11,7 @@ import type { HyCloudStats } from '../hycloud/client.ts';
 import type { HyCloudError } from '../hycloud/errors.ts';
 import { backfill, type BackfillPlan, type BackfillProgress, type BackfillReport } from '../polling/backfill.ts';
 import type { PollFailure } from '../polling/report.ts';
-import { createProgress } from '../reporting/progress.ts';
+import { createBackfillProgress } from '../reporting/progress.ts';
 import {
   accountsAfter,
   accountsStatus,
@@ -77,6 +77,7 @@ export async function run(options: BackfillOptions, context: CommandContext): Pr
 }
 
 function statusOf(report: BackfillReport): number {
+  // Without an error, HyCloud has answered, but with malformed points.
   if (report.nothingRead) return EXIT_STATUS[firstError(report)?.kind ?? 'hycloud'];
   return failedCount(report) > 0 ? EXIT_STATUS.partial : 0;
 }
@@ -105,7 +106,7 @@ async function backfillAccount({
   signal.throwIfAborted();
   const { targets } = account;
   const settings = { ...config, account, later: accountsAfter(config, account), targets, span, only };
-  const progress = createProgress(progressTerminal(globals), log);
+  const progress = createBackfillProgress(progressTerminal(globals), log);
   const onPlan = (plan: BackfillPlan) => {
     const text = announce(plan, config.requestsPerSecond);
     if (isForPeople(globals)) process.stderr.write(`${inAccount(account, text)}\n`);

@@ -21,7 +21,7 @@ function completionScript(shell: Shell, program: Command): string {
   return shell === 'zsh' ? `autoload -U +X bashcompinit && bashcompinit\n${bash(program)}` : bash(program);
 }
 
-/** Where bash finds no words of ours, it completes file names (`-o default`). */
+/** If none of the words fits, bash completes file names (`-o default`). */
 function bash(program: Command): string {
   const names = program.commands.map((command) => command.name());
   const words = program.commands.map((command) => {
@@ -50,7 +50,7 @@ complete -o default -F _tasmart tasmart
 `;
 }
 
-/** Behind an option with a value: its choices, or nothing. By command only where the choices of two commands differ. */
+/** After an option with a value: its choices, or nothing. By command only where the choices of two commands differ. */
 function valueCases(program: Command): string[] {
   const options = [program, ...program.commands].flatMap((command) =>
     command.options.filter(takesValue).map((option) => {

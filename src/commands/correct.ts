@@ -1,9 +1,10 @@
 /** `tasmart correct`: adds, lists and undoes corrections of counters. */
 import { userInfo } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { loadConsumption, loadMeteredValves, type Consumption, type MeteredValve } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
-import { loadExtent } from '../database/counter-readings.ts';
+import { hasReading, loadExtent } from '../database/counter-readings.ts';
 import { lockJudgement, markUnjudged } from '../database/judgements.ts';
 import {
   insertCorrection,
@@ -12,7 +13,6 @@ import {
   undoCorrection,
   type StoredCorrection,
 } from '../database/corrections.ts';
-import { hasReading } from '../database/counter-readings.ts';
 import { withDatabase } from '../database/open.ts';
 import { KnownError } from '../domain/errors.ts';
 import type { Micros } from '../domain/time.ts';
@@ -41,34 +41,31 @@ export interface CorrectOptions {
   format: OutputFormat;
 }
 
-/** The parsed command line. Times are still texts: reading them needs the configured zone. */
-type Request =
+/** The parsed command line. */
+type Request<C> =
   | { kind: 'list'; valve: string | undefined }
   | { kind: 'undo'; number: number; author: string }
-  | {
-      kind: 'add';
-      valve: string;
-      correction: { kind: 'exclude'; from: string; to: string } | { kind: 'replaced'; at: string };
-      note: string;
-      author: string;
-    };
+  | { kind: 'add'; valve: string; correction: C; note: string; author: string };
+
+/** A correction whose times are still texts: reading them needs the configured zone. */
+type CorrectionText = { kind: 'exclude'; from: string; to: string } | { kind: 'replaced'; at: string };
 
 export async function run(
   options: CorrectOptions,
   { globals, signal, giveUp, args: [valve] }: CommandContext,
 ): Promise<number> {
-  const request = requestOf(options, valve);
+  const given = requestOf(options, valve);
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
-  const nowUs = Date.now() * 1000;
-  const correction = request.kind === 'add' ? parseCorrection(request.correction, config.timezone, nowUs) : null;
+  const request = withTimes(given, config.timezone, Date.now() * 1000);
   const said = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     const valves = await loadMeteredValves(database);
     if (request.kind === 'list') return list(database, valves, request.valve, options.format, config);
+    // Before the correction, so that the printed change of the kWh is the correction's alone.
     await judgeStored(database, config, log, { globals, signal });
+    signal.throwIfAborted();
     if (request.kind === 'undo') return undo(database, valves, request, config);
-    if (correction === null) throw new RangeError('no correction was read');
-    return add(database, pickValve(valves, request.valve), correction, request, config);
+    return add(database, pickValve(valves, request.valve), request, config);
   });
   const isForPrograms = request.kind === 'list' && options.format !== 'table';
   await (isForPrograms ? write(said) : show(said));
@@ -76,7 +73,7 @@ export async function run(
 }
 
 /** @throws KnownError exit 64 */
-function requestOf(options: CorrectOptions, valve: string | undefined): Request {
+function requestOf(options: CorrectOptions, valve: string | undefined): Request<CorrectionText> {
   const { exclude, replaced, list, undo, from, to, at, note } = options;
   if ([exclude, replaced, list, undo].filter((given) => given !== undefined).length !== 1) {
     throw usage('give one of --exclude, --replaced, --list and --undo');
@@ -97,13 +94,11 @@ function requestOf(options: CorrectOptions, valve: string | undefined): Request 
   return addition(all, { kind: 'replaced', at: all.at }, options);
 }
 
-type Addition = Request & { kind: 'add' };
-
 function addition(
   { valve, note }: { valve: string; note: string },
-  correction: Addition['correction'],
+  correction: CorrectionText,
   options: CorrectOptions,
-): Addition {
+): Request<CorrectionText> {
   return { kind: 'add', valve, correction, note: checkedText('--note', note), author: authorOf(options) };
 }
 
@@ -143,7 +138,12 @@ function osUser(): string {
 }
 
 /** @throws KnownError exit 64 */
-function parseCorrection(correction: Addition['correction'], timezone: string, nowUs: Micros): Correction {
+function withTimes(request: Request<CorrectionText>, timezone: string, nowUs: Micros): Request<Correction> {
+  if (request.kind !== 'add') return request;
+  return { ...request, correction: parseCorrection(request.correction, timezone, nowUs) };
+}
+
+function parseCorrection(correction: CorrectionText, timezone: string, nowUs: Micros): Correction {
   if (correction.kind === 'exclude') return { kind: 'exclude', ...parseSpan(correction, timezone, nowUs) };
   const atUs = parseTime(correction.at, '--at', timezone, nowUs);
   if (atUs > nowUs) throw new KnownError('usage', `--at ${correction.at} is in the future`);
@@ -184,15 +184,14 @@ async function undo(
 async function add(
   database: Database,
   valve: MeteredValve,
-  correction: Correction,
-  said: { note: string; author: string },
+  { correction, note, author }: { correction: Correction; note: string; author: string },
   config: Config,
 ): Promise<string> {
   await requireReading(database, valve, correction, config);
   let number = 0;
   const change = await judgeAgain(database, valve, correction, config, async () => {
-    await refuseSecond(database, valve, correction);
-    number = await insertCorrection(database, valve.id, correction, said);
+    await refuseDuplicate(database, valve, correction);
+    number = await insertCorrection(database, valve.id, correction, { note, author });
   });
   return `${describeValve(valve)}: correction ${number}: ${correctionText(correction, config.timezone)}\n${change}`;
 }
@@ -218,10 +217,10 @@ async function requireReading(
   });
 }
 
-/** @throws KnownError exit 78 */
-async function refuseSecond(database: Database, valve: MeteredValve, correction: Correction): Promise<void> {
+/** The valve must be locked (see judgeAgain): two commands at once could both add the correction. @throws KnownError exit 78 */
+async function refuseDuplicate(database: Database, valve: MeteredValve, correction: Correction): Promise<void> {
   const inForce = (await loadCorrections(database, valve.id)).filter(({ undone }) => undone === null);
-  const same = inForce.find((known) => JSON.stringify(known.correction) === JSON.stringify(correction));
+  const same = inForce.find((known) => isDeepStrictEqual(known.correction, correction));
   if (same) throw new KnownError('config', `correction ${same.number} says the same already`);
 }
 

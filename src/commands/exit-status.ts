@@ -4,7 +4,7 @@ import type { PollReport } from '../polling/report.ts';
 
 export const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** @param signal its reason is the name of the signal that aborted it, see cli.ts; null: it has not aborted */
+/** @param signal its reason is the name of the process signal, see cli.ts. Returns null if it has not aborted. */
 export function stopStatus(signal: AbortSignal): number | null {
   return signal.aborted ? SIGNAL_STATUS[signal.reason as keyof typeof SIGNAL_STATUS] : null;
 }
@@ -14,6 +14,6 @@ export function errorStatus(error: unknown): number {
 }
 
 export function pollStatus({ outcome, error }: PollReport): number {
-  if (outcome === 'success') return 0;
-  return outcome === 'partial' ? EXIT_STATUS.partial : EXIT_STATUS[error?.kind ?? 'hycloud'];
+  if (error) return EXIT_STATUS[error.kind];
+  return outcome === 'success' ? 0 : EXIT_STATUS.partial;
 }

@@ -20,7 +20,7 @@ export interface LinkOptions {
   remove?: boolean;
   list?: boolean;
   from?: string;
-  format?: OutputFormat;
+  format: OutputFormat;
 }
 
 /** Links a valve to a register, or unlinks it; links many from a file; or lists the links. */
@@ -41,18 +41,18 @@ type Work = (database: Database, valves: readonly RegisteredValve[]) => string |
 /** @throws KnownError exit 64 */
 function chosenWork({ remove = false, list = false, from, format }: LinkOptions, args: readonly string[]): Work {
   const [wanted, register] = args;
-  const isSingle = !list && from === undefined;
-  if (isSingle && wanted === undefined) throw wrongUsage('no valve is given');
-  if (!isSingle && (remove || wanted !== undefined)) throw wrongUsage('--list and --from take no valve');
+  if ((list || from !== undefined) && (remove || wanted !== undefined))
+    throw wrongUsage('--list and --from take no valve');
   if (list && from !== undefined) throw wrongUsage('--list and --from exclude each other');
-  if (list) return (_database, valves) => linksText(format ?? 'table', valves);
+  if (list) return (_database, valves) => linksText(format, valves);
   if (from !== undefined) return (database, valves) => linkFile(database, valves, from);
+  if (wanted === undefined) throw wrongUsage('no valve is given');
   if (remove !== (register === undefined)) {
     throw wrongUsage(remove ? '--remove takes no register' : 'no register is given');
   }
   const problem = register === undefined ? null : registerProblem(register);
   if (problem !== null) throw new KnownError('usage', problem);
-  return (database, valves) => linkOne(database, valves, wanted ?? '', register ?? null);
+  return (database, valves) => linkOne(database, valves, wanted, register ?? null);
 }
 
 function wrongUsage(message: string): KnownError {

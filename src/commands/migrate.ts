@@ -3,6 +3,7 @@ import { printableGrants, type Grants } from '../database/inspect.ts';
 import { withAnyDatabase, withDatabase } from '../database/open.ts';
 import { loadSchemaFiles, migrate } from '../database/migrations.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
+import { count } from '../domain/text.ts';
 import type { CommandContext } from './context.ts';
 import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
@@ -33,7 +34,7 @@ export async function run(
     say(
       applied.length === 0
         ? 'the schema is up to date: nothing to do'
-        : `the schema is up to date: ${applied.length} files applied`,
+        : `the schema is up to date: ${count(applied.length, 'file')} applied`,
     );
     return judgeStored(database, config, log, { globals, signal });
   });

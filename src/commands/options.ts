@@ -4,14 +4,19 @@ import { distance } from 'fastest-levenshtein';
 import { UNKNOWN_WIDTH } from '../reporting/table.ts';
 import { OUTPUT_FORMATS } from './context.ts';
 
-const TIMES = 'RFC 3339, a local date or date-time, now, today, yesterday, or 24h, 7d (ago)';
-
-export function fromOption(more = ''): Option {
-  return new Option('--from <time>', `${TIMES}${more}`);
+/** @param absent what the command takes without the option, for the help */
+export function fromOption(absent?: string): Option {
+  const times = 'RFC 3339, a local date or date-time, now, today, yesterday, or 24h, 7d (ago)';
+  return new Option('--from <time>', withDefault(times, absent));
 }
 
-export function toOption(more = ' (default: now)'): Option {
-  return new Option('--to <time>', `likewise${more}`);
+/** A time other than --from. @param absent what the command takes without the option, for the help */
+export function timeOption(flags: string, absent?: string): Option {
+  return new Option(flags, withDefault('a time, as for --from', absent));
+}
+
+function withDefault(description: string, absent: string | undefined): string {
+  return absent === undefined ? description : `${description} (default: ${absent})`;
 }
 
 /** An option that may be given several times: its value is a list. */

@@ -4,8 +4,8 @@ import type { PollFailure, PollReport } from '../polling/report.ts';
 import { inAccount, valuesOf, type AccountResult } from './accounts.ts';
 
 /**
- * One report of all accounts. An account that failed as a whole counts as one failed target. `skipped` and `missing` stay
- * null: they are reported for each account.
+ * One report of all accounts. An account that failed as a whole counts as one failed target. `skipped`, `error` and
+ * `missing` stay null: they are reported for each account.
  */
 export function together(results: readonly AccountResult<PollReport>[]): PollReport {
   const reports = valuesOf(results);
@@ -28,7 +28,7 @@ export function together(results: readonly AccountResult<PollReport>[]): PollRep
     unchanged: sum('unchanged'),
     silent: sum('silent'),
     skipped: null,
-    error: reports.find(({ error }) => error !== null)?.error ?? null,
+    error: null,
     missing: null,
   };
 }

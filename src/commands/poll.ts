@@ -136,7 +136,9 @@ function totalCost(accounts: readonly AccountEnding[]): HyCloudStats {
 function givenShard(text: string | undefined): Shard | null {
   const shard = text === undefined ? null : parseShard(text);
   if (text === undefined || shard !== null) return shard;
-  throw new KnownError('usage', `--shard ${text} is no part of the valves`, { remedy: 'write 1/4, 2/4, 3/4 or 4/4' });
+  throw new KnownError('usage', `--shard ${text} is not a part of the valves`, {
+    remedy: 'write 1/4, 2/4, 3/4 or 4/4',
+  });
 }
 
 /** The parts of the configuration that this run needs. `--shard` overrides the environment. */

@@ -1,5 +1,6 @@
 /** `tasmart projects`: lists the projects that the keys can see. */
 import { printable } from '../domain/text.ts';
+import { compareNames } from '../domain/valve.ts';
 import { recordsText } from '../reporting/records.ts';
 import { formatTable } from '../reporting/table.ts';
 import { accountsStatus, forEachAccount, valuesOf } from './accounts.ts';
@@ -21,7 +22,7 @@ export async function run({ format }: { format: OutputFormat }, { globals, signa
     return projects.map((project) => ({ ...project, account: account.name }));
   });
   const projects = valuesOf(results).flat();
-  projects.sort((a, b) => a.name.localeCompare(b.name));
+  projects.sort((a, b) => compareNames(a.name, b.name));
   // Show the column only if config.json names accounts.
   const isNamed = config.accounts.some(({ name }) => name !== '');
 

@@ -91,7 +91,7 @@ function fromParts(env: Environment, report: Report): DatabaseConfig {
   };
   const host = required('DB_HOST');
   // An error message quotes the host. A URL here would put its password into the log.
-  if (/:\/\/|@/.test(host)) report('DB_HOST', 'is no host name or address: a URL belongs into DATABASE_URL');
+  if (/:\/\/|@/.test(host)) report('DB_HOST', 'is not a host name or address: a URL belongs in DATABASE_URL');
   return {
     host,
     port: parsePort(read(env, 'DB_PORT') ?? '5432', 'DB_PORT', report),

@@ -157,7 +157,7 @@ function explain(issue: z.core.$ZodIssue, json: unknown): Problem[] {
     const known = Object.keys((issue.path.length > 0 ? target : schema).shape).filter((name) => name !== '$schema');
     return issue.keys.map((unknown) => ({
       key: [key, unknown].filter(Boolean).join('.'),
-      message: `is not a key of config.json${ENVIRONMENT_KEY.test(unknown) ? ': it belongs into .env' : nearest(unknown, known)}`,
+      message: `is not a key of config.json${ENVIRONMENT_KEY.test(unknown) ? ': it belongs in .env' : nearest(unknown, known)}`,
       section: null,
     }));
   }

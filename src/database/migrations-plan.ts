@@ -1,4 +1,5 @@
 /** Compares the files of sql/ with those that a database has. Pure. */
+import { count } from '../domain/text.ts';
 
 /** A numbered file of `sql/`: applied once. */
 export interface Migration {
@@ -79,7 +80,7 @@ export function planMigrations(
 
 /** Such as "2 migrations behind". New migrations usually come with new definitions, which are not counted then. */
 export function describeBehind({ pending, outdated }: Pick<SchemaState & { state: 'older' }, 'pending' | 'outdated'>) {
-  return pending.length > 0 ? `${pending.length} migrations behind` : `${outdated.length} definitions behind`;
+  return `${pending.length > 0 ? count(pending.length, 'migration') : count(outdated.length, 'definition')} behind`;
 }
 
 function altered(problem: string): SchemaState {

@@ -85,6 +85,10 @@ function* chunks(projects: readonly Project[]): Generator<ListedValve[]> {
  * A project belongs to the first account in config.json that lists it. An account loses its claim if it has not listed
  * the project for a week: it was renamed or removed. Naming an unnamed account moves its projects at once: what the same
  * key listed without a name is not a claim.
+ *
+ * A valve is in its project's newest list if its `last_seen_at` is not before the project's. It is after the project's if
+ * the newest list could not be read in full. `loadProjects` and `loadRegisteredValves` allow one day less: until then,
+ * `status` treats a valve that has left as late.
  */
 async function recordListings(database: Database, { account, later }: Recorder, { listings }: Resolved): Promise<void> {
   await database.query(

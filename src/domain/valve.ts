@@ -41,15 +41,19 @@ export function valveLabel(valve: ValveName): string {
   return valve.userId ?? valve.shortSn ?? valve.id;
 }
 
-/** Numbers within names count as numbers: `Scala 2` before `Scala 10`. The same on every machine. */
 const collator = new Intl.Collator('en', { numeric: true });
+
+/** Numbers within names count as numbers: `Scala 2` before `Scala 10`. The order is the same in every locale. */
+export function compareNames(a: string, b: string): number {
+  return collator.compare(a, b);
+}
 
 /** The order of valves in every list: by name, then serial, then id. */
 export function compareValves(a: ValveName, b: ValveName): number {
   return (
-    collator.compare(valveLabel(a), valveLabel(b)) ||
-    collator.compare(a.shortSn ?? '', b.shortSn ?? '') ||
-    collator.compare(a.id, b.id)
+    compareNames(valveLabel(a), valveLabel(b)) ||
+    compareNames(a.shortSn ?? '', b.shortSn ?? '') ||
+    compareNames(a.id, b.id)
   );
 }
 

@@ -15,7 +15,7 @@ import { decodeProject, decodeProjects, firmwareAnswer, pointsAnswer } from './w
  * A page of 2000 points with every property takes 0.7 MB. The limit leaves the same room again for error statuses.
  */
 const MAX_POINTS_BYTES = 1.5e6;
-/** A listed valve takes 0.3 to 0.6 kB: this holds 10 000 valves in one project. A run asks for few lists, one at a time. */
+/** A listed valve takes 0.3 to 0.6 kB: this holds 10 000 valves in one project. A run reads few lists at once: see PROJECTS_AT_ONCE. */
 const MAX_LIST_BYTES = 6e6;
 
 export interface HyCloudOptions extends TransportOptions, Timing {
@@ -149,7 +149,7 @@ function decodeAnswer<T>(path: string, decode: () => T): T {
   } catch (error) {
     if (error instanceof HyCloudError) throw error;
     // Drop the decoder's error: it quotes the body.
-    throw new HyCloudError('malformed', path, 'the answer has not the shape that the API promises');
+    throw new HyCloudError('malformed', path, 'the answer does not match the API');
   }
 }
 

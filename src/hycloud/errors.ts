@@ -43,7 +43,7 @@ export class HyCloudError extends KnownError {
   readonly failure: HyCloudFailure;
   readonly path: string;
   readonly detail: string;
-  /** HTTP status, if there was an answer */
+  /** HTTP status; null: no answer, or a 200 that could not be read */
   readonly status: number | null;
   /** from Retry-After */
   readonly retryAfterMs: number | null;

@@ -33,7 +33,7 @@ export function decodePoint(
   properties: readonly PropertyName[],
   serverTimeUs: Micros,
 ): Reading | MalformedPoint {
-  if (typeof raw !== 'object' || raw === null) return { timeUs: null, reason: 'a point that is no object' };
+  if (typeof raw !== 'object' || raw === null) return { timeUs: null, reason: 'a point that is not an object' };
   const wire: WirePoint = raw;
   const timeUs = typeof wire.time === 'string' ? parseRfc3339(wire.time) : null;
   if (timeUs === null) return { timeUs: null, reason: 'a point without a valid time' };

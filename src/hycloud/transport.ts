@@ -53,6 +53,7 @@ export function createTransport(options: TransportOptions): Transport {
     responseType: 'arraybuffer',
     // See unpackBody: a stream for each small answer costs more.
     decompress: false,
+    // HyCloud's document asks for percent-encoding. axios leaves `:` as it is, and appends [] to the name of a list.
     paramsSerializer: { encode: encodeURIComponent },
     validateStatus: () => true,
     httpAgent: agent,

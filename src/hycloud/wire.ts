@@ -18,7 +18,7 @@ const projectSummary = z.object({ id, name: text, user_count: count, tasmart_cou
 const listUpTo = (max: number) => z.custom<readonly unknown[]>((value) => Array.isArray(value) && value.length <= max);
 /** The API's maximum is 2000. */
 const MAX_POINTS = 10_000;
-/** So many of the shortest possible valves fit into the largest answer that client.ts accepts for a list. */
+/** A listed valve takes at least 0.3 kB: this many fill the largest answer that client.ts accepts for a list. */
 const MAX_LISTED = 20_000;
 
 const project = z.object({ id, name: text, tasmarts: listUpTo(MAX_LISTED) });

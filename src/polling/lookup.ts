@@ -58,7 +58,7 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     const called = known === undefined ? '' : `, last called "${known.name}",`;
     const others = ((await visible()) ?? []).slice(0, MAX_CANDIDATES).map((other) => `"${other.name}" (${other.id})`);
     throw new TargetError(
-      `project ${id}${called} is not there, or the key may not see it (HTTP ${error.status ?? 0})`,
+      `project ${id}${called} is not there, or the key may not see it (HTTP ${String(error.status)})`,
       others.length > 0
         ? `the key can see: ${others.join(', ')}`
         : 'run "tasmart projects" to see what the key can see',

@@ -36,7 +36,7 @@ export interface PollReport {
   silent: number;
   /** points older than catch_up_days that this run did not fetch; null: none */
   skipped: { valves: number; span: Span } | null;
-  /** the first error, if no valve could be read; else null */
+  /** the first error of a run that `failed`, because no valve could be read; else null */
   error: KnownError | null;
   /** names of `--valve` that fit no valve of this account; null: none */
   missing: NoSuchValve | null;

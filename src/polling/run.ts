@@ -177,9 +177,9 @@ function asIfStored(outcome: ValveOutcome): PolledValve {
   return { ...outcome, stored: new Set(outcome.readings) };
 }
 
-/** Stores the readings and their kWh in one transaction. A valve that had no turn does not count as attempted. */
+/** Stores the readings and their kWh in one transaction. A valve that the run did not get to does not count as attempted. */
 async function store(database: Database, batch: readonly ValveOutcome[], configured: Limits): Promise<PolledValve[]> {
-  const tried = batch.filter(({ failure, readings }) => readings.length > 0 || !hadNoTurn(failure?.error ?? null));
+  const tried = batch.filter(({ failure, readings }) => readings.length > 0 || !wasCutShort(failure?.error ?? null));
   return database.transaction(async () => {
     const isNew = await storeReadings(
       database,
@@ -202,7 +202,7 @@ function oldestOf(readings: Iterable<Reading>): Micros {
   return oldestUs;
 }
 
-/** Whether the run ended before the valve was asked for. */
-function hadNoTurn(error: KnownError | null): boolean {
+/** Whether the run ended before HyCloud was asked for the valve, or before it answered. */
+function wasCutShort(error: KnownError | null): boolean {
   return error instanceof HyCloudError && error.failure === 'aborted';
 }

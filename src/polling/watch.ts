@@ -4,7 +4,7 @@ import { isNamed, type Valve } from '../domain/valve.ts';
 
 /** A valve's names, and the projects that have listed it. */
 export interface Watchable extends Pick<Valve, 'id' | 'fullSn' | 'shortSn'> {
-  /** `isListed` false: the project has been read since, and no longer lists the valve */
+  /** `isListed` false: for more than a day, HyCloud has listed the project without the valve */
   projects: readonly { id: string; isListed: boolean }[];
 }
 

@@ -1,7 +1,7 @@
 /** Which valve is linked to which register, as `tasmart link --list` prints it. */
 import type { RegisteredValve } from '../database/status.ts';
 import { printable } from '../domain/text.ts';
-import { valveLabel } from '../domain/valve.ts';
+import { compareNames, valveLabel } from '../domain/valve.ts';
 import { recordsText } from './records.ts';
 import { formatTable } from './table.ts';
 
@@ -10,7 +10,7 @@ const FIELDS = ['register', 'tasmart_id', 'short_sn', 'full_sn', 'user_id', 'acc
 /** By account and register. */
 export function linksText(format: 'table' | 'json' | 'csv', valves: readonly RegisteredValve[]): string {
   const linked = valves.flatMap((valve) => (valve.backendRef === null ? [] : [{ valve, register: valve.backendRef }]));
-  linked.sort((a, b) => compare(a.valve.account, b.valve.account) || compare(a.register, b.register));
+  linked.sort((a, b) => compareNames(a.valve.account, b.valve.account) || compareNames(a.register, b.register));
   const rows = linked.map(({ valve, register }) => ({
     register,
     tasmart_id: valve.id,
@@ -32,8 +32,4 @@ export function linksText(format: 'table' | 'json' | 'csv', valves: readonly Reg
       printable(valve.shortSn ?? '–', 24),
     ]),
   );
-}
-
-function compare(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
 }

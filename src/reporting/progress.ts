@@ -11,7 +11,8 @@ interface Done extends Plan {
   stored: number;
 }
 
-export interface Progress {
+/** Progress of a backfill through its plan. */
+export interface PlannedProgress {
   start: (plan: Plan) => void;
   update: (done: Done) => void;
   stop: () => void;
@@ -27,8 +28,8 @@ export interface BarTerminal {
 /** The time between two lines in the log. */
 const LINE_EVERY_MS = 30_000;
 
-/** A bar on the terminal; null: lines in the log */
-export function createProgress(terminal: BarTerminal | null, log: Logger): Progress {
+/** @param terminal null: lines in the log */
+export function createBackfillProgress(terminal: BarTerminal | null, log: Logger): PlannedProgress {
   return terminal ? createBar(terminal) : createLines(log);
 }
 
@@ -45,7 +46,7 @@ function newBar({ stream, drawsBlocks }: BarTerminal, format: string, options: O
   });
 }
 
-function createBar(terminal: BarTerminal): Progress {
+function createBar(terminal: BarTerminal): PlannedProgress {
   const format = '{bar} {percentage} % | {stored} readings | {valves} of {allValves} valves | {eta_formatted} left';
   const bar = newBar(terminal, format);
   return {
@@ -55,7 +56,7 @@ function createBar(terminal: BarTerminal): Progress {
   };
 }
 
-function createLines(log: Logger): Progress {
+function createLines(log: Logger): PlannedProgress {
   const startedMs = performance.now();
   let saidMs = startedMs;
   let plan: Plan = { valves: 0, requests: 0 };
@@ -86,7 +87,7 @@ export interface ValveProgress {
   stop: () => void;
 }
 
-/** @param action such as "judging" */
+/** @param terminal null: lines in the log. @param action such as "judging" */
 export function createValveProgress(terminal: BarTerminal | null, log: Logger, action: string): ValveProgress {
   const startedMs = performance.now();
   if (terminal) {

@@ -22,7 +22,10 @@ export interface ValveFormat<T> {
   end: () => string;
 }
 
-/** The same as `recordsText`, valve by valve. */
+/**
+ * The same records as `recordsText`, valve by valve. The JSON is laid out differently. Use the result for one output only: it
+ * remembers whether a record was printed.
+ */
 export function valveRecords<T, Name extends string>(
   format: RecordFormat,
   names: readonly Name[],

@@ -122,7 +122,7 @@ test('five things wrong are five things told, each with what to do', async () =>
     /^! \.env permissions +644: other users of this machine can read the credentials\n +→ chmod 600 \.env$/m,
     /^✗ configuration +interval_minute is not a key of config\.json: did you mean interval_minutes\?$/m,
     /^✗ configuration +catch_up_days must be more than 0 \(it is -1\)$/m,
-    /^✗ schema +the database's schema is older than this program \(1 migrations behind\)\n +→ run "tasmart migrate"$/m,
+    /^✗ schema +the database's schema is older than this program \(1 migration behind\)\n +→ run "tasmart migrate"$/m,
     /^✗ target +no project is called "Nowhere"\n +→ the key can see, nearest first: "Condominio Città Giardino – Milano"$/m,
     /^4 things wrong; 1 warning\.$/m,
   ]) {
@@ -210,6 +210,16 @@ describe('HyCloud', () => {
     expect(code).toBe(1);
     expect(item('HyCloud')).toMatchObject({ state: 'failed', seen: expect.stringContaining('ECONNREFUSED') as string });
     expect(item('targets, valves')).toMatchObject({ state: 'skipped' });
+  });
+
+  test('whose firmware answer makes no sense is used by nothing else', async () => {
+    simulator.faults.add({
+      match: { path: /firmwares/ },
+      fault: { kind: 'transform', transform: () => ({ metadata: 'changed' }) },
+    });
+    const { item } = await check();
+    expect(item('HyCloud')).toMatchObject({ state: 'ok' });
+    expect(item('valves')).toMatchObject({ state: 'ok' });
   });
 
   test('that has troubles of its own has nothing against the credentials', async () => {

@@ -62,6 +62,17 @@ test('the span is widened to whole buckets of the zone; JSON is one array', asyn
   expect(await ask(...noon, '--by', 'week')).toMatchObject([
     { bucket_start_local: '2025-10-20T00:00:00+02:00', bucket_end: '2025-10-26T23:00:00.000000Z', kwh: 100 },
   ]);
+  const offTheQuarter = ['--from', '2025-10-26T12:22:10', '--to', '2025-10-26T12:37'];
+  expect(await ask(...offTheQuarter, '--by', '15min')).toMatchObject([
+    { bucket_start_local: '2025-10-26T12:15:00+01:00', bucket_end: '2025-10-26T11:30:00.000000Z', kwh: 1 },
+    { bucket_start_local: '2025-10-26T12:30:00+01:00', bucket_end: '2025-10-26T11:45:00.000000Z', kwh: 1 },
+  ]);
+  expect(await ask(...offTheQuarter, '--by', 'hour')).toMatchObject([
+    { bucket_start_local: '2025-10-26T12:00:00+01:00', bucket_end: '2025-10-26T12:00:00.000000Z', kwh: 4 },
+  ]);
+  expect(await ask(...offTheQuarter, '--by', 'total')).toMatchObject([
+    { bucket_start_local: '2025-10-26T12:15:00+01:00', bucket_end: '2025-10-26T11:45:00.000000Z', kwh: 2 },
+  ]);
 });
 
 test('by default the last seven days; today is marked, and what has no readings is a dash', async () => {

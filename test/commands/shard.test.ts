@@ -106,9 +106,9 @@ describe('a shard', () => {
   });
 
   test.each([
-    ['0/4', 64, '--shard 0/4 is no part of the valves'],
-    ['half', 64, '--shard half is no part of the valves'],
-    ['1/1001', 64, '--shard 1/1001 is no part of the valves'],
+    ['0/4', 64, '--shard 0/4 is not a part of the valves'],
+    ['half', 64, '--shard half is not a part of the valves'],
+    ['1/1001', 64, '--shard 1/1001 is not a part of the valves'],
     ['1/4', 78, 'requests_per_second (3) is less than one for each shard'],
   ])('%s: %i', async (shard, code, message) => {
     const stage = await setStage({ valves: 1 });

@@ -89,7 +89,7 @@ describe('a database named by its parts', () => {
     'has no URL for a host, and does not quote it: %s',
     (host) => {
       expect(envProblems({ ...PARTS, DB_HOST: host })).toEqual([
-        'DB_HOST is no host name or address: a URL belongs into DATABASE_URL',
+        'DB_HOST is not a host name or address: a URL belongs in DATABASE_URL',
       ]);
     },
   );

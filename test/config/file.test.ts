@@ -158,7 +158,7 @@ describe('unknown keys are answered with the nearest known one', () => {
 
   test('or with .env, where they are its', () => {
     expect(fileProblems({ ...FILE, API_KEY: 'x' })).toEqual([
-      'API_KEY is not a key of config.json: it belongs into .env',
+      'API_KEY is not a key of config.json: it belongs in .env',
     ]);
   });
 

@@ -1,5 +1,5 @@
 import type { FaultRule, SimulatedRequest } from '../../scripts/simulator/faults.ts';
-import { createValve, type CraftedPoint, type Valve } from '../../scripts/simulator/fleet.ts';
+import { createValve, type SimulatedPoint, type Valve } from '../../scripts/simulator/fleet.ts';
 import { history as pointsIn, pointsOf } from '../../scripts/simulator/history.ts';
 import type { Json } from '../../scripts/simulator/json.ts';
 import { hash32 } from '../../scripts/simulator/random.ts';
@@ -92,7 +92,7 @@ function valveOf(spec: ValveHistory, seed: number, index: number, intervalUs: nu
   });
   const counter = { new: 0, old: 123_456, huge: 2 ** 53 - 2_000_000 }[spec.counter];
   const extraPoints = spec.extras.flatMap(({ boundary, offsetUs, copies, apartUs }) =>
-    Array.from({ length: copies }, (_, copy): CraftedPoint => ({
+    Array.from({ length: copies }, (_, copy): SimulatedPoint => ({
       timeUs: START + boundary * intervalUs + offsetUs + copy * apartUs,
       values: { measured_flow: 1000 + copy },
     })),
@@ -119,8 +119,8 @@ function valveOf(spec: ValveHistory, seed: number, index: number, intervalUs: nu
 /** Points further apart than a valve's 15 s, so that days cost little. */
 function sparsePoints({ seed, outages }: Valve, { everyS, phaseMs, jitterMs }: ValveHistory) {
   const everyUs = everyS * US_PER_SECOND;
-  return (fromUs: Micros, toUs: Micros): CraftedPoint[] => {
-    const points: CraftedPoint[] = [];
+  return (fromUs: Micros, toUs: Micros): SimulatedPoint[] => {
+    const points: SimulatedPoint[] = [];
     const last = Math.floor(toUs / everyUs);
     for (let slot = Math.floor(Math.max(fromUs, INSTALLED) / everyUs) - 1; slot <= last; slot += 1) {
       const jitterUs = Math.floor((hash32(seed, slot) / 2 ** 32) * jitterMs * 1000);

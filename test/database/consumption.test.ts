@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { withConnection } from '../../src/database/connection.ts';
+import { BUCKETS } from '../../src/database/consumption.ts';
 import { judgePending } from '../../src/energy/bookkeeping.ts';
 import { LIMITS } from '../energy/support.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -328,6 +329,37 @@ describe('the calendar', () => {
     const all = ['2025-09-30T22:00Z', '2025-11-30T23:00Z'] as const;
     expect(await ask(...all, { ...rome, bucket: 'year' })).toEqual(['10-01 00:00 7325 0 estimated']);
     expect(await ask(...all, { ...rome, bucket: 'total' })).toEqual(['10-01 00:00 7325 0 estimated']);
+  });
+
+  test.each([
+    ['Europe/Rome', '2025-10-25'],
+    ['Asia/Kathmandu', '2025-06-01'],
+    ['Australia/Lord_Howe', '2025-10-04'],
+    ['America/Havana', '2025-11-01'],
+    ['Pacific/Apia', '2011-12-29'],
+    ['Africa/Monrovia', '1972-01-06'],
+  ])('edges in %s reach over any span, on quarters of an hour; a day begins with an hour', async (timezone, day) => {
+    const { rows } = await client.query(
+      `with span as (
+         select bucket, from_time, from_time + length as to_time
+         from unnest($1::text[]) as bucket,
+           generate_series($2::timestamptz, $2::timestamptz + interval '2 days', '37 min 13.000001 s') as from_time,
+           unnest('{1 us,15 min,26 hours}'::interval[]) as length
+       )
+       select distinct bucket
+       from span cross join lateral (
+         select array_agg(edge) as edges from tasmart_bucket_edges(bucket, from_time, to_time, $3) as edge
+       ) as found
+       where (edges[1] <= from_time and edges[cardinality(edges)] >= to_time) is not true
+         or edges <> array(select distinct edge from unnest(edges) as edge order by edge)
+         or exists (select from unnest(edges) as edge where edge <> date_bin('15 min', edge, 'epoch'))
+         or bucket = 'day' and exists (
+           select from unnest(edges) as edge
+           where edge not in (select hour from tasmart_bucket_edges('hour', edge, edge, $3) as hour)
+         )`,
+      [BUCKETS, `${day}T00:00Z`, timezone],
+    );
+    expect(rows).toEqual([]);
   });
 });
 

@@ -268,7 +268,7 @@ describe('the table of the prototype', () => {
       create event trigger tell on table_rewrite execute function tell()`);
     const notices: string[] = [];
     await migrate(client, files, (notice) => notices.push(notice));
-    expect(notices).toEqual(['rewrite of tasmart_data_table']);
+    expect(notices.filter((notice) => notice === 'rewrite of tasmart_data_table')).toHaveLength(1);
   });
 
   test('keeps its owner, grants, comments and indexes', async () => {

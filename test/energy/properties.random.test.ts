@@ -1,4 +1,5 @@
 /** What always holds, over hundreds of histories. */
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { US_PER_HOUR, US_PER_MINUTE } from '../../src/domain/time.ts';
@@ -199,7 +200,7 @@ for (const load of Object.keys(LOADS)) {
 
 function expectSame(run: Judged, readings: CounterReading[], corrections: readonly Correction[] = []): void {
   const { quarters, events } = fromScratch(readings, corrections);
-  const different = quarters.filter((quarter, i) => JSON.stringify(quarter) !== JSON.stringify(run.quarters[i]));
+  const different = quarters.filter((quarter, i) => !isDeepStrictEqual(quarter, run.quarters[i]));
   expect({ different: different.slice(0, 3), count: run.quarters.length }).toEqual({
     different: [],
     count: quarters.length,

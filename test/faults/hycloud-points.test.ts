@@ -58,14 +58,14 @@ const ODDITIES: readonly Oddity[] = [
   {
     name: 'points that are none',
     fault: { kind: 'body', text: '{"points": [null, 1, "x", [], {}, {"time": 5}]}' },
-    catchingUp: /6 of its points make no sense and were not stored: a point that is no object/,
+    catchingUp: /6 of its points make no sense and were not stored: a point that is not an object/,
     inStep: NONSENSE,
   },
   {
     name: 'no list of points',
     fault: { kind: 'body', text: '{"points": {}}' },
-    catchingUp: /not the shape/,
-    inStep: /not the shape/,
+    catchingUp: /does not match the API/,
+    inStep: /does not match the API/,
   },
 ];
 

@@ -181,7 +181,7 @@ describe('the time of a point', () => {
 });
 
 test.each([null, 7, 'text', true])('%j is no point', (raw) => {
-  expect(decodePoint(raw, [])).toEqual({ timeUs: null, reason: 'a point that is no object' });
+  expect(decodePoint(raw, [])).toEqual({ timeUs: null, reason: 'a point that is not an object' });
 });
 
 test('a list is a point without a time', () => {

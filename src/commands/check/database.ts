@@ -19,16 +19,14 @@ import { SchemaError, withAnyDatabase } from '../../database/open.ts';
 import { loadLastPolls } from '../../database/runs.ts';
 import type { Account } from '../../domain/account.ts';
 import { KnownError } from '../../domain/errors.ts';
-import { US_PER_MINUTE, US_PER_SECOND } from '../../domain/time.ts';
+import { US_PER_MINUTE } from '../../domain/time.ts';
 import { loadMemory } from '../../polling/memory.ts';
 import type { Memory } from '../../polling/memory.ts';
 import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
 import { age } from '../../reporting/units.ts';
 import { ofAccount } from '../accounts.ts';
 import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
-
-/** If the clocks differ by more, ages are wrong, and a first run fetches the wrong history. */
-export const CLOCK_TOLERANCE_US = 60 * US_PER_SECOND;
+import { clockItem } from './clock.ts';
 
 /** So many intervals without a poll are a failure. A single missed poll is not. */
 const MISSED_INTERVALS = 3;
@@ -58,7 +56,13 @@ export async function checkDatabase(config: Config, giveUp: AbortSignal): Promis
 async function inspect(database: Database, config: Config, check: DatabaseCheck): Promise<void> {
   const facts = await loadServerFacts(database);
   const localUs = Date.now() * 1000;
-  check.items.push(serverItem(facts), tlsItem(facts, config), clockItem(facts, localUs));
+  const clock = clockItem('clock of the database', {
+    clock: "the database's",
+    other: 'ours',
+    aheadUs: facts.clockUs - localUs,
+    remedy: 'set both by NTP: ages in "tasmart status" go by the database',
+  });
+  check.items.push(serverItem(facts), tlsItem(facts, config), clock);
   check.items.push(await timezoneItem(database, config.timezone), await othersItem(database));
   const schema = await schemaItem(database);
   check.items.push(schema);
@@ -94,13 +98,6 @@ function tlsItem({ tlsVersion }: ServerFacts, { database }: Config): CheckItem {
     return ok('TLS', `${tlsVersion}, ${database.sslMode}`);
   const remedy = 'set DB_SSLMODE=verify-full (and DB_SSL_CA)';
   return warning('TLS', `${tlsVersion}, but the server's certificate is not verified (sslmode require)`, remedy);
-}
-
-function clockItem({ clockUs }: ServerFacts, localUs: number): CheckItem {
-  const aheadUs = clockUs - localUs;
-  const difference = `the database's is ${age(Math.abs(aheadUs))} ${aheadUs < 0 ? 'behind' : 'ahead of'} ours`;
-  if (Math.abs(aheadUs) <= CLOCK_TOLERANCE_US) return ok('clock of the database', difference);
-  return warning('clock of the database', difference, 'set both by NTP: ages in "tasmart status" go by the database');
 }
 
 async function timezoneItem(database: Database, timezone: string): Promise<CheckItem> {

@@ -7,7 +7,7 @@ import { count } from '../../domain/text.ts';
 import { US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND } from '../../domain/time.ts';
 import { pointsPathOf, valveLabel, type Valve } from '../../domain/valve.ts';
 import type { HyCloud } from '../../hycloud/client.ts';
-import { HyCloudError } from '../../hycloud/errors.ts';
+import { HyCloudError, type HyCloudFailure } from '../../hycloud/errors.ts';
 import { inBatches } from '../../polling/batches.ts';
 import { fetchLatest } from '../../polling/fetch.ts';
 import type { Memory } from '../../polling/memory.ts';
@@ -15,7 +15,7 @@ import { resolveTargets } from '../../polling/targets.ts';
 import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
 import { age } from '../../reporting/units.ts';
 import { withHyCloud } from '../hycloud.ts';
-import { CLOCK_TOLERANCE_US } from './database.ts';
+import { clockItem } from './clock.ts';
 
 /** Shorter than in a run, because somebody waits for the result. */
 const TIMEOUT_MS = 15_000;
@@ -49,7 +49,12 @@ export async function checkHyCloud(
     const answered = [
       ok('HyCloud', `${account.server} answers`),
       ok('credentials', `${apiKey} and ${requesterId} accepted`),
-      clockItem(hycloud.serverTimeUs(), localUs),
+      clockItem('clock of this machine', {
+        clock: 'ours',
+        other: "HyCloud's",
+        aheadUs: localUs - hycloud.serverTimeUs(),
+        remedy: 'set it by NTP; runs go by HyCloud’s clock, times in logs by this one',
+      }),
     ];
     const { items, valves } = await checkTargets(hycloud, account.targets, memory);
     const tried = valves.slice(0, affordable(endMs - performance.now(), spacingMs));
@@ -69,30 +74,25 @@ async function refusalItems(
 ): Promise<CheckItem[] | null> {
   const first = await errorOf(hycloud.latestFirmware());
   const isRequesterRefused = isUnauthorized(first);
-  const error = isRequesterRefused || isUnanswered(first) ? first : await errorOf(hycloud.listProjects());
+  const error = isRequesterRefused || isUnreached(first) ? first : await errorOf(hycloud.listProjects());
   if (error === null) return null;
   if (error.kind !== 'credentials') return [failed('HyCloud', error.message, error.remedy)];
-  const culprit = isRequesterRefused
-    ? `${variables.requesterId} is refused`
-    : isUnauthorized(error) && first === null
-      ? `${variables.requesterId} is accepted, ${variables.apiKey} is refused`
-      : error.message;
-  return [ok('HyCloud', `${server} answers`), failed('credentials', culprit, error.remedy)];
+  let seen = error.message;
+  if (isRequesterRefused) seen = `${variables.requesterId} is refused`;
+  else if (first === null && isUnauthorized(error)) {
+    seen = `${variables.requesterId} is accepted, ${variables.apiKey} is refused`;
+  }
+  return [ok('HyCloud', `${server} answers`), failed('credentials', seen, error.remedy)];
 }
 
-function isUnanswered(error: KnownError | null): boolean {
-  return error instanceof HyCloudError && error.status === null;
+/** Whether HyCloud was not reached at all: then nothing else will be answered either. */
+function isUnreached(error: KnownError | null): boolean {
+  const failures: readonly HyCloudFailure[] = ['network', 'timeout', 'tls', 'proxy', 'redirect', 'aborted'];
+  return error instanceof HyCloudError && failures.includes(error.failure);
 }
 
 function isUnauthorized(error: KnownError | null): boolean {
   return error instanceof HyCloudError && error.failure === 'unauthorized';
-}
-
-function clockItem(serverUs: number, localUs: number): CheckItem {
-  const aheadUs = localUs - serverUs;
-  const seen = `ours is ${age(Math.abs(aheadUs))} ${aheadUs < 0 ? 'behind' : 'ahead of'} HyCloud's`;
-  if (Math.abs(aheadUs) <= CLOCK_TOLERANCE_US) return ok('clock of this machine', seen);
-  return warning('clock of this machine', seen, 'set it by NTP; runs go by HyCloud’s clock, times in logs by this one');
 }
 
 async function checkTargets(
@@ -138,15 +138,16 @@ async function valveItems(
   const batching = { concurrency, maxBatch: MAX_VALVES, lingerMs: 50 };
   const work = (valve: Valve) => probe(hycloud, valve);
   for await (const batch of inBatches(valves, work, batching)) probes.push(...batch);
-  const of = total > probes.length ? ` (the first of ${total})` : '';
-  return [...pointItems(probes, of), valveClockItem(probes)];
+  return [...pointItems(probes, total), valveClockItem(probes)];
 }
 
 async function probe(hycloud: HyCloud, valve: Valve): Promise<Probe> {
+  // HyCloud's clock comes from its Date header, which is rounded down to the second.
   const nowUs = hycloud.serverTimeUs() + US_PER_SECOND;
   const window = { valve, fromUs: nowUs - US_PER_HOUR, toUs: nowUs, properties: ['valve_timestamp'] as const };
   try {
     const latest = await fetchLatest(hycloud, window);
+    // null: HyCloud ignored the direction or the end.
     if (!latest) throw new HyCloudError('malformed', pointsPathOf(valve), 'points other than asked for');
     const [point] = latest.points;
     if (!point) return { valve, clockAheadUs: null, outcome: 'silent' };
@@ -159,11 +160,12 @@ async function probe(hycloud: HyCloud, valve: Valve): Promise<Probe> {
   }
 }
 
-function pointItems(probes: readonly Probe[], of: string): CheckItem[] {
+function pointItems(probes: readonly Probe[], total: number): CheckItem[] {
   const recent = probes.filter(({ outcome }) => outcome === 'recent').length;
   const silent = probes.filter(({ outcome }) => outcome === 'silent');
   const errors = probes.flatMap(({ outcome }) => (typeof outcome === 'object' ? [outcome.error] : []));
-  const seen = `${recent} of ${count(probes.length, 'valve')}${of} sent points within the hour`;
+  const part = total > probes.length ? ` (the first of ${total})` : '';
+  const seen = `${recent} of ${count(probes.length, 'valve')}${part} sent points within the hour`;
   const items = [
     silent.length === 0
       ? ok('valves', seen)

@@ -5,7 +5,7 @@ import { parseHyCloud, read, type Environment } from '../../config/environment.t
 import { parseConfig } from '../../config/parse.ts';
 import { KnownError } from '../../domain/errors.ts';
 import { count, printable } from '../../domain/text.ts';
-import type { ProjectSummary } from '../../domain/valve.ts';
+import { compareNames, type ProjectSummary } from '../../domain/valve.ts';
 import type { HyCloud } from '../../hycloud/client.ts';
 import { withHyCloud } from '../hycloud.ts';
 import { askUntilAccepted, type Session } from './session.ts';
@@ -68,7 +68,7 @@ export async function chooseProjects(
   projects: readonly ProjectSummary[],
   named: readonly string[],
 ): Promise<readonly ProjectSummary[]> {
-  const listed = [...projects].sort((a, b) => a.name.localeCompare(b.name));
+  const listed = [...projects].sort((a, b) => compareNames(a.name, b.name));
   if (named.length > 0) return named.map((name) => find(listed, name));
   const [only, ...others] = listed;
   if (!only) {

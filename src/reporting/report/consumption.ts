@@ -1,5 +1,5 @@
 /** The consumption of all valves: total, change, days, and the valves that consume most. */
-import { epochSeconds } from '../../domain/time.ts';
+import { epochSeconds, type Micros } from '../../domain/time.ts';
 import type { ReportData } from './data.ts';
 import { barsIn, change, fleetTotal, kwhText, percentText, signed, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
@@ -77,29 +77,44 @@ function sumDays(regime: 1 | 2, { valves, fromUs }: ReportData): DaySum[] {
 /** A bar per day. Pale bars: the span begins or ends within the day, or kWh are missing or provisional. */
 function days(regime: 1 | 2, data: ReportData, { offsets }: Messages): Markup {
   const { fromUs, toUs, timezone } = data;
+  const dateOf = (timeS: number) => dayText(wallOf(offsets, timeS));
+  // Not every day begins at 0:00: in Cairo, summer time begins at midnight.
+  const isWithinDay = (timeUs: Micros) => dateOf(epochSeconds(timeUs)) === dateOf(epochSeconds(timeUs) - 1);
+  const [isFirstCut, isLastCut] = [isWithinDay(fromUs), isWithinDay(toUs)];
   const sums = sumDays(regime, data);
+  const last = sums.length - 1;
+  const bars = sums.map((sum, index) => ({
+    ...sum,
+    isCut: (index === 0 && isFirstCut) || (index === last && isLastCut),
+  }));
   const most = Math.max(...sums.map(({ kwh }) => kwh), 0.001);
-  const isMidnight = (timeUs: number): boolean => wallOf(offsets, epochSeconds(timeUs)) % 86_400 === 0;
-  const isCut = (index: number): boolean =>
-    (index === 0 && !isMidnight(fromUs)) || (index === sums.length - 1 && !isMidnight(toUs));
   const step = Math.ceil(sums.length / MAX_DATES);
-  const bars = sums.map(({ startS, kwh, isWhole }, index) => {
-    const [weekday = '', day = '', month = ''] = dayText(wallOf(offsets, startS)).split(' ');
-    const note = isCut(index) ? ', part of the day' : isWhole ? '' : ', some kWh are missing or provisional';
+  const items = bars.map(({ startS, kwh, isWhole, isCut }, index) => {
+    const [weekday = '', day = '', month = ''] = dateOf(startS).split(' ');
+    const note = isCut ? ', part of the day' : isWhole ? '' : ', some kWh are missing or provisional';
     const text = `${weekday} ${day} ${month}: ${kwhText(kwh)} kWh${note}`;
     const height = Math.max((kwh / most) * 100, 0.5).toFixed(1);
-    const hasDate = (sums.length - 1 - index) % step === 0;
+    const y = (100 - Number(height)).toFixed(1);
+    const hasMonth = index === 0 || day === '1' || index < step;
+    const date = [
+      sums.length <= MAX_DATES && markup`${weekday}<br>`,
+      day,
+      markup`<br><small>${hasMonth && month}</small>`,
+    ];
     return markup`<li title="${text}">
       ${sums.length <= MAX_VALUES && markup`<b aria-hidden="true">${kwhText(kwh)}</b>`}
-      <svg viewBox="0 0 10 100" preserveAspectRatio="none" aria-hidden="true" class="${(isCut(index) || !isWhole) && 'part'}"><rect y="${(100 - Number(height)).toFixed(1)}" width="10" height="${height}"/></svg>
+      <svg viewBox="0 0 10 100" preserveAspectRatio="none" aria-hidden="true" class="${(isCut || !isWhole) && 'part'}">
+        <rect y="${y}" width="10" height="${height}"/>
+      </svg>
       <span class="hidden">${text}</span>
-      <span aria-hidden="true">${hasDate && [sums.length <= MAX_DATES && markup`${weekday}<br>`, day, markup`<br><small>${(index === 0 || day === '1' || index < step) && month}</small>`]}</span>
+      <span aria-hidden="true">${(last - index) % step === 0 && date}</span>
     </li>`;
   });
+  const hint = markup`<p class="hint">Pale: part of a day, or some kWh are missing or provisional.</p>`;
   return markup`<ol class="days" aria-label="kWh by day (${timezone})">
-    ${bars}
+    ${items}
   </ol>
-  ${sums.some(({ isWhole }, index) => !isWhole || isCut(index)) && markup`<p class="hint">Pale: part of a day, or some kWh are missing or provisional.</p>`}`;
+  ${bars.some(({ isWhole, isCut }) => isCut || !isWhole) && hint}`;
 }
 
 function ranking(regime: 1 | 2, { valves }: ReportData): Markup {

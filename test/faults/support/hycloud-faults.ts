@@ -20,7 +20,7 @@ const SLOW = { remedy: /request_timeout_seconds/, exit: 69, isTransient: true } 
 const UNANSWERED = { ...SLOW, says: /no whole answer within [\d.]+ s/, timeoutSeconds: 1.5 } as const;
 const NETWORK = { remedy: /check the network/, exit: 69, isTransient: true } as const;
 const SHAPE = {
-  says: /not the shape that the API promises/,
+  says: /does not match the API/,
   remedy: /a proxy or HyCloud misbehaves; the next run will catch up/,
   exit: 69,
   isTransient: false,

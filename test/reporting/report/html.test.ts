@@ -77,6 +77,19 @@ test('consumption comes first: the total, the change, the days, and the valves b
   expect(text).toMatch(/Valves by consumption Valve 2 [\d ]+ kWh 7\d\.\d % Valve 1 [\d. ]+ kWh 2\d\.\d %/);
 });
 
+test('a day that begins at one o’clock is whole, as in Cairo, where summer time begins at midnight', () => {
+  const barsOf = (...starts: string[]): string[] => {
+    const edges = starts.map((text) => Date.parse(text) * 1000);
+    const span = { fromUs: edges[0] ?? 0, toUs: edges.at(-1) ?? 0 };
+    const days = edges.slice(0, -1).map((startUs) => ({ startUs, expected: 96, present: 96 }));
+    const page = reportHtml(reportOf([valveOf(0, { days }, span)], { ...span, timezone: 'Africa/Cairo' }), ASSETS);
+    return [...page.matchAll(/<li title="(.*?): .*? kWh(.*?)"/g)].map(([, day, note]) => `${day}${note}`);
+  };
+  expect(barsOf('2025-04-23T22:00Z', '2025-04-24T22:00Z')).toEqual(['Thu 24 Apr']);
+  expect(barsOf('2025-04-24T22:00Z', '2025-04-25T21:00Z')).toEqual(['Fri 25 Apr']);
+  expect(barsOf('2025-04-24T23:00Z', '2025-04-25T20:00Z')).toEqual(['Fri 25 Apr, part of the day']);
+});
+
 test('a report of a single valve has no table to choose from, but its days', () => {
   const page = reportHtml(reportOf([valveOf(0)]), ASSETS);
   expect(page).not.toContain('overview-table');
