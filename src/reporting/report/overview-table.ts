@@ -117,7 +117,7 @@ function row(
     ${hasSecond && markup`<td data-v="${second?.totalKwh}">${second ? totalText(second) : '–'}</td>`}
     <td data-v="${share?.toFixed(3)}">${share === null ? '–' : share.toFixed(1)}</td>
     <td data-v="${change?.toFixed(3)}">${change === null ? '–' : signed(change)}</td>
-    <td class="text" data-v="${problemOrder}">${worst && shortTitle(worst.title)}${problems.length > 1 && ` and ${problems.length - 1} more`}</td>
+    <td class="text" data-v="${problemOrder}">${worst && shortTitle(worst.title)}${problems.length > 1 && ` +${problems.length - 1} more`}</td>
     <td data-v="${complete}">${complete ?? '–'}</td>
     <td>${strip(valve.days)}</td>
     <td data-v="${newestS}">${valve.newestUs === null ? 'none' : messages.time(valve.newestUs)}</td>

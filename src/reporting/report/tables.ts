@@ -7,6 +7,7 @@ import { decimalsOf } from './embedded.ts';
 import { barsIn, isWorthShowing, kwhText } from './energy.ts';
 import { markup, trusted, type Markup } from './markup.ts';
 import { dayText, wallOf } from './page/local-time.ts';
+import { grouped } from './page/numbers.ts';
 import { QUALITIES } from './page/quality.ts';
 import type { Bar } from './page/decode.ts';
 import { valveName, type Messages } from './messages.ts';
@@ -26,7 +27,7 @@ export function tables(valve: ValveReport, frame: ReportFrame, messages: Message
 /** The table of counter events: what happened, and the kWh counted across it. */
 function eventTable({ events }: ValveReport, { span }: Messages): Markup | null {
   if (events.length === 0) return null;
-  const kwh = (value: number | null): string => (value === null ? '–' : kwhText(value));
+  const counter = (kwh: number | null): string => (kwh === null ? '–' : grouped(String(kwh)));
   const more = events.length > MOST_EVENTS ? ` The first ${MOST_EVENTS}; "tasmart events" lists them all.` : '';
   return details(
     count(events.length, 'event'),
@@ -49,9 +50,9 @@ function eventTable({ events }: ValveReport, { span }: Messages): Markup | null 
               <th scope="row">${span(event)}</th>
               <td>${event.kind}</td>
               <td>${event.regime}</td>
-              <td>${kwh(event.fromKwh)}</td>
-              <td>${kwh(event.toKwh)}</td>
-              <td>${kwh(event.countedKwh)}</td>
+              <td>${counter(event.fromKwh)}</td>
+              <td>${counter(event.toKwh)}</td>
+              <td>${event.countedKwh === null ? '–' : kwhText(event.countedKwh)}</td>
             </tr>`,
         )}
       </tbody>

@@ -185,7 +185,7 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
     const [head = '', row = '', end] = table.split('\r\n');
     expect(head).toMatch(/^"Valve","kWh","kWh, regime 2","Share, %","Change, %","Problems","Complete, %",/);
     expect(row).toMatch(
-      /^"Colonna montante – lato Nord",\d+(\.\d+)?,336\.\d+,\d+\.\d+,25,"the counter fell and 1 more",100,/,
+      /^"Colonna montante – lato Nord",\d+(\.\d+)?,336\.\d+,\d+\.\d+,25,"the counter fell \+1 more",100,/,
     );
     expect(end).toBe('');
     await openValve(4);

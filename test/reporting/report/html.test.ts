@@ -120,10 +120,10 @@ test('of thousands of events, the page lists the first, and says where all are',
 
 test('events of a counter are listed with what is counted for them', () => {
   const event = { fromUs: local('2026-11-18T03:00'), toUs: local('2026-11-18T06:15') };
-  const glitch = { ...event, regime: 1, kind: 'glitch', fromKwh: 163_064, toKwh: 163_070, countedKwh: 6 } as const;
+  const glitch = { ...event, regime: 1, kind: 'glitch', fromKwh: 163_064, toKwh: 70, countedKwh: 6 } as const;
   const text = textOf(reportHtml(reportOf([valveOf(0, { events: [glitch] })]), ASSETS));
   expect(text).toContain('1 event');
-  expect(text).toContain('Wed 18 Nov 03:00 – 06:15 glitch 1 163 064 163 070 6.0');
+  expect(text).toContain('Wed 18 Nov 03:00 – 06:15 glitch 1 163 064 70 6.0');
 });
 
 test('a failing valve, targets never found, and runs that failed or stopped are told', () => {
