@@ -28,7 +28,7 @@ create or replace function tasmart_consumption(
   from_time timestamptz,
   to_time timestamptz,
   timezone text,
-  valve text default null
+  valves text[]
 ) returns table (
   tasmart_id text,
   regime smallint,
@@ -93,7 +93,7 @@ begin
       union all
       select tasmart_id, since from tasmart_unjudged
     ) as judged_or_not
-    where valve is null or tasmart_id = valve
+    where valves is null or tasmart_id = any (valves)
     group by tasmart_id
   ), counter as materialized (
     -- Where each counter's curve begins and ends. A valve always has a row for regime 1, even without a reading.
@@ -184,6 +184,30 @@ begin
   ) as added (added_micro_kwh, added_seconds, letters);
 end
 $$;
+
+comment on function tasmart_consumption(text, timestamptz, timestamptz, text, text[]) is
+  'like tasmart_consumption(…, valve), of some valves or, with null, of all that have readings';
+
+-- The usual call. Its body is bound to the function above when it is created, whatever the caller's search_path is.
+create or replace function tasmart_consumption(
+  bucket text,
+  from_time timestamptz,
+  to_time timestamptz,
+  timezone text,
+  valve text default null
+) returns table (
+  tasmart_id text,
+  regime smallint,
+  bucket_start timestamptz,
+  bucket_end timestamptz,
+  kwh numeric,
+  coverage numeric,
+  quality text
+)
+language sql stable parallel safe
+begin atomic
+  select * from tasmart_consumption(bucket, from_time, to_time, timezone, case when valve is not null then array[valve] end);
+end;
 
 comment on function tasmart_consumption(text, timestamptz, timestamptz, text, text) is
   'kWh by 15min, hour, day, week, month, year or total, of one valve or of all that have readings. '

@@ -10,7 +10,11 @@ import { resolve } from 'node:path';
  *
  * @throws Node's error
  */
-export async function replaceFile(file: string, text: string, mode?: number): Promise<void> {
+export async function replaceFile(
+  file: string,
+  content: string | readonly (string | Buffer)[],
+  mode?: number,
+): Promise<void> {
   if (await isDevice(file)) throw Object.assign(new Error('a device is not replaced'), { code: 'EINVAL' });
   // Must not end in .prom or .html: a collector would read the unfinished file.
   const draft = `${file}.${randomBytes(8).toString('hex')}`;
@@ -18,7 +22,7 @@ export async function replaceFile(file: string, text: string, mode?: number): Pr
   try {
     try {
       if (mode !== undefined) await handle.chmod(mode);
-      await handle.writeFile(text);
+      for (const part of [content].flat()) await handle.writeFile(part);
     } finally {
       await handle.close();
     }

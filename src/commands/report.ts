@@ -3,19 +3,19 @@ import { access, constants, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DateTime } from 'luxon';
 import type { Config } from '../config/config.ts';
-import { loadConsumption, loadMeteredValves, type MeteredValve } from '../database/consumption.ts';
+import { loadMeteredValves, type MeteredValve } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
-import { loadEvents, type StoredEvent } from '../database/events.ts';
 import { withDatabase } from '../database/open.ts';
-import { loadReadings, loadValveFacts, type CounterEvent } from '../database/report.ts';
+import { loadCounterEvents, loadEnergy, loadReadings, loadValveFacts } from '../database/report.ts';
 import { loadRegisteredValves } from '../database/status.ts';
 import { KnownError } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
 import { US_PER_DAY, US_PER_HOUR, type Micros, type Span } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
-import type { ReportData, ValveReport } from '../reporting/report/data.ts';
-import { reportHtml } from '../reporting/report/html.ts';
-import { valveReport, type ReportSpan } from '../reporting/report/valve-report.ts';
+import { dayStarts } from '../reporting/report/completeness.ts';
+import type { ReportFrame, ValveReport } from '../reporting/report/data.ts';
+import { createPage } from '../reporting/report/html.ts';
+import { valveReport, type ReportSpan, type ValveRecord } from '../reporting/report/valve-report.ts';
 import { chosenValves, isEverything, type Choice } from './choice.ts';
 import { zoneOf } from './consumption.ts';
 import type { CommandContext } from './context.ts';
@@ -44,20 +44,23 @@ export async function run(options: ReportOptions, { globals, signal, giveUp }: C
     script: await readAsset('page.js'),
     style: await readAsset('page.css'),
   };
-  const data = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
+  const { valveCount, parts } = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     await judgeStored(database, config, log, { globals, signal });
-    return loadReport(database, config, span, { choice: options, signal });
+    const { frame, valves } = await openReport(database, config, span, { choice: options, signal });
+    if (frame.valveCount === 0) log.warn('the report is empty: no valve was polled yet. Run "tasmart poll"');
+    const page = createPage(frame, assets);
+    for await (const valve of valves) page.add(valve);
+    return { valveCount: frame.valveCount, parts: page.parts() };
   });
-  if (data.valves.length === 0) log.warn('the report is empty: no valve was polled yet. Run "tasmart poll"');
-  const html = reportHtml(data, assets);
   if (options.out === '-') {
-    process.stdout.write(html);
+    for (const part of parts) process.stdout.write(part);
     return 0;
   }
-  await replaceFile(options.out, html).catch((cause: unknown) => {
+  await replaceFile(options.out, parts).catch((cause: unknown) => {
     throw unwritable(options.out, cause);
   });
-  process.stdout.write(`${options.out}: ${size(Buffer.byteLength(html))}, ${count(data.valves.length, 'valve')}\n`);
+  const bytes = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
+  process.stdout.write(`${options.out}: ${size(bytes)}, ${count(valveCount, 'valve')}\n`);
   return 0;
 }
 
@@ -87,18 +90,24 @@ function previousSpan({ fromUs, toUs, timezone }: ReportSpan): Span {
 /** Longer spans show energy by day, not by hour. The extra hour is for a daylight saving change. */
 const MAX_HOURLY_US = 62 * US_PER_DAY + US_PER_HOUR;
 
+export interface OpenReport {
+  frame: ReportFrame;
+  /** one valve after the other, in the order of the page */
+  valves: AsyncIterable<ValveReport>;
+}
+
 /**
  * Loads what the page shows. Without a choice: the valves of `tasmart status`, and valves that have readings but are not in the
- * registry. With one: the chosen valves of any project. Loads one valve after the other, and keeps only what the page needs.
+ * registry. With one: the chosen valves of any project.
  *
  * @throws DatabaseError; KnownError for a name that no valve has
  */
-export async function loadReport(
+export async function openReport(
   database: Database,
   config: Config,
   span: ReportSpan,
   { choice, signal }: { choice: Choice; signal: AbortSignal },
-): Promise<ReportData> {
+): Promise<OpenReport> {
   const isWhole = isEverything(choice);
   // Without targets, all valves are watched.
   const everything = config.accounts.map((account) => ({ ...account, targets: [] }));
@@ -115,46 +124,70 @@ export async function loadReport(
     database,
     valves.map(({ id }) => id),
   );
-  const { fromUs, toUs, nowUs, timezone, intervalMinutes } = span;
-  const bucket = toUs - fromUs <= MAX_HOURLY_US ? 'hour' : 'day';
-  const query = { ...span, bucket } as const;
-  const previous = previousSpan(span);
-  const load = async ({ id }: MeteredValve) => ({
-    readings: await loadReadings(database, id, span),
-    events: (await loadEvents(database, id, span)).map(pageEvent),
-    buckets: await loadConsumption(database, id, query),
-    previousBuckets: await loadConsumption(database, id, { ...query, ...previous, bucket: 'day' }),
-  });
-  const reports: ValveReport[] = [];
-  let loading = valves[0] && load(valves[0]);
-  for (const [index, valve] of valves.entries()) {
-    signal.throwIfAborted();
-    const stored = await loading;
-    const next = valves[index + 1];
-    // Load the next valve while this one is encoded.
-    loading = next && load(next);
-    loading?.catch(() => undefined); // an error is thrown where `loading` is awaited
+  const described = valves.flatMap((valve, index) => {
     const own = facts[index];
-    if (!own || !stored) continue;
     const label = labels[index] ?? valve.id;
-    const record = { valve, label, facts: own, state: states.get(valve.id) ?? null, ...stored };
-    reports.push(valveReport(record, span, valves.length));
-  }
-  return {
+    return own ? { valve, label, facts: own, state: states.get(valve.id) ?? null } : [];
+  });
+  const { fromUs, toUs, nowUs, timezone, intervalMinutes } = span;
+  const frame: ReportFrame = {
     generatedUs: nowUs,
     fromUs,
     toUs,
-    previous,
+    previous: previousSpan(span),
     timezone,
     intervalMinutes,
     version: VERSION,
-    bucket,
+    bucket: toUs - fromUs <= MAX_HOURLY_US ? 'hour' : 'day',
     newestRun: status.newestRun,
     lastSuccess: status.lastSuccess,
     // Targets that were never found do not matter if valves are chosen.
     unknown: isWhole ? status.unknown : [],
-    valves: reports,
+    valveCount: described.length,
+    newestUs: facts.flatMap(({ newestUs }) => newestUs ?? []),
   };
+  return { frame, valves: loadValves(database, described, span, { frame, signal }) };
+}
+
+/** A question for many valves costs far less than one for each. This many fit into memory with all their readings. */
+const VALVES_AT_ONCE = 20;
+
+type DescribedValve = Omit<ValveRecord, 'readings' | 'energy' | 'events'>;
+
+/** Loads the next valves while the page is made of those before. Keeps nothing of a valve that was taken. */
+async function* loadValves(
+  database: Database,
+  described: readonly DescribedValve[],
+  span: ReportSpan,
+  { frame, signal }: { frame: ReportFrame; signal: AbortSignal },
+): AsyncGenerator<ValveReport> {
+  const { bucket, previous, valveCount } = frame;
+  const fleetSpan = { ...span, dayStartsUs: dayStarts(span), valveCount };
+  const load = async (some: readonly DescribedValve[]): Promise<ValveRecord[]> => {
+    const ids = some.map(({ valve }) => valve.id);
+    const readings = await loadReadings(database, ids, span);
+    const energy = await loadEnergy(database, ids, { ...span, bucket, previous });
+    const events = await loadCounterEvents(database, ids, span);
+    return some.flatMap((each) => {
+      const { id } = each.valve;
+      const own = readings.get(id);
+      return own ? { ...each, readings: own, energy: energy.get(id) ?? [], events: events.get(id) ?? [] } : [];
+    });
+  };
+  const groups = Array.from({ length: Math.ceil(described.length / VALVES_AT_ONCE) }, (_, index) =>
+    described.slice(index * VALVES_AT_ONCE, (index + 1) * VALVES_AT_ONCE),
+  );
+  let loading = groups[0] && load(groups[0]);
+  for (const index of groups.keys()) {
+    const records = (await loading) ?? [];
+    const next = groups[index + 1];
+    loading = next && load(next);
+    loading?.catch(() => undefined); // an error is thrown where `loading` is awaited
+    for (const record of records) {
+      signal.throwIfAborted();
+      yield valveReport(record, fleetSpan);
+    }
+  }
 }
 
 /** Adds the serial to labels that several valves have. */
@@ -165,19 +198,6 @@ function distinctLabels(valves: readonly MeteredValve[]): string[] {
     const isUnique = labels.indexOf(label) === labels.lastIndexOf(label);
     return isUnique ? label : `${label} (${shortSn ?? id.slice(0, 8)})`;
   });
-}
-
-function pageEvent({ regime, kind, startUs, endUs, fromKwh, toKwh, countedKwh }: StoredEvent): CounterEvent {
-  const number = (text: string | null) => (text === null ? null : Number(text));
-  return {
-    regime,
-    kind,
-    fromUs: startUs,
-    toUs: endUs,
-    fromKwh: number(fromKwh),
-    toKwh: number(toKwh),
-    countedKwh: number(countedKwh),
-  };
 }
 
 async function readAsset(name: string): Promise<string> {

@@ -1,7 +1,9 @@
 /** Loads the data of the report's page. */
-import { epochSeconds, type Micros, type Span } from '../domain/time.ts';
+import { epochSeconds, formatRfc3339, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
 import type { PropertyName } from '../domain/reading.ts';
+import type { Quality } from '../energy/types.ts';
 import type { Database } from './connection.ts';
+import type { ConsumptionQuery } from './consumption.ts';
 import { micros } from './repository.ts';
 
 /** The values of a reading that charts show. */
@@ -17,12 +19,31 @@ const CHARTED = [
 ] as const satisfies readonly PropertyName[];
 export type Charted = (typeof CHARTED)[number];
 
-/** A stored reading, in HyCloud's own units. */
-export interface ReportReading {
-  timeUs: Micros;
-  /** null: not configured, or the valve sent none */
-  errorStatus: readonly string[] | null;
-  values: Readonly<Record<Charted, number | null>>;
+/** A valve's readings in columns, in order of time and in HyCloud's own units. null: the valve sent no value. */
+export interface ReportReadings {
+  timesUs: readonly Micros[];
+  /** null: none */
+  errorStatus: readonly (readonly string[] | null)[];
+  values: Readonly<Record<Charted, readonly (number | null)[]>>;
+}
+
+/** Energy of one counter. */
+export interface CounterEnergy {
+  regime: 1 | 2;
+  /** kWh of the buckets that have a curve; null: no bucket has one */
+  totalKwh: number | null;
+  /** null: a day of the previous span has no curve */
+  previousKwh: number | null;
+  /** in order of time */
+  buckets: readonly EnergyBucket[];
+}
+
+/** A bucket of tasmart_consumption. */
+export interface EnergyBucket extends Span {
+  kwh: number | null;
+  /** 0 … 1 */
+  coverage: number;
+  quality: Quality;
 }
 
 /** A counter event, with the counter before and after it. */
@@ -81,52 +102,181 @@ export async function loadValveFacts(database: Database, tasmartIds: readonly st
      order by wanted.position`,
     [tasmartIds],
   );
-  const number = (text: string | null) => (text === null ? null : Number(text));
   return rows.map((row) => ({
     projectName: row.project_name,
     account: row.account,
     firmware: row.fw_version,
-    firstUs: number(row.first_us),
-    newestUs: number(row.newest_us),
-    ageUs: number(row.age_us),
-    counter1Kwh: number(row.counter_1),
-    counter2Kwh: number(row.counter_2),
+    firstUs: nullableNumber(row.first_us),
+    newestUs: nullableNumber(row.newest_us),
+    ageUs: nullableNumber(row.age_us),
+    counter1Kwh: nullableNumber(row.counter_1),
+    counter2Kwh: nullableNumber(row.counter_2),
     errorStatus: row.error_status,
   }));
 }
 
+/** The counter events of each of these valves that overlap a span, by id, in order of regime and time. @throws DatabaseError */
+export async function loadCounterEvents(
+  database: Database,
+  tasmartIds: readonly string[],
+  span: Span,
+): Promise<Map<string, CounterEvent[]>> {
+  const rows = await database.query<{
+    tasmart_id: string;
+    regime: number;
+    kind: CounterEvent['kind'];
+    start_us: string;
+    end_us: string;
+    from_kwh: string | null;
+    to_kwh: string | null;
+    counted_kwh: string | null;
+  }>(
+    `select tasmart_id, regime, kind, ${micros('starts')} as start_us, ${micros('ends')} as end_us, from_kwh, to_kwh, counted_kwh
+     from tasmart_counter_events
+     where tasmart_id = any ($1) and ends > $2::timestamptz and starts < $3::timestamptz
+     order by regime, starts, ends`,
+    [tasmartIds, formatRfc3339(span.fromUs), formatRfc3339(span.toUs)],
+  );
+  const events = new Map<string, CounterEvent[]>(tasmartIds.map((id) => [id, []]));
+  for (const row of rows) {
+    events.get(row.tasmart_id)?.push({
+      regime: row.regime,
+      kind: row.kind,
+      fromUs: Number(row.start_us),
+      toUs: Number(row.end_us),
+      fromKwh: nullableNumber(row.from_kwh),
+      toKwh: nullableNumber(row.to_kwh),
+      countedKwh: nullableNumber(row.counted_kwh),
+    });
+  }
+  return events;
+}
+
+/** The energy of each of these valves, by id. A valve without readings is left out. @throws DatabaseError */
+export async function loadEnergy(
+  database: Database,
+  tasmartIds: readonly string[],
+  { previous, ...query }: ConsumptionQuery & { previous: Span },
+): Promise<Map<string, CounterEnergy[]>> {
+  // One row per counter: a row per bucket takes twice as long.
+  const rows = await database.query<{
+    tasmart_id: string;
+    regime: 1 | 2;
+    total_kwh: string | null;
+    previous_kwh: string | null;
+    starts_s: string;
+    end_s: string;
+    kwh: string;
+    coverage: string;
+    quality: string;
+  }>(
+    `with bucket as (
+       select tasmart_id collate "C", regime, bucket_start, bucket_end, kwh, coverage, quality
+       from tasmart_consumption($1, $2::timestamptz, $3::timestamptz, $4, $5::text[])
+       order by 1, 2, 3
+     ), previous as (
+       select tasmart_id, regime, case when count(kwh) = count(*) then sum(kwh) end as previous_kwh
+       from tasmart_consumption('day', $6::timestamptz, $7::timestamptz, $4, $5::text[])
+       group by 1, 2
+     ), counter as (
+       select tasmart_id, regime, sum(kwh) as total_kwh,
+         string_agg(date_part('epoch', bucket_start)::text, ',') as starts_s, date_part('epoch', max(bucket_end)) as end_s,
+         string_agg(coalesce(kwh::text, 'null'), ',') as kwh, string_agg(coverage::text, ',') as coverage,
+         string_agg(quality, ',') as quality
+       from bucket
+       group by 1, 2
+     )
+     select * from counter left join previous using (tasmart_id, regime) order by tasmart_id, regime`,
+    [
+      query.bucket,
+      formatRfc3339(query.fromUs),
+      formatRfc3339(query.toUs),
+      query.timezone,
+      tasmartIds,
+      formatRfc3339(previous.fromUs),
+      formatRfc3339(previous.toUs),
+    ],
+  );
+  const energy = new Map<string, CounterEnergy[]>();
+  for (const row of rows) {
+    const edgesUs = numbers(`${row.starts_s},${row.end_s}`).map((edgeS) => (edgeS ?? 0) * US_PER_SECOND);
+    const [kwh, coverage, quality] = [numbers(row.kwh), numbers(row.coverage), row.quality.split(',')];
+    const counter: CounterEnergy = {
+      regime: row.regime,
+      totalKwh: nullableNumber(row.total_kwh),
+      previousKwh: nullableNumber(row.previous_kwh),
+      buckets: kwh.map((own, index) => ({
+        fromUs: edgesUs[index] ?? 0,
+        toUs: edgesUs[index + 1] ?? 0,
+        kwh: own,
+        coverage: coverage[index] ?? 0,
+        quality: quality[index] as Quality,
+      })),
+    };
+    energy.set(row.tasmart_id, [...(energy.get(row.tasmart_id) ?? []), counter]);
+  }
+  return energy;
+}
+
 /**
- * One valve's readings of a span, in order of time, with the neighbouring reading on either side. A gap or an error at the
- * edge of the span begins or ends with a neighbour.
+ * The readings of each of these valves in a span, by id, with the neighbouring reading on either side. A gap or an error at
+ * the edge of the span begins or ends with a neighbour.
  *
  * @throws DatabaseError
  */
 export async function loadReadings(
   database: Database,
-  tasmartId: string,
-  { fromUs, toUs }: { fromUs: Micros; toUs: Micros },
-): Promise<ReportReading[]> {
+  tasmartIds: readonly string[],
+  { fromUs, toUs }: Span,
+): Promise<Map<string, ReportReadings>> {
   // One text per column: one row per reading takes twice as long.
   const texts = ['time_us', ...CHARTED].map((name) => `string_agg(coalesce(${name}::text, 'null'), ',') as ${name}`);
-  const [found] = await database.query<
-    Record<Charted | 'time_us', string | null> & { error_status: (string[] | null)[] | null }
+  const rows = await database.query<
+    { tasmart_id: string; error_status: (string[] | null)[] | null } & Record<Charted | 'time_us', string | null>
   >(
-    `select json_agg(error_status) as error_status, ${texts.join(', ')}
-     from (
-       select round(date_part('epoch', "time") * 1000000)::bigint as time_us, error_status, ${CHARTED.join(', ')}
-       from tasmart_data_table
-       where tasmart_id = $1 and "timestamp" between
-         coalesce((select max("timestamp") from tasmart_data_table where tasmart_id = $1 and "timestamp" < $2::bigint), $2::bigint)
-         and coalesce((select min("timestamp") from tasmart_data_table where tasmart_id = $1 and "timestamp" > $3::bigint), $3::bigint)
-       order by "timestamp"
+    `select wanted.tasmart_id, reading.*
+     from unnest($1::text[]) as wanted (tasmart_id)
+     cross join lateral (
+       select json_agg(nullif(error_status, '{}')) as error_status, ${texts.join(', ')}
+       from (
+         select round(date_part('epoch', "time") * 1000000)::bigint as time_us, error_status, ${CHARTED.join(', ')}
+         from tasmart_data_table as stored
+         where stored.tasmart_id = wanted.tasmart_id and "timestamp" between
+           coalesce((
+             select max("timestamp") from tasmart_data_table as before
+             where before.tasmart_id = wanted.tasmart_id and "timestamp" < $2::bigint
+           ), $2::bigint) and coalesce((
+             select min("timestamp") from tasmart_data_table as after
+             where after.tasmart_id = wanted.tasmart_id and "timestamp" > $3::bigint
+           ), $3::bigint)
+         order by "timestamp"
+       ) as reading
      ) as reading`,
-    [tasmartId, epochSeconds(fromUs), epochSeconds(toUs)],
+    [tasmartIds, epochSeconds(fromUs), epochSeconds(toUs)],
   );
-  const numbers = (name: Charted | 'time_us') => JSON.parse(`[${found?.[name] ?? ''}]`) as (number | null)[];
-  const columns = CHARTED.map((name) => ({ name, column: numbers(name) }));
-  return numbers('time_us').map((timeUs, index) => {
-    const values = {} as Record<Charted, number | null>;
-    for (const { name, column } of columns) values[name] = column[index] ?? null;
-    return { timeUs: timeUs ?? 0, errorStatus: found?.error_status?.[index] ?? null, values };
-  });
+  return new Map(
+    rows.map((row) => [
+      row.tasmart_id,
+      {
+        timesUs: numbers(row.time_us) as number[],
+        errorStatus: row.error_status ?? [],
+        values: forEachCharted((name) => numbers(row[name])),
+      },
+    ]),
+  );
+}
+
+export function forEachCharted<T>(valueOf: (name: Charted) => T): Record<Charted, T> {
+  const values: Partial<Record<Charted, T>> = {};
+  for (const name of CHARTED) values[name] = valueOf(name);
+  return values as Record<Charted, T>;
+}
+
+/** `1.5,null,2` */
+function numbers(text: string | null): (number | null)[] {
+  return JSON.parse(`[${text ?? ''}]`) as (number | null)[];
+}
+
+function nullableNumber(text: string | null): number | null {
+  return text === null ? null : Number(text);
 }

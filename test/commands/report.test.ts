@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startSimulator } from '../../scripts/simulator/simulator.ts';
-import { loadReport } from '../../src/commands/report.ts';
+import { openReport } from '../../src/commands/report.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 import { withConnection } from '../../src/database/connection.ts';
 import { US_PER_DAY, US_PER_MINUTE, type Micros, type Span } from '../../src/domain/time.ts';
 import { barsIn } from '../../src/reporting/report/energy.ts';
-import type { ReportData, ValveReport } from '../../src/reporting/report/data.ts';
+import type { ReportFrame, ValveReport } from '../../src/reporting/report/data.ts';
 import { judgePending } from '../../src/energy/bookkeeping.ts';
 import { LIMITS } from '../energy/support.ts';
 import type { ReportSpan } from '../../src/reporting/report/valve-report.ts';
@@ -78,23 +78,30 @@ interface Asked extends Partial<ReportSpan> {
 }
 
 /** Of the day of 25 hours, a while later, unless it is asked otherwise. */
-async function report({ from = MIDNIGHT, to = NEXT_MIDNIGHT, only = [], config = {}, ...more }: Asked = {}) {
+async function report({
+  from = MIDNIGHT,
+  to = NEXT_MIDNIGHT,
+  only = [],
+  config = {},
+  ...more
+}: Asked = {}): Promise<Report> {
   const parsed = parseConfig(config, { DATABASE_URL: database.url }).config;
   const span = { fromUs: us(from), toUs: us(to), nowUs: us(to) + US_PER_DAY, timezone: 'Europe/Rome' };
   const giveUp = new AbortController().signal;
   const server = { ...database, sslMode: 'disable' as const, sslCaFile: null };
   return withConnection(server, { applicationName: 'test', giveUp }, async (session) => {
     await judgePending(session, LIMITS);
-    return loadReport(
-      session,
-      parsed,
-      { ...span, intervalMinutes: 15, ...more },
-      { choice: { valve: only }, signal: giveUp },
-    );
+    const asked = { ...span, intervalMinutes: 15, ...more };
+    const report = await openReport(session, parsed, asked, { choice: { valve: only }, signal: giveUp });
+    const valves: ValveReport[] = [];
+    for await (const valve of report.valves) valves.push(valve);
+    return { ...report.frame, valves };
   });
 }
 
-function only({ valves }: ReportData): ValveReport {
+type Report = ReportFrame & { valves: ValveReport[] };
+
+function only({ valves }: Report): ValveReport {
   expect(valves).toHaveLength(1);
   return valves[0] ?? expect.fail('no valve');
 }
@@ -185,7 +192,7 @@ test('up to two months energy is read by the hour, above by the day; both add up
     report({ from: '2026-06-01T00:00:00Z', to: '2026-08-02T00:00:00Z', timezone: 'UTC' }),
     report({ from: '2026-06-01T00:00:00Z', to: '2026-08-10T00:00:00Z', timezone: 'UTC' }),
   ]);
-  const energy = (data: ReportData) => [
+  const energy = (data: Report) => [
     data.bucket,
     only(data).energy.map((each) => barsIn(each, 0).length)[0],
     only(data).energy[0]?.totalKwh,
@@ -219,6 +226,20 @@ test('a month is shown whole; more is thinned, and keeps its peak', async () => 
   expect(valve.timesUs.length).toBeLessThan(5001);
   const power = valve.series.find(({ property }) => property === 'measured_power')?.values ?? [];
   expect(valve.timesUs[power.indexOf(99.9999)]).toBe(us('2026-06-01T00:00:00Z') + 1234 * QUARTER_US);
+});
+
+test('of more valves than are loaded at once, each has its own readings, energy and events', async () => {
+  const names = Array.from({ length: 21 }, (_, index) => `v${String(index).padStart(2, '0')}`);
+  for (const [index, name] of names.entries()) {
+    await readings(name, MIDNIGHT, 5, (n) => ({ flow: index, power: 10_000_000, kwh: n * index }));
+  }
+  // The last valve's counter falls, and stays down for longer than a glitch.
+  await readings('v21', MIDNIGHT, 101, (n) => ({ flow: 21, power: 1, kwh: n < 2 ? 500 : 0 }));
+  const { valves } = await report();
+  expect(valves.map(({ id }) => id)).toEqual([...names, 'v21']);
+  expect(valves.map(({ series }) => series[0]?.values[1])).toEqual(valves.map((_, index) => index / 10_000));
+  expect(valves.slice(0, 21).map(({ energy }) => energy[0]?.totalKwh)).toEqual(names.map((_, index) => 4 * index));
+  expect(valves.filter(({ events }) => events.length > 0).map(({ id }) => id)).toEqual(['v21']);
 });
 
 test('a reading without flow or power, and a counter that fell, are known with their times', async () => {

@@ -150,6 +150,27 @@ describe('what a bucket says', () => {
     expect(rows.map(({ line }) => line)).toEqual([`${VALVE} 1 4`, 'other 1 ', 'other 2 12']);
   });
 
+  test('of some valves, whatever the search_path', async () => {
+    for (const [valve, kwh] of [
+      ['a', 1],
+      ['b', 2],
+      ['c', 3],
+    ] as const)
+      await steady('2026-01-10T10:00Z', 1, { kwh, valve });
+    const sums = async (valves: string) => {
+      const { rows } = await client.query<{ sums: string }>(
+        `select string_agg(format('%s %s', tasmart_id, kwh), ', ' order by tasmart_id) as sums
+         from public.tasmart_consumption('hour', '2026-01-10T10:00Z', '2026-01-10T11:00Z', 'UTC', ${valves})`,
+      );
+      return rows[0]?.sums;
+    };
+    await client.query('set search_path to pg_catalog');
+    expect(await sums(`array['a', 'c']`)).toBe('a 4, c 12');
+    expect(await sums('null::text[]')).toBe('a 4, b 8, c 12');
+    expect(await sums(`'b'`)).toBe('b 8');
+    await client.query('reset search_path');
+  });
+
   test('the ends are widened to quarters of an hour, and cut the buckets there', async () => {
     await steady('2026-01-10T10:00Z', 2);
     expect(await ask('2026-01-10T10:20:01Z', '2026-01-10T11:00:00.000001Z')).toEqual([

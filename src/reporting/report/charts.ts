@@ -1,7 +1,7 @@
 /** The frames of a valve’s charts, and the data that the script draws into them. */
 import { count } from '../../domain/text.ts';
 import type { Micros } from '../../domain/time.ts';
-import type { RegimeEnergy, ReportData, Series, ValveReport } from './data.ts';
+import type { RegimeEnergy, ReportFrame, Series, ValveReport } from './data.ts';
 import { decimalsOf, linesPayload, type Line } from './embedded.ts';
 import { barsIn, isWorthShowing, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
@@ -44,7 +44,7 @@ const GROUPS: readonly Group[] = [
 ];
 
 /** The valve's charts in the order of the page: energy first, across the whole width. */
-export function chartsOf(valve: ValveReport, { fromUs }: ReportData): Chart[] {
+export function chartsOf(valve: ValveReport, { fromUs }: ReportFrame): Chart[] {
   const energy = valve.energy.filter(isWorthShowing).map((counter) => ({
     figure: energyFigure(counter, valve, fromUs),
     payload: counter.bars,

@@ -1,7 +1,7 @@
 /** How many readings each day should have, and how many it has. */
 import { DateTime } from 'luxon';
 import { boundaryOf, floorToGrid, nextBoundary } from '../../domain/grid.ts';
-import type { Micros } from '../../domain/time.ts';
+import type { Micros, Span } from '../../domain/time.ts';
 import type { DayCompleteness } from './data.ts';
 
 export interface CompletenessSpan {
@@ -11,7 +11,8 @@ export interface CompletenessSpan {
   nowUs: Micros;
   /** time of the valve's first reading ever; null: it has none */
   firstUs: Micros | null;
-  timezone: string;
+  /** as `dayStarts` returns them */
+  dayStartsUs: readonly Micros[];
   intervalUs: number;
 }
 
@@ -21,13 +22,12 @@ export interface CompletenessSpan {
  * window (b − interval, b] begins before the span.
  */
 export function completeness(timesUs: readonly Micros[], span: CompletenessSpan): DayCompleteness[] {
-  const { fromUs, toUs, nowUs, firstUs, intervalUs } = span;
+  const { fromUs, toUs, nowUs, firstUs, dayStartsUs, intervalUs } = span;
   const present = new Set(timesUs.map((timeUs) => boundaryOf(timeUs, intervalUs)));
   const earliest = Math.max(boundaryOf(fromUs, intervalUs) + intervalUs, boundaryOf(firstUs ?? Infinity, intervalUs));
-  const starts = dayStarts(span);
-  return starts.map((startUs, index) => {
+  return dayStartsUs.map((startUs, index) => {
     const first = Math.max(nextBoundary(startUs, intervalUs), earliest);
-    const last = floorToGrid(Math.min(starts[index + 1] ?? toUs, nowUs), intervalUs);
+    const last = floorToGrid(Math.min(dayStartsUs[index + 1] ?? toUs, nowUs), intervalUs);
     const day = { startUs, expected: 0, present: 0 };
     for (let boundary = first; boundary <= last; boundary += intervalUs) {
       day.expected++;
@@ -38,7 +38,7 @@ export function completeness(timesUs: readonly Micros[], span: CompletenessSpan)
 }
 
 /** The span's start, and every local midnight in it. */
-function dayStarts({ fromUs, toUs, timezone }: Pick<CompletenessSpan, 'fromUs' | 'toUs' | 'timezone'>): Micros[] {
+export function dayStarts({ fromUs, toUs, timezone }: Span & { timezone: string }): Micros[] {
   const starts = [fromUs];
   let day = DateTime.fromMillis(Math.floor(fromUs / 1000), { zone: timezone }).startOf('day');
   for (;;) {

@@ -1,10 +1,9 @@
 /** The consumption of all valves: total, change, days, and the valves that consume most. */
-import { count } from '../../domain/text.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
 import type { ReportData } from './data.ts';
 import { barsIn, change, fleetTotal, kwhText, percentText, signed, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
-import { name, sectionId, type Messages } from './messages.ts';
+import { count, name, sectionId, type Messages } from './messages.ts';
 import { dayText, wallOf } from './page/local-time.ts';
 import { grouped } from './page/numbers.ts';
 

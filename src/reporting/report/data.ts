@@ -4,8 +4,16 @@ import type { RecordedRun } from '../../database/last-polls.ts';
 import type { Micros, Span } from '../../domain/time.ts';
 import type { BarsPayload } from './payload.ts';
 
-/** Everything the page shows. Times are microseconds since the epoch; measured values are in human units. */
-export interface ReportData {
+/**
+ * What the overview shows: the frame and a summary of each valve. Times are microseconds since the epoch; measured values are
+ * in human units.
+ */
+export interface ReportData extends ReportFrame {
+  valves: readonly ValveSummary[];
+}
+
+/** What is known before any valve is loaded. */
+export interface ReportFrame {
   generatedUs: Micros;
   fromUs: Micros;
   toUs: Micros;
@@ -20,10 +28,13 @@ export interface ReportData {
   lastSuccess: RecordedRun | null;
   /** targets that no run has found yet, in words */
   unknown: readonly string[];
-  valves: readonly ValveReport[];
+  valveCount: number;
+  /** times of the valves' newest readings */
+  newestUs: readonly Micros[];
 }
 
-export interface ValveReport {
+/** A valve as the overview shows it. */
+export interface ValveSummary {
   id: string;
   /** the customer's name, or a serial; names that occur twice carry their serial */
   label: string;
@@ -45,6 +56,11 @@ export interface ValveReport {
   errorStatus: readonly string[] | null;
   /** per local day: how many boundaries there are, and how many of them have a reading */
   days: readonly DayCompleteness[];
+  energy: readonly RegimeEnergy[];
+}
+
+/** A valve as its own section shows it. */
+export interface ValveReport extends ValveSummary {
   /** spans of more than 1.5 intervals without a reading, cut to the report's span */
   gaps: readonly Span[];
   /** spans in which error_status held the same names */
@@ -55,7 +71,6 @@ export interface ValveReport {
   timesUs: readonly Micros[];
   /** one value per time; null: the valve sent none. Flow and power first, then what else is stored */
   series: readonly Series[];
-  energy: readonly RegimeEnergy[];
   /** counter events, in order of time */
   events: readonly CounterEvent[];
   /** null: no reading holds both temperatures and a flow */

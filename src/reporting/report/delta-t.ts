@@ -1,5 +1,5 @@
 /** ΔT of a valve while water flows. */
-import type { ReportReading } from '../../database/report.ts';
+import type { ReportReadings } from '../../database/report.ts';
 import { US_PER_HOUR, type Micros } from '../../domain/time.ts';
 import type { DeltaT } from './data.ts';
 
@@ -13,25 +13,29 @@ const CHILLED_BELOW_C = 22;
 /** HyCloud sends tenths of a degree. */
 const TENTHS = 10;
 
-export function deltaT(readings: readonly ReportReading[], intervalUs: Micros): DeltaT | null {
-  const flowing = readings.flatMap(({ values: { local_temp, remote_temp, measured_flow } }) =>
-    local_temp === null || remote_temp === null || measured_flow === null || measured_flow <= 0
-      ? []
-      : [{ localC: local_temp / TENTHS, remoteC: remote_temp / TENTHS, flow: measured_flow }],
-  );
-  if (flowing.length === 0) return null;
-  const flow = flowing.reduce((sum, each) => sum + each.flow, 0);
-  const mean = (of: (reading: (typeof flowing)[number]) => number): number =>
-    flowing.reduce((sum, each) => sum + of(each) * each.flow, 0) / flow;
-  const isLow = ({ localC, remoteC }: (typeof flowing)[number]): boolean => Math.abs(localC - remoteC) < LOW_DELTA_T_K;
+export function deltaT({ values }: Pick<ReportReadings, 'values'>, intervalUs: Micros): DeltaT | null {
+  const { local_temp: local, remote_temp: remote, measured_flow: flows } = values;
+  /** each °C or K times its flow */
+  const weighted = { localC: 0, remoteC: 0, deltaK: 0, flow: 0 };
+  const counts = { flowing: 0, low: 0 };
+  for (const [index, flow] of flows.entries()) {
+    const [localTenths, remoteTenths] = [local[index] ?? null, remote[index] ?? null];
+    if (localTenths === null || remoteTenths === null || flow === null || flow <= 0) continue;
+    const [localC, remoteC] = [localTenths / TENTHS, remoteTenths / TENTHS];
+    const deltaK = Math.abs(localTenths - remoteTenths) / TENTHS;
+    weighted.localC += localC * flow;
+    weighted.remoteC += remoteC * flow;
+    weighted.deltaK += deltaK * flow;
+    weighted.flow += flow;
+    counts.flowing++;
+    if (deltaK < LOW_DELTA_T_K) counts.low++;
+  }
+  if (counts.flowing === 0) return null;
   return {
-    meanK: mean(({ localC, remoteC }) => Math.abs(localC - remoteC)),
-    hours: (flowing.length * intervalUs) / US_PER_HOUR,
-    lowHours: (flowing.filter(isLow).length * intervalUs) / US_PER_HOUR,
-    supply: supplyPipe(
-      mean(({ localC }) => localC),
-      mean(({ remoteC }) => remoteC),
-    ),
+    meanK: weighted.deltaK / weighted.flow,
+    hours: (counts.flowing * intervalUs) / US_PER_HOUR,
+    lowHours: (counts.low * intervalUs) / US_PER_HOUR,
+    supply: supplyPipe(weighted.localC / weighted.flow, weighted.remoteC / weighted.flow),
   };
 }
 

@@ -1,13 +1,13 @@
 /** Encodes the data of the charts. src/reporting/report/page/decode.ts decodes them. */
-import type { CounterEvent } from '../../database/report.ts';
+import type { CounterEvent, EnergyBucket } from '../../database/report.ts';
 import { printable } from '../../domain/text.ts';
 import { epochSeconds, type Micros, type Span } from '../../domain/time.ts';
-import type { ReportData, Series, ValveReport } from './data.ts';
+import type { ReportFrame, Series, ValveReport } from './data.ts';
 import { kwhText } from './energy.ts';
 import { trusted, type Markup } from './markup.ts';
 import { grouped } from './page/numbers.ts';
 import type { ZoneOffsets } from './page/local-time.ts';
-import { QUALITIES, type Quality } from './page/quality.ts';
+import { QUALITIES } from './page/quality.ts';
 import { thinMarks } from './thin.ts';
 import type { BarsPayload, LinePayload, LinesPayload, ReportPayload, ValvePayload } from './payload.ts';
 
@@ -20,7 +20,7 @@ export function embeddedJson(id: string, value: object): Markup {
   return trusted(`<script type="application/json" id="${id}">${json}</script>`);
 }
 
-export function reportPayload({ fromUs, toUs, intervalMinutes }: ReportData, offsets: ZoneOffsets): ReportPayload {
+export function reportPayload({ fromUs, toUs, intervalMinutes }: ReportFrame, offsets: ZoneOffsets): ReportPayload {
   return { fromS: epochSeconds(fromUs), toS: epochSeconds(toUs), intervalS: intervalMinutes * 60, offsets };
 }
 
@@ -87,18 +87,8 @@ export function decimalsOf({ values, unit }: Series): number {
   return Math.min(PLACES[unit] ?? 3, Math.max(0, 5 - wholeDigits));
 }
 
-/** Energy of one regime in one bucket, as tasmart_consumption returns it. */
-export interface Bucket {
-  regime: number;
-  startUs: Micros;
-  endUs: Micros;
-  kwh: string | null;
-  coverage: string;
-  quality: Quality;
-}
-
-export function barsPayload(buckets: readonly Bucket[], fromUs: Micros): BarsPayload {
-  const edges = [...buckets.map(({ startUs }) => startUs), buckets.at(-1)?.endUs ?? fromUs].map(epochSeconds);
+export function barsPayload(regime: number, buckets: readonly EnergyBucket[], fromUs: Micros): BarsPayload {
+  const edges = [...buckets.map((bucket) => bucket.fromUs), buckets.at(-1)?.toUs ?? fromUs].map(epochSeconds);
   const steps: [number, number][] = [];
   for (const step of differences(edges).slice(1)) {
     const last = steps.at(-1);
@@ -107,24 +97,24 @@ export function barsPayload(buckets: readonly Bucket[], fromUs: Micros): BarsPay
   }
   return {
     kind: 'bars',
-    regime: buckets[0]?.regime ?? 1,
+    regime,
     startS: (edges[0] ?? 0) - epochSeconds(fromUs),
     steps,
     wattHours: wattHours(buckets),
     qualities: runLengths(buckets.map(({ quality }) => QUALITIES[quality].letter)),
     covered: buckets.flatMap(({ coverage }, index) => {
-      const percent = Math.floor(Number(coverage) * 100);
+      const percent = Math.floor(coverage * 100);
       return percent >= 100 ? [] : [[index, percent] as const];
     }),
   };
 }
 
 /** Whole Wh. Each rounding error is carried to the next bucket, so the sum is right. */
-function wattHours(buckets: readonly Bucket[]): (number | null)[] {
+function wattHours(buckets: readonly EnergyBucket[]): (number | null)[] {
   let [sum, given] = [0, 0];
   return buckets.map(({ kwh }) => {
     if (kwh === null) return null;
-    sum += Number(kwh) * 1000;
+    sum += kwh * 1000;
     const rounded = Math.max(0, Math.round(sum - given));
     given += rounded;
     return rounded;

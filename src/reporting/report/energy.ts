@@ -1,6 +1,6 @@
 /** Sums of kWh, and their texts. */
 import { epochSeconds, type Micros } from '../../domain/time.ts';
-import type { RegimeEnergy, ValveReport } from './data.ts';
+import type { RegimeEnergy, ValveSummary } from './data.ts';
 import { barsOf, type Bar } from './page/decode.ts';
 import { grouped } from './page/numbers.ts';
 import { QUALITIES } from './page/quality.ts';
@@ -40,7 +40,7 @@ export function isWorthShowing(counter: RegimeEnergy): boolean {
 
 /** Sum over all valves of one regime; null: there is no curve anywhere. */
 export function fleetTotal(
-  valves: readonly ValveReport[],
+  valves: readonly ValveSummary[],
   regime: 1 | 2,
 ): { totalKwh: number | null; text: string; isWorthShowing: boolean } {
   const own = valves.flatMap(({ energy }) => energy.filter((each) => each.regime === regime));
@@ -51,7 +51,7 @@ export function fleetTotal(
 
 /** Change against the previous span, of the valves that have both; null: no valve has both. */
 export function change(
-  valves: readonly ValveReport[],
+  valves: readonly ValveSummary[],
   regime: 1 | 2,
 ): { percent: number | null; differenceKwh: number; previousKwh: number; compared: number } | null {
   const both = valves

@@ -17,15 +17,12 @@ export interface Stretch extends Span {
  * @param timesUs ascending, with the neighbours of the stretch
  */
 export function gaps(timesUs: readonly Micros[], stretch: Stretch): Span[] {
-  return timesUs.flatMap((fromUs, index) => {
+  const found: Span[] = [];
+  for (const [index, fromUs] of timesUs.entries()) {
     const toUs = timesUs[index + 1] ?? stretch.toUs;
-    return isGap(fromUs, toUs, stretch) ? cut({ fromUs, toUs }, stretch) : [];
-  });
-}
-
-interface NamedReading {
-  timeUs: Micros;
-  names: readonly string[];
+    if (isGap(fromUs, toUs, stretch)) found.push(...cut({ fromUs, toUs }, stretch));
+  }
+  return found;
 }
 
 /**
@@ -33,14 +30,20 @@ interface NamedReading {
  * What holds in a gap is unknown, so a span ends with the last reading before the gap. A span of one reading before a gap
  * has no length.
  *
- * @param readings in order of time, with the neighbours of the stretch
+ * @param timesUs ascending, with the neighbours of the stretch
+ * @param namesAt the names of each reading
  */
-export function namedSpans(readings: readonly NamedReading[], stretch: Stretch): NamedSpan[] {
+export function namedSpans(
+  timesUs: readonly Micros[],
+  namesAt: readonly (readonly string[])[],
+  stretch: Stretch,
+): NamedSpan[] {
   const periods: (Span & { names: string[] })[] = [];
-  readings.forEach(({ timeUs, names: given }, index) => {
+  timesUs.forEach((timeUs, index) => {
+    const given = namesAt[index] ?? [];
+    if (given.length === 0) return;
     const names = [...new Set(given)].sort();
-    if (names.length === 0) return;
-    const nextUs = readings[index + 1]?.timeUs ?? stretch.toUs;
+    const nextUs = timesUs[index + 1] ?? stretch.toUs;
     const toUs = isGap(timeUs, nextUs, stretch) ? timeUs : Math.max(timeUs, nextUs);
     const previous = periods.at(-1);
     // A span that was cut short at a gap does not reach this reading.

@@ -1,13 +1,13 @@
 /** The page as a whole. */
 import { createHash } from 'node:crypto';
-import type { ReportData } from './data.ts';
+import type { ReportData, ReportFrame, ValveReport, ValveSummary } from './data.ts';
 import { embeddedJson, reportPayload } from './embedded.ts';
 import { consumption } from './consumption.ts';
 import { overviewTable } from './overview-table.ts';
 import { chartKeys, toolbar } from './legend.ts';
 import { markup, trusted, type Markup } from './markup.ts';
 import { groupProblems, problemList } from './problem-list.ts';
-import { findProblems } from './problems.ts';
+import { fleetProblems, valveProblems, type Problems, type ValveProblem } from './problems.ts';
 import { tiles } from './tiles.ts';
 import { valveSection } from './valve.ts';
 import { createMessages, type Messages } from './messages.ts';
@@ -20,19 +20,59 @@ export interface PageAssets {
 
 const NO_VALVES = markup`<p>No valve is known yet: run “tasmart poll”.</p>`;
 
+/** A page that is made one valve after the other, so that no more than one valve's readings are in memory. */
+export interface ReportPage {
+  /** Call it once per valve, in the order of the page. */
+  add: (valve: ValveReport) => void;
+  /** The whole page, in parts. */
+  parts: () => (string | Buffer)[];
+}
+
 /**
  * One self-contained page. Its content security policy allows no loading, no sending and no script but its own, so a valve's
  * name cannot run code. The important content is readable without the script, as in mail programs.
  */
-export function reportHtml(data: ReportData, { script, style }: PageAssets): string {
-  const messages = createMessages(data);
-  const problems = findProblems(data, messages);
+export function createPage(frame: ReportFrame, assets: PageAssets): ReportPage {
+  const messages = createMessages(frame);
+  const valves: ValveSummary[] = [];
+  const problems: ValveProblem[][] = [];
+  /** in UTF-8, which needs half of the memory of a string */
+  const sections: Buffer[] = [];
+  return {
+    add: (valve) => {
+      const own = valveProblems(valve, frame, messages);
+      sections.push(Buffer.from(valveSection(valve, valves.length, own, frame, messages).html));
+      problems.push(own);
+      valves.push(summaryOf(valve));
+    },
+    parts: () => {
+      const found = { fleet: fleetProblems(frame, messages), valves: problems };
+      const [before, after] = aroundSections({ ...frame, valves }, found, assets, messages);
+      return [before, ...sections, after];
+    },
+  };
+}
+
+/** Without the readings and what is found in them. */
+function summaryOf(valve: ValveReport): ValveSummary {
+  const { id, label, shortSn, fullSn, projectName, account, firmware, backendRef } = valve;
+  const { state, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus, days, energy } = valve;
+  return {
+    ...{ id, label, shortSn, fullSn, projectName, account, firmware, backendRef },
+    ...{ state, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus, days, energy },
+  };
+}
+
+/** The page before the valves' sections, and after them. */
+function aroundSections(
+  data: ReportData,
+  problems: Problems,
+  { script, style }: PageAssets,
+  messages: Messages,
+): [string, string] {
   const groups = groupProblems(problems);
-  const sections = data.valves.map((valve, index) =>
-    valveSection(valve, index, problems.valves[index] ?? [], data, messages),
-  );
   // The texts between the tags of script and style must be exactly those that the policy hashes.
-  const page = markup`${trusted('<!doctype html>')}
+  const before = markup`${trusted('<!doctype html>')}
 <html lang="en">
   <head>
     <meta charset="utf-8">
@@ -53,7 +93,9 @@ export function reportHtml(data: ReportData, { script, style }: PageAssets): str
         ${data.valves.length > 1 && overviewTable(data, problems, groups, messages)}
       </div>
       ${data.valves.length > 0 && toolbar(data, messages)}
-      ${sections} ${data.valves.length > 0 && chartKeys()}
+      `;
+  const after = markup`
+      ${data.valves.length > 0 && chartKeys()}
       <p class="top" hidden><a href="#top">↑ Back to top</a></p>
     </main>
     <footer>
@@ -67,10 +109,10 @@ export function reportHtml(data: ReportData, { script, style }: PageAssets): str
   </body>
 </html>
 `;
-  return page.html;
+  return [before.html, after.html];
 }
 
-function header(data: ReportData, messages: Messages): Markup {
+function header(data: ReportFrame, messages: Messages): Markup {
   return markup`<header>
     <h1 tabindex="-1">TA-Smart valves</h1>
     <p class="span">

@@ -1,5 +1,5 @@
 /** The controls of the charts, and how to read them. */
-import type { ReportData } from './data.ts';
+import type { ReportFrame } from './data.ts';
 import { markup, type Markup } from './markup.ts';
 import { QUALITIES, QUALITY_NAMES } from './page/quality.ts';
 import type { Messages } from './messages.ts';
@@ -13,10 +13,10 @@ const BUTTONS = [
 ] as const;
 
 /** Buttons to zoom all charts, compare valves, and save CSV. Hidden until the script shows them. */
-export function toolbar(data: ReportData, { span }: Messages): Markup {
+export function toolbar(frame: ReportFrame, { span }: Messages): Markup {
   return markup`<div class="toolbar" id="toolbar" role="group" aria-label="Time shown in all charts">
     <a href="#" class="back">← All valves</a>
-    <p role="status" id="shown">${span(data)}</p>
+    <p role="status" id="shown">${span(frame)}</p>
     <div>
       ${BUTTONS.map(({ action, text, label }) => markup`<button type="button" data-action="${action}" aria-label="${label}" title="${label}">${text}</button>`)}
     </div>

@@ -1,8 +1,9 @@
-/** Texts for times, names and states. */
+/** Texts for times, names, states and counts. */
 import { printable } from '../../domain/text.ts';
 import { epochSeconds, type Micros, type Span } from '../../domain/time.ts';
-import type { DayCompleteness, ReportData, ValveReport } from './data.ts';
+import type { DayCompleteness, ReportFrame, ValveSummary } from './data.ts';
 import { markup, type Markup } from './markup.ts';
+import { grouped } from './page/numbers.ts';
 import { clockText, dayText, spanText, timeText, wallOf, type ZoneOffsets } from './page/local-time.ts';
 import { zoneOffsets } from './zone.ts';
 
@@ -17,12 +18,11 @@ export interface Messages {
   span: (span: Span) => string;
 }
 
-export function createMessages(data: ReportData): Messages {
+export function createMessages(frame: ReportFrame): Messages {
   // The page also shows times outside its span: the last success, the newest reading of a silent valve.
-  const times = [data.fromUs, data.toUs, data.generatedUs];
-  for (const run of [data.newestRun, data.lastSuccess]) if (run) times.push(run.startedUs);
-  for (const { newestUs } of data.valves) if (newestUs !== null) times.push(newestUs);
-  const offsets = zoneOffsets(data.timezone, Math.min(...times), Math.max(...times));
+  const runs = [frame.newestRun, frame.lastSuccess].flatMap((run) => run?.startedUs ?? []);
+  const times = [frame.previous.fromUs, frame.fromUs, frame.toUs, frame.generatedUs, ...runs, ...frame.newestUs];
+  const offsets = zoneOffsets(frame.timezone, Math.min(...times), Math.max(...times));
   return {
     offsets,
     time: (timeUs) => timeText(offsets, epochSeconds(timeUs)),
@@ -49,7 +49,7 @@ export function sentence(text: string): string {
   return /[.?!]$/.test(text) ? text : `${text}.`;
 }
 
-export function valveName(valve: ValveReport): string {
+export function valveName(valve: ValveSummary): string {
   return printable(valve.label, NAME_LENGTH);
 }
 
@@ -75,8 +75,13 @@ const STATES = {
   left: 'left',
 } as const;
 
-export function stateText(state: ValveReport['state']): string {
+export function stateText(state: ValveSummary['state']): string {
   return state === null ? 'unregistered' : STATES[state];
+}
+
+/** `1 valve`, `1 000 valves` */
+export function count(amount: number, one: string): string {
+  return `${grouped(String(amount))} ${amount === 1 ? one : `${one}s`}`;
 }
 
 export function sectionId(index: number): string {

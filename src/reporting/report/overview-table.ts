@@ -1,7 +1,7 @@
 /** The table of all valves. The page's script sorts, searches and filters it by the attributes `data-…`. */
 import { printable } from '../../domain/text.ts';
 import { epochSeconds } from '../../domain/time.ts';
-import type { ReportData, ValveReport } from './data.ts';
+import type { ReportData, ValveSummary } from './data.ts';
 import { changePercent, fleetTotal, signed, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
 import { completeness, name, sectionId, stateText, type Messages } from './messages.ts';
@@ -93,7 +93,7 @@ interface RowContext {
 
 /** @param groups the numbers of the valve's problem groups, as in `problemSelect` */
 function row(
-  valve: ValveReport,
+  valve: ValveSummary,
   index: number,
   problems: Problems['valves'][number],
   groups: readonly number[],
@@ -117,7 +117,7 @@ function row(
     ${hasSecond && markup`<td data-v="${second?.totalKwh}">${second ? totalText(second) : '–'}</td>`}
     <td data-v="${share?.toFixed(3)}">${share === null ? '–' : share.toFixed(1)}</td>
     <td data-v="${change?.toFixed(3)}">${change === null ? '–' : signed(change)}</td>
-    <td class="text" data-v="${problemOrder}">${worst && shortTitle(worst.title)}${problems.length > 1 && ` and ${problems.length - 1} more`}</td>
+    <td class="text" data-v="${problemOrder}">${worst && shortTitle(worst.title)}${problems.length > 1 && ` +${problems.length - 1} more`}</td>
     <td data-v="${complete}">${complete ?? '–'}</td>
     <td>${strip(valve.days)}</td>
     <td data-v="${newestS}">${valve.newestUs === null ? 'none' : messages.time(valve.newestUs)}</td>

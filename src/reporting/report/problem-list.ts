@@ -1,8 +1,8 @@
 /** All problems in one list, the worst first. The same problem of many valves is listed once. */
-import { count } from '../../domain/text.ts';
 import type { ReportData } from './data.ts';
 import { markup, type Markup } from './markup.ts';
-import { name, sectionId, sentence } from './messages.ts';
+import { count, name, sectionId, sentence } from './messages.ts';
+import { grouped } from './page/numbers.ts';
 import type { Problems } from './problems.ts';
 
 /** More lines, or more valves in a line, are hidden until they are asked for. */
@@ -42,7 +42,7 @@ export function problemList(data: ReportData, { fleet }: Problems, groups: reado
   }
   const heading = [
     ...(fleet.length > 0 ? [`${count(fleet.length, 'problem')} of the polling`] : []),
-    ...(affected > 0 ? [`problems at ${affected} of ${count(data.valves.length, 'valve')}`] : []),
+    ...(affected > 0 ? [`problems at ${grouped(String(affected))} of ${count(data.valves.length, 'valve')}`] : []),
   ].join(', ');
   return markup`<section aria-labelledby="problems">
     <h2 id="problems" class="verdict bad">${capitalised(heading)}</h2>

@@ -1,12 +1,12 @@
 /** Finds what is wrong with the polling and with each valve. */
 import type { RecordedRun } from '../../database/last-polls.ts';
-import { count, printable } from '../../domain/text.ts';
+import { printable } from '../../domain/text.ts';
 import { epochSeconds, US_PER_MINUTE, US_PER_SECOND, type Span } from '../../domain/time.ts';
 import { age } from '../units.ts';
-import type { NamedSpan, RegimeEnergy, ReportData, ValveReport } from './data.ts';
+import type { NamedSpan, RegimeEnergy, ReportFrame, ValveReport } from './data.ts';
 import { barsIn, kwhText } from './energy.ts';
 import { grouped } from './page/numbers.ts';
-import type { Messages } from './messages.ts';
+import { count, type Messages } from './messages.ts';
 
 /** What is wrong with the polling, and with each valve, in words. */
 export interface Problems {
@@ -40,21 +40,21 @@ const RANKS = {
   pastError: 9,
 } as const;
 
-export function findProblems(data: ReportData, messages: Messages): Problems {
-  return {
-    fleet: [...data.unknown.map((text) => printable(text, 300)), ...runProblems(data, messages)],
-    valves: data.valves.map((valve) =>
-      [
-        ...supplyProblems(valve, messages),
-        ...currentErrors(valve, messages),
-        ...gapProblems(valve, data, messages),
-        ...pastErrors(valve, messages),
-        ...eventProblems(valve, messages),
-        ...valve.energy.flatMap((counter) => missingKwh(counter, valve, data)),
-        ...missingValues(valve, messages),
-      ].sort((a, b) => a.rank - b.rank),
-    ),
-  };
+export function fleetProblems(frame: ReportFrame, messages: Messages): string[] {
+  return [...frame.unknown.map((text) => printable(text, 300)), ...runProblems(frame, messages)];
+}
+
+/** The worst first. */
+export function valveProblems(valve: ValveReport, frame: ReportFrame, messages: Messages): ValveProblem[] {
+  return [
+    ...supplyProblems(valve, messages),
+    ...currentErrors(valve, messages),
+    ...gapProblems(valve, frame, messages),
+    ...pastErrors(valve, messages),
+    ...eventProblems(valve, messages),
+    ...valve.energy.flatMap((counter) => missingKwh(counter, valve, frame)),
+    ...missingValues(valve, messages),
+  ].sort((a, b) => a.rank - b.rank);
 }
 
 /** Silent and failing valves. A valve that left its project is not polled any more, and that is not a problem. */
@@ -76,10 +76,10 @@ function currentErrors({ errorStatus, errors, newestUs, state }: ValveReport, { 
   const running = errors.findLast(({ toUs }) => newestUs !== null && toUs >= newestUs);
   const verb = state === 'silent' || state === 'behind' ? 'last reported' : 'reports';
   const detail = running ? `since ${time(running.fromUs)} at least` : '';
-  return [{ title: `${verb} ${namesOf(errorStatus)}`, detail, rank: RANKS.error }];
+  return [{ title: `${verb} ${namesOf(errorStatus.toSorted())}`, detail, rank: RANKS.error }];
 }
 
-function gapProblems({ gaps, state }: ValveReport, { toUs }: ReportData, { span }: Messages): ValveProblem[] {
+function gapProblems({ gaps, state }: ValveReport, { toUs }: ReportFrame, { span }: Messages): ValveProblem[] {
   // A gap that lasts until now is already reported by supplyProblems.
   const isOpen = (gap: Span): boolean => gap.toUs >= toUs && state !== 'ok' && state !== null;
   const own = gaps.filter((gap) => !isOpen(gap));
@@ -142,7 +142,11 @@ function eventProblems({ events }: ValveReport, { span }: Messages): ValveProble
 }
 
 /** Only between the valve's first and newest reading. A counter that never counted has no kWh to miss. */
-function missingKwh(counter: RegimeEnergy, { timesUs, newestUs }: ValveReport, { fromUs }: ReportData): ValveProblem[] {
+function missingKwh(
+  counter: RegimeEnergy,
+  { timesUs, newestUs }: ValveReport,
+  { fromUs }: ReportFrame,
+): ValveProblem[] {
   const bars = barsIn(counter, fromUs);
   const firstS = epochSeconds(timesUs[0] ?? Infinity);
   const within = bars.filter(({ startS, endS }) => startS >= firstS && endS <= epochSeconds(newestUs ?? 0));
@@ -152,7 +156,7 @@ function missingKwh(counter: RegimeEnergy, { timesUs, newestUs }: ValveReport, {
   return [{ title: 'hours without kWh', detail: `regime ${counter.regime}: ${length}`, rank: RANKS.missing }];
 }
 
-function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportData, { time }: Messages): string[] {
+function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportFrame, { time }: Messages): string[] {
   if (!newestRun) return ['No poll has run yet'];
   const maxAgeUs = MAX_RUN_AGE_INTERVALS * intervalMinutes * US_PER_MINUTE;
   const isLate = newestRun.ageUs > maxAgeUs;
@@ -163,7 +167,8 @@ function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportData, { 
 
 function runText(run: RecordedRun, lastSuccess: RecordedRun | null, time: Messages['time']): string {
   const { outcome, error, failed, valves, startedUs, ageUs } = run;
-  const how = outcome === 'partial' ? `failed for ${failed} of ${count(valves, 'valve')}` : RUN_ENDS[outcome];
+  const how =
+    outcome === 'partial' ? `failed for ${grouped(String(failed))} of ${count(valves, 'valve')}` : RUN_ENDS[outcome];
   const reason = error === null ? '' : `: ${printable(error, 300)}`;
   const success = lastSuccess
     ? `the last success was ${time(lastSuccess.startedUs)} (${age(lastSuccess.ageUs)} ago)`

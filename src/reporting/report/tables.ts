@@ -1,12 +1,13 @@
 /** A valve’s days and events as tables. */
 import { count } from '../../domain/text.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
-import type { ReportData, ValveReport } from './data.ts';
+import type { ReportFrame, ValveReport } from './data.ts';
 import { groupsOf } from './charts.ts';
 import { decimalsOf } from './embedded.ts';
 import { barsIn, isWorthShowing, kwhText } from './energy.ts';
 import { markup, trusted, type Markup } from './markup.ts';
 import { dayText, wallOf } from './page/local-time.ts';
+import { grouped } from './page/numbers.ts';
 import { QUALITIES } from './page/quality.ts';
 import type { Bar } from './page/decode.ts';
 import { valveName, type Messages } from './messages.ts';
@@ -18,15 +19,15 @@ const MOST_ROWS = 10_000;
 const MOST_EVENTS = 100;
 
 /** The numbers of the charts, also for readers without scripts. */
-export function tables(valve: ValveReport, data: ReportData, messages: Messages): Markup {
-  const isShort = data.valves.length * valve.days.length <= MOST_ROWS;
-  return markup`<div class="numbers">${isShort && dailyTable(valve, data, messages)}${eventTable(valve, messages)}</div>`;
+export function tables(valve: ValveReport, frame: ReportFrame, messages: Messages): Markup {
+  const isShort = frame.valveCount * valve.days.length <= MOST_ROWS;
+  return markup`<div class="numbers">${isShort && dailyTable(valve, frame, messages)}${eventTable(valve, messages)}</div>`;
 }
 
 /** The table of counter events: what happened, and the kWh counted across it. */
 function eventTable({ events }: ValveReport, { span }: Messages): Markup | null {
   if (events.length === 0) return null;
-  const kwh = (value: number | null): string => (value === null ? '–' : kwhText(value));
+  const counter = (kwh: number | null): string => (kwh === null ? '–' : grouped(String(kwh)));
   const more = events.length > MOST_EVENTS ? ` The first ${MOST_EVENTS}; "tasmart events" lists them all.` : '';
   return details(
     count(events.length, 'event'),
@@ -49,9 +50,9 @@ function eventTable({ events }: ValveReport, { span }: Messages): Markup | null 
               <th scope="row">${span(event)}</th>
               <td>${event.kind}</td>
               <td>${event.regime}</td>
-              <td>${kwh(event.fromKwh)}</td>
-              <td>${kwh(event.toKwh)}</td>
-              <td>${kwh(event.countedKwh)}</td>
+              <td>${counter(event.fromKwh)}</td>
+              <td>${counter(event.toKwh)}</td>
+              <td>${event.countedKwh === null ? '–' : kwhText(event.countedKwh)}</td>
             </tr>`,
         )}
       </tbody>
@@ -68,14 +69,14 @@ function details(summary: string, label: string, table: Markup, hint: string): M
   </details>`;
 }
 
-function dailyTable(valve: ValveReport, data: ReportData, { offsets }: Messages): Markup {
+function dailyTable(valve: ValveReport, frame: ReportFrame, { offsets }: Messages): Markup {
   const lines = groupsOf(valve).flatMap(({ title, unit, own }) =>
     own.map(({ name, series }) => ({ head: `${own.length > 1 ? `${title}, ${name}` : title} (${unit})`, series })),
   );
   const counters = valve.energy.filter(isWorthShowing);
-  const bars = counters.map((counter) => barsIn(counter, data.fromUs));
+  const bars = counters.map((counter) => barsIn(counter, frame.fromUs));
   const rows = valve.days.map(({ startUs, expected, present }, position) => {
-    const endUs = valve.days[position + 1]?.startUs ?? data.toUs;
+    const endUs = valve.days[position + 1]?.startUs ?? frame.toUs;
     const [from, to] = [lowerBound(valve.timesUs, startUs), lowerBound(valve.timesUs, endUs)];
     const cells = [
       expected === 0 ? '–' : `${present} of ${expected}`,

@@ -30,33 +30,40 @@ function extremes(
   series: readonly (readonly (number | null)[])[],
   slots: number,
 ): number[] {
-  const [firstUs = 0, lastUs = 0] = [timesUs[0], timesUs.at(-1)];
-  const slotOf = (timeUs: Micros) => Math.floor(((timeUs - firstUs) / (lastUs - firstUs + 1)) * slots);
   const kept = new Set([0, timesUs.length - 1]);
+  const starts = slotStarts(timesUs, slots);
   for (const values of series) {
     if (values.every((value) => value === null)) continue;
-    let [slot, least, greatest] = [-1, -1, -1];
-    let missingSlot = -1;
-    const keep = () => {
-      if (slot >= 0) kept.add(least).add(greatest);
-    };
-    timesUs.forEach((timeUs, index) => {
-      const value = values[index] ?? null;
-      if (value === null) {
-        if (slotOf(timeUs) !== missingSlot) kept.add(index);
-        missingSlot = slotOf(timeUs);
-        return;
+    for (const [slot, start] of starts.entries()) {
+      let [least, greatest, missing] = [-1, -1, -1];
+      const end = starts[slot + 1] ?? timesUs.length;
+      for (let index = start; index < end; index++) {
+        const value = values[index] ?? null;
+        if (value === null) {
+          if (missing < 0) missing = index;
+          continue;
+        }
+        if (least < 0 || value < (values[least] ?? value)) least = index;
+        if (greatest < 0 || value > (values[greatest] ?? value)) greatest = index;
       }
-      if (slotOf(timeUs) !== slot) {
-        keep();
-        [slot, least, greatest] = [slotOf(timeUs), index, index];
-      }
-      if (value < (values[least] ?? value)) least = index;
-      if (value > (values[greatest] ?? value)) greatest = index;
-    });
-    keep();
+      for (const index of [least, greatest, missing]) if (index >= 0) kept.add(index);
+    }
   }
   return [...kept].sort((a, b) => a - b);
+}
+
+/** The index of the first reading of each time slot that has one. */
+function slotStarts(timesUs: readonly Micros[], slots: number): number[] {
+  const [firstUs = 0, lastUs = 0] = [timesUs[0], timesUs.at(-1)];
+  const slotOf = (timeUs: Micros) => Math.floor(((timeUs - firstUs) / (lastUs - firstUs + 1)) * slots);
+  const starts: number[] = [];
+  let last = -1;
+  timesUs.forEach((timeUs, index) => {
+    const slot = slotOf(timeUs);
+    if (slot !== last) starts.push(index);
+    last = slot;
+  });
+  return starts;
 }
 
 /** A valve that misbehaves all the time has thousands. Marks are at least two pixels wide, so a chart shows no more. */

@@ -1,10 +1,9 @@
 /** How many valves report, how complete the readings are, and how the last run ended. */
 import type { RecordedRun } from '../../database/last-polls.ts';
-import { count } from '../../domain/text.ts';
 import { age } from '../units.ts';
 import type { ReportData } from './data.ts';
 import { markup, type Markup } from './markup.ts';
-import { completeness, sumOf, type Messages } from './messages.ts';
+import { completeness, count, sumOf, type Messages } from './messages.ts';
 import { grouped } from './page/numbers.ts';
 import { strip, stripRange } from './strip.ts';
 
@@ -27,12 +26,16 @@ function valvesTile({ valves }: ReportData): Markup {
   for (const { state } of valves) states[state ?? 'unregistered']++;
   const watched = states.ok + states.silent + states.behind;
   const note = [
-    `${states.silent} silent`,
-    `${states.behind} failing`,
-    `${states.left} left`,
-    ...(states.unregistered > 0 ? [`${states.unregistered} unregistered`] : []),
+    `${grouped(String(states.silent))} silent`,
+    `${grouped(String(states.behind))} failing`,
+    `${grouped(String(states.left))} left`,
+    ...(states.unregistered > 0 ? [`${grouped(String(states.unregistered))} unregistered`] : []),
   ].join(' · ');
-  return tile('Valves reporting', markup`${states.ok}<small> of ${watched}</small>`, note);
+  return tile(
+    'Valves reporting',
+    markup`${grouped(String(states.ok))}<small> of ${grouped(String(watched))}</small>`,
+    note,
+  );
 }
 
 function completenessTile({ valves }: ReportData, messages: Messages): Markup {
@@ -53,7 +56,7 @@ function completenessTile({ valves }: ReportData, messages: Messages): Markup {
 function runTile(run: RecordedRun | null, { time }: Messages): Markup {
   if (!run) return tile('Last run', markup`none`, 'no poll has run yet');
   const { outcome, ageUs, startedUs, stored, failed } = run;
-  const counts = `${count(stored, 'reading')} stored, ${failed} failed`;
+  const counts = `${count(stored, 'reading')} stored, ${grouped(String(failed))} failed`;
   return tile(
     'Last run',
     markup`<span class="run run-${outcome}">${outcome}</span>`,

@@ -1,11 +1,17 @@
 /** Turns the stored data of a valve into the data of the page. */
 import type { MeteredValve } from '../../database/consumption.ts';
-import type { Charted, CounterEvent, ReportReading, ValveFacts } from '../../database/report.ts';
-import { US_PER_MINUTE, type Micros } from '../../domain/time.ts';
-import { sumDecimals } from '../decimal.ts';
+import {
+  forEachCharted,
+  type Charted,
+  type CounterEnergy,
+  type CounterEvent,
+  type ReportReadings,
+  type ValveFacts,
+} from '../../database/report.ts';
+import { US_PER_MINUTE, type Micros, type Span } from '../../domain/time.ts';
 import { completeness } from './completeness.ts';
-import type { RegimeEnergy, Series, ValveReport } from './data.ts';
-import { barsPayload, type Bucket } from './embedded.ts';
+import type { RegimeEnergy, ValveReport } from './data.ts';
+import { barsPayload } from './embedded.ts';
 import { gaps, namedSpans } from './gaps.ts';
 import { deltaT } from './delta-t.ts';
 import { thin } from './thin.ts';
@@ -19,16 +25,22 @@ export interface ReportSpan {
   intervalMinutes: number;
 }
 
+/** What is the same for all valves. */
+export interface FleetSpan extends ReportSpan {
+  /** as `dayStarts` returns them */
+  dayStartsUs: readonly Micros[];
+  valveCount: number;
+}
+
 /** What is stored of one valve. */
 export interface ValveRecord {
   valve: MeteredValve;
   label: string;
   facts: ValveFacts;
   state: ValveReport['state'];
-  /** in order of time, with the neighbours of the span */
-  readings: readonly ReportReading[];
-  buckets: readonly Bucket[];
-  previousBuckets: readonly Bucket[];
+  /** with the neighbours of the span */
+  readings: ReportReadings;
+  energy: readonly CounterEnergy[];
   events: readonly CounterEvent[];
 }
 
@@ -55,90 +67,86 @@ const CHART_BYTES = { perValve: 100_000, perPage: 8_000_000 };
 const TIME_BYTES = 5;
 const VALUE_BYTES = 5;
 
-export function valveReport(record: ValveRecord, span: ReportSpan, valveCount: number): ValveReport {
-  const { valve, label, facts, state, readings, buckets, previousBuckets, events } = record;
+export function valveReport(record: ValveRecord, span: FleetSpan): ValveReport {
+  const { valve, label, facts, state, readings, events } = record;
   const { firstUs, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus, projectName, account, firmware } = facts;
   const { id, shortSn, fullSn, backendRef } = valve;
   const intervalUs = span.intervalMinutes * US_PER_MINUTE;
   const past = { fromUs: span.fromUs, toUs: Math.min(span.toUs, span.nowUs), intervalUs };
-  const timesUs = readings.map(({ timeUs }) => timeUs);
-  const inSpan = readings.filter(({ timeUs }) => timeUs >= span.fromUs && timeUs <= span.toUs);
+  const { timesUs } = readings;
+  const inSpan = within(readings, span);
+  const errors = readings.errorStatus.map((names) => names ?? []);
   return {
     ...{ id, label, shortSn, fullSn, projectName, account, firmware, backendRef },
     ...{ state, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus },
     days: completeness(timesUs, { ...span, firstUs, intervalUs }),
     gaps: gaps(timesUs, past),
-    errors: namedSpans(
-      readings.map(({ timeUs, errorStatus }) => ({ timeUs, names: errorStatus ?? [] })),
-      past,
-    ),
-    withoutValues: namedSpans(readings.map(missingValues), past),
-    ...charts(inSpan, Math.min(CHART_BYTES.perValve, CHART_BYTES.perPage / valveCount)),
-    energy: [
-      energy(1, buckets, previousBuckets, counter1Kwh, span),
-      energy(2, buckets, previousBuckets, counter2Kwh, span),
-    ].filter((counter) => counter !== null),
+    errors: namedSpans(timesUs, errors, past),
+    withoutValues: namedSpans(timesUs, missingValues(readings), past),
+    ...charts(inSpan, Math.min(CHART_BYTES.perValve, CHART_BYTES.perPage / span.valveCount)),
+    energy: record.energy.flatMap((counter) => regimeEnergy(counter, facts, span) ?? []),
     events,
     deltaT: deltaT(inSpan, intervalUs),
   };
 }
 
-/** Flow and power are always asked for. A valve that does not send them has a fault. */
-function missingValues({ timeUs, values }: ReportReading): { timeUs: Micros; names: string[] } {
+/** Without the neighbours of the span. */
+function within({ timesUs, errorStatus, values }: ReportReadings, { fromUs, toUs }: Span): ReportReadings {
+  const isAfter = timesUs.findIndex((timeUs) => timeUs >= fromUs);
+  const start = isAfter < 0 ? timesUs.length : isAfter;
+  const end = timesUs.findLastIndex((timeUs) => timeUs <= toUs) + 1;
   return {
-    timeUs,
-    names: [...(values.measured_flow === null ? ['flow'] : []), ...(values.measured_power === null ? ['power'] : [])],
+    timesUs: timesUs.slice(start, end),
+    errorStatus: errorStatus.slice(start, end),
+    values: forEachCharted((property) => values[property].slice(start, end)),
   };
 }
 
+/** Flow and power are always asked for. A valve that does not send them has a fault. */
+function missingValues({ timesUs, values }: ReportReadings): string[][] {
+  return timesUs.map((_, index) => [
+    ...(values.measured_flow[index] === null ? ['flow'] : []),
+    ...(values.measured_power[index] === null ? ['power'] : []),
+  ]);
+}
+
 /** Flow, power, and the other values that the valve sent, thinned to `maxBytes`. */
-function charts(readings: readonly ReportReading[], maxBytes: number): Pick<ValveReport, 'timesUs' | 'series'> {
-  const stored: Series[] = CHARTED.map((property) => {
-    const { unit, parts } = UNITS[property];
-    const scaled = (value: number | null) => (value === null ? null : value / parts);
-    return { property, unit, values: readings.map(({ values }) => scaled(values[property])) };
-  });
-  const series = [...stored, temperatureDifference(readings)].filter(
-    ({ values }, index) => index < 2 || values.some((value) => value !== null),
+function charts({ timesUs, values }: ReportReadings, maxBytes: number): Pick<ValveReport, 'timesUs' | 'series'> {
+  const stored = CHARTED.map((property) => ({ property, ...UNITS[property], column: values[property] }));
+  const series = [...stored, temperatureDifference(values)].filter(
+    ({ column }, index) => index < 2 || column.some((value) => value !== null),
   );
   const kept = thin(
-    readings.map(({ timeUs }) => timeUs),
-    series.map(({ values }) => values),
+    timesUs,
+    series.map(({ column }) => column),
     Math.floor(maxBytes / (TIME_BYTES + VALUE_BYTES * series.length)),
   );
-  const pick = <T>(all: readonly T[]) => kept.flatMap((index) => all.slice(index, index + 1));
   return {
-    timesUs: pick(readings).map(({ timeUs }) => timeUs),
-    series: series.map((each) => ({ ...each, values: pick(each.values) })),
+    timesUs: kept.map((index) => timesUs[index] ?? 0),
+    series: series.map(({ property, unit, parts, column }) => ({
+      property,
+      unit,
+      values: kept.map((index) => {
+        const value = column[index] ?? null;
+        return value === null ? null : value / parts;
+      }),
+    })),
   };
 }
 
 /** The absolute difference: readings do not show which sensor is in the supply pipe. */
-function temperatureDifference(readings: readonly ReportReading[]): Series {
-  const { parts } = UNITS.local_temp;
-  const values = readings.map(({ values: { local_temp: local, remote_temp: remote } }) =>
-    local === null || remote === null ? null : Math.abs(local - remote) / parts,
-  );
-  return { property: 'delta_t', unit: 'K', values };
+function temperatureDifference({ local_temp, remote_temp }: ReportReadings['values']) {
+  const column = local_temp.map((local, index) => {
+    const remote = remote_temp[index] ?? null;
+    return local === null || remote === null ? null : Math.abs(local - remote);
+  });
+  return { property: 'delta_t' as const, unit: 'K', parts: UNITS.local_temp.parts, column };
 }
 
 /** null: the valve has no such counter. */
-function energy(
-  regime: 1 | 2,
-  all: readonly Bucket[],
-  allPrevious: readonly Bucket[],
-  counterKwh: number | null,
-  { fromUs }: ReportSpan,
-): RegimeEnergy | null {
-  const buckets = all.filter((bucket) => bucket.regime === regime);
-  const before = allPrevious.filter((bucket) => bucket.regime === regime).map(({ kwh }) => kwh);
-  const previous = before.includes(null) ? null : sumDecimals(before);
-  const total = sumDecimals(buckets.map(({ kwh }) => kwh));
-  if (total === null && counterKwh === null) return null;
-  return {
-    regime,
-    totalKwh: total,
-    previousKwh: previous,
-    bars: barsPayload(buckets, fromUs),
-  };
+function regimeEnergy(counter: CounterEnergy, facts: ValveFacts, { fromUs }: ReportSpan): RegimeEnergy | null {
+  const { regime, totalKwh, previousKwh, buckets } = counter;
+  const counterKwh = regime === 1 ? facts.counter1Kwh : facts.counter2Kwh;
+  if (totalKwh === null && counterKwh === null) return null;
+  return { regime, totalKwh, previousKwh, bars: barsPayload(regime, buckets, fromUs) };
 }

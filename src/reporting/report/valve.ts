@@ -1,6 +1,6 @@
 /** One valve: what is known of it, its problems, its charts and the numbers behind them. */
 import { chartsOf } from './charts.ts';
-import type { DeltaT, RegimeEnergy, ReportData, ValveReport } from './data.ts';
+import type { DeltaT, RegimeEnergy, ReportFrame, ValveReport } from './data.ts';
 import { LOW_DELTA_T_K } from './delta-t.ts';
 import { embeddedJson, valvePayload } from './embedded.ts';
 import { changePercent, isWorthShowing, percentText, totalText } from './energy.ts';
@@ -16,11 +16,11 @@ export function valveSection(
   valve: ValveReport,
   index: number,
   problems: readonly ValveProblem[],
-  data: ReportData,
+  frame: ReportFrame,
   messages: Messages,
 ): Markup {
   const id = sectionId(index);
-  const charts = chartsOf(valve, data);
+  const charts = chartsOf(valve, frame);
   const texts = problems.map(({ title, detail }) => (detail === '' ? title : `${title} · ${detail}`));
   return markup`<section class="valve" id="${id}" aria-labelledby="${id}-name">
       <h2 id="${id}-name" tabindex="-1">
@@ -34,7 +34,7 @@ export function valveSection(
         </ul>`
       }
       ${charts.length > 0 && markup`<div class="charts" data-valve="${id}-data">${charts.map(({ figure }) => figure)}</div>`}
-      ${tables(valve, data, messages)}
+      ${tables(valve, frame, messages)}
     </section>
     ${
       charts.length > 0 &&
@@ -42,7 +42,7 @@ export function valveSection(
         `${id}-data`,
         valvePayload(
           valve,
-          data,
+          frame,
           charts.map(({ payload }) => payload),
         ),
       )

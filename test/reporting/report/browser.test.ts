@@ -6,9 +6,10 @@ import axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findChromium, launchChromium } from '../../../scripts/chromium.ts';
-import { reportHtml } from '../../../src/reporting/report/html.ts';
+import { US_PER_DAY } from '../../../src/domain/time.ts';
+import type { PageAssets } from '../../../src/reporting/report/html.ts';
 import { REPOSITORY } from '../../support/build.ts';
-import { sevenValves } from './builder.ts';
+import { reportHtml, reportOf, sevenValves, valveOf } from './builder.ts';
 
 const chromium = findChromium(process.env);
 const isRequired = process.env['TASMART_REQUIRE_BROWSER'] === '1';
@@ -28,6 +29,7 @@ const PHONE = { width: 390, height: 844 };
 let browser: Browser | undefined;
 let folder: string;
 let url: string;
+let assets: PageAssets;
 /** what a page has to be silent about */
 let complaints: string[];
 let requests: string[];
@@ -41,8 +43,9 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
     const [script, style] = await Promise.all(
       ['page.js', 'page.css'].map((name) => readFile(join(REPOSITORY, 'dist', 'report', name), 'utf8')),
     );
+    assets = { script: script ?? '', style: style ?? '' };
     const file = join(folder, 'report.html');
-    await writeFile(file, reportHtml(sevenValves(), { script: script ?? '', style: style ?? '' }));
+    await writeFile(file, reportHtml(sevenValves(), assets));
     url = pathToFileURL(file).href;
   });
 
@@ -182,7 +185,7 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
     const [head = '', row = '', end] = table.split('\r\n');
     expect(head).toMatch(/^"Valve","kWh","kWh, regime 2","Share, %","Change, %","Problems","Complete, %",/);
     expect(row).toMatch(
-      /^"Colonna montante – lato Nord",\d+(\.\d+)?,336\.\d+,\d+\.\d+,25,"the counter fell and 1 more",100,/,
+      /^"Colonna montante – lato Nord",\d+(\.\d+)?,336\.\d+,\d+\.\d+,25,"the counter fell \+1 more",100,/,
     );
     expect(end).toBe('');
     await openValve(4);
@@ -359,5 +362,19 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
     expect(await page.locator('.toolbar').isVisible()).toBe(false);
     await page.locator('#valve-1 summary').first().click();
     expect(await page.locator('#valve-1 td').first().isVisible()).toBe(true);
+  });
+
+  test('lists all valves without scripts, and a hundred at first with them', async () => {
+    const file = join(folder, 'many.html');
+    const many = reportOf(Array.from({ length: 101 }, (_, index) => valveOf(index, { stepUs: US_PER_DAY })));
+    await writeFile(file, reportHtml(many, assets));
+    const visible = () => page.locator('#overview-table tbody tr').filter({ visible: true }).count();
+    await open({ javaScriptEnabled: false });
+    await page.goto(pathToFileURL(file).href);
+    expect(await visible()).toBe(101);
+    await page.context().close();
+    await open();
+    await page.goto(pathToFileURL(file).href);
+    expect(await visible()).toBe(100);
   });
 });

@@ -1,7 +1,6 @@
 import { DateTime } from 'luxon';
-import type { CounterEvent } from '../../../src/database/report.ts';
-
 import type { RecordedRun } from '../../../src/database/last-polls.ts';
+import type { CounterEvent, EnergyBucket } from '../../../src/database/report.ts';
 import {
   US_PER_DAY,
   US_PER_HOUR,
@@ -10,8 +9,9 @@ import {
   type Micros,
   type Span,
 } from '../../../src/domain/time.ts';
-import { barsPayload, type Bucket } from '../../../src/reporting/report/embedded.ts';
-import type { ReportData, Series, ValveReport } from '../../../src/reporting/report/data.ts';
+import type { ReportFrame, Series, ValveReport } from '../../../src/reporting/report/data.ts';
+import { barsPayload } from '../../../src/reporting/report/embedded.ts';
+import { createPage, type PageAssets } from '../../../src/reporting/report/html.ts';
 
 export const TIMEZONE = 'Europe/Rome';
 const INTERVAL_US = 15 * US_PER_MINUTE;
@@ -40,7 +40,7 @@ export interface ValvePlan extends Partial<ValveReport> {
   /** the last moment of a valve that fell silent */
   untilUs?: Micros;
   /** of single hours of regime 1, by when they begin */
-  qualities?: ReadonlyMap<Micros, Bucket['quality']>;
+  qualities?: ReadonlyMap<Micros, EnergyBucket['quality']>;
   peakKw?: number;
   coolingKw?: number;
   /** how far the kept readings are apart */
@@ -83,18 +83,16 @@ export function valveOf(
     unit,
     values: timesUs.map((timeUs) => Number(of(timeUs).toFixed(places))),
   });
-  const buckets = (regime: 1 | 2, kw: number): Bucket[] =>
-    hoursOf(fromUs, toUs).map(({ startUs, endUs }) =>
-      bucketOf(regime, startUs, endUs, kw, { index, gaps, untilUs, qualities, isThere }),
-    );
+  const buckets = (regime: 1 | 2, kw: number): EnergyBucket[] =>
+    hoursOf(fromUs, toUs).map((hour) => bucketOf(regime, hour, kw, { index, gaps, untilUs, qualities, isThere }));
   const energy = ([1, 2] as const).map((regime) => {
     const own = buckets(regime, regime === 1 ? peakKw : coolingKw);
-    const total = own.reduce((sum, { kwh }) => sum + Math.round(Number(kwh ?? 0) * 1000), 0) / 1000;
+    const total = own.reduce((sum, { kwh }) => sum + Math.round((kwh ?? 0) * 1000), 0) / 1000;
     return {
       regime,
       totalKwh: Number(total.toFixed(3)),
       previousKwh: Number((total * 0.8).toFixed(3)),
-      bars: barsPayload(own, fromUs),
+      bars: barsPayload(regime, own, fromUs),
     };
   });
   const newestUs = timesUs.at(-1) ?? null;
@@ -145,7 +143,7 @@ export function valveOf(
 }
 
 /** A counter that began anew, or jumped, within a quarter of an hour. */
-function eventOf(startsUs: Micros, kind: Bucket['quality']): CounterEvent[] {
+function eventOf(startsUs: Micros, kind: EnergyBucket['quality']): CounterEvent[] {
   if (kind !== 'reset' && kind !== 'jump') return [];
   const toKwh = kind === 'reset' ? 12 : 199_000;
   return [
@@ -164,11 +162,12 @@ interface BucketWorld {
   index: number;
   gaps: readonly Span[];
   untilUs: Micros;
-  qualities: ReadonlyMap<Micros, Bucket['quality']> | undefined;
+  qualities: ReadonlyMap<Micros, EnergyBucket['quality']> | undefined;
   isThere: (timeUs: Micros) => boolean;
 }
 
-function bucketOf(regime: 1 | 2, startUs: Micros, endUs: Micros, kw: number, world: BucketWorld): Bucket {
+function bucketOf(regime: 1 | 2, hour: Span, kw: number, world: BucketWorld): EnergyBucket {
+  const { fromUs: startUs, toUs: endUs } = hour;
   const { gaps, untilUs, qualities, index } = world;
   const isOpen = endUs > untilUs;
   const inGap = gaps.some((gap) => gap.fromUs < endUs && startUs < gap.toUs);
@@ -177,19 +176,17 @@ function bucketOf(regime: 1 | 2, startUs: Micros, endUs: Micros, kw: number, wor
     chosen ?? (startUs >= untilUs ? 'missing' : isOpen ? 'provisional' : inGap ? 'estimated' : 'measured');
   const kwh = (kw * loadAt(startUs, index) * (endUs - startUs)) / US_PER_HOUR;
   return {
-    regime,
-    startUs,
-    endUs,
+    ...hour,
     quality,
-    kwh: quality === 'missing' ? null : kwh.toFixed(3),
-    coverage: inGap || isOpen ? '0.40' : '1.00',
+    kwh: quality === 'missing' ? null : Number(kwh.toFixed(3)),
+    coverage: inGap || isOpen ? 0.4 : 1,
   };
 }
 
-function hoursOf(fromUs: Micros, toUs: Micros): { startUs: Micros; endUs: Micros }[] {
-  const hours: { startUs: Micros; endUs: Micros }[] = [];
+function hoursOf(fromUs: Micros, toUs: Micros): Span[] {
+  const hours: Span[] = [];
   for (let startUs = fromUs; startUs < toUs; startUs += US_PER_HOUR) {
-    hours.push({ startUs, endUs: Math.min(startUs + US_PER_HOUR, toUs) });
+    hours.push({ fromUs: startUs, toUs: Math.min(startUs + US_PER_HOUR, toUs) });
   }
   return hours;
 }
@@ -214,7 +211,17 @@ function daysOf(fromUs: Micros, toUs: Micros, isThere: (timeUs: Micros) => boole
   return days;
 }
 
-export function reportOf(valves: readonly ValveReport[], more: Partial<ReportData> = {}): ReportData {
+export interface Report extends ReportFrame {
+  valves: readonly ValveReport[];
+}
+
+export function reportHtml(report: Report, assets: PageAssets): string {
+  const page = createPage(report, assets);
+  for (const valve of report.valves) page.add(valve);
+  return page.parts().join('');
+}
+
+export function reportOf(valves: readonly ValveReport[], more: Partial<Report> = {}): Report {
   return {
     generatedUs: TO_US,
     fromUs: FROM_US,
@@ -227,6 +234,8 @@ export function reportOf(valves: readonly ValveReport[], more: Partial<ReportDat
     newestRun: RUN,
     lastSuccess: RUN,
     unknown: [],
+    valveCount: valves.length,
+    newestUs: valves.flatMap(({ newestUs }) => newestUs ?? []),
     valves,
     ...more,
   };
@@ -236,7 +245,7 @@ export function reportOf(valves: readonly ValveReport[], more: Partial<ReportDat
 export const HOSTILE = `"><script>window.hacked=1</script><img src=x onerror="window.hacked=1">'</section>\u0000\u202Eevil\u2066`;
 
 /** Seven valves, seven days, and something wrong with most. */
-export function sevenValves(more: Partial<ReportData> = {}): ReportData {
+export function sevenValves(more: Partial<Report> = {}): Report {
   const hole = { fromUs: local('2026-11-18T03:00'), toUs: local('2026-11-18T06:15') };
   const second = { fromUs: local('2026-11-21T14:00'), toUs: local('2026-11-21T15:00') };
   const error = {

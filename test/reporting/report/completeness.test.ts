@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { US_PER_MINUTE, type Micros } from '../../../src/domain/time.ts';
-import { completeness, type CompletenessSpan } from '../../../src/reporting/report/completeness.ts';
+import { completeness, dayStarts, type CompletenessSpan } from '../../../src/reporting/report/completeness.ts';
 import { us } from '../builder.ts';
 
 const QUARTER_US = 15 * US_PER_MINUTE;
@@ -11,16 +11,20 @@ function quarters(from: string, to: string): Micros[] {
   return Array.from({ length: count }, (_, n) => us(from) + (n + 1) * QUARTER_US - 2_000_000);
 }
 
-function span(from: string, to: string, more: Partial<CompletenessSpan> = {}): CompletenessSpan {
-  return {
+function span(
+  from: string,
+  to: string,
+  { timezone = 'Europe/Rome', ...more }: Partial<CompletenessSpan> & { timezone?: string } = {},
+): CompletenessSpan {
+  const own = {
     fromUs: us(from),
     toUs: us(to),
     nowUs: us('2030-01-01T00:00:00Z'),
     firstUs: us('2010-01-01T00:00:00Z'),
-    timezone: 'Europe/Rome',
     intervalUs: QUARTER_US,
     ...more,
   };
+  return { ...own, dayStartsUs: dayStarts({ ...own, timezone }) };
 }
 
 /** `2026-03-01T10:00Z 3/4` */

@@ -96,7 +96,8 @@ describe('errors', () => {
     ],
   ])('%s', (_, readings, expected) => {
     const found = namedSpans(
-      readings.map(([time, names]) => ({ timeUs: at(time), names })),
+      readings.map(([time]) => at(time)),
+      readings.map(([, names]) => names),
       STRETCH,
     );
     expect(found.map(({ fromUs, toUs, names }) => `${clock(fromUs)}–${clock(toUs)} ${names.join('+')}`)).toEqual(

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { US_PER_HOUR, US_PER_MINUTE } from '../../../src/domain/time.ts';
-import { reportHtml } from '../../../src/reporting/report/html.ts';
 import { spanText, timeOf, timeText, type ZoneOffsets } from '../../../src/reporting/report/page/local-time.ts';
 import { zoneOffsets } from '../../../src/reporting/report/zone.ts';
-import { FROM_US, HOSTILE, local, reportOf, RUN, sevenValves, TO_US, valveOf } from './builder.ts';
+import { FROM_US, HOSTILE, local, reportOf, RUN, sevenValves, TO_US, valveOf, reportHtml } from './builder.ts';
 
 const ASSETS = { script: 'console.log("page")', style: 'body{color:red}' };
 
@@ -46,6 +45,26 @@ test('the same warning of many valves is said once, with the valves that have it
   const text = textOf(reportHtml(reportOf(valves), ASSETS));
   expect(text).toContain('Problems at 30 of 30 valves Reports WarningAirBubbles · 30 valves: Valve 1, Valve 2, ');
   expect(text).toContain('and 22 valves more');
+});
+
+test('the same errors in another order are the same problem', () => {
+  const valves = [
+    ['A', 'B'],
+    ['B', 'A'],
+  ].map((errorStatus, index) => valveOf(index, { errorStatus }));
+  expect(textOf(reportHtml(reportOf(valves), ASSETS))).toContain('Reports A, B · 2 valves: Valve 1, Valve 2');
+});
+
+test('the previous period has the local times of its own days, also before the clocks changed', () => {
+  const previous = { fromUs: local('2026-10-20T00:00'), toUs: local('2026-10-28T00:00') };
+  expect(textOf(reportHtml(reportOf([valveOf(0)], { previous }), ASSETS))).toContain(
+    'in the previous period, Tue 20 Oct 2026 00:00 – Wed 28 Oct 2026 00:00',
+  );
+});
+
+test('counts have a space between thousands, as all numbers', () => {
+  const text = textOf(reportHtml(reportOf([valveOf(0)], { newestRun: { ...RUN, stored: 12_345 } }), ASSETS));
+  expect(text).toContain('12 345 readings stored');
 });
 
 test('consumption comes first: the total, the change, the days, and the valves by their share', () => {
@@ -101,10 +120,10 @@ test('of thousands of events, the page lists the first, and says where all are',
 
 test('events of a counter are listed with what is counted for them', () => {
   const event = { fromUs: local('2026-11-18T03:00'), toUs: local('2026-11-18T06:15') };
-  const glitch = { ...event, regime: 1, kind: 'glitch', fromKwh: 163_064, toKwh: 163_070, countedKwh: 6 } as const;
+  const glitch = { ...event, regime: 1, kind: 'glitch', fromKwh: 163_064, toKwh: 70, countedKwh: 6 } as const;
   const text = textOf(reportHtml(reportOf([valveOf(0, { events: [glitch] })]), ASSETS));
   expect(text).toContain('1 event');
-  expect(text).toContain('Wed 18 Nov 03:00 – 06:15 glitch 1 163 064 163 070 6.0');
+  expect(text).toContain('Wed 18 Nov 03:00 – 06:15 glitch 1 163 064 70 6.0');
 });
 
 test('a failing valve, targets never found, and runs that failed or stopped are told', () => {
