@@ -131,8 +131,8 @@ const SUPPLY = `
            count(*) filter (where number <= unasked_to and not covered @> to_timestamp((number - 1) * $2)) as present_unasked
     from (
       -- The index alone tells the number, but for a reading in the very second of a boundary.
-      select case when "timestamp" % $2 > 0 then "timestamp" / $2 + 1 else (
-        select ceil(extract(epoch from "time") / $2)::bigint from tasmart_data_table as exact
+      select "timestamp" / $2 + case when "timestamp" % $2 > 0 then 1 else (
+        select ("time" > to_timestamp("timestamp"))::integer from tasmart_data_table as exact
         where exact.tasmart_id = valve.tasmart_id and exact."timestamp" = reading."timestamp"
       ) end as number
       from tasmart_data_table as reading

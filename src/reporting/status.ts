@@ -101,7 +101,7 @@ function summary({ valves, maxAgeUs }: Status): string {
   const watched = valves.filter(({ state }) => state !== 'left');
   const late = watched.filter(({ isLate }) => isLate).length;
   const left = valves.length - watched.length;
-  const leavers = left === 0 ? '' : `; ${left} left`;
+  const leavers = left === 0 ? '' : `; ${left} no longer listed`;
   if (watched.length === 0) return `✗ no valve is watched${leavers}: run "tasmart poll"`;
   return `${count(watched.length, 'valve')}: ${watched.length - late} up to date, ${late} older than ${age(maxAgeUs)}${leavers}.`;
 }

@@ -61,13 +61,16 @@ function sumDays(regime: 1 | 2, { valves, fromUs }: ReportData): DaySum[] {
   for (const { energy, days: own, state } of valves) {
     let day = 0;
     const counter = energy.find((each) => each.regime === regime);
-    for (const { startS, kwh, quality } of counter ? barsIn(counter, fromUs) : []) {
+    const bars = counter ? barsIn(counter, fromUs) : [];
+    const beginS = bars.find(({ quality }) => quality !== 'missing')?.startS ?? Infinity;
+    for (const { startS, kwh, quality } of bars) {
       while (day + 1 < starts.length && startS >= (starts[day + 1] ?? Infinity)) day++;
       const sum = sums[day];
       if (!sum) continue;
       sum.kwh += kwh ?? 0;
-      // No kWh are missing of a valve that left or is not installed yet.
-      const isExpected = state !== 'left' && (own[day]?.expected ?? 0) > 0;
+      // No kWh are missing of a valve that left or is not installed yet: on its first day, before its first bar.
+      const isBefore = startS < beginS && beginS < (starts[day + 1] ?? Infinity);
+      const isExpected = state !== 'left' && (own[day]?.expected ?? 0) > 0 && !isBefore;
       if (isExpected && (quality === 'missing' || quality === 'provisional')) sum.isWhole = false;
     }
   }

@@ -72,7 +72,7 @@ const STATES = {
   ok: 'reporting',
   silent: 'silent',
   behind: 'failing',
-  left: 'left',
+  left: 'no longer listed',
 } as const;
 
 export function stateText(state: ValveSummary['state']): string {

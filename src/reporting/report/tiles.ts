@@ -28,7 +28,7 @@ function valvesTile({ valves }: ReportData): Markup {
   const note = [
     `${grouped(String(states.silent))} silent`,
     `${grouped(String(states.behind))} failing`,
-    `${grouped(String(states.left))} left`,
+    `${grouped(String(states.left))} no longer listed`,
     ...(states.unregistered > 0 ? [`${grouped(String(states.unregistered))} unregistered`] : []),
   ].join(' · ');
   return tile(

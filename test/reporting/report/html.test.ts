@@ -47,6 +47,18 @@ test('the same warning of many valves is said once, with the valves that have it
   expect(text).toContain('and 22 valves more');
 });
 
+test('the day on which a valve is installed lacks nothing before its first reading', () => {
+  const installedUs = local('2026-11-18T10:00');
+  const hoursBefore = Array.from({ length: 58 }, (_, hour) => FROM_US + hour * US_PER_HOUR);
+  const qualities = new Map(hoursBefore.map((timeUs) => [timeUs, 'missing' as const]));
+  const days = valveOf(0).days.map((day) =>
+    day.startUs < local('2026-11-18T00:00') ? { ...day, expected: 0, present: 0 } : day,
+  );
+  const installed = valveOf(0, { qualities, days });
+  expect(hoursBefore.at(-1)).toBe(installedUs - US_PER_HOUR);
+  expect(textOf(reportHtml(reportOf([installed, valveOf(1)]), ASSETS))).not.toContain('kWh, some kWh are missing');
+});
+
 test('the same errors in another order are the same problem', () => {
   const valves = [
     ['A', 'B'],
@@ -144,7 +156,7 @@ test('a valve that left is no problem, and counts in nothing but the energy', ()
   const left = valveOf(0, { state: 'left', untilUs: local('2026-11-18T12:00') });
   const text = textOf(reportHtml(reportOf([left, valveOf(1)]), ASSETS));
   expect(text).toContain('No problem found.');
-  expect(text).toContain('Valves reporting 1 of 1 0 silent · 0 failing · 1 left');
+  expect(text).toContain('Valves reporting 1 of 1 0 silent · 0 failing · 1 no longer listed');
   expect(text).toContain('Data complete 100 %');
 });
 

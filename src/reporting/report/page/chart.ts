@@ -40,18 +40,18 @@ export function drawLines(
   return draw(plot, [times.times, ...valuesOf(payload, times)], series, range, around);
 }
 
-/** In longer spans, hours are added up to days. */
+/** In longer spans, bars are added up to days. The stored bars are hours, or days already if the report is long. */
 const MAX_HOURLY_S = 8.5 * DAY_S;
 
 /** What the bars are in the span that is shown: hours, or days of the report's zone. */
-export function barsShown(hours: readonly Bar[], view: View, offsets: ZoneOffsets): readonly Bar[] {
+export function barsShown(stored: readonly Bar[], view: View, offsets: ZoneOffsets): readonly Bar[] {
   const { fromS, toS } = view.span();
-  return toS - fromS > MAX_HOURLY_S ? daysOf(hours, offsets) : hours;
+  return toS - fromS > MAX_HOURLY_S ? daysOf(stored, offsets) : stored;
 }
 
-export function drawBars(plot: HTMLElement, hours: readonly Bar[], around: Surroundings): uPlot {
+export function drawBars(plot: HTMLElement, stored: readonly Bar[], around: Surroundings): uPlot {
   const { view, offsets } = around;
-  let bars = barsShown(hours, view, offsets);
+  let bars = barsShown(stored, view, offsets);
   const looks = (pick: 'fill' | 'stroke'): uPlot.Series.BarsPathBuilderFacet => ({
     unit: COLOUR,
     // uPlot expects colours here, but hands them on to the canvas, which accepts patterns.
@@ -70,9 +70,9 @@ export function drawBars(plot: HTMLElement, hours: readonly Bar[], around: Surro
   const dataOf = (): uPlot.AlignedData => [leftEdges(bars), bars.map(({ kwh }) => kwh)];
   const range: uPlot.Range.Function = (_u, _lowest, highest) => [0, highest > 0 ? highest * 1.08 : 1];
   const areDays = (): boolean => bars.some(({ startS, endS }) => endS - startS > DAY_S / 2);
-  const u = draw(plot, dataOf(), series, range, around, missing(hours), areDays);
+  const u = draw(plot, dataOf(), series, range, around, missing(stored), areDays);
   view.onChange(() => {
-    const now = barsShown(hours, view, offsets);
+    const now = barsShown(stored, view, offsets);
     if (now.length === bars.length) return;
     bars = now;
     u.setData(dataOf(), false);

@@ -49,10 +49,13 @@ export function barsOf({ startS, steps, wattHours, qualities, covered }: BarsPay
     });
 }
 
-/** Worst first. */
+/** Worst first, as in energy/types.ts and tasmart_consumption. */
 const WORST: readonly Quality[] = ['missing', 'provisional', 'reset', 'jump', 'estimated'];
 
-/** Adds hours up to days of the report's time zone. A day without any known kWh is missing. */
+/**
+ * Adds hours up to days of the report's time zone. Their quality is that of a day in tasmart_consumption. A day without any
+ * known kWh is missing. Otherwise hours that are missing before the first reading make it estimated, and later ones provisional.
+ */
 export function daysOf(hours: readonly Bar[], offsets: ZoneOffsets): Bar[] {
   const days = new Map<number, Bar[]>();
   for (const hour of hours) {
@@ -63,15 +66,18 @@ export function daysOf(hours: readonly Bar[], offsets: ZoneOffsets): Bar[] {
   }
   return [...days.values()].map((own) => {
     const known = own.filter(({ kwh }) => kwh !== null);
+    const begin = own.findIndex(({ kwh }) => kwh !== null);
+    const qualities = own.map(({ quality }, index) => {
+      if (quality !== 'missing' || begin < 0) return quality;
+      return index < begin ? 'estimated' : 'provisional';
+    });
     const lengthS = own.reduce((sum, { startS, endS }) => sum + endS - startS, 0);
     const coveredS = own.reduce((sum, { startS, endS, percent }) => sum + (endS - startS) * percent, 0);
-    // A day with some kWh is provisional, not missing.
-    const worst = WORST.find((quality) => own.some((hour) => hour.quality === quality)) ?? 'measured';
     return {
       startS: own[0]?.startS ?? 0,
       endS: own.at(-1)?.endS ?? 0,
       kwh: known.length === 0 ? null : known.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0),
-      quality: worst === 'missing' && known.length > 0 ? 'provisional' : worst,
+      quality: WORST.find((quality) => qualities.includes(quality)) ?? 'measured',
       percent: Math.floor(coveredS / lengthS),
     };
   });

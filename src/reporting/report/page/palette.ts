@@ -40,7 +40,7 @@ export function palette(): Palette {
   return cached;
 }
 
-/** To be called when the colours of the page have changed. */
+/** To be called when the page's colours have changed, or `devicePixelRatio` (by zooming): the hatches are drawn for it. */
 export function forgetPalette(): void {
   cached = null;
 }
