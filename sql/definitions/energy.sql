@@ -41,6 +41,7 @@ with recursive first (tasmart_id, "time") as (
 )
 insert into tasmart_unjudged (tasmart_id, since) select tasmart_id, "time" from first join unknown using (tasmart_id);
 
+-- A row of tasmart_energy has running totals: the first when the day begins, then one at the end of each quarter of an hour.
 create or replace view tasmart_quarter_hours as
 select
   energy.tasmart_id,
@@ -59,7 +60,9 @@ where letter <> '-';
 
 comment on view tasmart_quarter_hours is 'kWh by valve, regime and quarter of an hour';
 comment on column tasmart_quarter_hours.coverage is 'share of it that lies between readings at most 1.5 intervals apart';
-comment on column tasmart_quarter_hours.quality is 'provisional, reset, jump, estimated or measured: the worst that applies';
+comment on column tasmart_quarter_hours.quality is
+  'provisional, reset, jump, estimated or measured: the worst that applies, as last judged. '
+  'tasmart_consumption also says provisional where readings are not judged yet';
 
 -- sql/0015_energy.sql says less of these columns.
 comment on column tasmart_counter_events.from_kwh is

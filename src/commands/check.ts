@@ -20,7 +20,8 @@ export async function run({ format }: { format: 'table' | 'json' }, context: Com
   const isSet = (wanted: string) => !problems.some(({ section }) => section === wanted);
 
   const database = isSet('database')
-    ? await checkDatabase(config, context.giveUp)
+    ? // At the first signal, the session is still closed in order.
+      await checkDatabase(config, context.giveUp)
     : { items: [skipped('database', NOT_TRIED)], memories: new Map<string, Memory>() };
   const checkAccount = async (account: AccountConfig) => {
     const memory = database.memories.get(account.name) ?? NO_MEMORY;

@@ -11,7 +11,7 @@ const MAX_BYTES = 65_536;
 
 /**
  * Merges the process's environment over that of the env file, and reads each secret from its file. If the process's
- * environment has a secret, as a value or as a file, the env file's value and file are both ignored.
+ * environment has a secret, as a value (even an empty one) or as a file, the env file's value and file are both ignored.
  */
 export async function readSecrets(
   fromFile: Environment,
@@ -24,7 +24,8 @@ export async function readSecrets(
     if (name === undefined) continue;
     const isOwn = (variable: string) => own[variable] !== undefined;
     if (isOwn(name) && !isOwn(fileVariable)) continue;
-    if (isOwn(fileVariable) && !isOwn(name)) env[name] = undefined;
+    // docker compose sets a variable that has no value to an empty one.
+    if (own[fileVariable] && !isOwn(name)) env[name] = undefined;
     const path = env[fileVariable]?.trim();
     if (!path) continue;
     const report = (message: string) => problems.push({ key: fileVariable, message, section: sectionOf(name) });

@@ -148,8 +148,14 @@ function parseClientCertificate(
 ): Pick<ServerConfig, 'sslCertFile' | 'sslKeyFile'> {
   const sslCertFile = params.get('sslcert') ?? read(env, 'DB_SSL_CERT') ?? null;
   const sslKeyFile = params.get('sslkey') ?? read(env, 'DB_SSL_KEY') ?? null;
-  if (sslCertFile !== null && sslKeyFile === null) report('DB_SSL_KEY', 'is not set, but DB_SSL_CERT is: name both');
-  if (sslCertFile === null && sslKeyFile !== null) report('DB_SSL_CERT', 'is not set, but DB_SSL_KEY is: name both');
+  const nameOf = (parameter: string, variable: string) =>
+    params.has(parameter) ? `${parameter} in DATABASE_URL` : variable;
+  if (sslCertFile !== null && sslKeyFile === null) {
+    report('DB_SSL_KEY', `is not set, but ${nameOf('sslcert', 'DB_SSL_CERT')} is: name both`);
+  }
+  if (sslCertFile === null && sslKeyFile !== null) {
+    report('DB_SSL_CERT', `is not set, but ${nameOf('sslkey', 'DB_SSL_KEY')} is: name both`);
+  }
   return { sslCertFile, sslKeyFile };
 }
 

@@ -9,7 +9,7 @@ import type { CounterEvent, Quality, QuarterHour, Regime } from '../energy/types
 import { QUARTER_HOUR_US } from '../energy/buckets.ts';
 import type { Database } from './connection.ts';
 
-/** The judge's result for one counter. Null bounds: it was judged from scratch, so `forgetResults` has deleted what was stored. */
+/** The judge's result for one counter. Null bounds: it was judged from scratch, and nothing of it is stored (any more). */
 export interface CounterResult {
   tasmartId: string;
   regime: Regime;
@@ -79,6 +79,7 @@ interface Totals {
 
 const NO_TOTALS: Totals = { microKwh: 0, coveredSeconds: 0, flaws: [0, 0, 0, 0], flawsBeforeDay: [0, 0, 0, 0] };
 
+/** In the order of tasmart_energy.flaws_before, and of `{p,r,j,e}` in SQL. */
 const FLAWS = ['provisional', 'reset', 'jump', 'estimated'] as const;
 
 const LETTERS = {
@@ -95,7 +96,8 @@ function keyOf({ tasmartId, regime }: Pick<CounterResult, 'tasmartId' | 'regime'
 }
 
 /**
- * Loads the totals at the beginning of each result's first quarter of an hour. Counters judged from scratch have no entry.
+ * Loads the totals at the beginning of each result's first quarter of an hour. Counters without stored quarters have no entry:
+ * those judged from scratch, or with one reading until now.
  * The days of a counter have no gaps: so the row is of that day, or of the day before if the day has no row yet.
  */
 async function loadTotals(database: Database, results: readonly CounterResult[]): Promise<Map<string, Totals>> {

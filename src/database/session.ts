@@ -103,7 +103,10 @@ export async function requireOwnSession(
 
 const ATTEMPTS = 3;
 
-/** Null: the second connection got no session, as in a small pool in session mode. */
+/**
+ * Null: it cannot be told, because the second connection failed, or got no session within SECOND_LIMIT_MS (connection.ts). That
+ * is so in a small pool in session mode, so it is taken for one.
+ */
 async function isSharedWithSecond(
   database: Session,
   openSecond: <T>(use: (second: Session) => Promise<T>) => Promise<T>,

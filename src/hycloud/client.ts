@@ -15,7 +15,7 @@ import { decodeProject, decodeProjects, firmwareAnswer, pointsAnswer } from './w
  * A page of 2000 points with every property takes 0.7 MB. The limit leaves the same room again for error statuses.
  */
 const MAX_POINTS_BYTES = 1.5e6;
-/** A listed valve takes 0.3 to 0.6 kB: this holds 10 000 valves in one project. A run reads few lists at once: see PROJECTS_AT_ONCE. */
+/** A listed valve takes 0.3 to 0.6 kB: this holds 10 000 valves in one project. A run reads few lists at once: see PROJECTS_AT_ONCE in polling/targets.ts. */
 const MAX_LIST_BYTES = 6e6;
 
 export interface HyCloudOptions extends TransportOptions, Timing {
@@ -86,7 +86,7 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
 
   async function get(path: string, query: Query, maxBytes: number): Promise<Answer> {
     const answer = await withRetry(() => call(path, query, maxBytes), path, { ...options, pacer, onRetry });
-    // The firmware needs no key.
+    // The firmware needs only the requester's id: its answer does not show that the key is accepted.
     if (!path.startsWith('firmwares/')) wasAccepted = true;
     lastServerTimeUs = answer.serverTimeUs ?? options.clockUs();
     return answer;

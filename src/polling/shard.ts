@@ -18,14 +18,14 @@ export function pickShard(projects: readonly Project[], shard: Shard | null): re
 export function isOfShard(tasmartId: string, { index, count }: Shard): boolean {
   const hash = createHash('sha256').update(tasmartId).digest().readUInt32LE();
   const own = weight(hash, index);
-  for (let other = 1; other <= count; other += 1) {
-    const otherWeight = weight(hash, other);
-    if (otherWeight > own || (otherWeight === own && other < index)) return false;
-  }
+  for (let other = 1; other <= count; other += 1) if (weight(hash, other) > own) return false;
   return true;
 }
 
-/** MurmurHash3's finalizer over both numbers: a changed bit of either changes about half of the result's bits. */
+/**
+ * MurmurHash3's finalizer over both numbers: a changed bit of either changes about half of the result's bits. It never maps two
+ * numbers to one, so no two shards give a valve the same weight.
+ */
 function weight(hash: number, index: number): number {
   return mix(hash ^ mix(index));
 }

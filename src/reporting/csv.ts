@@ -5,7 +5,8 @@ import { spelledOut } from '../domain/text.ts';
 export type CsvValue = string | number | boolean | null;
 
 /**
- * CSV by RFC 4180. `columns` null: no heading, because the rows continue earlier ones. Texts are quoted, numbers are not.
+ * CSV by RFC 4180. `columns` null: no heading, because the rows continue earlier ones. Texts are quoted, unless they look like
+ * a number or are true or false.
  *
  * A text that a spreadsheet would run as a formula gets a leading single quote, the guard. A cell may also begin after a
  * semicolon, a tab or a line break: spreadsheets of some locales separate by them. Control characters are spelled out.

@@ -144,3 +144,11 @@ test('check names what psql would use and tasmart does not', async () => {
   const { stdout } = await stage.run(['check'], { env });
   expect(stdout).toMatch(/– variables of libpq +PGPASSFILE, PGSSLROOTCERT: psql uses them, tasmart does not/);
 });
+
+test('an empty variable for a file, as docker compose sets it, hides no secret of the env file', async () => {
+  const stage = await setStage();
+  const { API_KEY = '' } = stage.env;
+  const envFile = await file(stage, 'env', `API_KEY=${API_KEY}\n`);
+  const env = { API_KEY: undefined, API_KEY_FILE: '' };
+  expect(await stage.run(['--env-file', envFile, 'poll'], { env })).toMatchObject({ code: 0 });
+});

@@ -1,7 +1,7 @@
 /** Creates and opens the data folder of an embedded server. */
 import { randomBytes } from 'node:crypto';
 import { execFile } from 'node:child_process';
-import { chmod, chown, cp, lstat, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, cp, lstat, mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { type Account, DEDICATED, isRoot, NOBODY, serverAccount } from './account.ts';
@@ -144,8 +144,11 @@ async function initialise(
   }
 }
 
+/** Copies a new cluster, and waits until the copy is on the disk. */
 async function copyCluster(template: string, staging: string, binaries: Binaries): Promise<void> {
   await cp(template, staging, { recursive: true });
+  const password = await open(join(staging, 'password'), 'r+');
+  await password.sync().finally(() => password.close());
   await runTool({ dataFolder: join(staging, 'data'), account: null, binaries }, binaries.initdb, ['--sync-only']);
 }
 

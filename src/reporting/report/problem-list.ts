@@ -74,7 +74,11 @@ function problemGroup({ title, entries }: ProblemGroup, data: ReportData): Marku
 /** Valves with the same detail share a line; the line of most valves first. */
 function linesOf(entries: ProblemGroup['entries'], { valves }: ReportData): Markup[] {
   const byDetail = new Map<string, number[]>();
-  for (const { index, detail } of entries) byDetail.set(detail, [...(byDetail.get(detail) ?? []), index]);
+  for (const { index, detail } of entries) {
+    const alike = byDetail.get(detail);
+    if (alike) alike.push(index);
+    else byDetail.set(detail, [index]);
+  }
   const link = (index: number): Markup | null => {
     const valve = valves[index];
     return valve ? markup`<a href="#${sectionId(index)}">${name(valve.label)}</a>` : null;

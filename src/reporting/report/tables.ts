@@ -9,7 +9,7 @@ import { markup, trusted, type Markup } from './markup.ts';
 import { dayText, wallOf } from './page/local-time.ts';
 import { grouped } from './page/numbers.ts';
 import { QUALITIES } from './page/quality.ts';
-import type { Bar } from './page/decode.ts';
+import { addUp, type Bar } from './page/decode.ts';
 import { valveName, type Messages } from './messages.ts';
 
 /** A page with more rows would take seconds to open. The heat map and the CSV still show every hour. */
@@ -28,7 +28,7 @@ export function tables(valve: ValveReport, frame: ReportFrame, messages: Message
 function eventTable({ events }: ValveReport, { span }: Messages): Markup | null {
   if (events.length === 0) return null;
   const counter = (kwh: number | null): string => (kwh === null ? '–' : grouped(String(kwh)));
-  const more = events.length > MOST_EVENTS ? ` The first ${MOST_EVENTS}; "tasmart events" lists them all.` : '';
+  const more = events.length > MOST_EVENTS ? ` The newest ${MOST_EVENTS}; "tasmart events" lists them all.` : '';
   return details(
     count(events.length, 'event'),
     'Events of the counters',
@@ -44,9 +44,12 @@ function eventTable({ events }: ValveReport, { span }: Messages): Markup | null 
         </tr>
       </thead>
       <tbody>
-        ${events.slice(0, MOST_EVENTS).map(
-          (event) =>
-            markup`<tr>
+        ${events
+          .toReversed()
+          .slice(0, MOST_EVENTS)
+          .map(
+            (event) =>
+              markup`<tr>
               <th scope="row">${span(event)}</th>
               <td>${event.kind}</td>
               <td>${event.regime}</td>
@@ -54,7 +57,7 @@ function eventTable({ events }: ValveReport, { span }: Messages): Markup | null 
               <td>${counter(event.toKwh)}</td>
               <td>${event.countedKwh === null ? '–' : kwhText(event.countedKwh)}</td>
             </tr>`,
-        )}
+          )}
       </tbody>
     </table>`,
     `Counted: the kWh that the consumption holds for this time.${more}`,
@@ -113,19 +116,14 @@ function dailyTable(valve: ValveReport, frame: ReportFrame, { offsets }: Message
   );
 }
 
-/** The sum of the buckets that begin in this time, with the mark of the worst one. */
+/** The sum of the buckets that begin in this time, with the mark of its quality. */
 function energyWithin(bars: readonly Bar[], fromS: number, toS: number): string {
-  const own = bars.filter(({ startS }) => fromS <= startS && startS < toS);
-  const known = own.filter(({ kwh }) => kwh !== null);
-  if (known.length === 0) return '–';
-  const sum = known.reduce((all, { kwh }) => all + (kwh ?? 0), 0);
-  const worst = SEVERITY.find((quality) => own.some((bar) => bar.quality === quality)) ?? 'measured';
-  return `${QUALITIES[worst].mark}${sum.toFixed(1)}`;
+  const { kwh, quality } = addUp(bars.filter(({ startS }) => fromS <= startS && startS < toS));
+  return kwh === null ? '–' : `${QUALITIES[quality].mark}${kwh.toFixed(1)}`;
 }
 
-/** Worst first. */
-const SEVERITY = ['provisional', 'reset', 'jump', 'estimated'] as const;
-const MARKS = SEVERITY.map((quality) => `${QUALITIES[quality].mark} ${QUALITIES[quality].text}`).join('; ');
+const MARKED = ['provisional', 'reset', 'jump', 'estimated'] as const;
+const MARKS = MARKED.map((quality) => `${QUALITIES[quality].mark} ${QUALITIES[quality].text}`).join('; ');
 
 /** Minimum and maximum of the values from one index (inclusive) to another (exclusive). */
 function rangeOf(values: readonly (number | null)[], from: number, to: number): [number, number] | null {

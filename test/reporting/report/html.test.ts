@@ -121,13 +121,16 @@ test('accounts have a column and a filter where there are several', () => {
   expect(textOf(page)).toContain('Newest readingAccount');
 });
 
-test('of thousands of events, the page lists the first, and says where all are', () => {
+test('of thousands of events, the page lists the newest, and says where all are', () => {
   const fromUs = local('2026-11-18T03:00');
   const jump = { regime: 1, kind: 'jump', fromUs, toUs: fromUs + 1, fromKwh: 1, toKwh: 2, countedKwh: 0 } as const;
-  const html = reportHtml(reportOf([valveOf(0, { events: Array.from({ length: 3000 }, () => jump) })]), ASSETS);
+  const last = { ...jump, fromUs: fromUs + US_PER_HOUR, toUs: fromUs + US_PER_HOUR + 1, fromKwh: 77_777 };
+  const events = [...Array.from({ length: 2999 }, () => jump), last];
+  const html = reportHtml(reportOf([valveOf(0, { events })]), ASSETS);
   expect(html.match(/<td>jump<\/td>/g)).toHaveLength(100);
   expect(textOf(html)).toContain('3000 events');
-  expect(textOf(html)).toContain('The first 100; "tasmart events" lists them all.');
+  expect(textOf(html)).toContain('77 777');
+  expect(textOf(html)).toContain('The newest 100; "tasmart events" lists them all.');
 });
 
 test('events of a counter are listed with what is counted for them', () => {

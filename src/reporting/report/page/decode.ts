@@ -52,10 +52,7 @@ export function barsOf({ startS, steps, wattHours, qualities, covered }: BarsPay
 /** Worst first, as in energy/types.ts and tasmart_consumption. */
 const WORST: readonly Quality[] = ['missing', 'provisional', 'reset', 'jump', 'estimated'];
 
-/**
- * Adds hours up to days of the report's time zone. Their quality is that of a day in tasmart_consumption. A day without any
- * known kWh is missing. Otherwise hours that are missing before the first reading make it estimated, and later ones provisional.
- */
+/** Adds bars up to days of the report's time zone. */
 export function daysOf(hours: readonly Bar[], offsets: ZoneOffsets): Bar[] {
   const days = new Map<number, Bar[]>();
   for (const hour of hours) {
@@ -64,23 +61,29 @@ export function daysOf(hours: readonly Bar[], offsets: ZoneOffsets): Bar[] {
     if (own) own.push(hour);
     else days.set(day, [hour]);
   }
-  return [...days.values()].map((own) => {
-    const known = own.filter(({ kwh }) => kwh !== null);
-    const begin = own.findIndex(({ kwh }) => kwh !== null);
-    const qualities = own.map(({ quality }, index) => {
-      if (quality !== 'missing' || begin < 0) return quality;
-      return index < begin ? 'estimated' : 'provisional';
-    });
-    const lengthS = own.reduce((sum, { startS, endS }) => sum + endS - startS, 0);
-    const coveredS = own.reduce((sum, { startS, endS, percent }) => sum + (endS - startS) * percent, 0);
-    return {
-      startS: own[0]?.startS ?? 0,
-      endS: own.at(-1)?.endS ?? 0,
-      kwh: known.length === 0 ? null : known.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0),
-      quality: WORST.find((quality) => qualities.includes(quality)) ?? 'measured',
-      percent: Math.floor(coveredS / lengthS),
-    };
+  return [...days.values()].map(addUp);
+}
+
+/**
+ * Adds adjacent bars up to one. Its quality is that of such a bucket in tasmart_consumption. Without any known kWh it is
+ * missing. Otherwise bars that are missing before the first reading make it estimated, and later ones provisional.
+ */
+export function addUp(bars: readonly Bar[]): Bar {
+  const known = bars.filter(({ kwh }) => kwh !== null);
+  const begin = bars.findIndex(({ kwh }) => kwh !== null);
+  const qualities = bars.map(({ quality }, index) => {
+    if (quality !== 'missing' || begin < 0) return quality;
+    return index < begin ? 'estimated' : 'provisional';
   });
+  const lengthS = bars.reduce((sum, { startS, endS }) => sum + endS - startS, 0);
+  const coveredS = bars.reduce((sum, { startS, endS, percent }) => sum + (endS - startS) * percent, 0);
+  return {
+    startS: bars[0]?.startS ?? 0,
+    endS: bars.at(-1)?.endS ?? 0,
+    kwh: known.length === 0 ? null : known.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0),
+    quality: WORST.find((quality) => qualities.includes(quality)) ?? 'measured',
+    percent: Math.floor(coveredS / lengthS),
+  };
 }
 
 /** Turns differences back into values. */
