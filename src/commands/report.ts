@@ -1,6 +1,7 @@
 /** `tasmart report`: writes one page with everything about the valves. */
 import { access, constants, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DateTime } from 'luxon';
 import type { Config } from '../config/config.ts';
 import { loadMeteredValves, type MeteredValve } from '../database/consumption.ts';
@@ -184,6 +185,8 @@ async function* loadValves(
     loading = next && load(next);
     loading?.catch(() => undefined); // an error is thrown where `loading` is awaited
     for (const record of records) {
+      // Let the answers of the database be read, and the next question be sent.
+      await nextTurn();
       signal.throwIfAborted();
       yield valveReport(record, fleetSpan);
     }
