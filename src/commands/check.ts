@@ -19,9 +19,9 @@ export async function run({ format }: { format: 'table' | 'json' }, context: Com
   const { items, config, problems } = await checkSettings(context.globals);
   const isSet = (wanted: string) => !problems.some(({ section }) => section === wanted);
 
+  // The database gets `giveUp`: at the first signal, its session is still closed in order.
   const database = isSet('database')
-    ? // At the first signal, the session is still closed in order.
-      await checkDatabase(config, context.giveUp)
+    ? await checkDatabase(config, context.giveUp)
     : { items: [skipped('database', NOT_TRIED)], memories: new Map<string, Memory>() };
   const checkAccount = async (account: AccountConfig) => {
     const memory = database.memories.get(account.name) ?? NO_MEMORY;

@@ -41,8 +41,9 @@ type Work = (database: Database, valves: readonly RegisteredValve[]) => string |
 /** @throws KnownError exit 64 */
 function chosenWork({ remove = false, list = false, from, format }: LinkOptions, args: readonly string[]): Work {
   const [wanted, register] = args;
-  if ((list || from !== undefined) && (remove || wanted !== undefined))
+  if ((list || from !== undefined) && (remove || wanted !== undefined)) {
     throw wrongUsage('--list and --from take no valve');
+  }
   if (list && from !== undefined) throw wrongUsage('--list and --from exclude each other');
   if (list) return (_database, valves) => linksText(format, valves);
   if (from !== undefined) return (database, valves) => linkFile(database, valves, from);

@@ -99,12 +99,14 @@ async function knownValves(
   giveUp: AbortSignal,
   log: Logger,
 ): Promise<Map<string, KnownValve>> {
-  if (parsed.problems.some(({ key, message }) => key === 'DB_HOST' && message.startsWith('is not set')))
-    return new Map();
+  const { database } = parsed.config;
+  // A problem of DB_HOST, and no host: neither DB_HOST nor DATABASE_URL is set.
+  const hasNoHost = 'host' in database && database.host === '';
+  if (hasNoHost && parsed.problems.some(({ key }) => key === 'DB_HOST')) return new Map();
   const options = { ...OPEN_OPTIONS, giveUp };
   try {
-    const { database: settings } = requireConfig(parsed, ['database']);
-    return await withDatabase(settings, options, (database) => loadKnownValves(database, ids));
+    requireConfig(parsed, ['database']);
+    return await withDatabase(database, options, (session) => loadKnownValves(session, ids));
   } catch (error) {
     if (!(error instanceof KnownError)) throw error;
     log.warn(`latest readings and links are not shown: ${error.message}`);

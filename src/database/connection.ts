@@ -92,7 +92,8 @@ export async function withConnection<T>(
   const open = <U>(work: (database: Database) => Promise<U>, limits: ConnectionOptions = options) =>
     withSession({ ...settings, password }, tls, limits, work);
   const startMs = performance.now();
-  for (const session = { isOpen: false }; ;) {
+  const session = { isOpen: false };
+  for (;;) {
     try {
       return await open(async (database) => {
         session.isOpen = true;

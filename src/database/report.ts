@@ -158,7 +158,7 @@ export async function loadEnergy(
   tasmartIds: readonly string[],
   { previous, ...query }: ConsumptionQuery & { previous: Span },
 ): Promise<Map<string, CounterEnergy[]>> {
-  // One row per counter: a row per bucket takes twice as long.
+  // One row per counter: a row per bucket takes twice as long. string_agg takes the buckets in the order of `bucket`.
   const rows = await database.query<{
     tasmart_id: string;
     regime: 1 | 2;

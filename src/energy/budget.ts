@@ -35,7 +35,8 @@ export interface Budgets {
 /**
  * Answers whether readings follow, in two ways. Most rises are allowed by power that is known without older readings: the
  * power at both ends of each step, and the greatest power shown lately. The envelope is at least that, so such a yes is
- * final. Only for other rises is the envelope computed, which needs the readings of 7.5 days before the budget begins (400 across an outage).
+ * final. Only for other rises is the envelope computed, which needs the readings of 7.5 days before the budget begins (400
+ * across an outage).
  */
 export function budgetsOf(
   readings: readonly VisibleReading[],

@@ -34,6 +34,7 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   const visible = () => list().catch(() => null);
   const all = () => (everything ??= list().then((projects) => eachOf(projects.map(({ id }) => id)), failed));
 
+  /** A list that is shorter than it should be is reported in `unreadable`. */
   async function readProject(id: string): Promise<Project> {
     const project = await hycloud.getProject(id).catch((error: unknown) => explainMissing(id, error));
     // Ask for the list after the project: a failing HyCloud then gets one request, not two.
@@ -52,6 +53,7 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     };
   }
 
+  /** @throws TargetError with what the key can see, if the key cannot see the project; else `error` */
   async function explainMissing(id: string, error: unknown): Promise<never> {
     if (!(error instanceof HyCloudError) || !['not-found', 'forbidden'].includes(error.failure)) throw error;
     const known = [...memory.meanings.values()].flat().find(({ projectId }) => projectId === id);
@@ -65,6 +67,7 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     );
   }
 
+  /** The project that earlier runs took the name for. Warns if it was renamed, or if another has the name. */
   async function byMeaning(configured: string, meaning: Meaning): Promise<Project> {
     const { projectId, name: lastName } = meaning;
     const project = await byId(projectId).catch((error: unknown) => successorOf(configured, projectId, error));
@@ -99,6 +102,7 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     return project;
   }
 
+  /** @throws TargetError if no project has the name, or several have it and no earlier run has chosen one */
   async function byName(name: string): Promise<Project> {
     const meanings = memory.meanings.get(name.normalize('NFC')) ?? [];
     const seenByKey = await visible();
