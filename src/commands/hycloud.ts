@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { getProxyForUrl } from 'proxy-from-env';
 import type { Config, HyCloudConfig } from '../config/config.ts';
 import { KnownError } from '../domain/errors.ts';
+import { count } from '../domain/text.ts';
 import { createHyCloud, type HyCloud } from '../hycloud/client.ts';
 import { VERSION } from './package.ts';
 
@@ -41,6 +42,8 @@ export async function withHyCloud<T>(
     clockUs: () => Date.now() * 1000,
     onRetry: (error, waitMs) =>
       log.warn({ path: error.path, waitMs: Math.round(waitMs) }, `${error.detail}: trying again`),
+    onSkippedProjects: (skipped) =>
+      log.warn(`HyCloud's list of projects: ${count(skipped, 'entry', 'entries')} without a usable id or name skipped`),
   });
   try {
     return await use(hycloud);

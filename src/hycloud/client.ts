@@ -27,6 +27,8 @@ export interface HyCloudOptions extends TransportOptions, Timing {
   /** this machine's clock, used if HyCloud sends no Date */
   clockUs: () => Micros;
   onRetry: (error: HyCloudError, waitMs: number) => void;
+  /** `count` projects of the list have no usable id or name */
+  onSkippedProjects: (count: number) => void;
 }
 
 export interface PointsQuery {
@@ -121,6 +123,12 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
     return decodeAnswer(path, () => decode(json));
   }
 
+  async function listProjects(): Promise<ProjectSummary[]> {
+    const { projects, skipped } = await getList('projects', decodeProjects);
+    if (skipped > 0) options.onSkippedProjects(skipped);
+    return projects;
+  }
+
   async function getPoints(valve: Pick<Valve, 'id' | 'pointsPath'>, query: PointsQuery): Promise<PointsPage> {
     const path = pointsPathOf(valve);
     const { json, serverTimeUs } = await get(path, wireQuery(query), MAX_POINTS_BYTES);
@@ -128,7 +136,7 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
   }
 
   return {
-    listProjects: () => getList('projects', decodeProjects),
+    listProjects,
     getProject: (id) => getList(`projects/${encodeURIComponent(id)}`, (raw) => decodeProject(raw, basePath)),
     latestFirmware: () => getList('firmwares/ta-smart/latest', (raw) => firmwareAnswer.parse(raw).metadata.fw),
     getPoints,

@@ -32,16 +32,16 @@ export const pointsAnswer = z.object({
   limit: z.catch(z.nullish(z.int().check(z.positive())), null),
 });
 
-/** A malformed project is skipped. */
-export function decodeProjects(raw: unknown): ProjectSummary[] {
-  return listUpTo(MAX_LISTED)
-    .parse(raw)
-    .flatMap((item) => {
-      const { success, data } = projectSummary.safeParse(item);
-      return success
-        ? [{ id: data.id, name: data.name, valveCount: data.tasmart_count, userCount: data.user_count }]
-        : [];
-    });
+/** A malformed project is skipped, and counted. */
+export function decodeProjects(raw: unknown): { projects: ProjectSummary[]; skipped: number } {
+  const listed = listUpTo(MAX_LISTED).parse(raw);
+  const projects = listed.flatMap((item) => {
+    const { success, data } = projectSummary.safeParse(item);
+    return success
+      ? [{ id: data.id, name: data.name, valveCount: data.tasmart_count, userCount: data.user_count }]
+      : [];
+  });
+  return { projects, skipped: listed.length - projects.length };
 }
 
 const MAX_EXPLAINED = 20;

@@ -38,6 +38,25 @@ test('a valve without an id is told, not left out in silence: 2', async () => {
   ]);
 });
 
+test('a project without an id or name is told, not left out in silence', async () => {
+  const { simulator, run } = await setStage({ valves: [1, 1] });
+  simulator.faults.add({
+    match: { path: /projects$/ },
+    fault: {
+      kind: 'transform',
+      transform: ([first, ...others]: { id: string }[]) => [{ ...first, id: '' }, ...others],
+    },
+  });
+  const { code, stdout, stderr } = await run(['projects', '--format', 'json']);
+  expect({ code, names: (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name) }).toEqual({
+    code: 0,
+    names: [simulator.projects[1]?.name],
+  });
+  expect(logLines(stderr).map(({ msg }) => msg)).toEqual([
+    "HyCloud's list of projects: 1 entry without a usable id or name skipped",
+  ]);
+});
+
 test('a wrong database setting is told; without a database nothing is', async () => {
   const { run } = await setStage();
   const told = async (env: Record<string, string>) => {

@@ -92,6 +92,7 @@ async function inProcess(
     random: () => 0.7,
     clockUs: () => clock.now() + aheadUs,
     onRetry: () => undefined,
+    onSkippedProjects: () => undefined,
   });
   try {
     const limits = { applicationName: 'tasmart convergence', giveUp: new AbortController().signal };

@@ -143,6 +143,7 @@ test('a call that is stopped says what kept it until then', async () => {
     random: () => 1,
     signal: stop.signal,
     onRetry: () => undefined,
+    onSkippedProjects: () => undefined,
   };
   await expect(withRetry(fail, 'projects', retry)).rejects.toThrow('HyCloud, GET projects: HTTP 503');
 });

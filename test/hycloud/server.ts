@@ -55,6 +55,7 @@ export function clientOf(baseUrl: string, options: Partial<HyCloudOptions> = {})
     random: () => 0.5,
     clockUs: () => 1_772_360_103_000_000,
     onRetry: () => undefined,
+    onSkippedProjects: () => undefined,
     ...options,
   });
 }

@@ -27,17 +27,20 @@ describe('projects', () => {
     const raw = [
       { id: 'p-1', href: '/api/v1/projects/p-1', name: 'Città "Ω"', user_count: 2, tasmart_count: 7, hue: 1 },
     ];
-    expect(decodeProjects(raw)).toEqual([{ id: 'p-1', name: 'Città "Ω"', userCount: 2, valveCount: 7 }]);
+    expect(decodeProjects(raw)).toEqual({
+      projects: [{ id: 'p-1', name: 'Città "Ω"', userCount: 2, valveCount: 7 }],
+      skipped: 0,
+    });
   });
 
   test('one that is odd costs only itself', () => {
     const good = { id: 'p-1', name: 'P', user_count: 2, tasmart_count: 7 };
-    const ids = decodeProjects([null, 7, {}, { ...good, id: '' }, { ...good, name: null }, good]).map(({ id }) => id);
-    expect(ids).toEqual(['p-1']);
+    const { projects, skipped } = decodeProjects([null, 7, {}, { ...good, id: '' }, { ...good, name: null }, good]);
+    expect({ ids: projects.map(({ id }) => id), skipped }).toEqual({ ids: ['p-1'], skipped: 5 });
   });
 
   test('without counts have none', () => {
-    expect(decodeProjects([{ id: 'p-1', name: 'P', user_count: 'many' }])).toEqual([
+    expect(decodeProjects([{ id: 'p-1', name: 'P', user_count: 'many' }]).projects).toEqual([
       { id: 'p-1', name: 'P', userCount: 0, valveCount: 0 },
     ]);
   });
