@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { affordable } from '../../src/commands/check/hycloud.ts';
-import { JUDGING, RIGHTS } from '../../src/database/inspect.ts';
 import { US_PER_HOUR } from '../../src/domain/time.ts';
 import type { Valve } from '../../scripts/simulator/fleet.ts';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
@@ -400,12 +399,6 @@ describe('rights', () => {
 
   const asRole = () => ({ DATABASE_URL: database.url.replace(/\/\/.*@/, `//${role}:secret@`) });
 
-  async function grant(command: keyof typeof RIGHTS): Promise<void> {
-    for (const [table, privileges] of Object.entries<readonly string[]>(RIGHTS[command])) {
-      await sql(`grant ${privileges.join(', ')} on ${table} to ${role}`);
-    }
-  }
-
   test('that are missing are told as the statements that grant them, and these are enough', async () => {
     await sql(
       `grant select on tasmart_migrations, tasmart_definitions, tasmart_runs, tasmart_project_names, tasmart_projects to ${role}`,
@@ -439,43 +432,4 @@ describe('rights', () => {
     expect((await check(asRole())).item('rights to poll')).toMatchObject({ state: 'ok' });
     expect((await tasmart(['poll'], asRole())).code).toBe(0);
   });
-
-  test.each([
-    ['poll', ['poll'], 0],
-    ['backfill', ['backfill', '--from', '2h'], 0],
-    ['link', ['link', 'VALVE', 'R-1'], 0],
-    ['status', ['status'], 0],
-    ['consumption', ['consumption', '--from', '2h', '--to', '1h'], 0],
-  ] as const)(
-    'to %s are what the command needs, and each of them is needed',
-    async (command, args, code) => {
-      await tasmart(['poll']);
-      const [valve] = simulator.valves();
-      if (valve) valve.fwVersion = '9.9.9'; // so that there is a change to be written down
-      const run = () =>
-        tasmart(
-          args.map((arg) => arg.replace('VALVE', valve?.id ?? '')),
-          asRole(),
-        );
-      await grant(command);
-      expect(await run()).toMatchObject({ code });
-      for (const [table, privileges] of Object.entries<readonly string[]>(RIGHTS[command])) {
-        // What judging needs depends on the readings.
-        if (command !== 'consumption' && table in JUDGING) continue;
-        if (command === 'backfill' && table in RIGHTS.poll) continue;
-        for (const privilege of privileges) {
-          await sql(`revoke ${privilege} on ${table} from ${role}`);
-          if (valve) valve.fwVersion = `${valve.fwVersion ?? ''}.1`;
-          project().name += '!';
-          await sql('delete from tasmart_backfills');
-          // Within a minute after a boundary, there may be nothing new to store.
-          if (command === 'poll')
-            await sql('delete from tasmart_data_table; update tasmart_valves set synced_until = null');
-          expect({ table, privilege, code: (await run()).code }).toEqual({ table, privilege, code: 77 });
-          await sql(`grant ${privilege} on ${table} to ${role}`);
-        }
-      }
-    },
-    180_000,
-  );
 });

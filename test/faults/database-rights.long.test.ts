@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { JUDGING, RIGHTS } from '../../src/database/inspect.ts';
 import { LEAST_RIGHTS } from './support/database-rights.ts';
 import { cost, expectNothingStored, expectWhole, logLines, setStage, type Stage } from './support/database-stage.ts';
 
@@ -68,6 +69,48 @@ test('the grants that migrate prints are enough for every command, and check nam
     expect(said).toMatch(needed);
     await stage.client.query(`grant ${privilege} on ${table} to ${role}`);
   }
+});
+
+describe('the rights that check knows', () => {
+  test.each([
+    ['poll', ['poll'], 0],
+    ['backfill', ['backfill', '--from', '2026-03-01T06:00:00Z'], 0],
+    ['link', ['link', 'VALVE', 'R-1'], 0],
+    ['status', ['status', '--max-age', '365000d'], 0],
+    ['consumption', ['consumption', '--from', '2026-03-01', '--to', '2026-03-02'], 0],
+  ] as const)('to %s are what the command needs, and each of them is needed', async (command, args, code) => {
+    await stage.run();
+    const { simulator, client } = stage;
+    const [valve] = simulator.valves();
+    const [project] = simulator.projects;
+    if (!valve || !project) throw new Error('no valve');
+    const run = () =>
+      stage.run(
+        args.map((arg) => arg.replace('VALVE', valve.id)),
+        asRole(),
+      );
+    const grants = Object.entries<readonly string[]>(RIGHTS[command]);
+    await client.query(`grant usage on schema public to ${role}`);
+    for (const [table, privileges] of grants)
+      await client.query(`grant ${privileges.join(', ')} on ${table} to ${role}`);
+    expect(await run()).toMatchObject({ code });
+    for (const [table, privileges] of grants) {
+      // What judging needs depends on the readings.
+      if (command !== 'consumption' && table in JUDGING) continue;
+      if (command === 'backfill' && table in RIGHTS.poll) continue;
+      for (const privilege of privileges) {
+        await client.query(`revoke ${privilege} on ${table} from ${role}`);
+        // Changes that the run must write down.
+        valve.fwVersion = `${valve.fwVersion ?? ''}.1`;
+        project.name += '!';
+        await client.query('delete from tasmart_backfills');
+        if (command === 'poll')
+          await client.query('delete from tasmart_data_table; update tasmart_valves set synced_until = null');
+        expect({ table, privilege, code: (await run()).code }).toEqual({ table, privilege, code: 77 });
+        await client.query(`grant ${privilege} on ${table} to ${role}`);
+      }
+    }
+  });
 });
 
 describe('a role with the least rights', () => {

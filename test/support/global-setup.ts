@@ -3,7 +3,7 @@ import type { TestProject } from 'vitest/node';
 import { buildCli } from './build.ts';
 import { startPostgres, type Coordinates } from './postgres.ts';
 import { makeTemplate } from './template.ts';
-import { useTemporaryFolder } from './temporary-folder.ts';
+import { memoryFolder, useTemporaryFolder } from './temporary-folder.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -18,7 +18,7 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const seed = (process.env['TASMART_SEED'] ??= String(randomInt(2 ** 31)));
   process.stdout.write(`Random tests use seed ${seed}. To repeat them, set TASMART_SEED=${seed}.\n`);
-  const temporary = await useTemporaryFolder('tasmart-test-');
+  const temporary = await useTemporaryFolder('tasmart-test-', await memoryFolder());
   await buildCli();
   const { host, port, user, password, stop } = givenServer() ?? (await startPostgres({ max_connections: '200' }));
   await makeTemplate({ host, port, user, password });

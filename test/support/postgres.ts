@@ -21,7 +21,7 @@ export interface TestServer extends Coordinates {
 const LIMIT_MS = 60_000;
 
 /** Nothing of a test outlives it, so nothing need survive a power cut. */
-const FAST = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_wal_size: '4GB' };
+const FAST = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_wal_size: '1GB' };
 
 /** A PostgreSQL server of one's own, for tests that stop, kill or reconfigure it; its folder goes when it stops. */
 export async function startPostgres(
