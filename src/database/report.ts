@@ -158,17 +158,17 @@ export async function loadEnergy(
   tasmartIds: readonly string[],
   { previous, ...query }: ConsumptionQuery & { previous: Span },
 ): Promise<Map<string, CounterEnergy[]>> {
-  // One row per counter: a row per bucket takes twice as long. string_agg takes the buckets in the order of `bucket`.
+  // One row per counter: a row per bucket takes twice as long. json_agg takes the buckets in the order of `bucket`.
   const rows = await database.query<{
     tasmart_id: string;
     regime: 1 | 2;
     total_kwh: string | null;
     previous_kwh: string | null;
-    starts_s: string;
-    end_s: string;
-    kwh: string;
-    coverage: string;
-    quality: string;
+    starts_s: number[];
+    end_s: number;
+    kwh: (number | null)[];
+    coverage: number[];
+    quality: Quality[];
   }>(
     `with bucket as (
        select tasmart_id collate "C", regime, bucket_start, bucket_end, kwh, coverage, quality
@@ -180,9 +180,8 @@ export async function loadEnergy(
        group by 1, 2
      ), counter as (
        select tasmart_id, regime, sum(kwh) as total_kwh,
-         string_agg(date_part('epoch', bucket_start)::text, ',') as starts_s, date_part('epoch', max(bucket_end)) as end_s,
-         string_agg(coalesce(kwh::text, 'null'), ',') as kwh, string_agg(coverage::text, ',') as coverage,
-         string_agg(quality, ',') as quality
+         json_agg(date_part('epoch', bucket_start)) as starts_s, date_part('epoch', max(bucket_end)) as end_s,
+         json_agg(kwh) as kwh, json_agg(coverage) as coverage, json_agg(quality) as quality
        from bucket
        group by 1, 2
      )
@@ -199,18 +198,17 @@ export async function loadEnergy(
   );
   const energy = new Map<string, CounterEnergy[]>();
   for (const row of rows) {
-    const edgesUs = numbers(`${row.starts_s},${row.end_s}`).map((edgeS) => (edgeS ?? 0) * US_PER_SECOND);
-    const [kwh, coverage, quality] = [numbers(row.kwh), numbers(row.coverage), row.quality.split(',')];
+    const edgesUs = [...row.starts_s, row.end_s].map((edgeS) => edgeS * US_PER_SECOND);
     const counter: CounterEnergy = {
       regime: row.regime,
       totalKwh: nullableNumber(row.total_kwh),
       previousKwh: nullableNumber(row.previous_kwh),
-      buckets: kwh.map((own, index) => ({
+      buckets: row.quality.map((quality, index) => ({
         fromUs: edgesUs[index] ?? 0,
         toUs: edgesUs[index + 1] ?? 0,
-        kwh: own,
-        coverage: coverage[index] ?? 0,
-        quality: quality[index] as Quality,
+        kwh: row.kwh[index] ?? null,
+        coverage: row.coverage[index] ?? 0,
+        quality,
       })),
     };
     energy.set(row.tasmart_id, [...(energy.get(row.tasmart_id) ?? []), counter]);
@@ -229,15 +227,19 @@ export async function loadReadings(
   tasmartIds: readonly string[],
   { fromUs, toUs }: Span,
 ): Promise<Map<string, ReportReadings>> {
-  // One text per column: one row per reading takes twice as long.
-  const texts = ['time_us', ...CHARTED].map((name) => `string_agg(coalesce(${name}::text, 'null'), ',') as ${name}`);
+  // One array per column: one row per reading takes twice as long.
+  const columns = ['time_us', ...CHARTED].map((name) => `json_agg(${name}) as ${name}`);
+  // null: the valve has no readings in the span
   const rows = await database.query<
-    { tasmart_id: string; error_status: (string[] | null)[] | null } & Record<Charted | 'time_us', string | null>
+    { tasmart_id: string; time_us: Micros[] | null; error_status: ReportReadings['errorStatus'] | null } & Record<
+      Charted,
+      (number | null)[] | null
+    >
   >(
     `select wanted.tasmart_id, reading.*
      from unnest($1::text[]) as wanted (tasmart_id)
      cross join lateral (
-       select json_agg(nullif(error_status, '{}')) as error_status, ${texts.join(', ')}
+       select json_agg(nullif(error_status, '{}')) as error_status, ${columns.join(', ')}
        from (
          select round(date_part('epoch', "time") * 1000000)::bigint as time_us, error_status, ${CHARTED.join(', ')}
          from tasmart_data_table as stored
@@ -258,9 +260,9 @@ export async function loadReadings(
     rows.map((row) => [
       row.tasmart_id,
       {
-        timesUs: numbers(row.time_us) as number[],
+        timesUs: row.time_us ?? [],
         errorStatus: row.error_status ?? [],
-        values: forEachCharted((name) => numbers(row[name])),
+        values: forEachCharted((name) => row[name] ?? []),
       },
     ]),
   );
@@ -270,11 +272,6 @@ export function forEachCharted<T>(valueOf: (name: Charted) => T): Record<Charted
   const values: Partial<Record<Charted, T>> = {};
   for (const name of CHARTED) values[name] = valueOf(name);
   return values as Record<Charted, T>;
-}
-
-/** `1.5,null,2` */
-function numbers(text: string | null): (number | null)[] {
-  return JSON.parse(`[${text ?? ''}]`) as (number | null)[];
 }
 
 function nullableNumber(text: string | null): number | null {
