@@ -23,7 +23,7 @@ export async function withDatabase<T>(
   use: (database: Database) => Promise<T>,
 ): Promise<T> {
   const loading = loadSchemaFiles(options.sqlDir);
-  loading.catch(() => undefined); // thrown below, once there is a session
+  loading.catch(() => undefined); // not unhandled: `await loading` below throws the error, once there is a session
   return withAnyDatabase(settings, options, async (database) => {
     const files = await loading;
     const schema = await schemaState(database, files);
