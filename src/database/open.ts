@@ -2,7 +2,8 @@
 import { KnownError } from '../domain/errors.ts';
 import { withConnection, type ConnectionOptions, type Database, type ServerSettings } from './connection.ts';
 import { describeBehind } from './migrations-plan.ts';
-import { loadSchemaFiles, migrate, schemaState } from './migrations.ts';
+import { migrate, schemaState } from './migrations.ts';
+import { loadSchemaFiles } from './schema-files.ts';
 
 export type DatabaseSettings = ServerSettings | { readonly embeddedFolder: string };
 
