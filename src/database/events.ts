@@ -4,7 +4,7 @@ import type { CounterEvent } from '../energy/types.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 
-/** A stored event. The kWh are PostgreSQL's exact texts. */
+/** A stored event; see CounterEvent. The kWh are PostgreSQL's exact texts. */
 export interface StoredEvent {
   regime: number;
   kind: CounterEvent['kind'];
