@@ -8,7 +8,7 @@ export interface StoredProject {
   name: string;
   /** '': the unnamed one */
   account: string;
-  /** ids of the valves that the project lists (see recordListings in registry.ts), or listed last */
+  /** ids of the valves that the project lists, or listed last; a day late, see recordListings in registry.ts */
   valveIds: readonly string[];
 }
 

@@ -23,7 +23,7 @@ export interface RunEnd {
 }
 
 /**
- * Does the work of a run under the run lock, and records the run in tasmart_runs. Also records a run that fails, and one
+ * Does the work of a run under the run lock, and records the run in tasmart_runs. Also records a run that fails, and a run
  * that another run locks out.
  *
  * @param work gets the number of runs of this account, key and mode that were ever locked out
@@ -54,7 +54,7 @@ export async function withRun<Report>(
   });
 }
 
-/** Inserts the run's row. Marks rows as killed that have no outcome and whose lock is free. */
+/** Inserts the run's row, without an outcome. Marks rows of earlier runs as killed that have no outcome and whose lock is free. */
 async function startRun(
   database: Database,
   { account, mode, shard, host, processId, version }: RunStart,
