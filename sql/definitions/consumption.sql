@@ -156,7 +156,7 @@ begin
   from beginning
   cross join lateral (
     -- The part of the bucket that the curve reaches. ending_day: the day on which this part ends; null: the day on which the
-    -- bucket begins. first_number: the place of the first total. last_quarter: how many quarters of an hour count on the last day.
+    -- bucket begins. first_number: the place of the first total. last_quarter: how many of the last day's count.
     select
       coalesce(ends > curve_starts and starts < curve_ends, false),
       case when least(end_day, last_day) > start_day and ends > curve_starts then least(end_day, last_day) end,

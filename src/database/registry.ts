@@ -77,9 +77,9 @@ function* inChunks(projects: readonly Project[]): Generator<ListedValve[]> {
  * the project for a week: it was renamed or removed. Naming an unnamed account moves its projects at once: what the same
  * key listed without a name is not a claim.
  *
- * A valve is in its project's newest list if `tasmart_project_valves.last_seen_at` is not before `tasmart_projects.last_seen_at`.
- * It is later if the newest list could not be read in full. `loadProjects` and `loadRegisteredValves` allow one day less:
- * until then, `status` treats a valve that has left as late.
+ * A valve is in its project's newest list if its `last_seen_at` in `tasmart_project_valves` is not before the project's in
+ * `tasmart_projects`. It is after the project's if the newest list could not be read in full. `loadProjects` and
+ * `loadRegisteredValves` allow one day less: until then, `status` treats a valve that has left as late.
  */
 async function recordListings(
   database: Database,

@@ -54,7 +54,7 @@ export async function withRun<Report>(
   });
 }
 
-/** Inserts the run's row, without an outcome. Marks rows of earlier runs as killed that have no outcome and whose lock is free. */
+/** Inserts the run's row, without an outcome. Marks rows that have no outcome and whose lock is free as killed. */
 async function startRun(
   database: Database,
   { account, mode, shard, host, processId, version }: RunStart,

@@ -14,7 +14,7 @@ interface Session {
   loginPid: number;
 }
 
-/** The schema of tasmart's tables; before they exist, the current schema. Names are qualified: search_path is not trusted yet. */
+/** SQL: the schema of tasmart's tables; without tables, the current one. Names are qualified: search_path is not trusted yet. */
 const SCHEMA_OID = `
   select coalesce(
     (select relnamespace from pg_catalog.pg_class where oid operator(pg_catalog.=) pg_catalog.to_regclass('tasmart_migrations')),

@@ -36,8 +36,8 @@ function describe(error: unknown): Reply {
 }
 
 /**
- * Changes the real, effective and saved ids, and drops all other groups. Cannot be undone. `gid` is the folder's group: if it is
- * root's, the user must not get it.
+ * Changes the real, effective and saved ids, and drops all other groups. Cannot be undone. `gid` is the folder's group: the user
+ * must not get root's.
  */
 function changeUser({ uid, gid }: SystemAccount): void {
   const { setgroups, setgid, setuid } = process;
