@@ -31,12 +31,18 @@ const PLANTED_OBJECTS = `
     select 'operator ' || operator.oid::regoperator as what, oprowner as owner, 'pg_operator'::regclass as class, operator.oid
     from pg_operator as operator
     where oprnamespace = $1
-      and exists (select from pg_operator as ours where ours.oprnamespace = 'pg_catalog'::regnamespace and ours.oprname = operator.oprname)
+      and exists (
+        select from pg_operator as builtin
+        where builtin.oprnamespace = 'pg_catalog'::regnamespace and builtin.oprname = operator.oprname
+      )
     union all
     select 'function ' || function.oid::regprocedure, proowner, 'pg_proc'::regclass, function.oid
     from pg_proc as function
     where pronamespace = $1
-      and exists (select from pg_proc as ours where ours.pronamespace = 'pg_catalog'::regnamespace and ours.proname = function.proname)
+      and exists (
+        select from pg_proc as builtin
+        where builtin.pronamespace = 'pg_catalog'::regnamespace and builtin.proname = function.proname
+      )
   ) as object
   where not exists (select from pg_roles where oid = object.owner and (rolsuper or rolname = current_user))
     and object.owner not in (
@@ -89,13 +95,10 @@ export async function requireOwnSession(
     const isShared = await isSharedWithSecond(database, openSecond);
     if (isShared === null) return;
     if (!isShared) continue;
-    throw new KnownError(
-      'config',
-      'a connection pooler in transaction or statement mode shares the database session with others',
-      {
-        remedy: 'connect to the server itself, or to a pool in session mode (pgbouncer: pool_mode = session)',
-      },
-    );
+    const problem = 'a connection pooler in transaction or statement mode shares the database session with others';
+    throw new KnownError('config', problem, {
+      remedy: 'connect to the server itself, or to a pool in session mode (pgbouncer: pool_mode = session)',
+    });
   }
 }
 

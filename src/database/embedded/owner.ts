@@ -38,13 +38,13 @@ export async function openAsOwner(folder: string, owner: SystemAccount, options:
   const { settings = {}, cacheFolder, signal } = options;
   // Root writes only to folders of its own, never to a folder that the owner controls.
   const binaries = await findBinaries(owner, { cacheFolder });
-  if (await exists(join(folder, 'postgresql')))
-    return startProcess({ folder, owner, binaries, template: undefined }, signal);
+  const order = { folder, owner, binaries, template: undefined };
+  if (await exists(join(folder, 'postgresql'))) return startProcess(order, signal);
   const templateFolder = await mkdtemp(join(tmpdir(), 'tasmart-new-'));
   try {
     await chmod(templateFolder, 0o711);
     const template = await makeTemplate(templateFolder, owner, { binaries, settings, ...(signal && { signal }) });
-    return await startProcess({ folder, owner, binaries, template }, signal);
+    return await startProcess({ ...order, template }, signal);
   } finally {
     await rm(templateFolder, { recursive: true, force: true });
   }
@@ -78,13 +78,8 @@ async function startProcess(order: Order, signal: AbortSignal | undefined): Prom
     if (reply && 'port' in reply) return { ...reply, close };
     if (reply) throw EmbeddedPostgresError.fromReply(reply);
     const reason = (await stderr).trim() || 'the process ended';
-    throw new EmbeddedPostgresError(
-      'database',
-      `in ${order.folder} cannot be opened as uid ${order.owner.uid}: ${reason}`,
-      {
-        remedy: 'run tasmart as the owner of that folder',
-      },
-    );
+    const problem = `in ${order.folder} cannot be opened as uid ${order.owner.uid}: ${reason}`;
+    throw new EmbeddedPostgresError('database', problem, { remedy: 'run tasmart as the owner of that folder' });
   } catch (error) {
     await close();
     throw error;
