@@ -22,10 +22,8 @@ export interface CounterResult extends CounterEvents {
 
 /** Replaces the stored curves and events of counters. Call in the transaction that has locked their valves. */
 export async function storeResults(database: Database, results: readonly CounterResult[]): Promise<void> {
-  await storeQuarters(
-    database,
-    results.filter(({ quarters }) => quarters.length > 0),
-  );
+  const withQuarters = results.filter(({ quarters }) => quarters.length > 0);
+  if (withQuarters.length > 0) await storeQuarters(database, withQuarters);
   await storeEvents(database, results);
 }
 
@@ -46,7 +44,6 @@ export async function forgetResults(database: Database, tasmartId: string, after
 }
 
 async function storeQuarters(database: Database, results: readonly CounterResult[]): Promise<void> {
-  if (results.length === 0) return;
   const totals = await loadTotals(database, results);
   const days = results.flatMap((result) => splitByDay(result, totals.get(counterKey(result)) ?? null));
   await database.query(
@@ -102,8 +99,8 @@ export function counterKey({ tasmartId, regime }: Pick<CounterResult, 'tasmartId
 
 /**
  * Loads the totals at the beginning of each result's first quarter of an hour. Counters without stored quarters have no entry:
- * those judged from scratch, or with one reading until now.
- * The days of a counter have no gaps: so the row is of that day, or of the day before if the day has no row yet.
+ * those judged from scratch, or with one reading until now. The days of a counter have no gaps: so the row is of that day, or
+ * of the day before if the day has no row yet.
  */
 async function loadTotals(database: Database, results: readonly CounterResult[]): Promise<Map<string, Totals>> {
   const starts = results.flatMap(({ tasmartId, regime, replacesQuartersFromUs: startUs }) =>

@@ -102,20 +102,17 @@ export async function storeCheckpoints(
   checkpoints: readonly { tasmartId: string; newestUs: Micros; state: JudgeState }[],
 ): Promise<void> {
   if (checkpoints.length === 0) return;
+  const rows = checkpoints.map(({ tasmartId, newestUs, state }) => ({
+    tasmart_id: tasmartId,
+    newest: formatRfc3339(newestUs),
+    state,
+  }));
   await database.query(
     `insert into tasmart_checkpoints (tasmart_id, month, state)
      select tasmart_id, date_trunc('month', newest), state
      from json_to_recordset($1::json) as checkpoint (tasmart_id text, newest timestamp, state json)
      on conflict (tasmart_id, month) do update set state = excluded.state`,
-    [
-      JSON.stringify(
-        checkpoints.map(({ tasmartId, newestUs, state }) => ({
-          tasmart_id: tasmartId,
-          newest: formatRfc3339(newestUs),
-          state,
-        })),
-      ),
-    ],
+    [JSON.stringify(rows)],
   );
 }
 
@@ -133,19 +130,16 @@ export async function storeStates(
   database: Database,
   valves: readonly { tasmartId: string; judgedUntilUs: Micros; state: JudgeState }[],
 ): Promise<void> {
+  const rows = valves.map(({ tasmartId, judgedUntilUs, state }) => ({
+    tasmart_id: tasmartId,
+    judged_until: formatRfc3339(judgedUntilUs),
+    state,
+  }));
   await database.query(
     `update tasmart_judgements as judgement set judged_until = judged.judged_until, state = judged.state
      from json_to_recordset($1::json) as judged (tasmart_id text, judged_until timestamptz, state json)
      where judgement.tasmart_id = judged.tasmart_id`,
-    [
-      JSON.stringify(
-        valves.map(({ tasmartId, judgedUntilUs, state }) => ({
-          tasmart_id: tasmartId,
-          judged_until: formatRfc3339(judgedUntilUs),
-          state,
-        })),
-      ),
-    ],
+    [JSON.stringify(rows)],
   );
 }
 

@@ -114,18 +114,10 @@ async function loadNewest(
   );
 }
 
-/** From best to worst. */
-const OUTCOMES: readonly RecordedRun['outcome'][] = [
-  'success',
-  'running',
-  'partial',
-  'interrupted',
-  'failed',
-  'killed',
-];
+const BEST_TO_WORST: RecordedRun['outcome'][] = ['success', 'running', 'partial', 'interrupted', 'failed', 'killed'];
 
 function combine(runs: readonly RunRow[]): RecordedRun | null {
-  const [worst] = [...runs].sort((a, b) => OUTCOMES.indexOf(b.outcome) - OUTCOMES.indexOf(a.outcome));
+  const [worst] = [...runs].sort((a, b) => BEST_TO_WORST.indexOf(b.outcome) - BEST_TO_WORST.indexOf(a.outcome));
   if (!worst) return null;
   const sum = (key: 'valves' | 'stored' | 'failed') => runs.reduce((total, run) => total + run[key], 0);
   return {

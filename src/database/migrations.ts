@@ -28,9 +28,7 @@ export class MigrationError extends KnownError {
 
 const ADVISORY_LOCK = `${LOCK_SPACE}, ${LOCK_KEYS.migration}`;
 
-/**
- * How long a migration waits for a lock on a table. While it waits, all other sessions queue behind it, so keep it short.
- */
+/** A migration waits this long for a lock on a table. All other sessions queue behind it meanwhile, so keep it short. */
 const TABLE_LOCK_TIMEOUT = '30s';
 const NO_TIMEOUT = '0';
 
@@ -159,11 +157,8 @@ async function applyMigration(
     await inTransaction(client, TABLE_LOCK_TIMEOUT, async () => {
       if (createsBookkeeping) await client.query(CREATE_BOOKKEEPING);
       await client.query(sql);
-      await client.query('insert into tasmart_migrations (number, name, sha256) values ($1, $2, $3)', [
-        number,
-        name,
-        sha256,
-      ]);
+      const bookkeeping = 'insert into tasmart_migrations (number, name, sha256) values ($1, $2, $3)';
+      await client.query(bookkeeping, [number, name, sha256]);
     });
   } catch (error) {
     // The error's position may be one in CREATE_BOOKKEEPING.

@@ -89,21 +89,11 @@ async function recordLocked(
 }
 
 async function finishRun(database: Database, id: string, end: RunEnd): Promise<void> {
+  const { outcome, valves, stored, unchanged, silent, failed, requests, retries, error } = end;
   await database.query(
     `update tasmart_runs set finished_at = clock_timestamp(), outcome = $2, valves = $3, stored = $4, unchanged = $5,
        silent = $6, failed = $7, requests = $8, retries = $9, error = $10
      where id = $1`,
-    [
-      id,
-      end.outcome,
-      end.valves,
-      end.stored,
-      end.unchanged,
-      end.silent,
-      end.failed,
-      end.requests,
-      end.retries,
-      end.error,
-    ],
+    [id, outcome, valves, stored, unchanged, silent, failed, requests, retries, error],
   );
 }
