@@ -1,6 +1,7 @@
 -- Where the buckets of a time zone begin.
 
--- Where a local date-time comes twice (a clock set back over midnight, as in Havana), PostgreSQL takes the second.
+-- Where a local date-time comes twice (a clock set back over midnight, as in Havana), PostgreSQL takes the second; the day
+-- begins at the first, an hour earlier.
 create or replace function tasmart_day_start(day timestamp, timezone text) returns timestamptz
 language sql stable parallel safe
 as $$
@@ -55,8 +56,8 @@ begin
       from generate_series(first_quarter - interval '2 hours', last_quarter + interval '2 hours', '15 minutes') as quarter
       cross join lateral (
         select quarter at time zone timezone, (quarter - interval '15 minutes') at time zone timezone
-      ) as local (now, before)
-      where date_part('minute', now) = 0 or date_trunc('hour', now) <> date_trunc('hour', before);
+      ) as local (this, previous)
+      where date_part('minute', this) = 0 or date_trunc('hour', this) <> date_trunc('hour', previous);
   elsif bucket in ('day', 'week', 'month', 'year') then
     -- A day more at either end, for a local day may begin an hour off.
     return query

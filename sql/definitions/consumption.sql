@@ -1,4 +1,5 @@
--- kWh by bucket: tasmart_consumption, for the program, Grafana and psql.
+-- kWh by bucket: tasmart_consumption, for the program, Grafana and psql. It reads what src/database/energy.ts writes: LETTERS
+-- and FLAWS there say what the letters of tasmart_energy.quality and the order of flaws_before mean.
 
 create or replace function tasmart_count(letters text, letter text) returns integer
 language sql immutable parallel safe
@@ -47,33 +48,31 @@ set work_mem = '64MB'
 as $$
 #variable_conflict use_column
 declare
-  starts timestamptz;
-  ends timestamptz;
+  span_start timestamptz;
+  span_end timestamptz;
   edges timestamptz[];
-  days date[]; -- the UTC days in which buckets begin or end
+  days date[]; -- the UTC days in which buckets begin
 begin
   if not coalesce(isfinite(from_time) and isfinite(to_time), false) then
     raise exception 'from_time and to_time must be given and finite' using errcode = 'invalid_parameter_value';
   end if;
-  starts := tasmart_quarter_start(from_time);
-  ends := greatest(starts, tasmart_quarter_end(to_time));
+  span_start := tasmart_quarter_start(from_time);
+  span_end := greatest(span_start, tasmart_quarter_end(to_time));
   edges := array(
-    select starts
+    select span_start
     union
-    select edge from tasmart_bucket_edges(bucket, from_time, to_time, timezone) as edge where edge > starts and edge < ends
+    select edge from tasmart_bucket_edges(bucket, from_time, to_time, timezone) as edge
+    where edge > span_start and edge < span_end
     union
-    select ends
+    select span_end
     order by 1
   );
-  days := array(
-    select distinct (edge at time zone 'UTC' - before)::date
-    from unnest(edges) as edge, unnest('{0 min,15 min}'::interval[]) as before
-  );
+  days := array(select distinct (edge at time zone 'UTC')::date from unnest(edges) as edge);
 
   return query
   with bucket as materialized (
-    -- Days and quarters of an hour in UTC. start_quarter and end_quarter count the quarters of an hour before, on that day.
-    -- A bucket that ends at midnight ends with quarter 96 of the day before.
+    -- Days and quarters of an hour in UTC. start_quarter: how many quarters of an hour of start_day lie before the bucket.
+    -- end_quarter: how many of end_day lie before its end. A bucket that ends at midnight ends after 96 of the day before.
     select
       starts,
       ends,
@@ -85,8 +84,9 @@ begin
     from generate_series(1, cardinality(edges) - 1) as number
     cross join lateral (select edges[number], edges[number + 1]) as edge (starts, ends)
     cross join lateral (select starts at time zone 'UTC', ends at time zone 'UTC') as utc (starts_utc, ends_utc)
-    cross join lateral (select starts_utc::date, (ends_utc - interval '15 minutes')::date) as days (start_day, end_day)
-  ), known as (
+    cross join lateral (select starts_utc::date, (ends_utc - interval '15 minutes')::date) as day (start_day, end_day)
+  ), metered as (
+    -- The valves that have readings, judged or not.
     select tasmart_id, min(since) as unjudged_since
     from (
       select tasmart_id, null::timestamptz as since from tasmart_judgements
@@ -106,35 +106,36 @@ begin
       (first.day + (length(first.quality) - length(ltrim(first.quality, '-'))) * interval '15 minutes') at time zone 'UTC'
         as curve_starts, -- the first quarters of an hour of the first day may be missing: '-'
       (last.day + length(last.quality) * interval '15 minutes') at time zone 'UTC' as curve_ends
-    from known
+    from metered
     cross join (values (1::smallint), (2::smallint)) as both_regimes (regime)
     left join lateral (
       select day, quality from tasmart_energy as energy
-      where energy.tasmart_id = known.tasmart_id and energy.regime = both_regimes.regime order by day limit 1
+      where energy.tasmart_id = metered.tasmart_id and energy.regime = both_regimes.regime order by day limit 1
     ) as first on true
     left join lateral (
       select day, quality from tasmart_energy as energy
-      where energy.tasmart_id = known.tasmart_id and energy.regime = both_regimes.regime order by day desc limit 1
+      where energy.tasmart_id = metered.tasmart_id and energy.regime = both_regimes.regime order by day desc limit 1
     ) as last on true
     where regime = 1 or first.day is not null
-  ), part as (
-    -- Each bucket with the row of the day in which it begins. A day is read once for all of its buckets.
-    select counter.*, bucket.*, micro_kwh, covered_seconds, quality, is_measured, flaws_before
+  ), beginning as (
+    -- Each bucket of each counter, with the row of the day in which it begins. A day is read once for all of its buckets.
+    select counter.*, bucket.*, micro_kwh, covered_seconds, quality, is_all_measured, flaws_before
     from counter
     cross join lateral (
-      select *, ltrim(quality, 'm') = '' as is_measured from tasmart_energy as energy
+      select *, ltrim(quality, 'm') = '' as is_all_measured from tasmart_energy as energy
       where energy.tasmart_id = counter.tasmart_id and energy.regime = counter.regime and day = any (days)
       offset 0 -- keeps the planner from reading the whole table
-    ) as first_part
+    ) as day_row
     join bucket on start_day = day
     union all
+    -- A bucket that begins on a day without a row.
     select counter.*, bucket.*, '{0}', '{0}', '', true, '{0,0,0,0}'
     from counter
     join bucket on first_day is null or start_day not between first_day and last_day
   )
   select
-    part.tasmart_id::text,
-    part.regime,
+    beginning.tasmart_id::text,
+    beginning.regime,
     starts,
     ends,
     case when has_curve then trim_scale(added_micro_kwh * 0.000001) end,
@@ -152,35 +153,42 @@ begin
       when strpos(letters, 'e') > 0 or starts < curve_starts then 'estimated'
       else 'measured'
     end
-  from part
+  from beginning
   cross join lateral (
+    -- The part of the bucket that the curve reaches. ending_day: the day on which this part ends; null: the day on which the
+    -- bucket begins. first_number: the place of the first total. last_quarter: how many of the last day's count.
     select
       coalesce(ends > curve_starts and starts < curve_ends, false),
       case when least(end_day, last_day) > start_day and ends > curve_starts then least(end_day, last_day) end,
       least(start_quarter + 1, cardinality(micro_kwh)),
       case when end_day > last_day then 96 else end_quarter end
-  ) as clipped (has_curve, later_day, first_number, last_quarter)
+  ) as clipped (has_curve, ending_day, first_number, last_quarter)
   cross join lateral (
     -- The total at the bucket's end minus the total at its beginning. First for a bucket that ends on a later day.
     -- letters: the qualities that occur in the bucket. 'm' may be left out.
     select
-      later.micro_kwh[least(last_quarter + 1, cardinality(later.micro_kwh))] - part.micro_kwh[first_number],
-      later.covered_seconds[least(last_quarter + 1, cardinality(later.covered_seconds))] - part.covered_seconds[first_number],
+      ending.micro_kwh[least(last_quarter + 1, cardinality(ending.micro_kwh))] - beginning.micro_kwh[first_number],
+      ending.covered_seconds[least(last_quarter + 1, cardinality(ending.covered_seconds))]
+        - beginning.covered_seconds[first_number],
       case
-        when later.flaws_before = part.flaws_before then left(later.quality, last_quarter)
+        when ending.flaws_before = beginning.flaws_before then left(ending.quality, last_quarter)
         else concat(
-          left(later.quality, last_quarter),
-          tasmart_flaws_between(part.quality, start_quarter, part.flaws_before, later.flaws_before)
+          left(ending.quality, last_quarter),
+          tasmart_flaws_between(beginning.quality, start_quarter, beginning.flaws_before, ending.flaws_before)
         )
       end
-    from tasmart_energy as later
-    where later.tasmart_id = part.tasmart_id and later.regime = part.regime and later.day = later_day
+    from tasmart_energy as ending
+    where ending.tasmart_id = beginning.tasmart_id and ending.regime = beginning.regime and ending.day = ending_day
     union all
     select
-      part.micro_kwh[least(last_quarter + 1, cardinality(part.micro_kwh))] - part.micro_kwh[first_number],
-      part.covered_seconds[least(last_quarter + 1, cardinality(part.covered_seconds))] - part.covered_seconds[first_number],
-      case when is_measured then '' else substr(part.quality, start_quarter + 1, last_quarter - start_quarter) end
-    where later_day is null
+      beginning.micro_kwh[least(last_quarter + 1, cardinality(beginning.micro_kwh))] - beginning.micro_kwh[first_number],
+      beginning.covered_seconds[least(last_quarter + 1, cardinality(beginning.covered_seconds))]
+        - beginning.covered_seconds[first_number],
+      case
+        when is_all_measured then ''
+        else substr(beginning.quality, start_quarter + 1, last_quarter - start_quarter)
+      end
+    where ending_day is null
   ) as added (added_micro_kwh, added_seconds, letters);
 end
 $$;

@@ -26,22 +26,23 @@ create or replace trigger tasmart_mark_changed after update on tasmart_data_tabl
   referencing old table as replaced new table as inserted for each statement execute function tasmart_mark_unjudged();
 
 -- Mark the valves that were read before the triggers existed. Creating a trigger locks the table, so no reading is missed.
--- The recursion steps from one valve to the next along the primary key.
-with recursive first (tasmart_id, "time") as (
+-- The recursion steps from one valve's oldest reading to the next valve's, along the primary key.
+with recursive oldest (tasmart_id, "time") as (
   (select tasmart_id, "time" from tasmart_data_table order by tasmart_id, "timestamp" limit 1)
   union all
   select next.*
-  from first
+  from oldest
   cross join lateral (
     select tasmart_id, "time" from tasmart_data_table as reading
-    where reading.tasmart_id > first.tasmart_id order by tasmart_id, "timestamp" limit 1
+    where reading.tasmart_id > oldest.tasmart_id order by tasmart_id, "timestamp" limit 1
   ) as next
-), unknown as (
-  insert into tasmart_judgements (tasmart_id) select tasmart_id from first on conflict do nothing returning tasmart_id
+), unmarked as (
+  insert into tasmart_judgements (tasmart_id) select tasmart_id from oldest on conflict do nothing returning tasmart_id
 )
-insert into tasmart_unjudged (tasmart_id, since) select tasmart_id, "time" from first join unknown using (tasmart_id);
+insert into tasmart_unjudged (tasmart_id, since) select tasmart_id, "time" from oldest join unmarked using (tasmart_id);
 
 -- A row of tasmart_energy has running totals: the first when the day begins, then one at the end of each quarter of an hour.
+-- Its letters are LETTERS in src/database/energy.ts.
 create or replace view tasmart_quarter_hours as
 select
   energy.tasmart_id,

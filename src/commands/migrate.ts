@@ -1,7 +1,8 @@
 /** `tasmart migrate`: creates or upgrades the schema. */
 import { printableGrants, type Grants } from '../database/inspect.ts';
 import { withAnyDatabase, withDatabase } from '../database/open.ts';
-import { loadSchemaFiles, migrate } from '../database/migrations.ts';
+import { migrate } from '../database/migrations.ts';
+import { loadSchemaFiles } from '../database/schema-files.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
 import type { CommandContext } from './context.ts';

@@ -1,5 +1,5 @@
 /** `tasmart rejudge`: computes all kWh again, with the configured limits. */
-import { loadCurveTotals } from '../database/energy.ts';
+import { counterKey, loadCurveTotals } from '../database/energy.ts';
 import { loadLimits, replaceLimits } from '../database/judgements.ts';
 import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
@@ -26,7 +26,7 @@ export async function run(_options: object, { globals, signal, giveUp }: Command
     const failures = await judgeWithProgress(database, limits, log, { globals, signal });
     signal.throwIfAborted();
     const after = await loadCurveTotals(database);
-    for (const { tasmartId } of failures) REGIMES.forEach((regime) => after.delete(`${tasmartId} ${regime}`));
+    for (const { tasmartId } of failures) REGIMES.forEach((regime) => after.delete(counterKey({ tasmartId, regime })));
     const changed = [...after].filter(([counter, microKwh]) => before.get(counter) !== microKwh).length;
     await write(
       `${count(after.size, 'counter')} judged again; the kWh of ${changed === 0 ? 'none' : changed} of them changed\n`,

@@ -2,7 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
-import { loadMeanings } from '../database/registry.ts';
+import { loadMeanings } from '../database/projects.ts';
 import { loadLastPolls } from '../database/last-polls.ts';
 import {
   loadRecentPower,

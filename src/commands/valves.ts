@@ -4,7 +4,7 @@ import type { AccountConfig, Config, ParsedConfig } from '../config/config.ts';
 import { readConfig } from './settings.ts';
 import { requireConfig } from '../config/parse.ts';
 import { withDatabase } from '../database/open.ts';
-import { loadKnownValves, type KnownValve } from '../database/registry.ts';
+import { loadKnownValves, type KnownValve } from '../database/known-valves.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import type { Target } from '../domain/target.ts';
 import { printable } from '../domain/text.ts';

@@ -3,8 +3,9 @@ import { formatRfc3339, type Span } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 import { insertReadings, isAhead, micros, type IsNew, type ValveReadings } from './repository.ts';
 
-/** Readings of one valve. `covered`: the span that is complete with them; null: none */
+/** Readings of one valve. */
 export interface BackfilledSpan extends Pick<ValveReadings, 'tasmartId' | 'readings'> {
+  /** the span that is complete with these readings; null: none */
   covered: Span | null;
 }
 
@@ -22,9 +23,9 @@ export async function loadUncovered(
   const rows = await database.query<{ tasmart_id: string; from_us: string; to_us: string }>(
     `select wanted.tasmart_id, ${micros('lower(gap)')} as from_us, ${micros('upper(gap)')} as to_us
      from unnest($1::text[]) as wanted (tasmart_id)
-     left join tasmart_backfills as done on done.tasmart_id = wanted.tasmart_id and interval_minutes = $2
+     left join tasmart_backfills as backfill on backfill.tasmart_id = wanted.tasmart_id and interval_minutes = $2
      cross join lateral unnest(
-       tstzmultirange(tstzrange($3::timestamptz, $4::timestamptz)) - coalesce(done.covered, '{}')
+       tstzmultirange(tstzrange($3::timestamptz, $4::timestamptz)) - coalesce(backfill.covered, '{}')
      ) as gap
      order by wanted.tasmart_id, lower(gap)`,
     [tasmartIds, intervalMinutes, formatRfc3339(span.fromUs), formatRfc3339(span.toUs)],
@@ -37,8 +38,11 @@ export async function loadUncovered(
 }
 
 /**
- * Stores readings, and the spans that they cover, in one transaction. Does not change `synced_until`, which polls set. But if
- * no poll has set it yet, the next poll would continue from the newest of these readings: so see `keepSynced`.
+ * Stores readings, and the spans that they cover, in one transaction. If HyCloud's clock is ahead, a span ends at the last
+ * boundary of the interval before now.
+ *
+ * Only polls set `synced_until`. But where no poll has set it yet, the next poll continues from the newest reading, which may
+ * now be one of these: so sets it to the newest of the prototype's readings.
  */
 export async function storeBackfill(
   database: Database,
@@ -48,15 +52,15 @@ export async function storeBackfill(
   return database.transaction(async () => {
     const unpolled = await loadUnpolled(database, [...new Set(spans.map(({ tasmartId }) => tasmartId))]);
     const isNew = await insertReadings(database, spans);
-    if (unpolled.length > 0) await keepSynced(database, unpolled);
+    if (unpolled.length > 0) await setSyncedUntil(database, unpolled);
     await database.query(
       `insert into tasmart_backfills (tasmart_id, interval_minutes, covered)
-       select tasmart_id, $4, coalesce(range_agg(tstzrange(from_time, past)) filter (where from_time < past), '{}')
+       select tasmart_id, $4, coalesce(range_agg(tstzrange(from_time, ends)) filter (where from_time < ends), '{}')
        from unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) as span (tasmart_id, from_time, to_time)
        cross join lateral (
          select case when ${isAhead('to_time', 'span.tasmart_id')}
-           then to_timestamp(floor(extract(epoch from now()) / ($4 * 60)) * $4 * 60) else to_time end as past
-       ) as clock
+           then to_timestamp(floor(extract(epoch from now()) / ($4 * 60)) * $4 * 60) else to_time end as ends
+       ) as clipped
        group by tasmart_id order by tasmart_id
        on conflict (tasmart_id, interval_minutes) do update set covered = tasmart_backfills.covered + excluded.covered`,
       [
@@ -72,10 +76,11 @@ export async function storeBackfill(
 
 interface Unpolled {
   tasmart_id: string;
+  /** time of the newest reading */
   newest: string;
 }
 
-/** The valves that have readings of the prototype and were neither polled nor backfilled yet, with the newest of them. */
+/** The valves that were neither polled nor backfilled yet, but have readings: the prototype's. */
 async function loadUnpolled(database: Database, tasmartIds: readonly string[]): Promise<Unpolled[]> {
   return database.query<Unpolled>(
     `select tasmart_id, newest."time"::text as newest
@@ -86,16 +91,16 @@ async function loadUnpolled(database: Database, tasmartIds: readonly string[]): 
        order by "timestamp" desc limit 1
      ) as newest
      where tasmart_id = any ($1::text[]) and synced_until is null
-       and not exists (select from tasmart_backfills as done where done.tasmart_id = valve.tasmart_id)`,
+       and not exists (select from tasmart_backfills as backfill where backfill.tasmart_id = valve.tasmart_id)`,
     [tasmartIds],
   );
 }
 
 /**
- * Sets `synced_until` of these valves to the newest reading they had before. Lock the valves in id order, and only after
- * the readings are inserted, as a poll does, to avoid deadlocks.
+ * Lock the valves in id order, and only after the readings are inserted, as `storeReadings` does for a poll, to avoid
+ * deadlocks.
  */
-async function keepSynced(database: Database, unpolled: readonly Unpolled[]): Promise<void> {
+async function setSyncedUntil(database: Database, unpolled: readonly Unpolled[]): Promise<void> {
   await database.query(
     `with locked as (
        select tasmart_id from tasmart_valves where tasmart_id = any ($1::text[])

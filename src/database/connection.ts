@@ -20,7 +20,7 @@ export interface ServerSettings {
   readonly sslCaFile: string | null;
   readonly sslCertFile?: string | null;
   readonly sslKeyFile?: string | null;
-  /** prints the password */
+  /** a shell command that prints the password, see password.ts */
   readonly passwordCommand?: string | null;
 }
 
@@ -30,8 +30,9 @@ export interface Database {
   query: <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
   /** Commits if `work` succeeds, else rolls back. Throws what `work` has thrown, even if the rollback fails. */
   transaction: <T>(work: () => Promise<T>) => Promise<T>;
-  /** aborts when the session is lost: stop reading, for the result could not be stored */
+  /** aborts when the session is lost: stop reading HyCloud, for the readings could not be stored */
   lost: AbortSignal;
+  /** for migrations: its queries have no `answerLimitMs`, and throw the errors of pg */
   client: pg.Client;
   /** the server's process id, as sent at login; a pooler sends another one */
   loginPid: number;
@@ -39,9 +40,9 @@ export interface Database {
 
 export interface ConnectionOptions {
   applicationName: string;
-  /** when it aborts, the connection is cut and its reason is thrown */
+  /** when this signal aborts, the connection is cut, and the signal's reason is thrown */
   giveUp: AbortSignal;
-  /** timeout of one statement, and of closing: without a network, not even an error arrives */
+  /** timeout of one statement: without a network, not even an error arrives */
   answerLimitMs?: number;
 }
 
@@ -69,10 +70,10 @@ const SESSION_SETTINGS = `
   set jit = off`;
 /** Longer than statement_timeout, so that the server's own error arrives first. */
 const ANSWER_LIMIT_MS = 90_000;
-/** For the second connection, which only tests for a pooler. */
-const SECOND_LIMIT_MS = 3000;
-/** For closing the session: everything is committed already. */
-const GOODBYE_LIMIT_MS = 5000;
+/** `answerLimitMs` of the second connection that `requireOwnSession` opens to test for a pooler. */
+const POOLER_TEST_LIMIT_MS = 3000;
+/** Timeout of closing a session. Everything is committed already. */
+const CLOSE_LIMIT_MS = 5000;
 
 interface Session {
   client: pg.Client;
@@ -81,7 +82,12 @@ interface Session {
   lose: (reason: unknown) => void;
 }
 
-/** Connects, calls `use` with the session, and always disconnects. Waits for a busy server. @throws DatabaseError, KnownError */
+/**
+ * Connects, calls `use` with the session, and always disconnects. Connects again while the server is busy, but never calls
+ * `use` twice.
+ *
+ * @throws DatabaseError, KnownError
+ */
 export async function withConnection<T>(
   settings: ServerSettings,
   options: ConnectionOptions,
@@ -89,22 +95,22 @@ export async function withConnection<T>(
 ): Promise<T> {
   const tls = await tlsOptions(settings);
   const password = await passwordOf(settings, options.giveUp);
-  const open = <U>(work: (database: Database) => Promise<U>, limits: ConnectionOptions = options) =>
-    withSession({ ...settings, password }, tls, limits, work);
+  const login = { ...settings, password };
+  const testOptions = { ...options, answerLimitMs: POOLER_TEST_LIMIT_MS };
   const startMs = performance.now();
-  const session = { isOpen: false };
+  const session = { wasOpened: false };
   for (;;) {
     try {
-      return await open(async (database) => {
-        session.isOpen = true;
-        await requireOwnSession(database, (work) => open(work, { ...options, answerLimitMs: SECOND_LIMIT_MS }));
+      return await withSession(login, tls, options, async (database) => {
+        session.wasOpened = true;
+        await requireOwnSession(database, (test) => withSession(login, tls, testOptions, test));
         await database.query(SESSION_SETTINGS);
         await pinSearchPath(database);
         return use(database);
       });
     } catch (error) {
       const isBusy = error instanceof DatabaseError && BUSY_CODES.includes(error.code);
-      if (session.isOpen || !isBusy || performance.now() - startMs > BUSY_LIMIT_MS) throw error;
+      if (session.wasOpened || !isBusy || performance.now() - startMs > BUSY_LIMIT_MS) throw error;
       await delay(BUSY_PAUSE_MS, undefined, { signal: options.giveUp }).catch(() => options.giveUp.throwIfAborted());
     }
   }
@@ -125,11 +131,11 @@ async function withSession<T>(
     const loginPid = await connect(session);
     return await use(databaseOf(session, loginPid, answerLimitMs));
   } catch (error) {
-    throw causeOf(error, lost);
+    throw reportableError(error, lost);
   } finally {
-    const goodbye = setTimeout(cut, Math.min(answerLimitMs, GOODBYE_LIMIT_MS));
+    const closeTimer = setTimeout(cut, Math.min(answerLimitMs, CLOSE_LIMIT_MS));
     await client.end().catch(() => undefined);
-    clearTimeout(goodbye);
+    clearTimeout(closeTimer);
     giveUp.removeEventListener('abort', cut);
   }
 }
@@ -146,8 +152,11 @@ async function connect({ client, lost }: Session): Promise<number> {
   }
 }
 
-/** The error to report. After a lost session, other errors are its consequence. Errors of pg come from migrations. */
-function causeOf(error: unknown, lost: AbortSignal): unknown {
+/**
+ * The error to report of those that end the work of a session. Once the session is lost, other errors are consequences of
+ * the loss. Only statements of `Database.client` throw a raw pg.DatabaseError here.
+ */
+function reportableError(error: unknown, lost: AbortSignal): unknown {
   if (error instanceof KnownError && error.kind === 'database') return error;
   return lost.aborted || error instanceof pg.DatabaseError ? asDatabaseError(error, lost) : error;
 }
@@ -211,8 +220,8 @@ function databaseOf({ client, lost, lose }: Session, loginPid: number, answerLim
   };
 }
 
+/** Translates an error of pg or Node.js. After a lost session, gives why it was lost, unless the server sent the error. */
 function asDatabaseError(error: unknown, lost: AbortSignal): unknown {
-  // Report the server's own error rather than the lost connection.
   if (lost.aborted && !(error instanceof pg.DatabaseError)) return lost.reason;
   return error instanceof Error && !(error instanceof KnownError) ? new DatabaseError(error) : error;
 }

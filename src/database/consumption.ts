@@ -15,7 +15,7 @@ export interface ConsumptionQuery {
   timezone: string;
 }
 
-/** A valve that has readings, with its names. */
+/** A valve that has readings, judged or not, with its names. */
 export interface MeteredValve {
   id: string;
   shortSn: string | null;
@@ -31,7 +31,7 @@ export interface Consumption {
   endUs: Micros;
   /** kWh; null where there is no curve */
   kwh: string | null;
-  /** 0 … 1 */
+  /** 0 … 1: the share of the bucket that lies within 1.5 intervals between readings */
   coverage: string;
   quality: Quality;
 }

@@ -44,7 +44,7 @@ export async function loadCorrectionsInForce(
   return corrections;
 }
 
-/** Null: there is no correction with this number. @throws DatabaseError */
+/** Undone or not. Null: there is no correction with this number. @throws DatabaseError */
 export async function loadCorrection(database: Database, number: number): Promise<StoredCorrection | null> {
   const [row] = await database.query<CorrectionRow>(`select ${CORRECTION} from tasmart_corrections where id = $1`, [
     number,
@@ -69,7 +69,7 @@ export async function insertCorrection(
   return Number(row?.id);
 }
 
-/** False: there is no such correction, or it is undone already. @throws DatabaseError */
+/** Returns false if there is no such correction, or if it is undone already. @throws DatabaseError */
 export async function undoCorrection(database: Database, number: number, by: string): Promise<boolean> {
   const undone = await database.query(
     `update tasmart_corrections set undone_at = now(), undone_by = $2 where id = $1 and undone_at is null returning id`,

@@ -39,8 +39,8 @@ export async function loadCounterReadings(
      ) as reading`,
     [
       spans.map(({ tasmartId }) => tasmartId),
-      spans.map(({ fromUs }) => secondsOf(fromUs)),
-      spans.map(({ beforeUs }) => secondsOf(beforeUs)),
+      spans.map(({ fromUs }) => clampedSeconds(fromUs)),
+      spans.map(({ beforeUs }) => clampedSeconds(beforeUs)),
     ],
   );
   const readings = new Map<string, StoredReading[]>(spans.map(({ tasmartId }) => [tasmartId, []]));
@@ -54,12 +54,12 @@ export async function loadCounterReadings(
   return readings;
 }
 
-/** Whole seconds for the column "timestamp": a valve has at most one reading per second. Clamps infinite bounds. */
-function secondsOf(timeUs: Micros): number {
+/** For the column "timestamp", of which a valve has one reading per second at most. Clamps infinite bounds. */
+function clampedSeconds(timeUs: Micros): number {
   return epochSeconds(Math.min(Math.max(timeUs, -Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER));
 }
 
-/** Null for a counter that is negative or not a safe integer: the judge must not see it. */
+/** Null for a counter that is missing, negative or not a safe integer: the judge must not see it. */
 function counterOf(text: string | null): number | null {
   const kwh = text === null ? NaN : Number(text);
   return Number.isSafeInteger(kwh) && kwh >= 0 ? kwh : null;
@@ -87,7 +87,7 @@ export async function loadOldestReading(database: Database, tasmartId: string): 
   return (await loadCounterReadings(database, [span])).get(tasmartId)?.[0];
 }
 
-/** Whether the valve has a reading in [fromUs, toUs). @throws DatabaseError */
+/** Whether the valve has a reading in [fromUs, toUs). "timestamp" is in the index, "time" is exact. @throws DatabaseError */
 export async function hasReading(database: Database, tasmartId: string, { fromUs, toUs }: Span): Promise<boolean> {
   const rows = await database.query(
     `select from tasmart_data_table where tasmart_id = $1 and "time" >= $2::timestamptz and "time" < $3::timestamptz

@@ -19,12 +19,12 @@ export interface EmbeddedServer {
   close: () => Promise<void>;
 }
 
-const HERE = { host: '127.0.0.1', user: SUPERUSER, database: DATABASE } as const;
+const LOGIN = { host: '127.0.0.1', user: SUPERUSER, database: DATABASE } as const;
 
 /** Long enough for the crash recovery of a large database. */
 const OPEN_LIMIT_MS = 60_000;
 
-/** A server that is stopping waits for open sessions. After this time, end them: then the server can start again. */
+/** A server that is stopping waits for open sessions. After this time, end the sessions: then the server can start again. */
 const STOPPING_LIMIT_MS = 10_000;
 
 /**
@@ -36,31 +36,38 @@ const STOPPING_LIMIT_MS = 10_000;
  */
 export async function openEmbedded(folder: string, options: ClusterOptions = {}): Promise<EmbeddedServer> {
   const owner = isRoot() ? await ownerOnTheWay(join(resolve(folder), 'postgresql')) : null;
-  if (owner) return { ...HERE, ...(await openAsOwner(folder, owner, options)) };
+  if (owner) return { ...LOGIN, ...(await openAsOwner(folder, owner, options)) };
   const cluster = await openCluster(folder, options);
   const { lease, port } = await joinServer(cluster, options.signal);
   let closed: Promise<void> | undefined;
   return {
-    ...HERE,
+    ...LOGIN,
     port,
     password: cluster.password,
     close: () => (closed ??= returnLease(cluster, lease)),
   };
 }
 
+/** Starts the server if there is none, and takes a lease of it. */
 async function joinServer(cluster: Cluster, signal?: AbortSignal): Promise<{ lease: Lease; port: number }> {
   const limit = AbortSignal.timeout(OPEN_LIMIT_MS);
   let stoppingMs = 0;
   for (;;) {
     const server = await runningServer(cluster.dataFolder);
-    const lease = server?.state === 'ready' ? await takeLease(cluster, server.port) : null;
-    if (server && lease && !signal?.aborted) return { lease, port: server.port };
-    if (lease) await returnLease(cluster, lease);
+    if (server?.state === 'ready') {
+      const lease = await takeLease(cluster, server.port);
+      if (lease && !signal?.aborted) return { lease, port: server.port };
+      if (lease) await returnLease(cluster, lease);
+    }
     signal?.throwIfAborted();
     if (limit.aborted) throw notReady(cluster);
-    if (!server) await startServer(cluster, limit);
-    else await sleep(POLL_MS);
-    if (server?.state === 'stopping') stoppingMs += POLL_MS;
+    if (!server) {
+      await startServer(cluster, limit);
+      continue;
+    }
+    await sleep(POLL_MS);
+    if (server.state !== 'stopping') continue;
+    stoppingMs += POLL_MS;
     if (stoppingMs === STOPPING_LIMIT_MS) await stopServer(cluster, 'fast');
   }
 }

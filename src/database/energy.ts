@@ -1,37 +1,36 @@
 /**
- * Stores the judge's results: the curves in tasmart_energy, and the events.
+ * Stores the judge's results: the curves in tasmart_energy, and the events (events.ts).
  *
  * A row of tasmart_energy holds running totals: n + 1 of them for n quarters of an hour. The first is the total when the day
  * begins, the others are the totals at the end of each quarter of an hour.
  */
 import { formatRfc3339, US_PER_DAY, type Micros } from '../domain/time.ts';
-import type { CounterEvent, Quality, QuarterHour, Regime } from '../energy/types.ts';
+import type { Quality, QuarterHour, Regime } from '../energy/types.ts';
 import { QUARTER_HOUR_US } from '../energy/buckets.ts';
 import type { Database } from './connection.ts';
+import { storeEvents, type CounterEvents } from './events.ts';
 
-/** The judge's result for one counter. Null bounds: it was judged from scratch, and nothing of it is stored (any more). */
-export interface CounterResult {
-  tasmartId: string;
-  regime: Regime;
+/**
+ * The judge's result for one counter; see Judgement in energy/judge.ts. Null bounds: it was judged from scratch, and nothing of
+ * it is stored (any more).
+ */
+export interface CounterResult extends CounterEvents {
   quarters: readonly QuarterHour[];
+  /** the start of the first of `quarters`, if there are any */
   replacesQuartersFromUs: Micros | null;
-  events: readonly CounterEvent[];
-  replacesEventsAfterUs: Micros | null;
 }
 
 /** Replaces the stored curves and events of counters. Call in the transaction that has locked their valves. */
 export async function storeResults(database: Database, results: readonly CounterResult[]): Promise<void> {
-  await storeQuarters(
-    database,
-    results.filter(({ quarters }) => quarters.length > 0),
-  );
+  const withQuarters = results.filter(({ quarters }) => quarters.length > 0);
+  if (withQuarters.length > 0) await storeQuarters(database, withQuarters);
   await storeEvents(database, results);
 }
 
 /**
  * Deletes the curves of a valve after the day of an instant, and the events that end after the instant. Call before the
- * valve is judged again from there, in the same transaction: if another program has taken readings away, there may be
- * nothing to replace them.
+ * valve is judged again from that instant, in the same transaction: if another program has deleted readings, the new curves
+ * and events may end earlier than the stored ones.
  *
  * @param afterUs null: deletes all
  */
@@ -45,9 +44,8 @@ export async function forgetResults(database: Database, tasmartId: string, after
 }
 
 async function storeQuarters(database: Database, results: readonly CounterResult[]): Promise<void> {
-  if (results.length === 0) return;
   const totals = await loadTotals(database, results);
-  const days = results.flatMap((result) => splitByDay(result, totals.get(keyOf(result)) ?? null));
+  const days = results.flatMap((result) => splitByDay(result, totals.get(counterKey(result)) ?? null));
   await database.query(
     `insert into tasmart_energy (tasmart_id, regime, day, micro_kwh, covered_seconds, quality, flaws_before)
      select tasmart_id, regime, day,
@@ -79,9 +77,10 @@ interface Totals {
 
 const NO_TOTALS: Totals = { microKwh: 0, coveredSeconds: 0, flaws: [0, 0, 0, 0], flawsBeforeDay: [0, 0, 0, 0] };
 
-/** In the order of tasmart_energy.flaws_before, and of `{p,r,j,e}` in SQL. */
+/** In the order of tasmart_energy.flaws_before, as in tasmart_flaws_between (sql/definitions/consumption.sql). */
 const FLAWS = ['provisional', 'reset', 'jump', 'estimated'] as const;
 
+/** Of tasmart_energy.quality. sql/definitions/consumption.sql and energy.sql read them. */
 const LETTERS = {
   missing: '-',
   provisional: 'p',
@@ -91,17 +90,22 @@ const LETTERS = {
   measured: 'm',
 } as const satisfies Record<Quality, string>;
 
-function keyOf({ tasmartId, regime }: Pick<CounterResult, 'tasmartId' | 'regime'>): string {
+const FLAW_LETTERS = FLAWS.map((flaw) => LETTERS[flaw]);
+
+/** Identifies a counter in a Map. */
+export function counterKey({ tasmartId, regime }: Pick<CounterResult, 'tasmartId' | 'regime'>): string {
   return `${tasmartId} ${regime}`;
 }
 
 /**
  * Loads the totals at the beginning of each result's first quarter of an hour. Counters without stored quarters have no entry:
- * those judged from scratch, or with one reading until now.
- * The days of a counter have no gaps: so the row is of that day, or of the day before if the day has no row yet.
+ * those judged from scratch, or with one reading until now. The days of a counter have no gaps: so the row is of that day, or
+ * of the day before if the day has no row yet.
  */
 async function loadTotals(database: Database, results: readonly CounterResult[]): Promise<Map<string, Totals>> {
-  const joined = results.filter(({ replacesQuartersFromUs }) => replacesQuartersFromUs !== null);
+  const starts = results.flatMap(({ tasmartId, regime, replacesQuartersFromUs: startUs }) =>
+    startUs === null ? [] : [{ tasmartId, regime, startUs }],
+  );
   const rows = await database.query<{
     tasmart_id: string;
     regime: Regime;
@@ -110,36 +114,37 @@ async function loadTotals(database: Database, results: readonly CounterResult[])
     flaws: number[];
     flaws_before_day: number[];
   }>(
-    `select at.tasmart_id, at.regime, micro_kwh[quarters + 1] as micro_kwh, covered_seconds[quarters + 1] as covered_seconds,
-       flaws, case when energy.day = at.day then flaws_before else flaws end as flaws_before_day
-     from unnest($1::text[], $2::smallint[], $3::timestamp[], $3::date[]) as at (tasmart_id, regime, instant, day)
+    `select wanted.tasmart_id, wanted.regime,
+       micro_kwh[quarters + 1] as micro_kwh, covered_seconds[quarters + 1] as covered_seconds,
+       flaws, case when energy.day = wanted.day then flaws_before else flaws end as flaws_before_day
+     from unnest($1::text[], $2::smallint[], $3::timestamp[], $3::date[]) as wanted (tasmart_id, regime, instant, day)
      cross join lateral (
        select * from tasmart_energy as energy
-       where energy.tasmart_id = at.tasmart_id and energy.regime = at.regime and energy.day <= at.day
+       where energy.tasmart_id = wanted.tasmart_id and energy.regime = wanted.regime and energy.day <= wanted.day
        order by day desc limit 1
      ) as energy
-     cross join lateral (select (extract(epoch from instant - energy.day) / 900)::integer) as counted (quarters)
+     cross join lateral (select (extract(epoch from instant - energy.day) / 900)::integer) as elapsed (quarters)
      cross join lateral (
        select array_agg(flaws_before[number] + tasmart_count(left(quality, quarters), letter) order by number)
-       from unnest('{p,r,j,e}'::text[]) with ordinality as flaw (letter, number)
-     ) as counted_flaws (flaws)`,
+       from unnest($4::text[]) with ordinality as flaw (letter, number)
+     ) as counted (flaws)`,
     [
-      joined.map(({ tasmartId }) => tasmartId),
-      joined.map(({ regime }) => regime),
-      joined.map(({ quarters: [first] }) => formatRfc3339(first?.startUs ?? 0)),
+      starts.map(({ tasmartId }) => tasmartId),
+      starts.map(({ regime }) => regime),
+      starts.map(({ startUs }) => formatRfc3339(startUs)),
+      FLAW_LETTERS,
     ],
   );
-  return new Map(
-    rows.map((row) => {
-      const totals = {
-        microKwh: Number(row.micro_kwh),
-        coveredSeconds: row.covered_seconds,
-        flaws: row.flaws,
-        flawsBeforeDay: row.flaws_before_day,
-      };
-      return [keyOf({ tasmartId: row.tasmart_id, regime: row.regime }), totals];
-    }),
-  );
+  const totals = new Map<string, Totals>();
+  for (const row of rows) {
+    totals.set(counterKey({ tasmartId: row.tasmart_id, regime: row.regime }), {
+      microKwh: Number(row.micro_kwh),
+      coveredSeconds: row.covered_seconds,
+      flaws: row.flaws,
+      flawsBeforeDay: row.flaws_before_day,
+    });
+  }
+  return totals;
 }
 
 /** A row of tasmart_energy, or its later part: the first `kept_quarters` of the stored row stay. */
@@ -154,27 +159,31 @@ interface DayPart {
   flaws_before: number[];
 }
 
-/** @param stored the totals when the first quarter of an hour begins; null: it is the counter's first */
+/**
+ * The rows of tasmart_energy that hold these quarters of an hour.
+ *
+ * @param stored the totals when the first quarter of an hour begins; null: it is the counter's first
+ */
 function splitByDay({ tasmartId, regime, quarters }: CounterResult, stored: Totals | null): DayPart[] {
   const days: DayPart[] = [];
-  const totals = stored ?? NO_TOTALS;
-  let { microKwh, coveredSeconds } = totals;
-  const flaws = [...totals.flaws];
+  const atStart = stored ?? NO_TOTALS;
+  let { microKwh, coveredSeconds } = atStart;
+  const flaws = [...atStart.flaws];
   for (const { startUs, ...quarter } of quarters) {
     const dayUs = Math.floor(startUs / US_PER_DAY) * US_PER_DAY;
-    const number = (startUs - dayUs) / QUARTER_HOUR_US;
+    const quartersBefore = (startUs - dayUs) / QUARTER_HOUR_US;
     let day = days.at(-1);
-    if (day === undefined || number === 0) {
+    if (day === undefined || quartersBefore === 0) {
       const isFirst = day === undefined;
       day = {
         tasmart_id: tasmartId,
         regime,
         day: formatRfc3339(dayUs),
-        kept_quarters: number,
+        kept_quarters: quartersBefore,
         micro_kwh: [microKwh],
         covered_seconds: [coveredSeconds],
         quality: '',
-        flaws_before: isFirst && number > 0 ? totals.flawsBeforeDay : [...flaws],
+        flaws_before: isFirst ? atStart.flawsBeforeDay : [...flaws],
       };
       if (isFirst && stored === null) padBeforeFirst(day);
       days.push(day);
@@ -184,13 +193,13 @@ function splitByDay({ tasmartId, regime, quarters }: CounterResult, stored: Tota
     day.micro_kwh.push(microKwh);
     day.covered_seconds.push(coveredSeconds);
     day.quality += LETTERS[quarter.quality];
-    const flaw = FLAWS.findIndex((name) => name === quarter.quality);
-    if (flaw >= 0) flaws[flaw] = (flaws[flaw] ?? 0) + 1;
+    const flawIndex = FLAWS.findIndex((flaw) => flaw === quarter.quality);
+    if (flawIndex >= 0) flaws[flawIndex] = (flaws[flawIndex] ?? 0) + 1;
   }
   return days;
 }
 
-/** Fills the day of the first reading with quarters of an hour that are `missing`. */
+/** Fills the day of a counter's first reading with quarters of an hour that are `missing`, up to that reading. */
 function padBeforeFirst(day: DayPart): void {
   const zeros = Array<number>(day.kept_quarters).fill(0);
   day.micro_kwh.unshift(...zeros);
@@ -199,52 +208,17 @@ function padBeforeFirst(day: DayPart): void {
   day.kept_quarters = 0;
 }
 
-async function storeEvents(database: Database, results: readonly CounterResult[]): Promise<void> {
-  await database.query(
-    `delete from tasmart_counter_events as event
-     using unnest($1::text[], $2::smallint[], $3::timestamptz[]) as counter (tasmart_id, regime, after)
-     where event.tasmart_id = counter.tasmart_id and event.regime = counter.regime and event.ends > after`,
-    [
-      results.map(({ tasmartId }) => tasmartId),
-      results.map(({ regime }) => regime),
-      results.map(({ replacesEventsAfterUs: afterUs }) => (afterUs === null ? '-infinity' : formatRfc3339(afterUs))),
-    ],
-  );
-  const events = results.flatMap(({ tasmartId, regime, events: some }) =>
-    some.map((event) => ({
-      tasmart_id: tasmartId,
-      regime,
-      kind: event.kind,
-      starts: formatRfc3339(event.fromUs),
-      ends: formatRfc3339(event.toUs),
-      from_kwh: event.fromKwh,
-      to_kwh: event.toKwh,
-      stray_kwh: event.strayKwh,
-      counted_kwh: event.countedMicroKwh === null ? null : event.countedMicroKwh / 1_000_000,
-    })),
-  );
-  if (events.length === 0) return;
-  await database.query(
-    `insert into tasmart_counter_events
-     select * from json_to_recordset($1::json) as event (
-       tasmart_id text, regime smallint, kind text, starts timestamptz, ends timestamptz,
-       from_kwh bigint, to_kwh bigint, stray_kwh bigint, counted_kwh numeric
-     )`,
-    [JSON.stringify(events)],
-  );
-}
-
-/** The total of each counter in 10⁻⁶ kWh, as text. Keys are valve and regime. @throws DatabaseError */
+/** The total of each counter in 10⁻⁶ kWh, as text, by `counterKey`. @throws DatabaseError */
 export async function loadCurveTotals(database: Database): Promise<Map<string, string>> {
-  const rows = await database.query<{ counter: string; micro_kwh: string }>(
-    `select tasmart_id || ' ' || regime as counter, micro_kwh
-     from tasmart_judgements
+  const rows = await database.query<{ tasmart_id: string; regime: Regime; micro_kwh: string }>(
+    `select tasmart_id, regime, micro_kwh
+     from tasmart_judgements as judgement
      cross join (values (1), (2)) as both_regimes (regime)
      cross join lateral (
        select micro_kwh[cardinality(micro_kwh)] as micro_kwh from tasmart_energy as energy
-       where energy.tasmart_id = tasmart_judgements.tasmart_id and energy.regime = both_regimes.regime
+       where energy.tasmart_id = judgement.tasmart_id and energy.regime = both_regimes.regime
        order by day desc limit 1
      ) as newest`,
   );
-  return new Map(rows.map((row) => [row.counter, row.micro_kwh]));
+  return new Map(rows.map((row) => [counterKey({ tasmartId: row.tasmart_id, regime: row.regime }), row.micro_kwh]));
 }

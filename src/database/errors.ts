@@ -83,23 +83,26 @@ export class DatabaseError extends KnownError {
 
   constructor(error: Error) {
     const code = codeOf(error);
-    const found =
+    const explanation =
       EXPLANATIONS_BY_WORDS.find(([words]) => words.test(error.message))?.[1] ??
       EXPLANATIONS.find(([prefix]) => code.startsWith(prefix))?.[1];
     const fallback = TLS.test(`${code} ${error.message}`) ? TLS_REMEDY : `check the server; ${NEXT_RUN}`;
-    super(found?.kind ?? 'database', `the database: ${error.message || code}${code ? ` (${code})` : ''}`, {
-      remedy: found?.remedy ?? fallback,
+    super(explanation?.kind ?? 'database', `the database: ${error.message || code}${code ? ` (${code})` : ''}`, {
+      remedy: explanation?.remedy ?? fallback,
       cause: error,
     });
     this.code = code;
   }
 }
 
-/** Exit 75. */
+/** Another run holds the lock: exit 75. */
 export class LockedError extends KnownError {
   override readonly name = 'LockedError';
 
-  /** @param holder the program that holds the lock, where and since when */
+  /**
+   * @param what the run that was locked out, such as `poll of account "torino"`
+   * @param holder the program that holds the lock, where and since when
+   */
   constructor(what: string, holder: string) {
     super('locked', `another ${what} is under way: nothing was done; ${holder}`, {
       remedy: 'wait for it, or see tasmart_runs',

@@ -1,10 +1,18 @@
-/** Reads the stored counter events. */
+/** Stores and loads counter events. */
 import { formatRfc3339, type Micros, type Span } from '../domain/time.ts';
-import type { CounterEvent } from '../energy/types.ts';
+import type { CounterEvent, Regime } from '../energy/types.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 
-/** A stored event. The kWh are PostgreSQL's exact texts. */
+/** The new events of one counter. They replace the stored ones that end after `replacesEventsAfterUs`; null: all. */
+export interface CounterEvents {
+  tasmartId: string;
+  regime: Regime;
+  events: readonly CounterEvent[];
+  replacesEventsAfterUs: Micros | null;
+}
+
+/** A stored event; see CounterEvent. The kWh are PostgreSQL's exact texts. */
 export interface StoredEvent {
   regime: number;
   kind: CounterEvent['kind'];
@@ -45,4 +53,40 @@ export async function loadEvents(database: Database, tasmartId: string, span: Sp
     strayKwh: row.stray_kwh,
     countedKwh: row.counted_kwh,
   }));
+}
+
+/** Replaces the stored events of counters. Call in the transaction that has locked their valves. */
+export async function storeEvents(database: Database, counters: readonly CounterEvents[]): Promise<void> {
+  await database.query(
+    `delete from tasmart_counter_events as event
+     using unnest($1::text[], $2::smallint[], $3::timestamptz[]) as counter (tasmart_id, regime, after)
+     where event.tasmart_id = counter.tasmart_id and event.regime = counter.regime and event.ends > after`,
+    [
+      counters.map(({ tasmartId }) => tasmartId),
+      counters.map(({ regime }) => regime),
+      counters.map(({ replacesEventsAfterUs: afterUs }) => (afterUs === null ? '-infinity' : formatRfc3339(afterUs))),
+    ],
+  );
+  const rows = counters.flatMap(({ tasmartId, regime, events }) =>
+    events.map((event) => ({
+      tasmart_id: tasmartId,
+      regime,
+      kind: event.kind,
+      starts: formatRfc3339(event.fromUs),
+      ends: formatRfc3339(event.toUs),
+      from_kwh: event.fromKwh,
+      to_kwh: event.toKwh,
+      stray_kwh: event.strayKwh,
+      counted_kwh: event.countedMicroKwh === null ? null : event.countedMicroKwh / 1_000_000,
+    })),
+  );
+  if (rows.length === 0) return;
+  await database.query(
+    `insert into tasmart_counter_events
+     select * from json_to_recordset($1::json) as event (
+       tasmart_id text, regime smallint, kind text, starts timestamptz, ends timestamptz,
+       from_kwh bigint, to_kwh bigint, stray_kwh bigint, counted_kwh numeric
+     )`,
+    [JSON.stringify(rows)],
+  );
 }

@@ -43,7 +43,7 @@ export async function loadServerFacts(database: Database): Promise<ServerFacts> 
   };
 }
 
-/** @throws DatabaseError */
+/** Whether PostgreSQL knows a time zone by this name. @throws DatabaseError */
 export async function knowsTimezone(database: Database, timezone: string): Promise<boolean> {
   try {
     await database.query('select now() at time zone $1::text', [timezone]);
@@ -81,10 +81,10 @@ export async function schemaOpenToAll(database: Database): Promise<string | null
 type Privilege = 'select' | 'insert' | 'update' | 'delete';
 type Rights = Readonly<Record<string, readonly Privilege[]>>;
 
-/** Every command checks the schema's version. */
+/** Every command needs these, to check the schema's version. */
 const SCHEMA: Rights = { tasmart_definitions: ['select'], tasmart_migrations: ['select'] };
 
-/** To keep the stored kWh up to date. */
+/** A command that judges needs these, to keep the stored kWh up to date. */
 export const JUDGING: Rights = {
   tasmart_energy: ['select', 'insert', 'update', 'delete'],
   tasmart_counter_events: ['select', 'insert', 'delete'],
@@ -145,29 +145,27 @@ export const RIGHTS = {
   },
 } as const satisfies Record<string, Rights>;
 
-/** A role for every command but `migrate`, and one for dashboards that reads everything. */
+/** SQL: grants for a role for every command but `migrate`, and for a role for dashboards, which reads everything. */
 export interface Grants {
   polling: readonly string[];
   reading: readonly string[];
 }
 
 /**
- * Grants for two roles, for the tables of this database. Those for reading come from the catalog, so they include new tables
- * and views.
+ * Grants for two roles, for the tables of this database. A table that no command needs is granted to the reading role only.
  *
  * @throws DatabaseError
  */
 export async function printableGrants(database: Database, roles: Record<keyof Grants, string>): Promise<Grants> {
-  const [here] = await database.query<{ connect: string; usage: string }>(
+  const [access] = await database.query<{ connect: string; usage: string }>(
     `select format('grant connect on database %I to', current_database()) as connect,
        format('grant usage on schema %I to', current_schema()) as usage`,
   );
-  const common = (role: string) => (here ? [`${here.connect} ${role};`, `${here.usage} ${role};`] : []);
-  const wanted = new Map<string, Set<Privilege>>();
+  const accessGrants = (role: string) => (access ? [`${access.connect} ${role};`, `${access.usage} ${role};`] : []);
+  const needed = new Map<string, Set<Privilege>>();
   for (const rights of Object.values<Rights>(RIGHTS)) {
     for (const [table, privileges] of Object.entries(rights)) {
-      const known = wanted.get(table) ?? new Set();
-      wanted.set(table, new Set([...known, ...privileges]));
+      needed.set(table, new Set([...(needed.get(table) ?? []), ...privileges]));
     }
   }
   const tables = await database.query<{ name: string; quoted: string }>(
@@ -177,13 +175,13 @@ export async function printableGrants(database: Database, roles: Record<keyof Gr
      order by relname`,
   );
   const polling = tables.flatMap(({ name, quoted }) => {
-    const privileges = wanted.get(name);
+    const privileges = needed.get(name);
     return privileges ? [`grant ${[...privileges].join(', ')} on ${quoted} to ${roles.polling};`] : [];
   });
   return {
-    polling: [...common(roles.polling), ...polling],
+    polling: [...accessGrants(roles.polling), ...polling],
     reading: [
-      ...common(roles.reading),
+      ...accessGrants(roles.reading),
       `grant select on ${tables.map(({ quoted }) => quoted).join(', ')} to ${roles.reading};`,
     ],
   };

@@ -55,18 +55,20 @@ export async function claimValves(database: Database, tasmartIds: readonly strin
     [tasmartIds],
   );
   const marks = await database.query<{ tasmart_id: string; since_us: string }>(
-    `with taken as (
+    `with deleted as (
        delete from tasmart_unjudged where tasmart_id = any ($1::text[]) returning tasmart_id, since
      )
-     select tasmart_id, ${micros('min(since)')} as since_us from taken group by tasmart_id`,
+     select tasmart_id, ${micros('min(since)')} as since_us from deleted group by tasmart_id`,
     [locked.map((row) => row.tasmart_id)],
   );
-  const since = new Map(marks.map((row) => [row.tasmart_id, Number(row.since_us)]));
-  return locked.flatMap(({ tasmart_id: tasmartId, judged_us: judgedUs, state }) => {
-    const unjudgedSinceUs = since.get(tasmartId);
-    if (unjudgedSinceUs === undefined) return [];
-    return [{ tasmartId, unjudgedSinceUs, judgedUntilUs: judgedUs === null ? null : Number(judgedUs), state }];
-  });
+  const sinceUs = new Map(marks.map((row) => [row.tasmart_id, Number(row.since_us)]));
+  const claimed: ClaimedValve[] = [];
+  for (const { tasmart_id: tasmartId, judged_us: judgedUs, state } of locked) {
+    const unjudgedSinceUs = sinceUs.get(tasmartId);
+    if (unjudgedSinceUs === undefined) continue; // another session judged the valve just before it was locked
+    claimed.push({ tasmartId, unjudgedSinceUs, judgedUntilUs: judgedUs === null ? null : Number(judgedUs), state });
+  }
+  return claimed;
 }
 
 /** Marks valves as unjudged, from an instant on. */
@@ -88,36 +90,33 @@ export async function loadCheckpoints(database: Database, tasmartId: string): Pr
        select month, state from tasmart_checkpoints where tasmart_id = $1
        union all
        select 'infinity', state from tasmart_judgements where tasmart_id = $1
-     ) as known order by month`,
+     ) as checkpoint order by month`,
     [tasmartId],
   );
   return rows.map(({ state }) => state);
 }
 
-/** Keeps each state for the end of the month of its newest reading. */
+/** Keeps each state for the end of the month of its newest reading, in UTC: `timestamp` ignores the Z of the text. */
 export async function storeCheckpoints(
   database: Database,
   checkpoints: readonly { tasmartId: string; newestUs: Micros; state: JudgeState }[],
 ): Promise<void> {
   if (checkpoints.length === 0) return;
+  const rows = checkpoints.map(({ tasmartId, newestUs, state }) => ({
+    tasmart_id: tasmartId,
+    newest: formatRfc3339(newestUs),
+    state,
+  }));
   await database.query(
     `insert into tasmart_checkpoints (tasmart_id, month, state)
      select tasmart_id, date_trunc('month', newest), state
      from json_to_recordset($1::json) as checkpoint (tasmart_id text, newest timestamp, state json)
      on conflict (tasmart_id, month) do update set state = excluded.state`,
-    [
-      JSON.stringify(
-        checkpoints.map(({ tasmartId, newestUs, state }) => ({
-          tasmart_id: tasmartId,
-          newest: formatRfc3339(newestUs),
-          state,
-        })),
-      ),
-    ],
+    [JSON.stringify(rows)],
   );
 }
 
-/** Deletes the checkpoints of the month of `fromUs` and of all later months. */
+/** Deletes the checkpoints of the month (UTC) of `fromUs` and of all later months. @param fromUs -Infinity: deletes all */
 export async function forgetCheckpoints(database: Database, tasmartId: string, fromUs: Micros): Promise<void> {
   await database.query(
     `delete from tasmart_checkpoints
@@ -131,19 +130,16 @@ export async function storeStates(
   database: Database,
   valves: readonly { tasmartId: string; judgedUntilUs: Micros; state: JudgeState }[],
 ): Promise<void> {
+  const rows = valves.map(({ tasmartId, judgedUntilUs, state }) => ({
+    tasmart_id: tasmartId,
+    judged_until: formatRfc3339(judgedUntilUs),
+    state,
+  }));
   await database.query(
     `update tasmart_judgements as judgement set judged_until = judged.judged_until, state = judged.state
      from json_to_recordset($1::json) as judged (tasmart_id text, judged_until timestamptz, state json)
      where judgement.tasmart_id = judged.tasmart_id`,
-    [
-      JSON.stringify(
-        valves.map(({ tasmartId, judgedUntilUs, state }) => ({
-          tasmart_id: tasmartId,
-          judged_until: formatRfc3339(judgedUntilUs),
-          state,
-        })),
-      ),
-    ],
+    [JSON.stringify(rows)],
   );
 }
 
@@ -153,49 +149,31 @@ export async function lockJudgement(database: Database, tasmartId: string): Prom
 }
 
 /**
- * Marks all readings as unjudged, to be judged from scratch. Call in a transaction.
- *
- * Delete the checkpoints after the update: the update waits for a session that is judging the valve and may store
- * checkpoints.
- *
- * @throws KnownError exit 78, if readings are gone that stored kWh were computed from: they could not be computed again
- */
-async function forgetJudgements(database: Database): Promise<void> {
-  await requireReadings(database, null);
-  await database.query(
-    `with forgotten as (
-       update tasmart_judgements set judged_until = null, state = '{}' returning tasmart_id
-     )
-     insert into tasmart_unjudged (tasmart_id, since) select tasmart_id, 'epoch' from forgotten`,
-  );
-  await database.query('delete from tasmart_checkpoints');
-}
-
-/**
- * Judging a valve from scratch needs all of its readings. Partitions may have been detached since they were judged.
+ * Checks that a valve can be judged from scratch, which needs all of its readings. Partitions may have been detached since
+ * they were judged: then the readings of the first day with kWh are gone.
  *
  * @param tasmartId null: all valves
- * @throws KnownError exit 78, if the readings of the first day with kWh are gone
+ * @throws KnownError exit 78
  */
 export async function requireReadings(database: Database, tasmartId: string | null): Promise<void> {
-  const [gone] = await database.query<{ counters: number; day: string | null }>(
-    `select count(*)::integer as counters, min(day)::text as day
+  const [gone] = await database.query<{ day: string | null }>(
+    `select min(day)::text as day
      from tasmart_judgements as judgement
      cross join (values (1::smallint), (2::smallint)) as both_regimes (regime)
      cross join lateral (
        select day, extract(epoch from day::timestamp at time zone 'UTC')::bigint as seconds from tasmart_energy as energy
        where energy.tasmart_id = judgement.tasmart_id and energy.regime = both_regimes.regime
        order by day limit 1
-     ) as first
+     ) as first_row
      where ($1::text is null or judgement.tasmart_id = $1) and not exists (
        select from tasmart_data_table as reading
        where reading.tasmart_id = judgement.tasmart_id
-         and "timestamp" >= first.seconds and "timestamp" < first.seconds + 86400
+         and "timestamp" >= first_row.seconds and "timestamp" < first_row.seconds + 86400
      )`,
     [tasmartId],
   );
-  if (!gone || gone.counters === 0) return;
-  throw new KnownError('config', `the readings of ${gone.day ?? '?'} are gone, from which kWh were counted`, {
+  if (!gone?.day) return;
+  throw new KnownError('config', `the readings of ${gone.day} are gone, from which kWh were counted`, {
     remedy: 'judging again would lose kWh: attach the partition of that month again first',
   });
 }
@@ -228,6 +206,25 @@ export async function replaceLimits(database: Database, limits: Limits): Promise
     ]);
     await forgetJudgements(database);
   });
+}
+
+/**
+ * Marks all readings as unjudged, to be judged from scratch. Call in a transaction.
+ *
+ * Delete the checkpoints after the update: the update waits for a session that is judging the valve and may store
+ * checkpoints.
+ *
+ * @throws KnownError exit 78, see requireReadings
+ */
+async function forgetJudgements(database: Database): Promise<void> {
+  await requireReadings(database, null);
+  await database.query(
+    `with forgotten as (
+       update tasmart_judgements set judged_until = null, state = '{}' returning tasmart_id
+     )
+     insert into tasmart_unjudged (tasmart_id, since) select tasmart_id, 'epoch' from forgotten`,
+  );
+  await database.query('delete from tasmart_checkpoints');
 }
 
 /** Whether this session can store the judge's results. A role for dashboards and a replica cannot. @throws DatabaseError */

@@ -6,7 +6,7 @@ import { micros } from './repository.ts';
 import { IS_UNDER_WAY } from './run-lock.ts';
 import type { RunEnd } from './runs.ts';
 
-/** A run as recorded in tasmart_runs. Times are the database's. */
+/** A run as recorded in tasmart_runs, or several of them combined. Times are the database's. */
 export interface RecordedRun extends Pick<RunEnd, 'valves' | 'stored' | 'failed' | 'error'> {
   startedUs: Micros;
   /** since its start */
@@ -16,8 +16,8 @@ export interface RecordedRun extends Pick<RunEnd, 'valves' | 'stored' | 'failed'
 }
 
 /**
- * Loads the newest poll, and the newest that succeeded. Several accounts and shards are combined into one: the worst
- * outcome, the greatest age, the sum of the counts.
+ * Loads the newest poll, and the newest that succeeded. Several accounts, keys and shards are combined into one: the worst
+ * outcome, the greatest age, the sum of the counts. Null: no part has run; one part never succeeded.
  *
  * @throws DatabaseError
  */
@@ -27,20 +27,19 @@ export async function loadLastPolls(
 ): Promise<{ newest: RecordedRun | null; succeeded: RecordedRun | null }> {
   const newest: RunRow[] = [];
   const succeeded: RunRow[] = [];
-  for (const account of await withEachKey(database, accounts)) {
+  for (const account of await accountsByKey(database, accounts)) {
     const [last] = await database.query<{ shards: number | null }>(
       `select split_part(shard, '/', 2)::integer as shards from tasmart_runs as run
        where ${IS_POLL_OF_ACCOUNT} order by started_at desc limit 1`,
       [account.name, account.keyId],
     );
     const shards = last?.shards ?? null;
-    newest.push(...(await loadLast(database, account, shards, 'true')));
-    succeeded.push(...(await loadLast(database, account, shards, `outcome = 'success'`)));
+    newest.push(...(await loadNewest(database, account, shards, 'true')));
+    succeeded.push(...(await loadNewest(database, account, shards, `outcome = 'success'`)));
   }
-  const hasRun = newest.some(({ started_us: startedUs }) => startedUs !== null);
   return {
-    newest: hasRun ? combined(newest) : null,
-    succeeded: succeeded.some(({ age_us: ageUs }) => ageUs === null) ? null : combined(succeeded),
+    newest: newest.some(hasRun) ? combine(newest) : null,
+    succeeded: succeeded.every(hasRun) ? combine(succeeded) : null,
   };
 }
 
@@ -48,8 +47,8 @@ export async function loadLastPolls(
  * Without a configured key (a machine that only watches), returns the account once for each key that polls it. A key is
  * left out if its last poll is a day older than the account's last poll: it was replaced.
  */
-async function withEachKey(database: Database, accounts: readonly Account[]): Promise<Account[]> {
-  const all: Account[] = [];
+async function accountsByKey(database: Database, accounts: readonly Account[]): Promise<Account[]> {
+  const byKey: Account[] = [];
   for (const account of accounts) {
     const rows = await database.query<{ key_id: string }>(
       `select key_id from tasmart_runs where account = $1 and mode = 'poll' and key_id <> '' and $2 = ''
@@ -58,9 +57,10 @@ async function withEachKey(database: Database, accounts: readonly Account[]): Pr
        ) - interval '1 day'`,
       [account.name, account.keyId],
     );
-    all.push(...(rows.length > 0 ? rows.map(({ key_id: keyId }) => ({ ...account, keyId })) : [account]));
+    const polledBy = rows.map(({ key_id: keyId }) => ({ ...account, keyId }));
+    byKey.push(...(polledBy.length > 0 ? polledBy : [account]));
   }
-  return all;
+  return byKey;
 }
 
 /**
@@ -70,18 +70,26 @@ async function withEachKey(database: Database, accounts: readonly Account[]): Pr
  */
 const IS_POLL_OF_ACCOUNT = `run.account = $1 and run.mode = 'poll' and outcome is distinct from 'locked'
   and ($2 = '' or run.key_id in ($2, '') or not exists (
-    select from tasmart_runs as own
-    where own.account = $1 and own.key_id = $2 and own.mode = 'poll' and own.outcome is distinct from 'locked'
+    select from tasmart_runs as by_key
+    where by_key.account = $1 and by_key.key_id = $2 and by_key.mode = 'poll' and by_key.outcome is distinct from 'locked'
   ))`;
 
+/** A poll of a shard, or of all valves. Null times: it has not run yet, which counts as failed. */
 interface RunRow extends Pick<RecordedRun, 'valves' | 'stored' | 'failed' | 'error' | 'outcome'> {
-  /** null: it has not run yet */
   started_us: string | null;
   age_us: string | null;
 }
 
-/** Loads the newest poll that meets the SQL condition: a row per shard, or one row. */
-async function loadLast(
+function hasRun(run: RunRow): boolean {
+  return run.started_us !== null;
+}
+
+/**
+ * Loads the newest poll that meets the SQL condition: a row per shard, or one row.
+ *
+ * @param shards how many shards the account has; null: its polls are not sharded
+ */
+async function loadNewest(
   database: Database,
   account: Account,
   shards: number | null,
@@ -106,22 +114,14 @@ async function loadLast(
   );
 }
 
-/** From best to worst. */
-const OUTCOMES: readonly RecordedRun['outcome'][] = [
-  'success',
-  'running',
-  'partial',
-  'interrupted',
-  'failed',
-  'killed',
-];
+const BEST_TO_WORST: RecordedRun['outcome'][] = ['success', 'running', 'partial', 'interrupted', 'failed', 'killed'];
 
-function combined(runs: readonly RunRow[]): RecordedRun | null {
-  const [worst] = [...runs].sort((a, b) => OUTCOMES.indexOf(b.outcome) - OUTCOMES.indexOf(a.outcome));
+function combine(runs: readonly RunRow[]): RecordedRun | null {
+  const [worst] = [...runs].sort((a, b) => BEST_TO_WORST.indexOf(b.outcome) - BEST_TO_WORST.indexOf(a.outcome));
   if (!worst) return null;
   const sum = (key: 'valves' | 'stored' | 'failed') => runs.reduce((total, run) => total + run[key], 0);
   return {
-    startedUs: Math.min(...runs.flatMap(({ started_us: startedUs }) => (startedUs === null ? [] : Number(startedUs)))),
+    startedUs: Math.min(...runs.filter(hasRun).map((run) => Number(run.started_us))),
     ageUs: Math.max(...runs.map(({ age_us: ageUs }) => Number(ageUs))),
     outcome: worst.outcome,
     valves: sum('valves'),

@@ -9,7 +9,7 @@ export interface Link {
   register: string | null;
 }
 
-/** A link whose register already belongs to another valve of the account, `holderId`. */
+/** A link whose register belongs to another valve of the account, `holderId`: already, or by an earlier link. */
 export interface LinkConflict {
   link: Link;
   holderId: string;
@@ -70,19 +70,22 @@ export async function loadSharedRegisters(
   return rows.map(({ register, ids }) => ({ register, tasmartIds: ids }));
 }
 
+/** @param valves those to link, and those that have one of the registers */
 function findConflicts(links: readonly Link[], valves: readonly LinkedValve[]): LinkConflict[] {
-  const wanted = new Map(links.map(({ tasmartId, register }) => [tasmartId, register]));
+  const idsToLink = new Set(links.map(({ tasmartId }) => tasmartId));
   const accounts = new Map(valves.map((valve) => [valve.tasmart_id, valve.account]));
-  const holders = new Map<string, string>();
-  const keyOf = (id: string, register: string) => JSON.stringify([accounts.get(id), register]);
+  const registerKey = (id: string, register: string) => JSON.stringify([accounts.get(id), register]);
+  const holderIds = new Map<string, string>();
   for (const { tasmart_id: id, backend_ref: register } of valves) {
-    if (register !== null && !wanted.has(id)) holders.set(keyOf(id, register), id);
+    if (register !== null && !idsToLink.has(id)) holderIds.set(registerKey(id, register), id);
   }
-  return links.flatMap((link) => {
-    if (link.register === null) return [];
-    const key = keyOf(link.tasmartId, link.register);
-    const holderId = holders.get(key);
-    holders.set(key, holderId ?? link.tasmartId);
-    return holderId === undefined ? [] : [{ link, holderId }];
-  });
+  const conflicts: LinkConflict[] = [];
+  for (const link of links) {
+    if (link.register === null) continue;
+    const key = registerKey(link.tasmartId, link.register);
+    const holderId = holderIds.get(key);
+    if (holderId === undefined) holderIds.set(key, link.tasmartId);
+    else conflicts.push({ link, holderId });
+  }
+  return conflicts;
 }

@@ -43,33 +43,34 @@ export type SchemaState =
   | { state: 'newer'; problem: string }
   | { state: 'altered'; problem: string };
 
-/** Compares the program's files with those a database has. Migrations are in ascending order. */
+/** Compares the program's files with those a database has. Both lists of migrations are in ascending order. */
 export function planMigrations(
   { migrations, definitions }: SchemaFiles,
-  everApplied: readonly AppliedMigration[],
+  allApplied: readonly AppliedMigration[],
   appliedDefinitions: readonly AppliedDefinition[],
 ): SchemaState {
-  const applied = everApplied.filter(({ name }) => !RETIRED.has(name));
-  const known = new Map(migrations.map((migration) => [migration.number, migration]));
-  const newest = migrations.at(-1)?.number ?? 0;
-  const reached = applied.at(-1)?.number ?? 0;
+  const applied = allApplied.filter(({ name }) => !RETIRED.has(name));
+  const fileByNumber = new Map(migrations.map((migration) => [migration.number, migration]));
+  const newestFile = migrations.at(-1)?.number ?? 0;
+  const newestApplied = applied.at(-1)?.number ?? 0;
 
   for (const { number, name, sha256 } of applied) {
-    const migration = known.get(number);
+    const migration = fileByNumber.get(number);
     if (migration && migration.sha256 !== sha256) {
       return altered(`${migration.name} has changed since it was applied to the database (then named ${name})`);
     }
-    if (!migration && number < newest) return altered(`${name} was applied to the database, but the file is missing`);
+    if (!migration && number < newestFile)
+      return altered(`${name} was applied to the database, but the file is missing`);
   }
 
-  const unknown = applied.filter(({ number }) => number > newest).map(({ name }) => name);
+  const unknown = applied.filter(({ number }) => number > newestFile).map(({ name }) => name);
   if (unknown.length > 0) {
     return { state: 'newer', problem: `the database is newer than this program: it has ${unknown.join(', ')}` };
   }
 
-  const present = new Set(applied.map(({ number }) => number));
-  const pending = migrations.filter(({ number }) => !present.has(number));
-  const skipped = pending.find(({ number }) => number < reached);
+  const appliedNumbers = new Set(applied.map(({ number }) => number));
+  const pending = migrations.filter(({ number }) => !appliedNumbers.has(number));
+  const skipped = pending.find(({ number }) => number < newestApplied);
   if (skipped) return altered(`${skipped.name} was never applied, though later migrations were`);
 
   const hashes = new Map(appliedDefinitions.map(({ name, sha256 }) => [name, sha256]));

@@ -1,7 +1,4 @@
 /** Brings a database's schema up to date with the files of sql/. */
-import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import pg from 'pg';
 import { KnownError } from '../domain/errors.ts';
 import type { Database } from './connection.ts';
@@ -29,14 +26,11 @@ export class MigrationError extends KnownError {
   }
 }
 
-const FILE_NAME = /^(\d{4})_[a-z0-9_]+\.sql$/;
-
 const ADVISORY_LOCK = `${LOCK_SPACE}, ${LOCK_KEYS.migration}`;
 
-/**
- * How long a migration waits for a lock on a table. While it waits, all other sessions queue behind it, so keep it short.
- */
-const LOCK_TIMEOUT = '30s';
+/** A migration waits this long for a lock on a table. All other sessions queue behind it meanwhile, so keep it short. */
+const TABLE_LOCK_TIMEOUT = '30s';
+const NO_TIMEOUT = '0';
 
 const CREATE_BOOKKEEPING = `
   create table if not exists tasmart_migrations (
@@ -45,44 +39,6 @@ const CREATE_BOOKKEEPING = `
     sha256 text not null,
     applied_at timestamptz not null default now()
   )`;
-
-const INSTALL = 'install tasmart whole, as it was released';
-
-/** Reads `sql/`: the numbered migrations, and the definitions in their folder. */
-export async function loadSchemaFiles(sqlDir: string): Promise<SchemaFiles> {
-  const [migrations, definitions] = await Promise.all([
-    loadMigrations(sqlDir),
-    loadFolder(join(sqlDir, 'definitions')),
-  ]).catch((cause: unknown) => {
-    if (cause instanceof KnownError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new KnownError('config', `${sqlDir} cannot be read: ${reason}`, { remedy: INSTALL, cause });
-  });
-  if (definitions.length === 0) throw new KnownError('config', `${sqlDir} has no definitions`, { remedy: INSTALL });
-  return { migrations, definitions: definitions.map((file) => ({ ...file, name: `definitions/${file.name}` })) };
-}
-
-/** Reads the numbered `.sql` files of a folder, in order. */
-export async function loadMigrations(sqlDir: string): Promise<Migration[]> {
-  const migrations = (await loadFolder(sqlDir)).map((file) => {
-    const number = FILE_NAME.exec(file.name)?.[1];
-    if (number !== undefined) return { number: Number(number), ...file };
-    throw new MigrationError(`${join(sqlDir, file.name)}: a migration is named like 0001_lower_case.sql`);
-  });
-  const repeated = migrations.find(({ number }, index) => migrations[index - 1]?.number === number);
-  if (repeated) throw new MigrationError(`${repeated.name}: another migration has the same number`);
-  return migrations;
-}
-
-async function loadFolder(folder: string): Promise<Definition[]> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort();
-  return Promise.all(
-    names.map(async (name) => {
-      const sql = (await readFile(join(folder, name), 'utf8')).replaceAll('\r\n', '\n');
-      return { name, sql, sha256: createHash('sha256').update(sql).digest('hex') };
-    }),
-  );
-}
 
 /**
  * Compares the database with the program's files. Needs only `select` on `tasmart_migrations` and
@@ -115,6 +71,7 @@ export async function schemaState({ query }: Pick<Database, 'query'>, files: Sch
  * Each migration is a transaction of its own; all definitions that changed are one transaction after them.
  * `onNotice` gets PostgreSQL's notices, `onApplied` each file once it is committed.
  *
+ * @param client not a `Database`, whose queries have a timeout: a migration may take long
  * @throws {MigrationError} when the database is newer or altered, or not in UTF-8, or a migration fails
  */
 export async function migrate(
@@ -146,7 +103,7 @@ async function withMigrationLock<T>(
   const { rows } = await client.query<{ locked: boolean }>(`select pg_try_advisory_lock(${ADVISORY_LOCK}) as locked`);
   if (rows[0]?.locked !== true) {
     onNotice('another process is changing the schema; waiting for it');
-    await inTransaction(client, '0', () => client.query(`select pg_advisory_lock(${ADVISORY_LOCK})`));
+    await inTransaction(client, NO_TIMEOUT, () => client.query(`select pg_advisory_lock(${ADVISORY_LOCK})`));
   }
   try {
     return await work();
@@ -161,7 +118,6 @@ async function applyPending(
   files: SchemaFiles,
   onApplied: (file: Definition) => void,
 ): Promise<readonly Definition[]> {
-  // Use the client itself, which has no timeout: waiting for the lock may take long.
   const query = async <Row extends pg.QueryResultRow>(text: string) => (await client.query<Row>(text)).rows;
   const schema = await schemaState({ query }, files);
   if (schema.state === 'newer') throw new MigrationError(`${schema.problem}. Nothing was touched; update tasmart.`);
@@ -170,7 +126,8 @@ async function applyPending(
   }
   if (schema.pending.length > 0) await requireUtf8(client);
   for (const [index, migration] of schema.pending.entries()) {
-    await apply(client, migration, { first: schema.state === 'missing' && index === 0 });
+    const createsBookkeeping = schema.state === 'missing' && index === 0;
+    await applyMigration(client, migration, createsBookkeeping);
     onApplied(migration);
   }
   if (schema.outdated.length > 0) await applyDefinitions(client, schema.outdated);
@@ -178,7 +135,7 @@ async function applyPending(
   return [...schema.pending, ...schema.outdated];
 }
 
-/** Names are in any language, and compared in Unicode's normal form. */
+/** Names of projects are in any language, and compared in Unicode's normal form, which PostgreSQL computes in UTF-8 only. */
 async function requireUtf8(client: pg.ClientBase): Promise<void> {
   const { rows } = await client.query<{ server_encoding: string }>('show server_encoding');
   const encoding = rows[0]?.server_encoding;
@@ -191,21 +148,21 @@ async function requireUtf8(client: pg.ClientBase): Promise<void> {
 /** What to do with a database in another encoding. */
 export const NEW_DATABASE = `create one with "create database … encoding 'UTF8' template template0", and carry the data over`;
 
-async function apply(client: pg.ClientBase, migration: Migration, { first }: { first: boolean }): Promise<void> {
-  const { number, name, sql, sha256 } = migration;
+async function applyMigration(
+  client: pg.ClientBase,
+  { number, name, sql, sha256 }: Migration,
+  createsBookkeeping: boolean,
+): Promise<void> {
   try {
-    await inTransaction(client, LOCK_TIMEOUT, async () => {
-      if (first) await client.query(CREATE_BOOKKEEPING);
+    await inTransaction(client, TABLE_LOCK_TIMEOUT, async () => {
+      if (createsBookkeeping) await client.query(CREATE_BOOKKEEPING);
       await client.query(sql);
-      await client.query('insert into tasmart_migrations (number, name, sha256) values ($1, $2, $3)', [
-        number,
-        name,
-        sha256,
-      ]);
+      const bookkeeping = 'insert into tasmart_migrations (number, name, sha256) values ($1, $2, $3)';
+      await client.query(bookkeeping, [number, name, sha256]);
     });
   } catch (error) {
-    // In the first transaction, a position may be one in CREATE_BOOKKEEPING.
-    const place = first ? name : `${name}${lineOf(error, sql)}`;
+    // The error's position may be one in CREATE_BOOKKEEPING.
+    const place = createsBookkeeping ? name : `${name}${lineOf(error, sql)}`;
     throw new MigrationError(`${place}: ${describeFailure(error)}`, { cause: error });
   }
 }
@@ -214,7 +171,7 @@ async function apply(client: pg.ClientBase, migration: Migration, { first }: { f
 async function applyDefinitions(client: pg.ClientBase, definitions: readonly Definition[]): Promise<void> {
   let current: Definition | undefined;
   try {
-    await inTransaction(client, LOCK_TIMEOUT, async () => {
+    await inTransaction(client, TABLE_LOCK_TIMEOUT, async () => {
       for (const definition of definitions) {
         current = definition;
         await client.query(definition.sql);
@@ -231,7 +188,7 @@ async function applyDefinitions(client: pg.ClientBase, definitions: readonly Def
   }
 }
 
-/** Ignores an error of the rollback, so that the cause is reported. */
+/** A transaction without the session's statement_timeout. Ignores an error of the rollback, so that the cause is reported. */
 async function inTransaction(client: pg.ClientBase, lockTimeout: string, work: () => Promise<unknown>): Promise<void> {
   await client.query(`begin; set local lock_timeout = '${lockTimeout}'; set local statement_timeout = 0`);
   try {
@@ -259,7 +216,7 @@ function describeFailure(error: unknown): string {
   return [`${message}.`, ...more.filter((sentence) => sentence !== undefined)].join(' ');
 }
 
-/** PostgreSQL counts characters, not UTF-16 units, from 1. */
+/** Such as `, line 12`; empty if unknown. PostgreSQL counts characters, not UTF-16 units, from 1. */
 function lineOf(error: unknown, sql: string): string {
   if (!(error instanceof pg.DatabaseError) || error.position === undefined) return '';
   const upToError = Array.from(sql).slice(0, Number(error.position));

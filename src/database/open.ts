@@ -2,7 +2,8 @@
 import { KnownError } from '../domain/errors.ts';
 import { withConnection, type ConnectionOptions, type Database, type ServerSettings } from './connection.ts';
 import { describeBehind } from './migrations-plan.ts';
-import { loadSchemaFiles, migrate, schemaState } from './migrations.ts';
+import { migrate, schemaState } from './migrations.ts';
+import { loadSchemaFiles } from './schema-files.ts';
 
 export type DatabaseSettings = ServerSettings | { readonly embeddedFolder: string };
 
@@ -23,7 +24,7 @@ export async function withDatabase<T>(
   use: (database: Database) => Promise<T>,
 ): Promise<T> {
   const loading = loadSchemaFiles(options.sqlDir);
-  loading.catch(() => undefined); // thrown below, once there is a session
+  loading.catch(() => undefined); // not unhandled: `await loading` below throws the error, once there is a session
   return withAnyDatabase(settings, options, async (database) => {
     const files = await loading;
     const schema = await schemaState(database, files);

@@ -9,36 +9,39 @@ interface PasswordSettings {
   readonly passwordCommand?: string | null;
 }
 
-const LIMIT_MS = 30_000;
+const COMMAND_LIMIT_MS = 30_000;
 const MAX_LENGTH = 10_000;
 
-/** @throws KnownError exit 78 */
+/** Windows has no process groups. */
+const HAS_PROCESS_GROUPS = platform() !== 'win32';
+
+/** The password to connect with. Null: none is configured. @throws KnownError exit 78 */
 export async function passwordOf(
   { password, passwordCommand }: PasswordSettings,
   giveUp: AbortSignal,
 ): Promise<string | null> {
   if (!passwordCommand) return password;
-  const printed = await run(passwordCommand, giveUp);
-  const found = printed.replace(/\r?\n$/, '');
-  if (found === '') throw failure('printed nothing');
-  if (found.includes('\n')) throw failure('printed more than one line');
-  return found;
+  const printed = await runCommand(passwordCommand, giveUp);
+  const line = printed.replace(/\r?\n$/, '');
+  if (line === '') throw failure('printed nothing');
+  if (line.includes('\n')) throw failure('printed more than one line');
+  return line;
 }
 
 /**
- * The command's stderr is shown. Its stdout is a secret and is never shown. The command has a process group of its own:
- * on a timeout, the programs that it has started are killed too.
+ * Returns what the command prints to stdout: a secret, which is never shown. Its stderr is shown. The command has a process
+ * group of its own: on a timeout, the programs that it has started are killed too.
  */
-async function run(command: string, giveUp: AbortSignal): Promise<string> {
+async function runCommand(command: string, giveUp: AbortSignal): Promise<string> {
   giveUp.throwIfAborted();
-  const child = spawn(command, { shell: true, stdio: ['ignore', 'pipe', 'inherit'], detached: HAS_GROUPS });
+  const child = spawn(command, { shell: true, stdio: ['ignore', 'pipe', 'inherit'], detached: HAS_PROCESS_GROUPS });
   const stopped = new AbortController();
   const stop = (reason: unknown) => {
     stopped.abort(reason);
     killGroup(child);
     child.stdout.destroy();
   };
-  const timer = setTimeout(() => stop(failure(`did not end within ${LIMIT_MS / 1000} s`)), LIMIT_MS);
+  const timer = setTimeout(() => stop(failure(`did not end within ${COMMAND_LIMIT_MS / 1000} s`)), COMMAND_LIMIT_MS);
   const cut = () => stop(giveUp.reason);
   giveUp.addEventListener('abort', cut);
   let printed = '';
@@ -60,12 +63,9 @@ async function run(command: string, giveUp: AbortSignal): Promise<string> {
   }
 }
 
-/** Windows has no process groups. */
-const HAS_GROUPS = platform() !== 'win32';
-
 function killGroup(child: ChildProcess): void {
   try {
-    if (HAS_GROUPS && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    if (HAS_PROCESS_GROUPS && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
     else child.kill();
   } catch {
     // The command has just ended.

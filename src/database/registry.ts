@@ -1,20 +1,11 @@
-/** The registry: projects, valves, and which projects the targets of each account mean. */
+/** Writes the registry: projects, valves, and which projects the targets of each account mean. */
 import type { Account } from '../domain/account.ts';
-import type { Meaning } from '../domain/target.ts';
-import type { Micros } from '../domain/time.ts';
 import type { Project, Valve } from '../domain/valve.ts';
 import type { Database } from './connection.ts';
 import { LOCK_KEYS, LOCK_SPACE } from './locks.ts';
-import { micros } from './repository.ts';
 
 /** Valves per statement. Small, because building the statement blocks a poll that reads HyCloud's answers meanwhile. */
-const CHUNK = 1000;
-
-/** What the registry knows of a valve and HyCloud does not. */
-export interface KnownValve {
-  backendRef: string | null;
-  latestReadingUs: Micros | null;
-}
+const VALVES_PER_STATEMENT = 1000;
 
 /** The account that records, and its place in config.json. */
 export interface Recorder {
@@ -24,7 +15,7 @@ export interface Recorder {
 }
 
 /** What an account's targets mean in HyCloud now. */
-export interface Resolved {
+export interface ResolvedTargets {
   /** with the targeted valves only; a valve of two projects is in the first */
   projects: readonly Project[];
   /** the same projects, each once, with all of their valves */
@@ -48,13 +39,13 @@ interface ListedValve {
  *
  * @throws DatabaseError
  */
-export async function recordProjects(database: Database, recorder: Recorder, resolved: Resolved): Promise<void> {
+export async function recordProjects(database: Database, recorder: Recorder, resolved: ResolvedTargets): Promise<void> {
   await oneAtATime(database, async () => {
     await recordListings(database, recorder, resolved);
     await recordMeanings(database, recorder, resolved);
-    await moveToAccounts(database, resolved);
+    await moveValvesToAccounts(database, resolved);
   });
-  for (const valves of chunks(resolved.projects)) {
+  for (const valves of inChunks(resolved.projects)) {
     await oneAtATime(database, () => recordValves(database, valves, recorder, resolved));
   }
 }
@@ -67,11 +58,11 @@ async function oneAtATime(database: Database, work: () => Promise<void>): Promis
   });
 }
 
-function* chunks(projects: readonly Project[]): Generator<ListedValve[]> {
+function* inChunks(projects: readonly Project[]): Generator<ListedValve[]> {
   let chunk: ListedValve[] = [];
   for (const { id: projectId, valves } of projects) {
     for (const valve of valves) {
-      if (chunk.length === CHUNK) {
+      if (chunk.length === VALVES_PER_STATEMENT) {
         yield chunk;
         chunk = [];
       }
@@ -86,15 +77,19 @@ function* chunks(projects: readonly Project[]): Generator<ListedValve[]> {
  * the project for a week: it was renamed or removed. Naming an unnamed account moves its projects at once: what the same
  * key listed without a name is not a claim.
  *
- * A valve is in its project's newest list if its `last_seen_at` is not before the project's. It is after the project's if
- * the newest list could not be read in full. `loadProjects` and `loadRegisteredValves` allow one day less: until then,
- * `status` treats a valve that has left as late.
+ * A valve is in its project's newest list if its `last_seen_at` in `tasmart_project_valves` is not before the project's in
+ * `tasmart_projects`. It is after the project's if the newest list could not be read in full. `loadProjects` and
+ * `loadRegisteredValves` allow one day less: until then, `status` treats a valve that has left as late.
  */
-async function recordListings(database: Database, { account, later }: Recorder, { listings }: Resolved): Promise<void> {
+async function recordListings(
+  database: Database,
+  { account, later }: Recorder,
+  { listings }: ResolvedTargets,
+): Promise<void> {
   await database.query(
     `with registered as (
        insert into tasmart_projects as project (project_id, name, account)
-       select project_id, name, $3 from unnest($1::text[], $2::text[]) as seen (project_id, name) order by project_id
+       select project_id, name, $3 from unnest($1::text[], $2::text[]) as listed (project_id, name) order by project_id
        on conflict (project_id) do update set name = excluded.name, account = case
          when project.account <> all ($5::text[]) and exists (
            select from tasmart_target_projects as claim
@@ -109,8 +104,8 @@ async function recordListings(database: Database, { account, later }: Recorder, 
      insert into tasmart_project_names (project_id, name)
      select project_id, name from registered
      where name is distinct from (
-       select known.name from tasmart_project_names as known
-       where known.project_id = registered.project_id order by since desc limit 1
+       select newest.name from tasmart_project_names as newest
+       where newest.project_id = registered.project_id order by since desc limit 1
      )`,
     [listings.map(({ id }) => id), listings.map(({ name }) => name), account.name, account.keyId, later],
   );
@@ -123,28 +118,30 @@ async function recordListings(database: Database, { account, later }: Recorder, 
     );
   }
   // A valve that is missing from an incomplete list has not left its project.
-  const whole = listings.filter(({ unreadable }) => unreadable.length === 0).map(({ id }) => id);
-  await database.query('update tasmart_projects set last_seen_at = now() where project_id = any ($1::text[])', [whole]);
+  const complete = listings.filter(({ unreadable }) => unreadable.length === 0);
+  await database.query('update tasmart_projects set last_seen_at = now() where project_id = any ($1::text[])', [
+    complete.map(({ id }) => id),
+  ]);
 }
 
 /** Records what the targets mean, and every listed project under its own id: the account's claim on the project. */
 async function recordMeanings(
   database: Database,
   { account }: Recorder,
-  { listings, meanings }: Resolved,
+  { listings, meanings }: ResolvedTargets,
 ): Promise<void> {
-  const all = new Map([...listings.map(({ id }) => [id, id] as const), ...meanings]);
+  const idsByTarget = new Map([...listings.map(({ id }) => [id, id] as const), ...meanings]);
   await database.query(
     `insert into tasmart_target_projects (account, server, key_id, target, project_id)
      select $1, $2, $3, * from unnest($4::text[], $5::text[]) as meaning (target, project_id) order by target
      on conflict (account, server, key_id, target) do update
        set project_id = excluded.project_id, resolved_at = now()`,
-    [account.name, account.server, account.keyId, [...all.keys()], [...all.values()]],
+    [account.name, account.server, account.keyId, [...idsByTarget.keys()], [...idsByTarget.values()]],
   );
 }
 
-/** Gives each valve the account of its project. */
-async function moveToAccounts(database: Database, { listings }: Resolved): Promise<void> {
+/** Gives each valve of these projects the account of its project, which `recordListings` may have changed. */
+async function moveValvesToAccounts(database: Database, { listings }: ResolvedTargets): Promise<void> {
   await database.query(
     `with moving as (
        select tasmart_id, project.account
@@ -167,17 +164,17 @@ async function moveToAccounts(database: Database, { listings }: Resolved): Promi
  *
  * A missing firmware version is not a change. A missing customer's name is a change.
  *
- * Every project that lists the valve writes `last_seen_at`.
+ * Every project that lists the valve writes `last_seen_at`: the second statement writes it to the rows that are not taken over.
  */
 async function recordValves(
   database: Database,
   valves: readonly ListedValve[],
   { account, later }: Recorder,
-  { listings }: Resolved,
+  { listings }: ResolvedTargets,
 ): Promise<void> {
   const column = (value: (valve: Valve) => string | null) => valves.map(({ valve }) => value(valve));
   await database.query(
-    `with seen as (
+    `with listed_now as (
        select valve.*, project.account
        from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
          as valve (tasmart_id, project_id, full_sn, short_sn, cloud_identifier, user_id, kind, fw_version)
@@ -185,7 +182,7 @@ async function recordValves(
      ), before as (
        select valve.*, coalesce(
          listed.last_seen_at >= project.last_seen_at and project.last_seen_at > now() - interval '7 days', false
-       ) as is_listed
+       ) as old_project_lists_it
        from tasmart_valves as valve
        left join tasmart_projects as project using (project_id)
        left join tasmart_project_valves as listed using (project_id, tasmart_id)
@@ -193,8 +190,8 @@ async function recordValves(
      ), registered as (
        insert into tasmart_valves
          (tasmart_id, project_id, full_sn, short_sn, cloud_identifier, user_id, kind, fw_version, account)
-       select seen.* from seen left join before using (tasmart_id)
-       where is_listed is not true or before.project_id = any ($9::text[]) or before.account = any ($10::text[])
+       select listed_now.* from listed_now left join before using (tasmart_id)
+       where old_project_lists_it is not true or before.project_id = any ($9::text[]) or before.account = any ($10::text[])
        order by tasmart_id
        on conflict (tasmart_id) do update set
          project_id = excluded.project_id,
@@ -213,7 +210,7 @@ async function recordValves(
      from before
      join registered using (tasmart_id)
      cross join lateral (values
-       ('project_id', before.project_id, case when is_listed then before.project_id else registered.project_id end),
+       ('project_id', before.project_id, case when old_project_lists_it then before.project_id else registered.project_id end),
        ('user_id', before.user_id, registered.user_id),
        ('fw_version', before.fw_version, registered.fw_version)
      ) as change (attribute, old_value, new_value)
@@ -233,96 +230,11 @@ async function recordValves(
     ],
   );
   await database.query(
-    `with seen as (
+    `with unseen as (
        select tasmart_id from tasmart_valves where tasmart_id = any ($1::text[]) and last_seen_at < now()
        order by tasmart_id for no key update
      )
-     update tasmart_valves as valve set last_seen_at = now() from seen where valve.tasmart_id = seen.tasmart_id`,
+     update tasmart_valves as valve set last_seen_at = now() from unseen where valve.tasmart_id = unseen.tasmart_id`,
     [column(({ id }) => id)],
   );
-}
-
-/** Counts the registered valves of each project. Projects without valves are absent. @throws DatabaseError */
-export async function countRegistered(database: Database, projectIds: readonly string[]): Promise<Map<string, number>> {
-  if (projectIds.length === 0) return new Map();
-  const rows = await database.query<{ project_id: string; valves: string }>(
-    'select project_id, count(*) as valves from tasmart_valves where project_id = any ($1::text[]) group by project_id',
-    [projectIds],
-  );
-  return new Map(rows.map((row) => [row.project_id, Number(row.valves)]));
-}
-
-/** Loads what is known of these valves. Each of them gets an entry. @throws DatabaseError */
-export async function loadKnownValves(
-  database: Database,
-  tasmartIds: readonly string[],
-): Promise<Map<string, KnownValve>> {
-  const rows = await database.query<{ tasmart_id: string; backend_ref: string | null; latest_us: string | null }>(
-    `select wanted.tasmart_id, valve.backend_ref, ${micros('newest."time"')} as latest_us
-     from unnest($1::text[]) as wanted (tasmart_id)
-     left join tasmart_valves as valve using (tasmart_id)
-     left join lateral (
-       select "time" from tasmart_data_table as reading
-       where reading.tasmart_id = wanted.tasmart_id order by "timestamp" desc limit 1
-     ) as newest on true`,
-    [tasmartIds],
-  );
-  return new Map(
-    rows.map(({ tasmart_id: id, backend_ref: backendRef, latest_us: latestUs }) => [
-      id,
-      { backendRef, latestReadingUs: latestUs === null ? null : Number(latestUs) },
-    ]),
-  );
-}
-
-/**
- * Loads what targets meant in earlier runs: by target (a project's name in Unicode's NFC, or its id), its projects, the
- * likeliest first.
- *
- * @throws DatabaseError
- */
-export async function loadMeanings(
-  database: Database,
-  { name, server, keyId }: Account,
-): Promise<Map<string, Meaning[]>> {
-  const meanings = new Map<string, Meaning[]>();
-  const rows = await database.query<{ target: string; project_id: string; name: string; source: Meaning['from'] }>(
-    `select target, project_id, project.name, source
-     from tasmart_target_projects as known
-     join tasmart_projects as project using (project_id)
-     cross join lateral (select case
-       -- Where no key is configured, as on a machine that only watches, every key of the account counts.
-       when known.account = $1 and server = $2 and $3 in (key_id, '') then 'own'
-       when key_id in ($3, '') then 'inherited'
-       else 'other key'
-     end) as origin (source)
-     where key_id in ($3, '') or known.account = $1 and server = $2
-     order by array_position('{own,inherited,other key}', source), key_id = '', resolved_at desc, project_id`,
-    [name, server, keyId],
-  );
-  for (const { target, project_id: projectId, name: projectName, source } of rows) {
-    const meaning = { projectId, name: projectName, from: source };
-    meanings.set(target, [...(meanings.get(target) ?? []), meaning]);
-  }
-  return meanings;
-}
-
-/**
- * Loads the ids of the projects that list these valves, by uuid or serial in lower case. Unknown valves are absent.
- *
- * @throws DatabaseError
- */
-export async function loadListedIn(database: Database, wanted: readonly string[]): Promise<Map<string, string[]>> {
-  if (wanted.length === 0) return new Map();
-  const rows = await database.query<{ wanted: string; project_ids: string[] }>(
-    `select wanted, array_agg(distinct listed.project_id) as project_ids
-     from unnest($1::text[]) as wanted
-     join tasmart_valves as valve on wanted in (lower(valve.tasmart_id), lower(full_sn), lower(short_sn))
-     join tasmart_project_valves as listed using (tasmart_id)
-     join tasmart_projects as project on project.project_id = listed.project_id
-     where listed.last_seen_at >= project.last_seen_at
-     group by wanted`,
-    [wanted],
-  );
-  return new Map(rows.map((row) => [row.wanted, row.project_ids]));
 }

@@ -15,35 +15,37 @@ export interface ValveReadings {
 export interface SyncState {
   /** from the registry; if unset, or later than HyCloud's clock, the time of the newest reading */
   syncedUntilUs: Micros | null;
-  /** time of the stored reading in the window; null: there is none */
+  /** time of the stored reading in the window of the last boundary; null: there is none */
   boundaryReadingUs: Micros | null;
-  /** 0: never tried */
+  /** when a poll last stored this valve; 0: never */
   lastAttemptUs: Micros;
 }
 
 /** Whether a reading was new. */
 export type IsNew = (tasmartId: string, reading: Reading) => boolean;
 
+/** Readings or valves per statement. */
 const CHUNK = 5000;
 
+/** Of the arrays that are sent. For 'text[]' see `selectProperty`. */
 const PG_TYPES = { int16: 'integer', int32: 'integer', int64: 'bigint', 'text[]': 'text' } as const;
 
-/** SQL: time_us, microseconds since 1970, as a timestamp. A double is exact until 2255. */
-const TIME = `timestamptz 'epoch' + time_us * interval '1 microsecond'`;
+/** SQL: the column time_us, microseconds since 1970, as a timestamp. A double is exact until 2255. */
+const TIME_OF_TIME_US = `timestamptz 'epoch' + time_us * interval '1 microsecond'`;
 
 /** SQL: inserts readings with these properties. The columns of tasmart_data_table have the names of HyCloud's properties. */
-function insertOf(names: readonly PropertyName[]): string {
-  const arrays = names.map((name, index) => `$${index + 4}::${PG_TYPES[PROPERTIES[name].type]}[]`);
+function insertSql(names: readonly PropertyName[]): string {
+  const parameters = names.map((name, index) => `$${index + 4}::${PG_TYPES[PROPERTIES[name].type]}[]`);
   return `
     insert into tasmart_data_table (${['tasmart_id', '"timestamp"', '"time"', ...names].join(', ')})
-    select ${['tasmart_id', 'seconds', TIME, ...names.map(selectProperty)].join(', ')}
-    from unnest(${['$1::text[]', '$2::bigint[]', '$3::bigint[]', ...arrays].join(', ')})
+    select ${['tasmart_id', 'seconds', TIME_OF_TIME_US, ...names.map(selectProperty)].join(', ')}
+    from unnest(${['$1::text[]', '$2::bigint[]', '$3::bigint[]', ...parameters].join(', ')})
       as reading (${['tasmart_id', 'seconds', 'time_us', ...names].join(', ')})
     on conflict (tasmart_id, "timestamp") do nothing
     returning tasmart_id, "timestamp"`;
 }
 
-/** A list of texts is sent as JSON: unnest would flatten an array of arrays. */
+/** SQL: a property's value. A list of texts is sent as JSON, because unnest would flatten an array of arrays. */
 function selectProperty(name: PropertyName): string {
   if (PROPERTIES[name].type !== 'text[]') return name;
   return `case when ${name} is not null then array(select jsonb_array_elements_text(${name}::jsonb)) end`;
@@ -77,8 +79,9 @@ export async function storeReadings(database: Database, valves: readonly ValveRe
 }
 
 /**
- * SQL: whether a stored instant of HyCloud's clock is in the future, because its `Date` was ahead for a while. Then ignore the
- * instant: otherwise the readings until then would be skipped. If readings are in the future too, our own clock is late.
+ * SQL: whether an instant of HyCloud's clock is in the future because that clock is ahead. Then store now() or earlier
+ * instead: otherwise the readings until that instant would be skipped. False if the valve has a reading in the future too:
+ * then the database's clock is late.
  */
 export function isAhead(instant: string, tasmartId: string): string {
   // Do not use `exists`: PostgreSQL may answer it for all valves at once, by reading the whole table.
@@ -87,20 +90,23 @@ export function isAhead(instant: string, tasmartId: string): string {
   ) <= extract(epoch from now()), true))`;
 }
 
-/** Stores readings only. Call in a transaction. */
+/** Stores readings, but not how far their valves are synced. Call in a transaction. */
 export async function insertReadings(
   database: Database,
   valves: readonly Pick<ValveReadings, 'tasmartId' | 'readings'>[],
 ): Promise<IsNew> {
   // Insert in the order of the primary key, to avoid deadlocks between two writers.
   const rows: Row[] = [];
-  for (const { tasmartId, readings } of valves) for (const reading of readings) rows.push({ tasmartId, reading });
-  rows.sort(byKey);
-  const present = new Set<string>();
-  for (let start = 0; start < rows.length; start += CHUNK) {
-    for (const row of await insert(database, rows.slice(start, start + CHUNK))) present.add(keyOf(row));
+  for (const { tasmartId, readings } of valves) {
+    for (const reading of readings) rows.push({ tasmartId, reading });
   }
-  return (tasmartId, reading) => !present.has(keyOf({ tasmartId, reading }));
+  rows.sort(byKey);
+  const storedBefore = new Set<string>();
+  for (let start = 0; start < rows.length; start += CHUNK) {
+    const refused = await insertRows(database, rows.slice(start, start + CHUNK));
+    for (const row of refused) storedBefore.add(keyOf(row));
+  }
+  return (tasmartId, reading) => !storedBefore.has(keyOf({ tasmartId, reading }));
 }
 
 interface Row {
@@ -108,7 +114,7 @@ interface Row {
   reading: Reading;
 }
 
-/** The primary key of a row. */
+/** The primary key of a row: valve and second. */
 function keyOf({ tasmartId, reading }: Row): string {
   return `${tasmartId} ${epochSeconds(reading.timeUs)}`;
 }
@@ -118,21 +124,22 @@ function byKey(a: Row, b: Row): number {
   return a.tasmartId < b.tasmartId ? -1 : 1;
 }
 
-/** Returns the readings that were already stored. */
-async function insert(database: Database, rows: readonly Row[]): Promise<readonly Row[]> {
+/** Returns the rows that were not inserted, because their keys are stored already. */
+async function insertRows(database: Database, rows: readonly Row[]): Promise<readonly Row[]> {
   // Do not send columns that no reading has.
   const names = PROPERTY_NAMES.filter((name) => rows.some(({ reading }) => reading[PROPERTIES[name].field] !== null));
-  const added = await database.query<{ tasmart_id: string; timestamp: string }>(insertOf(names), [
+  const inserted = await database.query<{ tasmart_id: string; timestamp: string }>(insertSql(names), [
     rows.map(({ tasmartId }) => tasmartId),
     rows.map(({ reading }) => epochSeconds(reading.timeUs)),
     rows.map(({ reading }) => reading.timeUs),
     ...names.map((name) => column(name, rows)),
   ]);
-  if (added.length === rows.length) return [];
-  const keys = new Set(added.map((row) => `${row.tasmart_id} ${row.timestamp}`));
-  return rows.filter((row) => !keys.has(keyOf(row)));
+  if (inserted.length === rows.length) return [];
+  const insertedKeys = new Set(inserted.map((row) => `${row.tasmart_id} ${row.timestamp}`)); // as keyOf makes them
+  return rows.filter((row) => !insertedKeys.has(keyOf(row)));
 }
 
+/** The values of one property, as an array parameter. */
 function column(name: PropertyName, rows: readonly Row[]): unknown {
   const { field, type } = PROPERTIES[name];
   const values = rows.map(({ reading }) => reading[field]);
@@ -142,7 +149,8 @@ function column(name: PropertyName, rows: readonly Row[]): unknown {
 /**
  * How far each valve is synced, and whether it has a reading in the window of the last boundary (fromUs, toUs].
  *
- * @param latestUs by HyCloud's clock: a later synced_until was written when that clock was ahead, and is ignored
+ * @param latestUs the latest time that HyCloud's clock allows. A later synced_until was written when that clock was ahead: it
+ *   is ignored, and so are later readings
  * @throws DatabaseError
  */
 export async function loadSyncStates(
@@ -162,12 +170,11 @@ export async function loadSyncStates(
       epochSeconds(latestUs),
       timestamp(latestUs),
     ]);
-    for (const { tasmart_id: id, synced_us: synced, boundary_us: boundary, attempt_us: attempt } of rows) {
-      const number = (text: string | null) => (text === null ? null : Number(text));
-      states.set(id, {
-        syncedUntilUs: number(synced),
-        boundaryReadingUs: number(boundary),
-        lastAttemptUs: number(attempt) ?? 0,
+    for (const row of rows) {
+      states.set(row.tasmart_id, {
+        syncedUntilUs: row.synced_us === null ? null : Number(row.synced_us),
+        boundaryReadingUs: row.boundary_us === null ? null : Number(row.boundary_us),
+        lastAttemptUs: Number(row.attempt_us ?? 0),
       });
     }
   }
@@ -193,6 +200,7 @@ function timestamp(timeUs: Micros | null): string | null {
   return timeUs === null ? null : formatRfc3339(timeUs);
 }
 
+/** SQL: $1 the valves; $2 to $5 the window, in seconds and exactly; $6, $7 the latest time, likewise. */
 const SYNC_STATES = `
   select wanted.tasmart_id, ${micros('coalesce(valve.synced_until, newest."time")')} as synced_us,
          ${micros('boundary."time"')} as boundary_us, ${micros('valve.last_attempt_at')} as attempt_us

@@ -17,10 +17,10 @@ export interface RunKind {
 }
 
 /**
- * The number of a run's advisory lock. Runs with the same mode, account, server, key and shard exclude each other: they
- * would read the same valves.
+ * The key of a run's advisory lock, a bigint. Runs with the same mode, account, server, key and shard exclude each other:
+ * they would read the same valves.
  */
-export function runLock({ account, mode, shard }: RunKind): string {
+export function runLockKey({ account, mode, shard }: RunKind): string {
   const parts = ['tasmart run', mode, account.name, account.server, account.keyId, shard ? shardName(shard) : ''];
   return createHash('sha256').update(parts.join('\0')).digest().readBigInt64BE().toString();
 }
@@ -36,37 +36,40 @@ export async function withRunLock<T>(database: Database, kind: RunKind, use: () 
   return withLock(database, '_shared', { ...kind, shard: null }, () => withLock(database, '', kind, use));
 }
 
+/** @param sharing completes the names of PostgreSQL's functions: '' locks exclusively */
 async function withLock<T>(
   database: Database,
   sharing: '' | '_shared',
   kind: RunKind,
   use: () => Promise<T>,
 ): Promise<T> {
-  const lock = [runLock(kind)];
+  const key = [runLockKey(kind)];
   const [row] = await database.query<{ locked: boolean }>(
     `select pg_try_advisory_lock${sharing}($1::bigint) as locked`,
-    lock,
+    key,
   );
   if (row?.locked !== true) throw new LockedError(describeRun(kind), await loadHolder(database, kind));
   try {
     return await use();
   } finally {
-    await database.query(`select pg_advisory_unlock${sharing}($1::bigint)`, lock).catch(() => undefined);
+    await database.query(`select pg_advisory_unlock${sharing}($1::bigint)`, key).catch(() => undefined);
   }
 }
 
+/** Such as `poll of account "torino" of shard 1/2`. */
 function describeRun({ account, mode, shard }: RunKind): string {
-  const of = [
+  const parts = [
+    mode,
     ...(account.name === '' ? [] : [`account "${account.name}"`]),
     ...(shard ? [`shard ${shardName(shard)}`] : []),
   ];
-  return [mode, ...of].join(' of ');
+  return parts.join(' of ');
 }
 
 /**
  * SQL, after `from`, to be continued with `and`: the run locks that other sessions of this database hold. Of tasmart's locks,
- * only those of runs have a single bigint key (objsubid 1). Not of our own session: PostgreSQL may have given it the process id
- * of a killed run, whose row would then count as under way.
+ * only those of runs have a single bigint key (objsubid 1); classid holds its upper half, objid its lower. Our own session is
+ * left out: PostgreSQL may have given it the process id of a killed run, whose row would then count as under way.
  */
 const RUN_LOCKS = `
   pg_locks as held
@@ -85,7 +88,7 @@ async function loadHolder(database: Database, kind: RunKind): Promise<string> {
      from (select pid from ${RUN_LOCKS} and classid::bigint << 32 | objid::bigint = $1::bigint) as holder
      left join tasmart_runs as run on session_id = pid and outcome is null
      order by run.id desc nulls last limit 1`,
-    [runLock(kind)],
+    [runLockKey(kind)],
   );
   if (!row) return 'it has just ended';
   if (row.host === null) return `it holds database session ${row.pid}`;
@@ -96,5 +99,8 @@ async function loadHolder(database: Database, kind: RunKind): Promise<string> {
   return `it runs on ${row.host} as process ${row.process_id ?? '?'}, since ${since}`;
 }
 
-/** SQL: whether the session in the row `run` of tasmart_runs still holds a run lock. The lock ends with the session. */
+/**
+ * SQL: whether the session in the row `run` of tasmart_runs still holds a run lock. The lock ends with the session. A run
+ * holds its own lock exclusively; a shared lock is the unsharded run's, held by a shard.
+ */
 export const IS_UNDER_WAY = `exists (select from ${RUN_LOCKS} and mode = 'ExclusiveLock' and pid = run.session_id)`;

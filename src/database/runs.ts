@@ -23,7 +23,7 @@ export interface RunEnd {
 }
 
 /**
- * Does the work of a run under the run lock, and records the run in tasmart_runs. Also records a run that fails, and one
+ * Does the work of a run under the run lock, and records the run in tasmart_runs. Also records a run that fails, and a run
  * that another run locks out.
  *
  * @param work gets the number of runs of this account, key and mode that were ever locked out
@@ -54,7 +54,7 @@ export async function withRun<Report>(
   });
 }
 
-/** Inserts the run's row. Marks rows as killed that have no outcome and whose lock is free. */
+/** Inserts the run's row, without an outcome. Marks rows that have no outcome and whose lock is free as killed. */
 async function startRun(
   database: Database,
   { account, mode, shard, host, processId, version }: RunStart,
@@ -89,21 +89,11 @@ async function recordLocked(
 }
 
 async function finishRun(database: Database, id: string, end: RunEnd): Promise<void> {
+  const { outcome, valves, stored, unchanged, silent, failed, requests, retries, error } = end;
   await database.query(
     `update tasmart_runs set finished_at = clock_timestamp(), outcome = $2, valves = $3, stored = $4, unchanged = $5,
        silent = $6, failed = $7, requests = $8, retries = $9, error = $10
      where id = $1`,
-    [
-      id,
-      end.outcome,
-      end.valves,
-      end.stored,
-      end.unchanged,
-      end.silent,
-      end.failed,
-      end.requests,
-      end.retries,
-      end.error,
-    ],
+    [id, outcome, valves, stored, unchanged, silent, failed, requests, retries, error],
   );
 }

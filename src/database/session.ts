@@ -6,7 +6,7 @@ import type pg from 'pg';
 import { KnownError } from '../domain/errors.ts';
 import { DatabaseError } from './errors.ts';
 
-/** The part of a database session that the checks need. */
+/** The part of `Database` (connection.ts, which imports this file) that the checks need. */
 interface Session {
   query: <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
   transaction: <T>(work: () => Promise<T>) => Promise<T>;
@@ -14,29 +14,35 @@ interface Session {
   loginPid: number;
 }
 
-/** Finds the schema of tasmart's tables. Every name is qualified: search_path cannot be trusted yet. */
-const SCHEMA = `
+/** SQL: the schema of tasmart's tables; without tables, the current one. Names are qualified: search_path is not trusted yet. */
+const SCHEMA_OID = `
   select coalesce(
     (select relnamespace from pg_catalog.pg_class where oid operator(pg_catalog.=) pg_catalog.to_regclass('tasmart_migrations')),
     pg_catalog.to_regnamespace(pg_catalog.current_schema()::pg_catalog.text)
   )::pg_catalog.oid::pg_catalog.text as oid`;
 
 /**
- * Operators and functions in the schema that are named like PostgreSQL's own. PostgreSQL may choose them instead of its own,
- * if their argument types match better. Those of a superuser, the owner of the database or schema, an extension, or our own
- * role are trusted.
+ * Operators and functions in the schema $1 that are named like PostgreSQL's own. PostgreSQL may choose them instead of its
+ * own, if their argument types match better. Those of a superuser, the owner of the database or schema, an extension, or our
+ * own role are trusted.
  */
-const PLANTED = `
+const PLANTED_OBJECTS = `
   select object.what, pg_get_userbyid(object.owner) as owner from (
     select 'operator ' || operator.oid::regoperator as what, oprowner as owner, 'pg_operator'::regclass as class, operator.oid
     from pg_operator as operator
     where oprnamespace = $1
-      and exists (select from pg_operator as ours where ours.oprnamespace = 'pg_catalog'::regnamespace and ours.oprname = operator.oprname)
+      and exists (
+        select from pg_operator as builtin
+        where builtin.oprnamespace = 'pg_catalog'::regnamespace and builtin.oprname = operator.oprname
+      )
     union all
     select 'function ' || function.oid::regprocedure, proowner, 'pg_proc'::regclass, function.oid
     from pg_proc as function
     where pronamespace = $1
-      and exists (select from pg_proc as ours where ours.pronamespace = 'pg_catalog'::regnamespace and ours.proname = function.proname)
+      and exists (
+        select from pg_proc as builtin
+        where builtin.pronamespace = 'pg_catalog'::regnamespace and builtin.proname = function.proname
+      )
   ) as object
   where not exists (select from pg_roles where oid = object.owner and (rolsuper or rolname = current_user))
     and object.owner not in (
@@ -47,22 +53,20 @@ const PLANTED = `
   order by 1 limit 3`;
 
 /**
- * Sets search_path to the schema of tasmart's tables and PostgreSQL's own. Refuses a schema in which another role has created
- * such operators or functions. Before PostgreSQL 15, every role can create objects in "public".
+ * Sets search_path to the schema of tasmart's tables and PostgreSQL's own. Refuses a schema with PLANTED_OBJECTS. Before
+ * PostgreSQL 15, every role can create objects in "public".
  *
  * @throws KnownError exit 78; DatabaseError
  */
 export async function pinSearchPath(database: Session): Promise<void> {
-  const [found] = await database.query<{ oid: string | null }>(SCHEMA);
+  const [found] = await database.query<{ oid: string | null }>(SCHEMA_OID);
   await database.query('set search_path = pg_catalog, pg_temp');
   const [schema] = await database.query<{ name: string; path: string }>(
-    `select nspname as name, set_config('search_path', format('%I, pg_temp', nspname), false) as path
-     from pg_namespace where oid = $1`,
+    `select nspname as name, format('%I, pg_temp', nspname) as path from pg_namespace where oid = $1`,
     [found?.oid ?? null],
   );
   if (!schema) return;
-  await database.query('set search_path = pg_catalog, pg_temp');
-  const planted = await database.query<{ what: string; owner: string }>(PLANTED, [found?.oid]);
+  const planted = await database.query<{ what: string; owner: string }>(PLANTED_OBJECTS, [found?.oid]);
   if (planted.length > 0) {
     const objects = planted.map(({ what, owner }) => `${what} of role ${owner}`).join(', ');
     throw new KnownError('config', `schema ${schema.name} holds what would run with your rights: ${objects}`, {
@@ -75,7 +79,8 @@ export async function pinSearchPath(database: Session): Promise<void> {
 /**
  * Refuses a pooler in transaction mode. It may run each transaction in another server session, so locks and settings would
  * get lost, or reach other clients. Behind any pooler, the process id sent at login is not that of the server session. Then
- * a second connection tests whether it gets the server session that the first one has just used.
+ * a second connection tests whether it gets the server session that the first one has just used. A pooler may by chance not
+ * share the session, so test several times.
  *
  * @throws KnownError exit 78
  */
@@ -83,29 +88,25 @@ export async function requireOwnSession(
   database: Session,
   openSecond: <T>(use: (second: Session) => Promise<T>) => Promise<T>,
 ): Promise<void> {
-  const first = await backendPid(database);
-  if (first === database.loginPid) return;
+  if ((await backendPid(database)) === database.loginPid) return;
   // Makes RDS Proxy pin the session to us. pgbouncer restores this setting for each client, so no other client is affected.
   await database.query(`set timezone = 'UTC'`);
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+  for (let attempt = 0; attempt < POOLER_TESTS; attempt++) {
     const isShared = await isSharedWithSecond(database, openSecond);
     if (isShared === null) return;
     if (!isShared) continue;
-    throw new KnownError(
-      'config',
-      'a connection pooler in transaction or statement mode shares the database session with others',
-      {
-        remedy: 'connect to the server itself, or to a pool in session mode (pgbouncer: pool_mode = session)',
-      },
-    );
+    const problem = 'a connection pooler in transaction or statement mode shares the database session with others';
+    throw new KnownError('config', problem, {
+      remedy: 'connect to the server itself, or to a pool in session mode (pgbouncer: pool_mode = session)',
+    });
   }
 }
 
-const ATTEMPTS = 3;
+const POOLER_TESTS = 3;
 
 /**
- * Null: it cannot be told, because the second connection failed, or got no session within SECOND_LIMIT_MS (connection.ts). That
- * is so in a small pool in session mode, so it is taken for one.
+ * Null: unknown, because the second connection failed, or got no session within POOLER_TEST_LIMIT_MS (connection.ts). A small
+ * pool in session mode has no session left for it.
  */
 async function isSharedWithSecond(
   database: Session,

@@ -22,21 +22,22 @@ interface TlsSettings {
 export async function tlsOptions(settings: TlsSettings): Promise<TlsOptions | false> {
   const { host, sslMode, sslCaFile } = settings;
   if (sslMode === 'disable' || host.startsWith('/')) return false;
-  const own = await clientCertificate(settings);
-  if (sslMode === 'require' && sslCaFile === null) return { ...own, rejectUnauthorized: false };
-  // Set explicitly: otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 would switch it off.
-  const verified = { ...own, rejectUnauthorized: true, ...(sslCaFile !== null && { ca: await readCa(sslCaFile) }) };
+  const client = await clientCertificate(settings);
+  if (sslMode === 'require' && sslCaFile === null) return { ...client, rejectUnauthorized: false };
+  const ca = sslCaFile === null ? {} : { ca: await readCa(sslCaFile) };
+  // Without rejectUnauthorized, NODE_TLS_REJECT_UNAUTHORIZED=0 would switch the check of the certificate off.
+  const verified = { ...client, ...ca, rejectUnauthorized: true };
   return sslMode === 'verify-full' ? verified : { ...verified, checkServerIdentity: () => undefined };
 }
 
 async function readCa(file: string): Promise<string> {
   const remedy = 'name the file with the CA certificates (for RDS: its CA bundle), in PEM';
-  const text = await read('DB_SSL_CA', file, remedy);
+  const text = await readSetting('DB_SSL_CA', file, remedy);
   if (isCertificate(text)) return text;
   throw new KnownError('config', `DB_SSL_CA: ${file} ${contentOf(text)}`, { remedy });
 }
 
-/** Node.js ignores a CA that it cannot read, and then trusts no certificate. */
+/** Node.js ignores a CA that it cannot parse, and then trusts no certificate. */
 function isCertificate(text: string): boolean {
   try {
     return new X509Certificate(text).raw.length > 0;
@@ -54,8 +55,8 @@ function contentOf(text: string): string {
 async function clientCertificate({ sslCertFile, sslKeyFile }: TlsSettings): Promise<{ cert?: string; key?: string }> {
   if (!sslCertFile || !sslKeyFile) return {};
   const remedy = 'name the files with the client certificate and its private key without a passphrase, in PEM';
-  const cert = await read('DB_SSL_CERT', sslCertFile, remedy);
-  const key = await read('DB_SSL_KEY', sslKeyFile, remedy);
+  const cert = await readSetting('DB_SSL_CERT', sslCertFile, remedy);
+  const key = await readSetting('DB_SSL_KEY', sslKeyFile, remedy);
   try {
     createSecureContext({ cert, key });
   } catch (cause) {
@@ -65,7 +66,8 @@ async function clientCertificate({ sslCertFile, sslKeyFile }: TlsSettings): Prom
   return { cert, key };
 }
 
-async function read(key: string, file: string, remedy: string): Promise<string> {
+/** Reads the file that the setting `key` names. */
+async function readSetting(key: string, file: string, remedy: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {

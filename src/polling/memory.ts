@@ -1,6 +1,6 @@
 /** What earlier runs of an account know of its targets. */
 import type { Database } from '../database/connection.ts';
-import { loadListedIn, loadMeanings } from '../database/registry.ts';
+import { loadListedIn, loadMeanings } from '../database/projects.ts';
 import type { Account } from '../domain/account.ts';
 import type { Meaning, Target } from '../domain/target.ts';
 

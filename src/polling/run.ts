@@ -2,7 +2,8 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/connection.ts';
 import { loadSharedRegisters } from '../database/links.ts';
-import { countRegistered, recordProjects, type Recorder } from '../database/registry.ts';
+import { countRegistered } from '../database/projects.ts';
+import { recordProjects, type Recorder } from '../database/registry.ts';
 import { loadSyncStates, storeReadings } from '../database/repository.ts';
 import type { KnownError } from '../domain/errors.ts';
 import { floorToGrid } from '../domain/grid.ts';

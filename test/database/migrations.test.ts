@@ -9,13 +9,8 @@ import {
   type Migration,
   type SchemaFiles,
 } from '../../src/database/migrations-plan.ts';
-import {
-  loadMigrations,
-  loadSchemaFiles,
-  migrate,
-  MigrationError,
-  schemaState,
-} from '../../src/database/migrations.ts';
+import { migrate, MigrationError, schemaState } from '../../src/database/migrations.ts';
+import { loadMigrations, loadSchemaFiles } from '../../src/database/schema-files.ts';
 import { REPOSITORY } from '../support/build.ts';
 import { runCli } from '../support/cli.ts';
 import { emptyDatabase, freshDatabase, type TestDatabase } from '../support/database.ts';

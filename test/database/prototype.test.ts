@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SchemaFiles } from '../../src/database/migrations-plan.ts';
-import { loadSchemaFiles, migrate } from '../../src/database/migrations.ts';
+import { migrate } from '../../src/database/migrations.ts';
+import { loadSchemaFiles } from '../../src/database/schema-files.ts';
 import { REPOSITORY } from '../support/build.ts';
 import { emptyDatabase, type TestDatabase } from '../support/database.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCluster, SUPERUSER, type Cluster } from '../../src/database/embedded/cluster.ts';
 import { runningServer } from '../../src/database/embedded/postmaster-pid.ts';
-import { serverGone, startServer, stopServer } from '../../src/database/embedded/server.ts';
+import { startServer, stopServer, waitUntilGone } from '../../src/database/embedded/server.ts';
 
 /** Where a server is, and its superuser. */
 export interface Coordinates {
@@ -43,7 +43,7 @@ export async function startPostgres(
     cluster,
     async stop() {
       await stopServer(cluster, 'fast');
-      if (!(await serverGone(cluster, LIMIT_MS))) throw new Error(`the test server in ${folder} does not end`);
+      if (!(await waitUntilGone(cluster, LIMIT_MS))) throw new Error(`the test server in ${folder} does not end`);
       await rm(folder, { recursive: true });
     },
   };

@@ -1,6 +1,7 @@
 /** The database that tests copy: it holds the current schema and nothing else. */
 import pg from 'pg';
-import { loadSchemaFiles, migrate } from '../../src/database/migrations.ts';
+import { migrate } from '../../src/database/migrations.ts';
+import { loadSchemaFiles } from '../../src/database/schema-files.ts';
 import { REPOSITORY } from './build.ts';
 import type { Coordinates } from './postgres.ts';
 

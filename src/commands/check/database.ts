@@ -14,7 +14,8 @@ import {
   type ServerFacts,
 } from '../../database/inspect.ts';
 import { describeBehind } from '../../database/migrations-plan.ts';
-import { loadSchemaFiles, NEW_DATABASE, schemaState } from '../../database/migrations.ts';
+import { NEW_DATABASE, schemaState } from '../../database/migrations.ts';
+import { loadSchemaFiles } from '../../database/schema-files.ts';
 import { SchemaError, withAnyDatabase } from '../../database/open.ts';
 import { loadLastPolls } from '../../database/last-polls.ts';
 import type { Account } from '../../domain/account.ts';

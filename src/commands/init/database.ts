@@ -1,7 +1,8 @@
 /** The part of `tasmart init` about the database: connects, and applies the migrations. */
 import type { Problem } from '../../config/config.ts';
 import { isLoopback, parseDatabase, type Environment } from '../../config/environment.ts';
-import { loadSchemaFiles, migrate, schemaState } from '../../database/migrations.ts';
+import { migrate, schemaState } from '../../database/migrations.ts';
+import { loadSchemaFiles } from '../../database/schema-files.ts';
 import { withAnyDatabase } from '../../database/open.ts';
 import { KnownError } from '../../domain/errors.ts';
 import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';

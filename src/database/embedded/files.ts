@@ -7,9 +7,10 @@ import { codeOf, EmbeddedPostgresError } from './error.ts';
 /** Do not follow a link, and do not wait for the other end of a pipe. Windows has neither flag. */
 const NO_LINK_OR_PIPE = platform() === 'win32' ? 0 : constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** What `open` says of a link, a socket, a folder, and a file in the place of a folder. */
+/** The errors of `open` for a link, a socket, a folder, and a file in the place of a folder. */
 const NOT_PLAIN = ['ELOOP', 'ENXIO', 'EISDIR', 'ENOTDIR'];
 
+/** The files that we read are shorter. */
 const MAX_BYTES = 10_000;
 
 export async function exists(path: string): Promise<boolean> {

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { SUPERUSER, type Cluster } from './cluster.ts';
 import { codeOf, EmbeddedPostgresError } from './error.ts';
 import { runningServer } from './postmaster-pid.ts';
-import { serverClosed, serverGone, stopServer } from './server.ts';
+import { stopServer, waitUntilClosed, waitUntilGone } from './server.ts';
 
 /**
  * A session that counts one process as a user of the server while it is open. It holds a shared advisory lock in the database
@@ -20,7 +20,7 @@ const LOCK = 1;
 /** Timeout of each step. A foreign client may stay longer; then the server ends after that client. */
 const STOP_LIMIT_MS = 5_000;
 
-/** null: the server is starting or stopping; try again. */
+/** Also creates tasmart's database, if the server has none. Null: the server is starting or stopping; try again. */
 export async function takeLease(cluster: Cluster, port: number): Promise<Lease | null> {
   // The steps of the SCRAM login so far. Only a server that knows the password's verifier completes SCRAM. Another program
   // on this port must not get the password.
@@ -46,14 +46,14 @@ export async function takeLease(cluster: Cluster, port: number): Promise<Lease |
   try {
     await lease.connect();
     if (!login.has('authenticationSASLFinal')) throw new Error(NOT_OURS);
-    const { rows } = await lease.query<{ admitted: boolean; created: boolean }>(
+    const { rows } = await lease.query<{ admitted: boolean; exists: boolean }>(
       `select pg_try_advisory_lock_shared(${LOCK}) as admitted,
-              exists (select from pg_database where datname = '${DATABASE}') as created`,
+              exists (select from pg_database where datname = '${DATABASE}') as exists`,
     );
     // The server may already be stopping: it admitted us after the last user had decided to stop it.
-    const stays = (await runningServer(cluster.dataFolder))?.state === 'ready';
-    if (rows[0]?.admitted && stays) {
-      if (!rows[0].created) await createDatabase(lease);
+    const isReady = (await runningServer(cluster.dataFolder))?.state === 'ready';
+    if (rows[0]?.admitted && isReady) {
+      if (!rows[0].exists) await createDatabase(lease);
       return lease;
     }
   } catch (cause) {
@@ -72,9 +72,9 @@ export async function returnLease(cluster: Cluster, lease: Lease): Promise<void>
   if (!(await isLastUser(lease))) return endLease(lease);
   await stopServer(cluster, 'smart');
   // Release the lock only now: the next process that gets it must see that the server is stopping.
-  await serverClosed(cluster, STOP_LIMIT_MS);
+  await waitUntilClosed(cluster, STOP_LIMIT_MS);
   await endLease(lease);
-  await serverGone(cluster, STOP_LIMIT_MS);
+  await waitUntilGone(cluster, STOP_LIMIT_MS);
 }
 
 /**
@@ -95,8 +95,8 @@ async function createDatabase(lease: Lease): Promise<void> {
   try {
     await lease.query(`create database ${DATABASE}`);
   } catch (error) {
-    const raced = ['42P04', '23505'].includes(codeOf(error) ?? '');
-    if (!raced) throw error;
+    const anotherWasFirst = ['42P04', '23505'].includes(codeOf(error) ?? '');
+    if (!anotherWasFirst) throw error;
   }
 }
 

@@ -5,7 +5,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
-import type { Account } from './account.ts';
+import type { SystemAccount } from './account.ts';
 import { findBinaries, type Binaries } from './binaries.ts';
 import { makeTemplate, type ClusterOptions } from './cluster.ts';
 import { EmbeddedPostgresError } from './error.ts';
@@ -14,16 +14,17 @@ import { exists } from './files.ts';
 /** The one message to the process. When its channel is disconnected, the process closes the folder and ends. */
 export interface Order {
   folder: string;
-  owner: Account;
+  owner: SystemAccount;
   binaries: Binaries;
   /** a new cluster to copy, if the folder has none */
   template: string | undefined;
 }
 
-/** The one answer of the process. */
+/** The one answer of the process: the server, or why it cannot be opened. */
 export type Reply =
   { port: number; password: string } | { kind: 'config' | 'database'; message: string; remedy: string | null };
 
+/** `.ts` where the sources run, as in tests; else `.js`. */
 const EXTENSION = extname(import.meta.filename);
 
 interface Opened {
@@ -33,22 +34,24 @@ interface Opened {
 }
 
 /** @throws EmbeddedPostgresError */
-export async function openAsOwner(folder: string, owner: Account, options: ClusterOptions): Promise<Opened> {
+export async function openAsOwner(folder: string, owner: SystemAccount, options: ClusterOptions): Promise<Opened> {
   const { settings = {}, cacheFolder, signal } = options;
   // Root writes only to folders of its own, never to a folder that the owner controls.
   const binaries = await findBinaries(owner, { cacheFolder });
-  if (await exists(join(folder, 'postgresql'))) return open({ folder, owner, binaries, template: undefined }, signal);
-  const ours = await mkdtemp(join(tmpdir(), 'tasmart-new-'));
+  const order = { folder, owner, binaries, template: undefined };
+  if (await exists(join(folder, 'postgresql'))) return startProcess(order, signal);
+  const templateFolder = await mkdtemp(join(tmpdir(), 'tasmart-new-'));
   try {
-    await chmod(ours, 0o711);
-    const template = await makeTemplate(ours, owner, { binaries, settings, ...(signal && { signal }) });
-    return await open({ folder, owner, binaries, template }, signal);
+    await chmod(templateFolder, 0o711);
+    const template = await makeTemplate(templateFolder, owner, { binaries, settings, ...(signal && { signal }) });
+    return await startProcess({ ...order, template }, signal);
   } finally {
-    await rm(ours, { recursive: true, force: true });
+    await rm(templateFolder, { recursive: true, force: true });
   }
 }
 
-async function open(order: Order, signal: AbortSignal | undefined): Promise<Opened> {
+/** Starts the process, and waits until it has opened the folder. */
+async function startProcess(order: Order, signal: AbortSignal | undefined): Promise<Opened> {
   // The process loads its code as root and then changes its user. `env` holds no secret. `detached`: Ctrl-C does not reach it.
   const child = fork(join(import.meta.dirname, `as-owner${EXTENSION}`), {
     execArgv: EXTENSION === '.ts' ? ['--import', 'tsx'] : [],
@@ -71,17 +74,12 @@ async function open(order: Order, signal: AbortSignal | undefined): Promise<Open
     const answer = once(child, 'message') as Promise<unknown[]>;
     const [message] = await Promise.race([answer, exit.then(() => [])]);
     signal?.throwIfAborted();
-    const reply = checkedReply(message);
+    const reply = parseReply(message);
     if (reply && 'port' in reply) return { ...reply, close };
     if (reply) throw EmbeddedPostgresError.fromReply(reply);
     const reason = (await stderr).trim() || 'the process ended';
-    throw new EmbeddedPostgresError(
-      'database',
-      `in ${order.folder} cannot be opened as uid ${order.owner.uid}: ${reason}`,
-      {
-        remedy: 'run tasmart as the owner of that folder',
-      },
-    );
+    const problem = `in ${order.folder} cannot be opened as uid ${order.owner.uid}: ${reason}`;
+    throw new EmbeddedPostgresError('database', problem, { remedy: 'run tasmart as the owner of that folder' });
   } catch (error) {
     await close();
     throw error;
@@ -90,8 +88,8 @@ async function open(order: Order, signal: AbortSignal | undefined): Promise<Open
   }
 }
 
-/** Checks the answer: it comes from a process of the owner, which root must not trust. */
-function checkedReply(answer: unknown): Reply | null {
+/** Checks the answer: it comes from a process of the owner, which root must not trust. Null: it is not a valid answer. */
+function parseReply(answer: unknown): Reply | null {
   if (typeof answer !== 'object' || answer === null) return null;
   const { port, password, kind, message, remedy } = answer as Partial<Record<string, unknown>>;
   if (Number.isInteger(port) && typeof password === 'string') return { port: Number(port), password };

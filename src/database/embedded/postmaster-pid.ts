@@ -16,8 +16,11 @@ export interface RunningServer {
 /** Time between two reads of the file. */
 export const POLL_MS = 5;
 
-/** A server that starts or stops refuses connections for a moment. If it refuses longer, there is no server. */
-const SILENCE_MS = 10_000;
+/**
+ * A server that starts or stops refuses connections for a moment, and may not have written all lines of its file. If that lasts
+ * longer, there is no server.
+ */
+const FRESH_MS = 10_000;
 
 /** A file that has not changed for this time was left by a killed server. */
 const SETTLE_MS = 100;
@@ -34,7 +37,8 @@ export async function runningServer(dataFolder: string): Promise<RunningServer |
   const content = await readIfThere(file);
   if (content === null) return null;
   const server = parsePidFile(content);
-  if (server ? await isServerOf(dataFolder, file, server) : await isFresh(file)) return server ?? STARTING;
+  if (server && (await isServerOf(dataFolder, file, server))) return server;
+  if (!server && (await isFresh(file))) return STARTING;
   // The server may have ended and removed its file, and the next one may have written its own: that file must stay.
   await sleep(SETTLE_MS);
   if ((await readIfThere(file)) !== content) return runningServer(dataFolder);
@@ -52,17 +56,19 @@ async function readIfThere(file: string): Promise<string | null> {
 /** The file is there, but its lines are not yet. */
 const STARTING: RunningServer = { pid: 0, port: 0, state: 'starting' };
 
+/** Null: the file has no pid or no port. The state is the eighth line. */
 function parsePidFile(content: string): RunningServer | null {
   const [pid, , , port, , , , state] = content.split('\n');
-  if (!isPositive(pid) || !isPositive(port)) return null;
-  const word = state?.trim();
+  if (!isPositiveInteger(pid) || !isPositiveInteger(port)) return null;
+  const word = state?.trim(); // padded with spaces
   return { pid: Number(pid), port: Number(port), state: word === 'ready' || word === 'stopping' ? word : 'starting' };
 }
 
-function isPositive(text = ''): boolean {
+function isPositiveInteger(text = ''): boolean {
   return /^[1-9]\d{0,8}$/.test(text.trim());
 }
 
+/** Whether the server of the file still runs. Without /proc, a guess. */
 async function isServerOf(dataFolder: string, file: string, { pid, port }: RunningServer): Promise<boolean> {
   if (platform() !== 'linux') return (await isFresh(file)) || (await answers(port));
   // A postmaster works in its data folder, and nothing else does.
@@ -72,7 +78,7 @@ async function isServerOf(dataFolder: string, file: string, { pid, port }: Runni
 
 async function isFresh(file: string): Promise<boolean> {
   const written = await stat(file).catch(() => null);
-  return written !== null && Date.now() - written.mtimeMs < SILENCE_MS;
+  return written !== null && Date.now() - written.mtimeMs < FRESH_MS;
 }
 
 async function answers(port: number): Promise<boolean> {

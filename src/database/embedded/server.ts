@@ -27,14 +27,17 @@ export async function startServer(cluster: Cluster, limit: AbortSignal): Promise
   }
 }
 
-/** One attempt. null: it did not fail. The server accepts connections, has ended again, or the limit was reached. */
+/**
+ * One attempt. Null: it did not fail. The server accepts connections, `limit` has aborted, or the program ended with status 0:
+ * pg_ctl has started the server, or another process has stopped it.
+ */
 async function tryStart(cluster: Cluster, limit: AbortSignal): Promise<EmbeddedPostgresError | null> {
   const port = await freePort();
   const log = await openLog(cluster.logFile);
   try {
     const { size: logStartBytes } = await log.stat();
     const { executable, args } = startCommand(cluster, port);
-    const exit = watch(executable, args, cluster, log);
+    const exit = spawnServer(executable, args, cluster, log);
     for (;;) {
       if (exit.error) throw toolError(executable, exit.error);
       if (exit.status === 0 || limit.aborted) return null;
@@ -48,8 +51,11 @@ async function tryStart(cluster: Cluster, limit: AbortSignal): Promise<EmbeddedP
   }
 }
 
-/** Starts the server and watches for its end. `detached`: Ctrl-C in our terminal does not reach the server. */
-function watch(executable: string, args: string[], cluster: Cluster, log: FileHandle) {
+/**
+ * Starts the server. The returned object gets `status` when the server ends, or `error` if it cannot be started. `detached`:
+ * Ctrl-C in our terminal does not reach the server.
+ */
+function spawnServer(executable: string, args: string[], cluster: Cluster, log: FileHandle) {
   const exit: { error?: unknown; status?: number | string } = {};
   try {
     spawn(executable, args, { ...spawnOptions(cluster), stdio: ['ignore', log.fd, log.fd], detached: true })
@@ -86,19 +92,19 @@ export async function stopServer(cluster: Cluster, mode: 'smart' | 'fast'): Prom
   }
 }
 
-/** Whether the server was gone before `limitMs`. */
-export async function serverGone(cluster: Cluster, limitMs: number): Promise<boolean> {
-  return isWithin(limitMs, async () => (await runningServer(cluster.dataFolder)) === null);
+/** Returns false if the server still runs after `limitMs`. */
+export async function waitUntilGone(cluster: Cluster, limitMs: number): Promise<boolean> {
+  return waitUntil(limitMs, async () => (await runningServer(cluster.dataFolder)) === null);
 }
 
-/** Whether the server refused new sessions before `limitMs`. */
-export async function serverClosed(cluster: Cluster, limitMs: number): Promise<boolean> {
-  return isWithin(limitMs, async () => (await runningServer(cluster.dataFolder))?.state !== 'ready');
+/** Returns false if the server still admits new sessions after `limitMs`. */
+export async function waitUntilClosed(cluster: Cluster, limitMs: number): Promise<boolean> {
+  return waitUntil(limitMs, async () => (await runningServer(cluster.dataFolder))?.state !== 'ready');
 }
 
-async function isWithin(limitMs: number, holds: () => Promise<boolean>): Promise<boolean> {
+async function waitUntil(limitMs: number, isTrue: () => Promise<boolean>): Promise<boolean> {
   for (let waitedMs = 0; waitedMs < limitMs; waitedMs += POLL_MS) {
-    if (await holds()) return true;
+    if (await isTrue()) return true;
     await sleep(POLL_MS);
   }
   return false;

@@ -2,20 +2,21 @@
 import { execFile } from 'node:child_process';
 import { platform } from 'node:os';
 import { promisify } from 'node:util';
-import type { Account } from './account.ts';
+import type { SystemAccount } from './account.ts';
 import type { Binaries } from './binaries.ts';
 import { codeOf, EmbeddedPostgresError } from './error.ts';
 
-/** The folder and the account in which the server's programs run. */
+/** Where and as whom the server's programs run. */
 export interface Workplace {
   dataFolder: string;
-  account: Account | null;
+  /** null: the current user */
+  account: SystemAccount | null;
   binaries: Binaries;
 }
 
 /**
- * Every program works inside the data folder: we enter it before the change of account. So the server's
- * account needs no right to enter the folders above, which may well be root's own.
+ * Every program works inside the data folder: the child enters it before it changes its account. So the server's account needs
+ * no right to enter the folders above, which may be root's own.
  */
 export function spawnOptions({ dataFolder, account, binaries }: Workplace) {
   return {
@@ -27,7 +28,7 @@ export function spawnOptions({ dataFolder, account, binaries }: Workplace) {
   };
 }
 
-/** The data folder as an argument. For another account on Linux: the working directory, for it may not enter the folders above. */
+/** The data folder as an argument. Another account may not enter the folders above: on Linux, name the working directory. */
 export function dataArgument({ dataFolder, account }: Workplace): string {
   return account && platform() === 'linux' ? '/proc/self/cwd' : dataFolder;
 }
