@@ -7,8 +7,8 @@ import { compareValves, valveLabel, type Valve } from '../domain/valve.ts';
 import { formatCsv, type CsvValue } from './csv.ts';
 import { formatJson } from './json.ts';
 import type { Screen } from './screen.ts';
-import { createTable, wrapped, type Column } from './table.ts';
-import { age, counterKwh, flowM3h, localTime, powerKw } from './units.ts';
+import { createTable, wrapText, type Column } from './table.ts';
+import { durationText, counterText, flowText, localTime, powerText } from './units.ts';
 
 /** A run's report, its requests and its duration. */
 export interface PollSummary {
@@ -73,7 +73,7 @@ function table({ timezone, dryRun, screen }: PollView): PollFormat {
     *text(summary) {
       rows.sort(byValve);
       if (rows.length > 0) yield* lines(cellsOf(rows));
-      yield `${rows.length > 0 ? '\n' : ''}${wrapped(summaryLine(summary), screen?.textWidth ?? Infinity, 2)}\n`;
+      yield `${rows.length > 0 ? '\n' : ''}${wrapText(summaryLine(summary), screen?.textWidth ?? Infinity, 2)}\n`;
     },
   };
 }
@@ -100,11 +100,11 @@ function readingCells(reading: Reading | null, timezone: string, nowUs: Micros):
   if (!reading) return ['–', '–', '–', '–', '–', '–'];
   return [
     localTime(reading.timeUs, timezone),
-    age(nowUs - reading.timeUs),
-    flowM3h(reading),
-    powerKw(reading),
-    counterKwh(reading.energyCounter1Kwh),
-    counterKwh(reading.energyCounter2Kwh),
+    durationText(nowUs - reading.timeUs),
+    flowText(reading),
+    powerText(reading),
+    counterText(reading.energyCounter1Kwh),
+    counterText(reading.energyCounter2Kwh),
   ];
 }
 

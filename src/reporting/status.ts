@@ -8,8 +8,8 @@ import { formatCsv } from './csv.ts';
 import { formatJson } from './json.ts';
 import type { Screen } from './screen.ts';
 import { sparkline } from './sparkline.ts';
-import { formatTable, wrapped, type Column } from './table.ts';
-import { age, localTime } from './units.ts';
+import { formatTable, wrapText, type Column } from './table.ts';
+import { durationText, localTime } from './units.ts';
 
 export interface ValveStatus {
   valve: RegisteredValve;
@@ -28,16 +28,16 @@ export interface ValveStatus {
 export interface Status {
   valves: readonly ValveStatus[];
   /** messages about targets that no run has found yet */
-  unknown: readonly string[];
+  unknownTargets: readonly string[];
   maxAgeUs: number;
   newestRun: RecordedRun | null;
   lastSuccess: RecordedRun | null;
 }
 
 /** Whether every target was found, and no valve is late. */
-export function isHealthy({ valves, unknown }: Status): boolean {
+export function isHealthy({ valves, unknownTargets }: Status): boolean {
   const watched = valves.filter(({ state }) => state !== 'left');
-  return watched.length > 0 && unknown.length === 0 && !watched.some(({ isLate }) => isLate);
+  return watched.length > 0 && unknownTargets.length === 0 && !watched.some(({ isLate }) => isLate);
 }
 
 /** In the order of the cells in `statusTable`. */
@@ -69,8 +69,12 @@ export interface StatusView {
 
 /** One line per valve, with a sparkline of its power if there is room. Then the messages about the whole. */
 export function statusTable(status: Status, { timezone, power, screen, height = Infinity }: StatusView): string {
-  const lines = [summary(status), ...status.unknown.map((text) => `✗ ${printable(text, 200)}`), ...runLines(status)];
-  const text = lines.map((line) => wrapped(line, screen.textWidth, 2)).join('\n');
+  const lines = [
+    summary(status),
+    ...status.unknownTargets.map((text) => `✗ ${printable(text, 200)}`),
+    ...runLines(status),
+  ];
+  const text = lines.map((line) => wrapText(line, screen.textWidth, 2)).join('\n');
   // Besides the valves: the headings, a blank line, and how many valves are left out.
   const kept = mostUrgent(status.valves, height - text.split('\n').length - 3);
   const rows = kept.map(({ valve, supply, state, isLate }) => [
@@ -78,7 +82,7 @@ export function statusTable(status: Status, { timezone, power, screen, height = 
     printable(valveLabel(valve)),
     printable(valve.shortSn ?? '–', 24),
     supply.newestUs === null ? '–' : localTime(supply.newestUs, timezone),
-    supply.ageUs === null ? '–' : age(supply.ageUs),
+    supply.ageUs === null ? '–' : durationText(supply.ageUs),
     state,
     ...(power === null ? [] : [sparkline(power.get(valve.id) ?? [])]),
     ...[supply.gaps.due, supply.gaps.holes, supply.gaps.unasked].map((gaps) => (gaps === 0 ? '–' : String(gaps))),
@@ -103,7 +107,7 @@ function summary({ valves, maxAgeUs }: Status): string {
   const left = valves.length - watched.length;
   const leavers = left === 0 ? '' : `; ${left} no longer listed`;
   if (watched.length === 0) return `✗ no valve is watched${leavers}: run "tasmart poll"`;
-  return `${count(watched.length, 'valve')}: ${watched.length - late} up to date, ${late} older than ${age(maxAgeUs)}${leavers}.`;
+  return `${count(watched.length, 'valve')}: ${watched.length - late} up to date, ${late} older than ${durationText(maxAgeUs)}${leavers}.`;
 }
 
 function runLines({ newestRun, lastSuccess }: Status): string[] {
@@ -111,9 +115,9 @@ function runLines({ newestRun, lastSuccess }: Status): string[] {
   const { outcome, ageUs, valves, stored, failed, error } = newestRun;
   const reason = error === null ? '' : `: ${printable(error, 200)}`;
   const counts = `${count(valves, 'valve')}, ${count(stored, 'reading')} stored, ${failed} failed`;
-  const line = `Last poll: ${outcome}, ${age(ageUs)} ago (${counts})${reason}`;
+  const line = `Last poll: ${outcome}, ${durationText(ageUs)} ago (${counts})${reason}`;
   if (outcome === 'success') return [line];
-  return [line, lastSuccess ? `Last success: ${age(lastSuccess.ageUs)} ago` : 'No poll has succeeded yet.'];
+  return [line, lastSuccess ? `Last success: ${durationText(lastSuccess.ageUs)} ago` : 'No poll has succeeded yet.'];
 }
 
 export function statusJson(status: Status): string {
@@ -121,7 +125,7 @@ export function statusJson(status: Status): string {
     ok: isHealthy(status),
     max_age_seconds: status.maxAgeUs / US_PER_SECOND,
     valves: status.valves.map((each) => ({ ...fields(each), account: each.valve.account })),
-    problems: status.unknown,
+    problems: status.unknownTargets,
     last_run: status.newestRun && runFields(status.newestRun),
     last_success: status.lastSuccess && runFields(status.lastSuccess),
   });

@@ -7,7 +7,7 @@ import type { Comparison, Finding } from '../energy/plausibility.ts';
 import type { Quality, Regime } from '../energy/types.ts';
 import { recordsText, type Fields } from './records.ts';
 import type { Screen } from './screen.ts';
-import { formatTable, wrapped, type Column } from './table.ts';
+import { formatTable, wrapText, type Column } from './table.ts';
 import { localTime } from './units.ts';
 
 interface BucketValue {
@@ -111,13 +111,13 @@ function verifyTable(verified: VerifiedValves, { timezone, screen }: VerifyView)
   });
   const problems = all.flatMap((one) =>
     messagesOf(one, timezone).map(({ text, command }) => {
-      const lines = [wrapped(`${printable(valveLabel(one.valve))}: ${text}`, screen.textWidth, 2)];
+      const lines = [wrapText(`${printable(valveLabel(one.valve))}: ${text}`, screen.textWidth, 2)];
       // Do not wrap a command: users copy it.
       if (command !== null) lines.push('  If it was replaced:', `  ${command}`);
       return `${lines.join('\n')}\n`;
     }),
   );
-  const verdict = wrapped(`${isSound(verified) ? '✓' : '✗'} ${verdictOf(verified)}`, screen.textWidth, 2);
+  const verdict = wrapText(`${isSound(verified) ? '✓' : '✗'} ${verdictOf(verified)}`, screen.textWidth, 2);
   const parts = [all.length > 0 ? formatTable(COLUMNS, rows, screen.width) : '', problems.join(''), `${verdict}\n`];
   return parts.filter((part) => part !== '').join('\n');
 }

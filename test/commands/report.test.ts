@@ -302,7 +302,7 @@ describe('valves', () => {
 
   test('are those of the status, with those that the registry does not know', async () => {
     const data = await report({ config: { target_project_id: '00000000-0000-0000-0000-000000000000' } });
-    expect(data.unknown).toEqual(['no valve of project 00000000-0000-0000-0000-000000000000 was ever polled']);
+    expect(data.unknownTargets).toEqual(['no valve of project 00000000-0000-0000-0000-000000000000 was ever polled']);
     expect(data.valves.map(({ id }) => id)).toEqual(['stranger']);
     const all = await report();
     expect(all.valves.map(({ id, label, state }) => [id, label, state]).sort()).toEqual([
@@ -332,7 +332,7 @@ describe('valves', () => {
       ['c', 'behind'],
       ['stranger', null],
     ]);
-    expect(data.unknown).toEqual([]);
+    expect(data.unknownTargets).toEqual([]);
   });
 });
 

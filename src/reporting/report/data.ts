@@ -27,7 +27,7 @@ export interface ReportFrame {
   newestRun: RecordedRun | null;
   lastSuccess: RecordedRun | null;
   /** targets that no run has found yet, in words */
-  unknown: readonly string[];
+  unknownTargets: readonly string[];
   valveCount: number;
   /** times of the valves' newest readings */
   newestUs: readonly Micros[];

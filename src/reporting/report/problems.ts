@@ -2,7 +2,7 @@
 import type { RecordedRun } from '../../database/last-polls.ts';
 import { printable } from '../../domain/text.ts';
 import { epochSeconds, US_PER_MINUTE, US_PER_SECOND, type Span } from '../../domain/time.ts';
-import { age } from '../units.ts';
+import { durationText } from '../units.ts';
 import type { NamedSpan, RegimeEnergy, ReportFrame, ValveReport } from './data.ts';
 import { barsIn, kwhText } from './energy.ts';
 import { grouped } from './page/numbers.ts';
@@ -41,7 +41,7 @@ const RANKS = {
 } as const;
 
 export function fleetProblems(frame: ReportFrame, messages: Messages): string[] {
-  return [...frame.unknown.map((text) => printable(text, 300)), ...runProblems(frame, messages)];
+  return [...frame.unknownTargets.map((text) => printable(text, 300)), ...runProblems(frame, messages)];
 }
 
 /** The worst first. */
@@ -63,7 +63,7 @@ function supplyProblems({ state, newestUs, ageUs }: ValveReport, { time }: Messa
   const since =
     newestUs === null
       ? 'no reading is stored'
-      : `no reading since ${time(newestUs)}${ageUs === null ? '' : ` (${age(ageUs)})`}`;
+      : `no reading since ${time(newestUs)}${ageUs === null ? '' : ` (${durationText(ageUs)})`}`;
   return [
     state === 'silent'
       ? { title: 'silent: HyCloud has no newer reading', detail: since, rank: RANKS.silent }
@@ -85,8 +85,9 @@ function gapProblems({ gaps, state }: ValveReport, { toUs }: ReportFrame, { span
   const own = gaps.filter((gap) => !isOpen(gap));
   const longest = longestOf(own);
   if (!longest) return [];
-  const length = `${span(longest)} (${age(longest.toUs - longest.fromUs)})`;
-  const detail = own.length === 1 ? length : `${own.length} gaps, ${age(lengthOf(own))} in all; the longest ${length}`;
+  const length = `${span(longest)} (${durationText(longest.toUs - longest.fromUs)})`;
+  const detail =
+    own.length === 1 ? length : `${own.length} gaps, ${durationText(lengthOf(own))} in all; the longest ${length}`;
   return [{ title: 'gaps without a reading', detail, rank: RANKS.gaps }];
 }
 
@@ -110,7 +111,7 @@ function spanProblems(
     const own = all.filter((each) => namesOf(each.names) === names);
     const last = own.at(-1);
     if (!last) return [];
-    const length = age(lengthOf(own));
+    const length = durationText(lengthOf(own));
     const detail =
       own.length === 1 ? `${span(last)} (${length})` : `${own.length} times, ${length} in all; last ${span(last)}`;
     return [{ title: title(names), detail, rank }];
@@ -152,7 +153,7 @@ function missingKwh(
   const within = bars.filter(({ startS, endS }) => startS >= firstS && endS <= epochSeconds(newestUs ?? 0));
   const lost = within.filter(({ quality }) => quality === 'missing');
   if (lost.length === 0 || lost.length === within.length) return [];
-  const length = age(lost.reduce((sum, each) => sum + each.endS - each.startS, 0) * US_PER_SECOND);
+  const length = durationText(lost.reduce((sum, each) => sum + each.endS - each.startS, 0) * US_PER_SECOND);
   return [{ title: 'hours without kWh', detail: `regime ${counter.regime}: ${length}`, rank: RANKS.missing }];
 }
 
@@ -160,7 +161,7 @@ function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportFrame, {
   if (!newestRun) return ['No poll has run yet'];
   const maxAgeUs = MAX_RUN_AGE_INTERVALS * intervalMinutes * US_PER_MINUTE;
   const isLate = newestRun.ageUs > maxAgeUs;
-  const late = `No run has begun since ${time(newestRun.startedUs)} (${age(newestRun.ageUs)}): is it still scheduled?`;
+  const late = `No run has begun since ${time(newestRun.startedUs)} (${durationText(newestRun.ageUs)}): is it still scheduled?`;
   const isSound = newestRun.outcome === 'success' || newestRun.outcome === 'running';
   return [...(isLate ? [late] : []), ...(isSound ? [] : [runText(newestRun, lastSuccess, time)])];
 }
@@ -171,9 +172,9 @@ function runText(run: RecordedRun, lastSuccess: RecordedRun | null, time: Messag
     outcome === 'partial' ? `failed for ${grouped(String(failed))} of ${count(valves, 'valve')}` : RUN_ENDS[outcome];
   const reason = error === null ? '' : `: ${printable(error, 300)}`;
   const success = lastSuccess
-    ? `the last success was ${time(lastSuccess.startedUs)} (${age(lastSuccess.ageUs)} ago)`
+    ? `the last success was ${time(lastSuccess.startedUs)} (${durationText(lastSuccess.ageUs)} ago)`
     : 'no run has succeeded yet';
-  return `The last run (${time(startedUs)}, ${age(ageUs)} ago) ${how}${reason}; ${success}`;
+  return `The last run (${time(startedUs)}, ${durationText(ageUs)} ago) ${how}${reason}; ${success}`;
 }
 
 const RUN_ENDS: Record<RecordedRun['outcome'], string> = {

@@ -1,6 +1,6 @@
 /** How many valves report, how complete the readings are, and how the last run ended. */
 import type { RecordedRun } from '../../database/last-polls.ts';
-import { age } from '../units.ts';
+import { durationText } from '../units.ts';
 import type { ReportData } from './data.ts';
 import { markup, type Markup } from './markup.ts';
 import { completeness, count, sumOf, type Messages } from './messages.ts';
@@ -60,6 +60,6 @@ function runTile(run: RecordedRun | null, { time }: Messages): Markup {
   return tile(
     'Last run',
     markup`<span class="run run-${outcome}">${outcome}</span>`,
-    [`${time(startedUs)}, ${age(ageUs)} ago`, ...(outcome === 'running' ? [] : [counts])].join(' · '),
+    [`${time(startedUs)}, ${durationText(ageUs)} ago`, ...(outcome === 'running' ? [] : [counts])].join(' · '),
   );
 }
