@@ -3,11 +3,11 @@ import { count } from '../../domain/text.ts';
 import type { Micros } from '../../domain/time.ts';
 import type { RegimeEnergy, ReportFrame, Series, ValveReport } from './data.ts';
 import { decimalsOf, linesPayload, type Line } from './embedded.ts';
-import { barsIn, isWorthShowing, totalText } from './energy.ts';
+import { barsOf, isWorthShowing, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
 import type { ValvePayload } from './payload.ts';
 import { valveName } from './messages.ts';
-import { grouped } from './page/numbers.ts';
+import { groupThousands } from './page/numbers.ts';
 
 /** A chart: its frame, which is in the page, and the data that the script draws into it. */
 export interface Chart {
@@ -57,7 +57,7 @@ export function chartsOf(valve: ValveReport, { fromUs }: ReportFrame): Chart[] {
   return [...energy, ...lines];
 }
 
-/** The valve's series, grouped into charts. */
+/** The valve's series, groupThousands into charts. */
 export function groupsOf({ series, deltaT }: Pick<ValveReport, 'series' | 'deltaT'>): {
   title: string;
   isFromZero: boolean;
@@ -84,7 +84,7 @@ function lineNames({ property }: Series, name: string, deltaT: ValveReport['delt
 
 function energyFigure(counter: RegimeEnergy, valve: ValveReport, fromUs: Micros): Markup {
   const total = `${totalText(counter)} kWh`;
-  const bars = barsIn(counter, fromUs);
+  const bars = barsOf(counter, fromUs);
   const doubtful = bars.filter(({ quality }) => quality !== 'measured').length;
   const words = `Energy of regime ${counter.regime}, ${valveName(valve)}: ${total} in ${count(bars.length, 'bar')}, ${doubtful} of them not measured throughout.`;
   return figure({
@@ -144,5 +144,5 @@ function rangeText(series: Series): string {
   // Math.min(...known) would fail: a year of readings exceeds the number of arguments of a call.
   const least = known.reduce((low, value) => Math.min(low, value));
   const most = known.reduce((high, value) => Math.max(high, value));
-  return `${grouped(least.toFixed(places))} – ${grouped(most.toFixed(places))}`;
+  return `${groupThousands(least.toFixed(places))} – ${groupThousands(most.toFixed(places))}`;
 }

@@ -1,10 +1,11 @@
 /** The table of all valves. The page's script sorts, searches and filters it by the attributes `data-…`. */
 import { printable } from '../../domain/text.ts';
 import { epochSeconds } from '../../domain/time.ts';
+import { completePercent } from './completeness.ts';
 import type { ReportData, ValveSummary } from './data.ts';
-import { changePercent, fleetTotal, signed, totalText } from './energy.ts';
+import { changePercent, fleetTotal, signedText, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
-import { completeness, name, sectionId, stateText, type Messages } from './messages.ts';
+import { nameMarkup, sectionId, stateText, type Messages } from './messages.ts';
 import type { ProblemGroup } from './problem-list.ts';
 import type { Problems } from './problems.ts';
 import { strip, stripKeys, stripRange } from './strip.ts';
@@ -103,20 +104,20 @@ function row(
   const kwh = first?.totalKwh ?? null;
   const share = kwh === null || totalKwh === 0 ? null : (kwh / totalKwh) * 100;
   const change = first ? changePercent(first) : null;
-  const complete = completeness(valve.days, 1);
+  const complete = completePercent(valve.days);
   const state = stateText(valve.state);
   const search = [valve.label, valve.shortSn, valve.fullSn, valve.id, valve.backendRef].join(' ').toLowerCase();
   const worst = problems[0];
   // Sorts by the worst problem, then by the number of problems.
   const problemOrder = worst ? 100 * (99 - worst.rank) + problems.length : 0;
   const newestS = valve.newestUs === null ? null : epochSeconds(valve.newestUs);
-  const text = (value: string | null): Markup => markup`<td class="text">${value !== null && name(value)}</td>`;
+  const text = (value: string | null): Markup => markup`<td class="text">${value !== null && nameMarkup(value)}</td>`;
   return markup`<tr data-search="${printable(search, 300)}" data-account="${printable(valve.account ?? '')}" data-project="${printable(valve.projectName ?? '')}" data-problems=" ${groups.join(' ')} ">
-    <th scope="row"><span class="state ${state}" title="${state}"><span class="hidden">${state}: </span></span><a href="#${sectionId(index)}">${name(valve.label)}</a></th>
+    <th scope="row"><span class="state ${state}" title="${state}"><span class="hidden">${state}: </span></span><a href="#${sectionId(index)}">${nameMarkup(valve.label)}</a></th>
     <td data-v="${kwh}">${first ? totalText(first) : '–'}</td>
     ${hasSecond && markup`<td data-v="${second?.totalKwh}">${second ? totalText(second) : '–'}</td>`}
     <td data-v="${share?.toFixed(3)}">${share === null ? '–' : share.toFixed(1)}</td>
-    <td data-v="${change?.toFixed(3)}">${change === null ? '–' : signed(change)}</td>
+    <td data-v="${change?.toFixed(3)}">${change === null ? '–' : signedText(change)}</td>
     <td class="text" data-v="${problemOrder}">${worst && shortTitle(worst.title)}${problems.length > 1 && ` +${problems.length - 1} more`}</td>
     <td data-v="${complete}">${complete ?? '–'}</td>
     <td>${strip(valve.days)}</td>

@@ -1,8 +1,8 @@
 /** All problems in one list, the worst first. The same problem of many valves is listed once. */
 import type { ReportData } from './data.ts';
 import { markup, type Markup } from './markup.ts';
-import { count, name, sectionId, sentence } from './messages.ts';
-import { grouped } from './page/numbers.ts';
+import { groupedCount, nameMarkup, sectionId, sentence } from './messages.ts';
+import { groupThousands } from './page/numbers.ts';
 import type { Problems } from './problems.ts';
 
 /** More lines, or more valves in a line, are hidden until they are asked for. */
@@ -41,8 +41,10 @@ export function problemList(data: ReportData, { fleet }: Problems, groups: reado
     </section>`;
   }
   const heading = [
-    ...(fleet.length > 0 ? [`${count(fleet.length, 'problem')} of the polling`] : []),
-    ...(affected > 0 ? [`problems at ${grouped(String(affected))} of ${count(data.valves.length, 'valve')}`] : []),
+    ...(fleet.length > 0 ? [`${groupedCount(fleet.length, 'problem')} of the polling`] : []),
+    ...(affected > 0
+      ? [`problems at ${groupThousands(affected)} of ${groupedCount(data.valves.length, 'valve')}`]
+      : []),
   ].join(', ');
   return markup`<section aria-labelledby="problems">
     <h2 id="problems" class="verdict bad">${capitalised(heading)}</h2>
@@ -57,7 +59,7 @@ function problemGroup({ title, entries }: ProblemGroup, data: ReportData): Marku
   const heading = markup`<b>${capitalised(title)}</b>`;
   const [line, ...others] = linesOf(entries, data);
   if (others.length === 0) {
-    const total = valvesOf(entries) > 1 && `${count(valvesOf(entries), 'valve')}: `;
+    const total = valvesOf(entries) > 1 && `${groupedCount(valvesOf(entries), 'valve')}: `;
     return markup`<li>${heading} · ${total}${line}</li>`;
   }
   const list = (lines: readonly (Markup | undefined)[]): Markup =>
@@ -66,7 +68,7 @@ function problemGroup({ title, entries }: ProblemGroup, data: ReportData): Marku
     </ul>`;
   const rest = others.slice(SHOWN.lines - 1);
   return markup`<li>
-    ${heading} · ${count(valvesOf(entries), 'valve')} ${list([line, ...others.slice(0, SHOWN.lines - 1)])}
+    ${heading} · ${groupedCount(valvesOf(entries), 'valve')} ${list([line, ...others.slice(0, SHOWN.lines - 1)])}
     ${rest.length > 0 && hidden(`and ${rest.length} more`, list(rest))}
   </li>`;
 }
@@ -81,7 +83,7 @@ function linesOf(entries: ProblemGroup['entries'], { valves }: ReportData): Mark
   }
   const link = (index: number): Markup | null => {
     const valve = valves[index];
-    return valve ? markup`<a href="#${sectionId(index)}">${name(valve.label)}</a>` : null;
+    return valve ? markup`<a href="#${sectionId(index)}">${nameMarkup(valve.label)}</a>` : null;
   };
   const links = (indexes: readonly number[]): Markup[] =>
     indexes.map((index, position) => markup`${position > 0 && ', '}${link(index)}`);
@@ -89,7 +91,7 @@ function linesOf(entries: ProblemGroup['entries'], { valves }: ReportData): Mark
     .sort(([, a], [, b]) => b.length - a.length)
     .map(([detail, indexes]) => {
       const rest = indexes.slice(SHOWN.valves);
-      return markup`${links(indexes.slice(0, SHOWN.valves))}${detail && `: ${detail}`}${rest.length > 0 && hidden(`and ${count(rest.length, 'valve')} more`, markup`${links(rest)}`)}`;
+      return markup`${links(indexes.slice(0, SHOWN.valves))}${detail && `: ${detail}`}${rest.length > 0 && hidden(`and ${groupedCount(rest.length, 'valve')} more`, markup`${links(rest)}`)}`;
     });
 }
 

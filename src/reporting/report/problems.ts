@@ -4,9 +4,9 @@ import { printable } from '../../domain/text.ts';
 import { epochSeconds, US_PER_MINUTE, US_PER_SECOND, type Span } from '../../domain/time.ts';
 import { durationText } from '../units.ts';
 import type { NamedSpan, RegimeEnergy, ReportFrame, ValveReport } from './data.ts';
-import { barsIn, kwhText } from './energy.ts';
-import { grouped } from './page/numbers.ts';
-import { count, type Messages } from './messages.ts';
+import { barsOf, kwhText } from './energy.ts';
+import { groupThousands } from './page/numbers.ts';
+import { groupedCount, type Messages } from './messages.ts';
 
 /** What is wrong with the polling, and with each valve, in words. */
 export interface Problems {
@@ -134,7 +134,7 @@ function eventProblems({ events }: ValveReport, { span }: Messages): ValveProble
       `regime ${regime}, ${span({ fromUs, toUs })}`,
       ...(fromKwh === null || toKwh === null
         ? []
-        : [`from ${grouped(String(fromKwh))} to ${grouped(String(toKwh))} kWh`]),
+        : [`from ${groupThousands(fromKwh)} to ${groupThousands(toKwh)} kWh`]),
       ...(countedKwh === null ? [] : [`${kwhText(countedKwh)} kWh counted`]),
       ...(others.length === 0 ? [] : [`and ${others.length} more`]),
     ].join(', ');
@@ -148,7 +148,7 @@ function missingKwh(
   { timesUs, newestUs }: ValveReport,
   { fromUs }: ReportFrame,
 ): ValveProblem[] {
-  const bars = barsIn(counter, fromUs);
+  const bars = barsOf(counter, fromUs);
   const firstS = epochSeconds(timesUs[0] ?? Infinity);
   const within = bars.filter(({ startS, endS }) => startS >= firstS && endS <= epochSeconds(newestUs ?? 0));
   const lost = within.filter(({ quality }) => quality === 'missing');
@@ -169,7 +169,9 @@ function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportFrame, {
 function runText(run: RecordedRun, lastSuccess: RecordedRun | null, time: Messages['time']): string {
   const { outcome, error, failed, valves, startedUs, ageUs } = run;
   const how =
-    outcome === 'partial' ? `failed for ${grouped(String(failed))} of ${count(valves, 'valve')}` : RUN_ENDS[outcome];
+    outcome === 'partial'
+      ? `failed for ${groupThousands(failed)} of ${groupedCount(valves, 'valve')}`
+      : RUN_ENDS[outcome];
   const reason = error === null ? '' : `: ${printable(error, 300)}`;
   const success = lastSuccess
     ? `the last success was ${time(lastSuccess.startedUs)} (${durationText(lastSuccess.ageUs)} ago)`

@@ -4,10 +4,10 @@ import { epochSeconds, type Micros } from '../../domain/time.ts';
 import type { ReportFrame, ValveReport } from './data.ts';
 import { groupsOf } from './charts.ts';
 import { decimalsOf } from './embedded.ts';
-import { barsIn, isWorthShowing, kwhText } from './energy.ts';
+import { barsOf, isWorthShowing, kwhText } from './energy.ts';
 import { markup, trusted, type Markup } from './markup.ts';
 import { dayText, wallOf } from './page/local-time.ts';
-import { grouped } from './page/numbers.ts';
+import { groupThousands } from './page/numbers.ts';
 import { QUALITIES } from './page/quality.ts';
 import { addUp, type Bar } from './page/decode.ts';
 import { valveName, type Messages } from './messages.ts';
@@ -27,7 +27,7 @@ export function tables(valve: ValveReport, frame: ReportFrame, messages: Message
 /** The table of counter events: what happened, and the kWh counted across it. */
 function eventTable({ events }: ValveReport, { span }: Messages): Markup | null {
   if (events.length === 0) return null;
-  const counter = (kwh: number | null): string => (kwh === null ? '–' : grouped(String(kwh)));
+  const counter = (kwh: number | null): string => (kwh === null ? '–' : groupThousands(kwh));
   const more = events.length > MOST_EVENTS ? ` The newest ${MOST_EVENTS}; "tasmart events" lists them all.` : '';
   return details(
     count(events.length, 'event'),
@@ -77,7 +77,7 @@ function dailyTable(valve: ValveReport, frame: ReportFrame, { offsets }: Message
     own.map(({ name, series }) => ({ head: `${own.length > 1 ? `${title}, ${name}` : title} (${unit})`, series })),
   );
   const counters = valve.energy.filter(isWorthShowing);
-  const bars = counters.map((counter) => barsIn(counter, frame.fromUs));
+  const bars = counters.map((counter) => barsOf(counter, frame.fromUs));
   const rows = valve.days.map(({ startUs, expected, present }, position) => {
     const endUs = valve.days[position + 1]?.startUs ?? frame.toUs;
     const [from, to] = [lowerBound(valve.timesUs, startUs), lowerBound(valve.timesUs, endUs)];

@@ -9,7 +9,7 @@ import {
   type ValveFacts,
 } from '../../database/report.ts';
 import { US_PER_MINUTE, type Micros, type Span } from '../../domain/time.ts';
-import { completeness } from './completeness.ts';
+import { completenessByDay } from './completeness.ts';
 import type { RegimeEnergy, ValveReport } from './data.ts';
 import { barsPayload } from './embedded.ts';
 import { gaps, namedSpans } from './gaps.ts';
@@ -79,7 +79,7 @@ export function valveReport(record: ValveRecord, span: FleetSpan): ValveReport {
   return {
     ...{ id, label, shortSn, fullSn, projectName, account, firmware, backendRef },
     ...{ state, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus },
-    days: completeness(timesUs, { ...span, firstUs, intervalUs }),
+    days: completenessByDay(timesUs, { ...span, firstUs, intervalUs }),
     gaps: gaps(timesUs, past),
     errors: namedSpans(timesUs, errors, past),
     withoutValues: namedSpans(timesUs, missingValues(readings), past),

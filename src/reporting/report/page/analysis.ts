@@ -3,7 +3,7 @@ import uPlot from 'uplot';
 import { draw, drawPlain, type Surroundings } from './chart.ts';
 import type { Bar } from './decode.ts';
 import { DAY_S, dayText, timeText, wallOf, type ZoneOffsets } from './local-time.ts';
-import { grouped } from './numbers.ts';
+import { groupThousands } from './numbers.ts';
 import { palette } from './palette.ts';
 import { QUALITIES } from './quality.ts';
 
@@ -94,13 +94,13 @@ function drawDuration(root: HTMLElement, valves: readonly NamedBars[]): uPlot {
     const hours = index === null ? undefined : data[0][index];
     const values = valves.map((_, series) => `${(data[series + 1]?.[index ?? 0] ?? 0).toFixed(2)} kW`);
     output.textContent =
-      hours === undefined ? resting : `${grouped(hours.toFixed(0))} h at least ${values.join(' · ')}`;
+      hours === undefined ? resting : `${groupThousands(hours.toFixed(0))} h at least ${values.join(' · ')}`;
   });
 }
 
 function drawScatter(root: HTMLElement, points: readonly (readonly [number, number])[]): uPlot {
   const byFlow = [...points].sort((a, b) => a[0] - b[0]);
-  const resting = `${grouped(String(points.length))} readings`;
+  const resting = `${groupThousands(points.length)} readings`;
   const { plot, output } = figure(root, 'Power against flow', 'kW over m³/h', resting, []);
   const series: uPlot.Series[] = [
     {
@@ -188,7 +188,7 @@ function figure(
 }
 
 function kwhText(kwh: number | null | undefined): string {
-  return kwh === null || kwh === undefined ? '–' : `${grouped(kwh.toFixed(1))} kWh`;
+  return kwh === null || kwh === undefined ? '–' : `${groupThousands(kwh.toFixed(1))} kWh`;
 }
 
 function element<K extends keyof HTMLElementTagNameMap>(

@@ -2,9 +2,9 @@
 import uPlot from 'uplot';
 import type { LinesPayload } from '../payload.ts';
 import { timeAxis } from './axis.ts';
-import { daysOf, valuesOf, type Bar, type timesOf } from './decode.ts';
+import { daysOf, decodeValues, type Bar, type decodeTimes } from './decode.ts';
 import { DAY_S, type ZoneOffsets } from './local-time.ts';
-import { grouped } from './numbers.ts';
+import { groupThousands } from './numbers.ts';
 import { palette } from './palette.ts';
 import { shading, type Marks, type TimeSpan } from './shading.ts';
 import type { View } from './view.ts';
@@ -28,7 +28,7 @@ const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 export function drawLines(
   plot: HTMLElement,
   payload: LinesPayload,
-  times: ReturnType<typeof timesOf>,
+  times: ReturnType<typeof decodeTimes>,
   around: Surroundings,
 ): uPlot {
   const series: uPlot.Series[] = payload.lines.map(({ colour }) => ({
@@ -37,7 +37,7 @@ export function drawLines(
     points: { show: false },
   }));
   const range: uPlot.Range.Function = (_u, lowest, highest) => linesRange(lowest, highest, payload.isFromZero);
-  return draw(plot, [times.times, ...valuesOf(payload, times)], series, range, around);
+  return draw(plot, [times.times, ...decodeValues(payload, times)], series, range, around);
 }
 
 /** In longer spans, bars are added up to days. The stored bars are hours, or days already if the report is long. */
@@ -179,7 +179,7 @@ export function draw(
 function tickTexts(_u: uPlot, ticks: number[], _axis: number, _space: number, step: number): string[] {
   const isWhole = (places: number): boolean => Math.abs(step * 10 ** places - Math.round(step * 10 ** places)) < 1e-6;
   const places = [0, 1, 2, 3].find(isWhole) ?? 4;
-  return ticks.map((tick) => grouped(tick.toFixed(places)));
+  return ticks.map((tick) => groupThousands(tick.toFixed(places)));
 }
 
 /** A chart whose horizontal axis is not time: the zoom leaves it alone. */

@@ -4,14 +4,17 @@ import { DAY_S, wallOf, type ZoneOffsets } from './local-time.ts';
 import { qualityOf, type Quality } from './quality.ts';
 
 /** The times of a valve's readings in epoch seconds, and a time in the middle of each gap, at which its lines break. */
-export function timesOf({ times, gaps }: ValvePayload, fromS: number): { times: number[]; breaks: Set<number> } {
+export function decodeTimes({ times, gaps }: ValvePayload, fromS: number): { times: number[]; breaks: Set<number> } {
   const breaks = new Set(gaps.map(([startS, endS]) => fromS + (startS + endS) / 2));
   const all = [...sumUp(times).map((sinceS) => fromS + (sinceS ?? 0)), ...breaks];
   return { times: all.sort((a, b) => a - b), breaks };
 }
 
 /** The values of each line at these times. Null at a break. */
-export function valuesOf({ lines }: LinesPayload, { times, breaks }: ReturnType<typeof timesOf>): (number | null)[][] {
+export function decodeValues(
+  { lines }: LinesPayload,
+  { times, breaks }: ReturnType<typeof decodeTimes>,
+): (number | null)[][] {
   return lines.map(({ values, decimals }) => {
     const known = sumUp(values).map((value) => (value === null ? null : value / 10 ** decimals));
     let next = 0;
@@ -28,7 +31,7 @@ export interface Bar {
   percent: number;
 }
 
-export function barsOf({ startS, steps, wattHours, qualities, covered }: BarsPayload, fromS: number): Bar[] {
+export function decodeBars({ startS, steps, wattHours, qualities, covered }: BarsPayload, fromS: number): Bar[] {
   const percents = new Map(covered);
   const letters = qualities.replace(/([a-z])(\d+)/g, (_run, letter: string, times: string) =>
     letter.repeat(Number(times)),

@@ -1,7 +1,7 @@
 /** The table of all valves: search, filters, order, and how many rows are shown. */
 import { saveCsv } from './csv.ts';
 import { readHash, setValues } from './hash.ts';
-import { grouped } from './numbers.ts';
+import { groupThousands } from './numbers.ts';
 
 /** More rows are shown when they are asked for. */
 const ROWS = 100;
@@ -15,7 +15,7 @@ export function connectOverview(): void {
   if (!table || !form || !body) return;
   const heads = [...table.querySelectorAll<HTMLElement>('thead th')];
   const rows = [...body.rows];
-  const all = grouped(String(rows.length));
+  const all = groupThousands(rows.length);
   const more = document.getElementById('more');
   const field = (name: string) => form.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement | null;
   let isWhole = false;
@@ -42,10 +42,10 @@ export function connectOverview(): void {
     const count = document.getElementById('count');
     if (count)
       count.textContent =
-        found.length === rows.length ? `${all} valves` : `${grouped(String(found.length))} of ${all} valves`;
+        found.length === rows.length ? `${all} valves` : `${groupThousands(found.length)} of ${all} valves`;
     if (more) {
       more.hidden = shown.length === found.length;
-      more.textContent = `Show all ${grouped(String(found.length))}`;
+      more.textContent = `Show all ${groupThousands(found.length)}`;
     }
   };
   heads.forEach((head, index) => {

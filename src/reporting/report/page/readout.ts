@@ -3,7 +3,7 @@ import type uPlot from 'uplot';
 import type { LinesPayload, ValvePayload } from '../payload.ts';
 import type { Bar } from './decode.ts';
 import { spanText, timeText, type ZoneOffsets } from './local-time.ts';
-import { grouped } from './numbers.ts';
+import { groupThousands } from './numbers.ts';
 import { within, type Marks, type TimeSpan } from './shading.ts';
 
 /** A span with words for it. */
@@ -33,7 +33,7 @@ export function linesReadout(
   if (timeS === undefined) return '';
   const values = lines.map(({ name, decimals }, line) => {
     const value = u.data[line + 1]?.[index] ?? null;
-    const text = value === null ? '–' : `${grouped(value.toFixed(decimals))} ${unit}`;
+    const text = value === null ? '–' : `${groupThousands(value.toFixed(decimals))} ${unit}`;
     return lines.length > 1 ? `${name} ${text}` : text;
   });
   // An event may be narrower than a pixel.
@@ -51,7 +51,7 @@ export function barsReadout(
 ): string {
   const bar = bars.find(({ startS, endS }) => startS <= cursorS && cursorS < endS);
   if (!bar) return '';
-  const kwh = bar.kwh === null ? 'no kWh' : `${grouped(bar.kwh.toFixed(3))} kWh`;
+  const kwh = bar.kwh === null ? 'no kWh' : `${groupThousands(bar.kwh.toFixed(3))} kWh`;
   const covered = bar.percent < 100 ? [`${bar.percent} % covered`] : [];
   const named = [within(errors, cursorS), events.find(([fromS, toS]) => fromS < bar.endS && bar.startS <= toS)];
   const notes = named.flatMap((each) => (each ? [each[2]] : []));

@@ -4,7 +4,7 @@ import type { LinesPayload, ReportPayload, ValvePayload } from '../payload.ts';
 import { drawAnalysis, type Analysis, type NamedBars } from './analysis.ts';
 import { barsShown, drawBars, drawLines, follow, SYNC_KEY } from './chart.ts';
 import { saveCsv } from './csv.ts';
-import { barsOf, timesOf, valuesOf, type Bar } from './decode.ts';
+import { decodeBars, decodeTimes, decodeValues, type Bar } from './decode.ts';
 import { barsReadout, linesReadout, spansOf } from './readout.ts';
 import type { View } from './view.ts';
 
@@ -82,7 +82,7 @@ export function createValveCharts(container: HTMLElement, report: ReportPayload,
       const rows = payload.charts.flatMap((chart) => {
         if (chart.kind !== 'bars') return [];
         const { fromS, toS } = view.span();
-        const bars = barsShown(barsOf(chart, report.fromS), view, report.offsets);
+        const bars = barsShown(decodeBars(chart, report.fromS), view, report.offsets);
         return bars
           .filter(({ startS, endS }) => endS > fromS && startS < toS)
           .map((bar) => [
@@ -97,9 +97,9 @@ export function createValveCharts(container: HTMLElement, report: ReportPayload,
     },
     saveReadings: () => {
       const { fromS, toS } = view.span();
-      const { times, breaks } = timesOf(payload, report.fromS);
+      const { times, breaks } = decodeTimes(payload, report.fromS);
       const columns = linesOf(payload).flatMap(({ unit, lines, ...chart }) => {
-        const values = valuesOf({ unit, lines, ...chart }, { times, breaks });
+        const values = decodeValues({ unit, lines, ...chart }, { times, breaks });
         return lines.map((line, index) => ({ head: `${line.name}, ${unit}`, values: values[index] ?? [] }));
       });
       const rows = times.flatMap((timeS, index) =>
@@ -127,7 +127,7 @@ function payloadOf(id: string): ValvePayload {
 
 function firstBars({ charts }: ValvePayload, name: string, { fromS }: ReportPayload): NamedBars | null {
   const [first] = charts;
-  return first?.kind === 'bars' ? { name, bars: barsOf(first, fromS) } : null;
+  return first?.kind === 'bars' ? { name, bars: decodeBars(first, fromS) } : null;
 }
 
 function linesOf({ charts }: ValvePayload): LinesPayload[] {
@@ -136,10 +136,10 @@ function linesOf({ charts }: ValvePayload): LinesPayload[] {
 
 /** The readings that hold both. */
 function flowAndPower(payload: ValvePayload, { fromS }: ReportPayload): [number, number][] {
-  const times = timesOf(payload, fromS);
+  const times = decodeTimes(payload, fromS);
   const [flow, power] = ['m³/h', 'kW'].map((unit) => {
     const chart = linesOf(payload).find((each) => each.unit === unit);
-    return chart ? (valuesOf(chart, times)[0] ?? []) : [];
+    return chart ? (decodeValues(chart, times)[0] ?? []) : [];
   });
   return (flow ?? []).flatMap((value, index) => {
     const kw = power?.[index] ?? null;
@@ -160,7 +160,7 @@ function fit(plots: readonly uPlot[], isOnPaper: boolean): void {
 
 function drawAll(container: HTMLElement, payload: ValvePayload, report: ReportPayload, view: View): uPlot[] {
   const { fromS, offsets } = report;
-  const times = timesOf(payload, fromS);
+  const times = decodeTimes(payload, fromS);
   const all = { offsets, ...spansOf(payload, fromS) };
   return [...container.querySelectorAll('figure')].flatMap((figure, index) => {
     const chart = payload.charts[index];
@@ -168,7 +168,7 @@ function drawAll(container: HTMLElement, payload: ValvePayload, report: ReportPa
     const output = figure.querySelector('output');
     if (!chart || !plot || !output) return [];
     const resting = output.textContent;
-    const hours: Bar[] = chart.kind === 'bars' ? barsOf(chart, fromS) : [];
+    const hours: Bar[] = chart.kind === 'bars' ? decodeBars(chart, fromS) : [];
     const context = {
       ...all,
       events: all.events.filter(([, , , regime]) => chart.kind === 'lines' || chart.regime === regime),
