@@ -1,4 +1,4 @@
-/** The table of all valves. The page's script sorts, searches and filters it by the attributes `data-…`. */
+/** The table of all valves. page/overview.ts sorts, searches and filters it by the attributes `data-…`. */
 import { printable } from '../../domain/text.ts';
 import { epochSeconds } from '../../domain/time.ts';
 import { completePercent } from './completeness.ts';
@@ -22,14 +22,15 @@ export function overviewTable(
   const context = {
     messages,
     totalKwh: fleetTotal(valves, 1).totalKwh ?? 0,
-    hasSecond: fleetTotal(valves, 2).isWorthShowing,
+    hasRegime2: fleetTotal(valves, 2).isWorthShowing,
     hasProjects: projects.length > 1,
     hasAccounts: accounts.length > 1,
   };
+  // Text and `data-kind`: '' sorts upwards first, others downwards; 'plain' cannot be sorted. In the order of `row`.
   const heads = [
     ['Valve', ''],
     ['kWh', 'number'],
-    ...(context.hasSecond ? [['kWh, regime 2', 'number']] : []),
+    ...(context.hasRegime2 ? [['kWh, regime 2', 'number']] : []),
     ['Share, %', 'number'],
     ['Change, %', 'number'],
     ['Problems', 'worst'],
@@ -40,7 +41,9 @@ export function overviewTable(
     ...(context.hasAccounts ? [['Account', '']] : []),
   ] as const;
   const groupsByValve = valves.map((): number[] => []);
-  groups.forEach(({ entries }, group) => entries.forEach(({ index }) => groupsByValve[index]?.push(group)));
+  for (const [group, { entries }] of groups.entries()) {
+    for (const { index } of entries) groupsByValve[index]?.push(group);
+  }
   return markup`<section aria-labelledby="valves">
     <h2 id="valves">All valves</h2>
     <form class="filters" role="search">
@@ -66,6 +69,7 @@ export function overviewTable(
   </section>`;
 }
 
+/** Each name once, sorted; '' for null. */
 function namesOf(names: readonly (string | null)[]): string[] {
   return [...new Set(names.map((each) => printable(each ?? '')))].sort();
 }
@@ -87,18 +91,22 @@ interface RowContext {
   messages: Messages;
   /** kWh of regime 1 of all valves */
   totalKwh: number;
-  hasSecond: boolean;
+  hasRegime2: boolean;
   hasProjects: boolean;
   hasAccounts: boolean;
 }
 
-/** @param groups the numbers of the valve's problem groups, as in `problemSelect` */
+/**
+ * `data-v` of a cell is the number to sort by; without it, the text is.
+ *
+ * @param groups the numbers of the valve's problem groups, as in `problemSelect`
+ */
 function row(
   valve: ValveSummary,
   index: number,
   problems: Problems['valves'][number],
   groups: readonly number[],
-  { messages, totalKwh, hasSecond, hasProjects, hasAccounts }: RowContext,
+  { messages, totalKwh, hasRegime2, hasProjects, hasAccounts }: RowContext,
 ): Markup {
   const [first, second] = ([1, 2] as const).map((regime) => valve.energy.find((each) => each.regime === regime));
   const kwh = first?.totalKwh ?? null;
@@ -115,7 +123,7 @@ function row(
   return markup`<tr data-search="${printable(search, 300)}" data-account="${printable(valve.account ?? '')}" data-project="${printable(valve.projectName ?? '')}" data-problems=" ${groups.join(' ')} ">
     <th scope="row"><span class="state ${state}" title="${state}"><span class="hidden">${state}: </span></span><a href="#${sectionId(index)}">${nameMarkup(valve.label)}</a></th>
     <td data-v="${kwh}">${first ? totalText(first) : '–'}</td>
-    ${hasSecond && markup`<td data-v="${second?.totalKwh}">${second ? totalText(second) : '–'}</td>`}
+    ${hasRegime2 && markup`<td data-v="${second?.totalKwh}">${second ? totalText(second) : '–'}</td>`}
     <td data-v="${share?.toFixed(3)}">${share === null ? '–' : share.toFixed(1)}</td>
     <td data-v="${change?.toFixed(3)}">${change === null ? '–' : signedText(change)}</td>
     <td class="text" data-v="${problemOrder}">${worst && shortTitle(worst.title)}${problems.length > 1 && ` +${problems.length - 1} more`}</td>

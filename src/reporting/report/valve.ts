@@ -1,4 +1,4 @@
-/** One valve: what is known of it, its problems, its charts and the numbers behind them. */
+/** A valve's section: facts, problems, charts, and tables of the charts' numbers. */
 import { chartsOf } from './charts.ts';
 import { completePercent, totalCompleteness } from './completeness.ts';
 import type { DeltaT, RegimeEnergy, ReportFrame, ValveReport } from './data.ts';
@@ -22,16 +22,16 @@ export function valveSection(
 ): Markup {
   const id = sectionId(index);
   const charts = chartsOf(valve, frame);
-  const texts = problems.map(({ title, detail }) => (detail === '' ? title : `${title} · ${detail}`));
+  const problemTexts = problems.map(({ title, detail }) => (detail === '' ? title : `${title} · ${detail}`));
   return markup`<section class="valve" id="${id}" aria-labelledby="${id}-name">
       <h2 id="${id}-name" tabindex="-1">
         ${nameMarkup(valve.label)} <span class="badge ${stateText(valve.state)}">${stateText(valve.state)}</span>
       </h2>
       ${facts(valve, messages)}
       ${
-        texts.length > 0 &&
+        problemTexts.length > 0 &&
         markup`<ul class="problems">
-          ${texts.map((text) => markup`<li>${sentence(capitalised(text))}</li>`)}
+          ${problemTexts.map((text) => markup`<li>${sentence(capitalised(text))}</li>`)}
         </ul>`
       }
       ${charts.length > 0 && markup`<div class="charts" data-valve="${id}-data">${charts.map(({ figure }) => figure)}</div>`}
@@ -50,13 +50,14 @@ export function valveSection(
     }`;
 }
 
+/** What is known of the valve. Facts that are null are left out. */
 function facts(valve: ValveReport, { time }: Messages): Markup {
   const { present, expected } = totalCompleteness(valve.days);
   const percent = completePercent(valve.days);
   const text = (value: string | null): Markup | null => (value === null ? null : nameMarkup(value));
-  const known: [string, string | Markup | null][] = [
+  const entries: [label: string, value: string | Markup | null][] = [
     ...valve.energy.map((counter): [string, string] => [`Energy, regime ${counter.regime}`, energyText(counter)]),
-    ['Counters', counters(valve)],
+    ['Counters', countersText(valve)],
     ['ΔT while water flows', valve.deltaT && deltaTText(valve.deltaT)],
     ['Newest reading', valve.newestUs === null ? 'none' : time(valve.newestUs)],
     [
@@ -74,7 +75,7 @@ function facts(valve: ValveReport, { time }: Messages): Markup {
     ['Id', nameMarkup(valve.id)],
   ];
   return markup`<dl class="facts">
-    ${known.map(
+    ${entries.map(
       ([label, value]) =>
         value !== null &&
         markup`<div>
@@ -97,7 +98,8 @@ function deltaTText({ meanK, hours, lowHours }: DeltaT): string {
   return `mean ${meanK.toFixed(1)} K, below ${LOW_DELTA_T_K} K for ${groupThousands(low)} of ${groupThousands(hours.toFixed(0))} h`;
 }
 
-function counters({ counter1Kwh, counter2Kwh }: ValveReport): string | null {
-  const shown = [counter1Kwh, counter2Kwh].map((kwh) => (kwh === null ? '–' : groupThousands(kwh)));
-  return counter1Kwh === null && counter2Kwh === null ? null : `${shown.join(' / ')} kWh`;
+function countersText({ counter1Kwh, counter2Kwh }: ValveReport): string | null {
+  if (counter1Kwh === null && counter2Kwh === null) return null;
+  const texts = [counter1Kwh, counter2Kwh].map((kwh) => (kwh === null ? '–' : groupThousands(kwh)));
+  return `${texts.join(' / ')} kWh`;
 }
