@@ -2,15 +2,17 @@
 import uPlot from 'uplot';
 import type { LinesPayload } from '../payload.ts';
 import { timeAxis } from './axis.ts';
-import { daysOf, decodeValues, type Bar, type decodeTimes } from './decode.ts';
+import { daysOf, decodeValues, type Bar, type ChartTimes } from './decode.ts';
 import { DAY_S, type ZoneOffsets } from './local-time.ts';
 import { groupThousands } from './numbers.ts';
 import { palette } from './palette.ts';
 import { shading, type Marks, type TimeSpan } from './shading.ts';
 import type { View } from './view.ts';
 
+/** uPlot's name of the group of charts that share a cursor. */
 export const SYNC_KEY = 'time';
 
+/** What all charts of a valve have in common. */
 export interface Surroundings extends Marks {
   view: View;
   offsets: ZoneOffsets;
@@ -25,12 +27,7 @@ const COLOUR = 3 as uPlot.Series.BarsPathBuilderFacetUnit;
 const HEIGHT_PX = 168;
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
-export function drawLines(
-  plot: HTMLElement,
-  payload: LinesPayload,
-  times: ReturnType<typeof decodeTimes>,
-  around: Surroundings,
-): uPlot {
+export function drawLines(plot: HTMLElement, payload: LinesPayload, times: ChartTimes, around: Surroundings): uPlot {
   const series: uPlot.Series[] = payload.lines.map(({ colour }) => ({
     stroke: () => palette().colour(colour),
     width: 1.5,
@@ -43,7 +40,7 @@ export function drawLines(
 /** In longer spans, bars are added up to days. The stored bars are hours, or days already if the report is long. */
 const MAX_HOURLY_S = 8.5 * DAY_S;
 
-/** What the bars are in the span that is shown: hours, or days of the report's zone. */
+/** The bars for the span that is shown: the stored ones, or days of the report's zone. */
 export function barsShown(stored: readonly Bar[], view: View, offsets: ZoneOffsets): readonly Bar[] {
   const { fromS, toS } = view.span();
   return toS - fromS > MAX_HOURLY_S ? daysOf(stored, offsets) : stored;
@@ -72,9 +69,9 @@ export function drawBars(plot: HTMLElement, stored: readonly Bar[], around: Surr
   const areDays = (): boolean => bars.some(({ startS, endS }) => endS - startS > DAY_S / 2);
   const u = draw(plot, dataOf(), series, range, around, missing(stored), areDays);
   view.onChange(() => {
-    const now = barsShown(stored, view, offsets);
-    if (now.length === bars.length) return;
-    bars = now;
+    const barsNow = barsShown(stored, view, offsets);
+    if (barsNow.length === bars.length) return;
+    bars = barsNow;
     u.setData(dataOf(), false);
   });
   return u;

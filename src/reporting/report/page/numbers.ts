@@ -1,4 +1,4 @@
-/** Numbers in texts, in Node and in the browser. */
+/** Numbers in texts. Runs in Node and in the browser. */
 
 /** Separates thousands by a space, which means the same in every country: `12 345.6`. */
 export function groupThousands(decimal: string | number): string {
