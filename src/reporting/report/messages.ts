@@ -53,7 +53,7 @@ export function valveName(valve: ValveSummary): string {
   return printable(valve.label, NAME_LENGTH);
 }
 
-/** Also names of classes in the style sheet, as `unregistered` is. */
+/** These texts are also the classes of `.state` (page/table.css) and `.badge` (page/valve.css). */
 const STATES = {
   ok: 'reporting',
   silent: 'silent',

@@ -26,7 +26,8 @@ export function overviewTable(
     hasProjects: projects.length > 1,
     hasAccounts: accounts.length > 1,
   };
-  // Text and `data-kind`: '' sorts upwards first, others downwards; 'plain' cannot be sorted. In the order of `row`.
+  // Text and `data-kind`, in the order of the cells in `row`. '' ascends at the first click, other kinds descend; 'plain' is
+  // not sorted.
   const heads = [
     ['Valve', ''],
     ['kWh', 'number'],
@@ -108,22 +109,22 @@ function row(
   groups: readonly number[],
   { messages, totalKwh, hasRegime2, hasProjects, hasAccounts }: RowContext,
 ): Markup {
-  const [first, second] = ([1, 2] as const).map((regime) => valve.energy.find((each) => each.regime === regime));
-  const kwh = first?.totalKwh ?? null;
+  const [regime1, regime2] = [1, 2].map((regime) => valve.energy.find((counter) => counter.regime === regime));
+  const kwh = regime1?.totalKwh ?? null;
   const share = kwh === null || totalKwh === 0 ? null : (kwh / totalKwh) * 100;
-  const change = first ? changePercent(first) : null;
+  const change = regime1 ? changePercent(regime1) : null;
   const complete = completePercent(valve.days);
   const state = stateText(valve.state);
   const search = [valve.label, valve.shortSn, valve.fullSn, valve.id, valve.backendRef].join(' ').toLowerCase();
   const worst = problems[0];
-  // Sorts by the worst problem, then by the number of problems.
+  // Orders by the worst problem, then by the number of problems.
   const problemOrder = worst ? 100 * (99 - worst.rank) + problems.length : 0;
   const newestS = valve.newestUs === null ? null : epochSeconds(valve.newestUs);
   const text = (value: string | null): Markup => markup`<td class="text">${value !== null && nameMarkup(value)}</td>`;
   return markup`<tr data-search="${printable(search, 300)}" data-account="${printable(valve.account ?? '')}" data-project="${printable(valve.projectName ?? '')}" data-problems=" ${groups.join(' ')} ">
     <th scope="row"><span class="state ${state}" title="${state}"><span class="hidden">${state}: </span></span><a href="#${sectionId(index)}">${nameMarkup(valve.label)}</a></th>
-    <td data-v="${kwh}">${first ? totalText(first) : '–'}</td>
-    ${hasRegime2 && markup`<td data-v="${second?.totalKwh}">${second ? totalText(second) : '–'}</td>`}
+    <td data-v="${kwh}">${regime1 ? totalText(regime1) : '–'}</td>
+    ${hasRegime2 && markup`<td data-v="${regime2?.totalKwh}">${regime2 ? totalText(regime2) : '–'}</td>`}
     <td data-v="${share?.toFixed(3)}">${share === null ? '–' : share.toFixed(1)}</td>
     <td data-v="${change?.toFixed(3)}">${change === null ? '–' : signedText(change)}</td>
     <td class="text" data-v="${problemOrder}">${worst && shortTitle(worst.title)}${problems.length > 1 && ` +${problems.length - 1} more`}</td>

@@ -44,7 +44,7 @@ export function fleetProblems(frame: ReportFrame, messages: Messages): string[] 
   return [...frame.unknownTargets.map((text) => printable(text, 300)), ...runProblems(frame, messages)];
 }
 
-/** The worst first. */
+/** What is wrong with a valve, the worst first. */
 export function valveProblems(valve: ValveReport, frame: ReportFrame, messages: Messages): ValveProblem[] {
   return [
     ...supplyProblems(valve, messages),
@@ -71,6 +71,7 @@ function supplyProblems({ state, newestUs, ageUs }: ValveReport, { time }: Messa
   ];
 }
 
+/** The errors of the newest reading. */
 function currentErrors({ errorStatus, errors, newestUs, state }: ValveReport, { time }: Messages): ValveProblem[] {
   if (errorStatus === null || errorStatus.length === 0 || state === 'left') return [];
   const current = errors.findLast(({ toUs }) => newestUs !== null && toUs >= newestUs);
@@ -95,6 +96,7 @@ function missingValues({ withoutValues }: ValveReport, messages: Messages): Valv
   return spanProblems(withoutValues, (names) => `readings without ${names}`, RANKS.withoutValues, messages);
 }
 
+/** Errors that a later reading no longer reports. */
 function pastErrors({ errors, newestUs, errorStatus }: ValveReport, messages: Messages): ValveProblem[] {
   const isOver = ({ toUs }: Span): boolean => newestUs === null || toUs < newestUs || errorStatus?.length === 0;
   return spanProblems(errors.filter(isOver), (names) => `reported ${names}`, RANKS.pastError, messages);
