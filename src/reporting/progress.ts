@@ -1,17 +1,15 @@
 /** Shows progress: a bar on a terminal, else lines in the log. */
 import { SingleBar, type Options } from 'cli-progress';
 import type { Logger } from 'pino';
+import type { BackfillPlan, BackfillProgress } from '../polling/backfill.ts';
 
-interface Amounts {
-  valves: number;
-  requests: number;
-}
+type Planned = Pick<BackfillPlan, 'valves' | 'requests'>;
 
-/** Progress of a backfill through the requests that it has planned. */
-export interface BackfillProgress {
-  start: (planned: Amounts) => void;
-  /** @param done since the start; `stored`: readings */
-  update: (done: Amounts & { stored: number }) => void;
+/** Shows how far a backfill is through the requests that it has planned. */
+export interface BackfillDisplay {
+  start: (planned: Planned) => void;
+  /** `stored`: readings */
+  update: (done: BackfillProgress) => void;
   stop: () => void;
 }
 
@@ -26,7 +24,7 @@ export interface BarTerminal {
 const LOG_EVERY_MS = 30_000;
 
 /** @param terminal null: lines in the log */
-export function createBackfillProgress(terminal: BarTerminal | null, log: Logger): BackfillProgress {
+export function createBackfillProgress(terminal: BarTerminal | null, log: Logger): BackfillDisplay {
   return terminal ? backfillBar(terminal) : backfillLines(log);
 }
 
@@ -43,7 +41,7 @@ function newBar({ stream, drawsBlocks }: BarTerminal, format: string, options: O
   });
 }
 
-function backfillBar(terminal: BarTerminal): BackfillProgress {
+function backfillBar(terminal: BarTerminal): BackfillDisplay {
   const format = '{bar} {percentage} % | {stored} readings | {valves} of {allValves} valves | {eta_formatted} left';
   const bar = newBar(terminal, format);
   return {
@@ -53,13 +51,13 @@ function backfillBar(terminal: BarTerminal): BackfillProgress {
   };
 }
 
-function backfillLines(log: Logger): BackfillProgress {
+function backfillLines(log: Logger): BackfillDisplay {
   const startedMs = performance.now();
   let loggedMs = startedMs;
-  let planned: Amounts = { valves: 0, requests: 0 };
+  let planned: Planned = { valves: 0, requests: 0 };
   return {
-    start: (amounts) => {
-      planned = amounts;
+    start: (plan) => {
+      planned = plan;
     },
     update: ({ requests, stored, valves }) => {
       const nowMs = performance.now();
@@ -79,7 +77,7 @@ function backfillLines(log: Logger): BackfillProgress {
 /** A bar is drawn after this time: work that ends earlier shows none. */
 const SHOW_AFTER_MS = 1000;
 
-/** Progress through valves. Call `update` after each valve. */
+/** Shows how many valves are done. Call `update` after each valve. */
 export interface ValveProgress {
   update: (done: number, total: number) => void;
   stop: () => void;
