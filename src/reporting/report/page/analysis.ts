@@ -1,6 +1,6 @@
 /** A valve's cumulative energy, load duration, power against flow, and energy by day and hour. */
 import uPlot from 'uplot';
-import { draw, drawPlain, type Surroundings } from './chart.ts';
+import { drawTimed, drawUntimed, type Surroundings } from './chart.ts';
 import type { Bar } from './decode.ts';
 import { DAY_S, dayText, timeText, wallOf, type ZoneOffsets } from './local-time.ts';
 import { groupThousands } from './numbers.ts';
@@ -20,23 +20,23 @@ export interface Analysis {
   untimed: readonly uPlot[];
 }
 
-/** @param other null: no other valve is compared */
+/** @param otherValve null: no other valve is compared */
 export function drawAnalysis(
   parent: HTMLElement,
-  own: NamedBars,
-  other: NamedBars | null,
+  thisValve: NamedBars,
+  otherValve: NamedBars | null,
   flowAndPower: readonly (readonly [flow: number, power: number])[],
   around: Omit<Surroundings, 'onCursor'>,
 ): Analysis {
   const root = document.createElement('div');
   root.className = 'analysis';
   parent.append(root);
-  const valves = other ? [own, other] : [own];
+  const valves = otherValve ? [thisValve, otherValve] : [thisValve];
   const timed = drawCumulative(root, valves, around);
   const untimed = [drawDuration(root, valves)];
   if (flowAndPower.length > 0) untimed.push(drawScatter(root, flowAndPower));
-  const areHours = own.bars.every(({ startS, endS }) => endS - startS <= 3600);
-  if (own.bars.length > 1 && areHours) root.append(heatMap(own.bars, around.offsets));
+  const areHours = thisValve.bars.every(({ startS, endS }) => endS - startS <= 3600);
+  if (thisValve.bars.length > 1 && areHours) root.append(heatMap(thisValve.bars, around.offsets));
   return { root, timed, untimed };
 }
 
@@ -67,7 +67,7 @@ function drawCumulative(
   const total = ({ bars }: NamedBars): string => kwhText(bars.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0));
   const resting = valves.map(total).join(' · ');
   const { plot, output } = figure(root, 'Cumulative energy', 'kWh', resting, valves);
-  return draw(plot, data, seriesOf(valves), (_u, _least, most) => [0, most > 0 ? most * 1.08 : 1], {
+  return drawTimed(plot, data, seriesOf(valves), (_u, _least, most) => [0, most > 0 ? most * 1.08 : 1], {
     ...around,
     onCursor: (u, timeS) => {
       const index = timeS === null ? -1 : u.valToIdx(timeS);
@@ -91,7 +91,7 @@ function drawDuration(root: HTMLElement, valves: readonly NamedBars[]): uPlot {
   const data = uPlot.join(tables);
   const resting = valves.map((_, index) => `at most ${(tables[index]?.[1]?.[0] ?? 0).toFixed(2)} kW`).join(' · ');
   const { plot, output } = figure(root, 'Load duration', 'kW over hours', resting, valves);
-  return drawPlain(plot, data, seriesOf(valves), (index) => {
+  return drawUntimed(plot, data, seriesOf(valves), (index) => {
     const hours = index === null ? undefined : data[0][index];
     const values = valves.map((_, series) => `${(data[series + 1]?.[index ?? 0] ?? 0).toFixed(2)} kW`);
     output.textContent =
@@ -111,7 +111,7 @@ function drawScatter(root: HTMLElement, points: readonly (readonly [number, numb
     },
   ];
   const data: uPlot.AlignedData = [byFlow.map(([flow]) => flow), byFlow.map(([, power]) => power)];
-  return drawPlain(plot, data, series, (index) => {
+  return drawUntimed(plot, data, series, (index) => {
     const [flow, power] = byFlow[index ?? -1] ?? [];
     output.textContent =
       flow === undefined || power === undefined ? resting : `${flow.toFixed(4)} m³/h · ${power.toFixed(4)} kW`;

@@ -34,7 +34,7 @@ export function drawLines(plot: HTMLElement, payload: LinesPayload, times: Chart
     points: { show: false },
   }));
   const range: uPlot.Range.Function = (_u, lowest, highest) => linesRange(lowest, highest, payload.isFromZero);
-  return draw(plot, [times.times, ...decodeValues(payload, times)], series, range, around);
+  return drawTimed(plot, [times.times, ...decodeValues(payload, times)], series, range, around);
 }
 
 /** In longer spans, bars are added up to days. The stored bars are hours, or days already if the report is long. */
@@ -67,7 +67,7 @@ export function drawBars(plot: HTMLElement, stored: readonly Bar[], around: Surr
   const dataOf = (): uPlot.AlignedData => [leftEdges(bars), bars.map(({ kwh }) => kwh)];
   const range: uPlot.Range.Function = (_u, _lowest, highest) => [0, highest > 0 ? highest * 1.08 : 1];
   const areDays = (): boolean => bars.some(({ startS, endS }) => endS - startS > DAY_S / 2);
-  const u = draw(plot, dataOf(), series, range, around, missing(stored), areDays);
+  const u = drawTimed(plot, dataOf(), series, range, around, missing(stored), areDays);
   view.onChange(() => {
     const barsNow = barsShown(stored, view, offsets);
     if (barsNow.length === bars.length) return;
@@ -89,7 +89,7 @@ function missing(bars: readonly Bar[]): TimeSpan[] {
   return bars.filter(({ kwh }) => kwh === null).map(({ startS, endS }) => [startS, endS] as const);
 }
 
-/** The y axis of lines, with 8 % of padding. null: no value is shown. */
+/** The range of the y axis of lines, with 8 % of padding. `lowest` and `highest` are null if no value is in sight. */
 function linesRange(lowest: number | null, highest: number | null, isFromZero: boolean): [number, number] {
   const [low, high] = [lowest ?? 0, highest ?? 1];
   const padding = (high - low || Math.abs(high) || 1) * 0.08;
@@ -98,11 +98,13 @@ function linesRange(lowest: number | null, highest: number | null, isFromZero: b
 }
 
 /**
+ * A chart over time: it follows the view, and a drag across it changes the view.
+ *
  * @param range of the y axis
  * @param missing spans without a bar; null: the chart has lines
  * @param areDays whether each bar is a day: the time axis then labels days only
  */
-export function draw(
+export function drawTimed(
   plot: HTMLElement,
   data: uPlot.AlignedData,
   series: uPlot.Series[],
@@ -180,7 +182,7 @@ function tickTexts(_u: uPlot, ticks: number[], _axis: number, _space: number, st
 }
 
 /** A chart whose horizontal axis is not time: the zoom leaves it alone. */
-export function drawPlain(
+export function drawUntimed(
   plot: HTMLElement,
   data: uPlot.AlignedData,
   series: uPlot.Series[],

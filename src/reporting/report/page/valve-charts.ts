@@ -73,11 +73,11 @@ export function createValveCharts(container: HTMLElement, report: ReportPayload,
       }
       analysis?.root.remove();
       analysis = null;
-      const own = firstBars(payload, name, report);
-      if (!own) return;
-      const others = other && firstBars(payloadOf(`${other.id}-data`), other.name, report);
+      const thisValve = firstBars(payload, name, report);
+      if (!thisValve) return;
+      const otherValve = other && firstBars(payloadOf(`${other.id}-data`), other.name, report);
       const around = { view, offsets: report.offsets, ...spansOf(payload, report.fromS) };
-      analysis = drawAnalysis(container, own, others, flowAndPower(payload, report), around);
+      analysis = drawAnalysis(container, thisValve, otherValve, flowAndPower(payload, report), around);
       sync();
     },
     saveEnergy: () => {
