@@ -320,7 +320,7 @@ async function reportError(error: unknown): Promise<number> {
   if (isMissingModule(error)) throw error;
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_STATUS.usage;
   const { createLog, isForPeople, stderrScreen } = await import('./commands/log.ts');
-  const { shown } = await import('./reporting/screen.ts');
+  const { adaptToScreen } = await import('./reporting/screen.ts');
   const { spelledOut } = await import('./domain/text.ts');
   const globals: GlobalOptions = program.opts();
   const log = await createLog(globals);
@@ -333,7 +333,7 @@ async function reportError(error: unknown): Promise<number> {
   if (error instanceof KnownError) {
     const { kind, message, remedy } = error;
     const text = `tasmart: ${message}${remedy === null ? '' : `\n  → ${remedy}`}\n`;
-    if (isForPeople(globals)) process.stderr.write(shown(text.replace(/[^\n]+/g, spelledOut), stderrScreen()));
+    if (isForPeople(globals)) process.stderr.write(adaptToScreen(text.replace(/[^\n]+/g, spelledOut), stderrScreen()));
     else log.error({ kind, remedy: remedy ?? undefined }, message);
     return EXIT_STATUS[kind];
   }

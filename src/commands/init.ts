@@ -6,7 +6,7 @@ import { parse as parseEnvFile } from 'dotenv';
 import { read, type Environment } from '../config/environment.ts';
 import { KnownError } from '../domain/errors.ts';
 import type { ProjectSummary } from '../domain/valve.ts';
-import { shown } from '../reporting/screen.ts';
+import { adaptToScreen } from '../reporting/screen.ts';
 import { run as check } from './check.ts';
 import type { CommandContext } from './context.ts';
 import { DATABASE_VARIABLES, databaseOf, settleDatabase } from './init/database.ts';
@@ -49,7 +49,7 @@ export async function run(options: InitOptions, context: CommandContext): Promis
   };
   const prompt =
     process.stdin.isTTY && process.stdout.isTTY ? createPrompt(process.stdin, process.stdout, signal) : null;
-  const say = (text: string) => void process.stdout.write(shown(`${text}\n`, stdoutScreen()));
+  const say = (text: string) => void process.stdout.write(adaptToScreen(`${text}\n`, stdoutScreen()));
   try {
     const env = await given(options, files);
     const session: Session = { env, prompt, say, log, signal, giveUp };

@@ -4,7 +4,7 @@ import pino, { type Logger } from 'pino';
 import { parseConfig } from '../config/parse.ts';
 import { spelledOut } from '../domain/text.ts';
 import type { BarTerminal } from '../reporting/progress.ts';
-import { shown, type Screen } from '../reporting/screen.ts';
+import { adaptToScreen, type Screen } from '../reporting/screen.ts';
 import type { GlobalOptions } from './context.ts';
 import { screenOf } from './terminal.ts';
 
@@ -49,7 +49,7 @@ export async function createLog(globals: GlobalOptions): Promise<Logger> {
       translateTime: false,
       customPrettifiers: { time: (time) => `[${clock.format(new Date(time as string))}]` },
       singleLine: true,
-      messageFormat: ({ msg }) => (typeof msg === 'string' ? shown(spelledOut(msg), screen) : ''),
+      messageFormat: ({ msg }) => (typeof msg === 'string' ? adaptToScreen(spelledOut(msg), screen) : ''),
     }),
   );
 }

@@ -1,6 +1,6 @@
 /** Writes to stdout. */
 import { once } from 'node:events';
-import { shown, type Screen } from '../reporting/screen.ts';
+import { adaptToScreen, type Screen } from '../reporting/screen.ts';
 import { screenOf } from './terminal.ts';
 
 /** Writes, and waits for a slow reader. Does not wait if the reader has gone. */
@@ -16,5 +16,5 @@ export function stdoutScreen(): Screen {
 
 /** Writes text for people, made fit for their terminal. */
 export async function show(text: string, screen = stdoutScreen()): Promise<void> {
-  await write(shown(text, screen));
+  await write(adaptToScreen(text, screen));
 }

@@ -143,7 +143,7 @@ export async function openReport(
     newestRun: status.newestRun,
     lastSuccess: status.lastSuccess,
     // Targets that were never found do not matter if valves are chosen.
-    unknown: isWhole ? status.unknown : [],
+    unknownTargets: isWhole ? status.unknownTargets : [],
     valveCount: described.length,
     newestUs: facts.flatMap(({ newestUs }) => newestUs ?? []),
   };

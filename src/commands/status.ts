@@ -73,7 +73,7 @@ async function loadChosen(database: Database, config: Config, maxAgeUs: number, 
       { project },
     ),
   );
-  return { ...status, valves: status.valves.filter(({ valve }) => chosen.has(valve)), unknown: [] };
+  return { ...status, valves: status.valves.filter(({ valve }) => chosen.has(valve)), unknownTargets: [] };
 }
 
 /** 45 minutes by default: a valve may miss a boundary, and a run may fail, before the exit status is 1. */
@@ -105,7 +105,7 @@ export async function loadStatus(
       ...watched.flatMap((valve) => valveStatus(valve, false)),
       ...left.flatMap((valve) => valveStatus(valve, true)),
     ],
-    unknown,
+    unknownTargets: unknown,
     maxAgeUs,
     newestRun: newest,
     lastSuccess: succeeded,

@@ -64,7 +64,7 @@ export async function run(options: VerifyOptions, context: CommandContext): Prom
       progress.stop();
     }
   });
-  const result = { all: verified, failed };
+  const result = { valves: verified, failed };
   const screen = stdoutScreen();
   const text = verifyText(options.format, result, { timezone, screen });
   await (options.format === 'table' ? show(text, screen) : write(text));

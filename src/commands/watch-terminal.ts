@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../database/connection.ts';
 import { KnownError } from '../domain/errors.ts';
 import { spelledOut } from '../domain/text.ts';
-import { shown, type Screen } from '../reporting/screen.ts';
+import { adaptToScreen, type Screen } from '../reporting/screen.ts';
 import { localTime } from '../reporting/units.ts';
 import { stdoutScreen } from './output.ts';
 
@@ -28,7 +28,7 @@ export async function watchTerminal(
     clearScreenDown(process.stdout);
     const time = localTime(Date.now() * 1000, timezone);
     process.stdout.write(
-      shown(`${text}\n${time} (${timezone}), every ${EVERY_MS / 1000} s; Ctrl-C ends it.\n`, screen),
+      adaptToScreen(`${text}\n${time} (${timezone}), every ${EVERY_MS / 1000} s; Ctrl-C ends it.\n`, screen),
     );
     await delay(EVERY_MS, undefined, { signal });
   };

@@ -1,9 +1,9 @@
 /** Prints the result of `tasmart check`. */
 import { count, printable } from '../domain/text.ts';
 import { formatJson } from './json.ts';
-import { wrapped } from './table.ts';
+import { wrapText } from './table.ts';
 
-/** One thing that was tried. `seen` and `remedy` hold no secret. */
+/** One thing that was tried. Its properties are the JSON's names. `seen` and `remedy` hold no secret. */
 export interface CheckItem {
   name: string;
   /** `skipped`: not tried, for the reason in `seen` */
@@ -30,29 +30,31 @@ export const skipped = (name: string, seen: string): CheckItem => ({ name, state
 
 const MARKS = { ok: '✓', warning: '!', failed: '✗', skipped: '–' } as const;
 
+/** of what was seen, and of a remedy */
 const MAX_LENGTH = 500;
 
 /** A line per item, with its remedy below. The last line counts the problems. */
 export function checkTable(items: readonly CheckItem[], textWidth = Infinity): string {
-  const width = Math.max(...items.map(({ name }) => Array.from(printable(name)).length));
+  const nameWidth = Math.max(...items.map(({ name }) => Array.from(printable(name)).length));
+  const indent = '✓ '.length + nameWidth + '  '.length;
+  const wrap = (text: string, indent: number) => wrapText(printable(text, MAX_LENGTH), textWidth, indent);
   const lines = items.flatMap(({ name, state, seen, remedy }) => {
     const label = printable(name);
-    const padding = ' '.repeat(width - Array.from(label).length);
-    const wrap = (text: string, indent: number) => wrapped(printable(text, MAX_LENGTH), textWidth, indent);
-    const line = `${MARKS[state]} ${label}${padding}  ${wrap(seen, width + 4)}`;
-    return remedy === null ? [line] : [line, `${' '.repeat(width + 4)}→ ${wrap(remedy, width + 6)}`];
+    const padding = ' '.repeat(nameWidth - Array.from(label).length);
+    const line = `${MARKS[state]} ${label}${padding}  ${wrap(seen, indent)}`;
+    return remedy === null ? [line] : [line, `${' '.repeat(indent)}→ ${wrap(remedy, indent + '→ '.length)}`];
   });
-  const [wrong, warnings] = (['failed', 'warning'] as const).map(
-    (wanted) => items.filter(({ state }) => state === wanted).length,
-  );
-  const verdict = wrong === 0 ? 'Nothing is wrong' : `${count(wrong ?? 0, 'thing')} wrong`;
-  return `${lines.join('\n')}\n\n${verdict}; ${count(warnings ?? 0, 'warning')}.\n`;
+  const failures = items.filter(({ state }) => state === 'failed').length;
+  const warnings = items.filter(({ state }) => state === 'warning').length;
+  const verdict = failures === 0 ? 'Nothing is wrong' : `${count(failures, 'thing')} wrong`;
+  return `${lines.join('\n')}\n\n${verdict}; ${count(warnings, 'warning')}.\n`;
 }
 
 export function checkJson(items: readonly CheckItem[]): string {
   return formatJson({ ok: isSound(items), items });
 }
 
+/** Whether nothing failed. */
 export function isSound(items: readonly CheckItem[]): boolean {
   return !items.some(({ state }) => state === 'failed');
 }

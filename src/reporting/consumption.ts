@@ -5,12 +5,13 @@ import type { Bucket, Consumption, MeteredValve } from '../database/consumption.
 import { printable } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
-import { exactNumber, sumDecimals } from './decimal.ts';
+import { exactNumber, parseDecimal, sumDecimals } from './decimal.ts';
 import { valveRecords, type Fields, type ValveFormat } from './records.ts';
 import type { Screen } from './screen.ts';
 import { inCells, sparkline } from './sparkline.ts';
 import { formatTable, titleOf } from './table.ts';
 
+/** The fields of JSON and CSV, in their order. */
 const FIELDS = [
   'tasmart_id',
   'short_sn',
@@ -38,11 +39,6 @@ export function consumptionFormat(format: 'table' | 'json' | 'csv', view: Consum
   return valveRecords(format, FIELDS, (valve, bucket: Consumption) => fields(valve, bucket, view.timezone));
 }
 
-/** A decimal of PostgreSQL. */
-export function numberOf(text: string | null): number | null {
-  return text === null ? null : Number(text);
-}
-
 function fields(valve: MeteredValve, bucket: Consumption, timezone: string): Fields<(typeof FIELDS)[number]> {
   return {
     tasmart_id: valve.id,
@@ -53,13 +49,14 @@ function fields(valve: MeteredValve, bucket: Consumption, timezone: string): Fie
     regime: bucket.regime,
     bucket_start: formatRfc3339(bucket.startUs),
     bucket_end: formatRfc3339(bucket.endUs),
-    bucket_start_local: local(bucket.startUs, timezone).toISO({ suppressMilliseconds: true }),
+    bucket_start_local: localDateTime(bucket.startUs, timezone).toISO({ suppressMilliseconds: true }),
     kwh: exactNumber(bucket.kwh),
     coverage: Number(bucket.coverage),
     quality: bucket.quality,
   };
 }
 
+/** How a bucket's start is printed, in Luxon's tokens. */
 const START_FORMATS: Record<Bucket, string> = {
   '15min': 'ccc yyyy-LL-dd HH:mm ZZ',
   hour: 'ccc yyyy-LL-dd HH:mm ZZ',
@@ -80,7 +77,7 @@ export function kwhText(kwh: number | null, bucket: Bucket): string {
   return kwh.toFixed(bucket === '15min' || bucket === 'hour' ? 2 : 1);
 }
 
-/** Rounded down: 100 % means that nothing is missing. */
+/** In percent, rounded down: 100 % means that nothing is missing. */
 function coverageText(coverage: number): string {
   return `${Math.floor(coverage * 100)} %`;
 }
@@ -103,32 +100,34 @@ function table(view: ConsumptionView): ValveFormat<Consumption> {
         ...(valve.shortSn === null || valve.shortSn === label ? [] : [printable(valve.shortSn)]),
         ...(valve.backendRef === null ? [] : [`register ${printable(valve.backendRef)}`]),
       ];
-      const parts = [...byRegime(buckets)].map(([regime, own]) => regimeTable(regime, own, view));
-      const curve = view.screen.drawsBlocks ? sparklineOf(buckets.filter(({ regime }) => regime === 1)) : '';
-      const title = titleOf(printable(label), details, view.screen.width - stringWidth(curve));
+      const byRegime = groupByRegime(buckets);
+      const tables = [...byRegime].map(([regime, ofRegime]) => regimeTable(regime, ofRegime, view));
+      const bars = view.screen.drawsBlocks ? sparklineOf(byRegime.get(1) ?? []) : '';
+      const title = titleOf(printable(label), details, view.screen.width - stringWidth(bars));
       const isRunning = buckets.some(({ endUs }) => endUs > view.nowUs);
-      return `${title}${curve}\n${parts.join('')}${isRunning ? `  ${RUNNING_NOTE}\n` : ''}\n`;
+      return `${title}${bars}\n${tables.join('')}${isRunning ? `  ${RUNNING_NOTE}\n` : ''}\n`;
     },
     end: () => (hasValves ? '' : NO_VALVES),
   };
 }
 
-export function byRegime(buckets: readonly Consumption[]): Map<number, Consumption[]> {
+export function groupByRegime(buckets: readonly Consumption[]): Map<number, Consumption[]> {
   const regimes = new Map<number, Consumption[]>();
   for (const bucket of buckets) {
-    const own = regimes.get(bucket.regime);
-    if (own) own.push(bucket);
-    else regimes.set(bucket.regime, [bucket]);
+    const ofRegime = regimes.get(bucket.regime) ?? [];
+    ofRegime.push(bucket);
+    regimes.set(bucket.regime, ofRegime);
   }
   return regimes;
 }
 
 const MAX_CELLS = 32;
 
-/** The buckets as a sparkline. Empty if there is nothing to compare. */
+/** The kWh of the buckets as a sparkline. Empty if fewer than two are known: there is nothing to compare. */
 function sparklineOf(buckets: readonly Consumption[]): string {
-  const kwh = buckets.map((bucket) => numberOf(bucket.kwh));
-  return kwh.filter((value) => value !== null).length < 2 ? '' : `  ${sparkline(inCells(kwh, MAX_CELLS))}`;
+  const values = buckets.map(({ kwh }) => parseDecimal(kwh));
+  const known = values.filter((value) => value !== null);
+  return known.length < 2 ? '' : `  ${sparkline(inCells(values, MAX_CELLS))}`;
 }
 
 function regimeTable(
@@ -140,8 +139,8 @@ function regimeTable(
   if (total === null) return `  regime ${regime}: no readings\n`;
   if (total === 0 && regime === 2) return '  regime 2: nothing\n';
   const rows = buckets.map(({ startUs, endUs, kwh, coverage, quality }) => [
-    `  ${local(startUs, timezone).toFormat(START_FORMATS[bucket])}${endUs > nowUs ? ` ${RUNNING_MARK}` : ''}`,
-    kwhText(numberOf(kwh), bucket),
+    `  ${localDateTime(startUs, timezone).toFormat(START_FORMATS[bucket])}${endUs > nowUs ? ` ${RUNNING_MARK}` : ''}`,
+    kwhText(parseDecimal(kwh), bucket),
     coverageText(Number(coverage)),
     quality === 'measured' ? '' : quality,
   ]);
@@ -158,6 +157,6 @@ function regimeTable(
   );
 }
 
-export function local(timeUs: Micros, timezone: string): DateTime {
+export function localDateTime(timeUs: Micros, timezone: string): DateTime {
   return DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone });
 }

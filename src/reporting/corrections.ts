@@ -1,11 +1,11 @@
-/** Corrections in words, as JSON and as CSV; and what a correction changed. */
+/** Prints corrections: in words, as JSON and as CSV; and what a correction changed. */
 import type { Consumption, MeteredValve } from '../database/consumption.ts';
 import type { StoredCorrection } from '../database/corrections.ts';
 import { printable } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import type { Correction } from '../energy/types.ts';
-import { byRegime, kwhText, local } from './consumption.ts';
+import { groupByRegime, kwhText, localDateTime } from './consumption.ts';
 import { sumDecimals } from './decimal.ts';
 import { recordsText } from './records.ts';
 import { localTime } from './units.ts';
@@ -42,6 +42,7 @@ export function correctionText(correction: Correction, timezone: string): string
   return `readings excluded from ${from} until before ${to}`;
 }
 
+/** The fields of JSON and CSV, in their order. */
 const FIELDS = [
   'number',
   'tasmart_id',
@@ -81,10 +82,10 @@ function fields({ number, valve, correction, note, author, createdUs, undone }: 
   } satisfies Record<(typeof FIELDS)[number], string | number | null>;
 }
 
-/** What a correction changed of the days of a valve, a line per regime. */
+/** What a correction changed, a line per regime. `before` and `after` are a valve's days. */
 export function changeText(before: readonly Consumption[], after: readonly Consumption[], timezone: string): string {
-  const daysBefore = byRegime(before);
-  const daysAfter = byRegime(after);
+  const daysBefore = groupByRegime(before);
+  const daysAfter = groupByRegime(after);
   const regimes = [...new Set([...daysBefore.keys(), ...daysAfter.keys()])].sort();
   return regimes
     .map((regime) => {
@@ -95,22 +96,27 @@ export function changeText(before: readonly Consumption[], after: readonly Consu
 }
 
 function changeOf(before: readonly Consumption[], after: readonly Consumption[], timezone: string): string {
-  const known = new Map(before.map((day) => [day.startUs, day]));
-  const left = new Map(after.map((day) => [day.startUs, day]));
-  const days = [...new Set([...known.keys(), ...left.keys()])].sort((a, b) => a - b);
-  const changed = days.filter((startUs) => {
-    const [old, now] = [known.get(startUs), left.get(startUs)];
-    return old?.kwh !== now?.kwh || old?.quality !== now?.quality;
+  const daysBefore = byStart(before);
+  const daysAfter = byStart(after);
+  const starts = [...new Set([...daysBefore.keys(), ...daysAfter.keys()])].sort((a, b) => a - b);
+  const changed = starts.filter((startUs) => {
+    const [was, is] = [daysBefore.get(startUs), daysAfter.get(startUs)];
+    return was?.kwh !== is?.kwh || was?.quality !== is?.quality;
   });
   const [first, last] = [changed[0], changed.at(-1)];
   if (first === undefined || last === undefined) return ': all days keep their kWh and quality';
-  const [kwhBefore, kwhNow] = [known, left].map((some) => {
-    const within = days.filter((startUs) => first <= startUs && startUs <= last);
-    return kwhText(sumDecimals(within.map((startUs) => some.get(startUs)?.kwh ?? null)), 'day');
-  });
-  const [from, to] = [first, last].map((startUs) => local(startUs, timezone).toFormat('yyyy-LL-dd'));
+  const kwhOf = (days: readonly Consumption[]): string => {
+    const inSpan = days.filter(({ startUs }) => first <= startUs && startUs <= last);
+    return kwhText(sumDecimals(inSpan.map(({ kwh }) => kwh)), 'day');
+  };
+  const [kwhBefore, kwhAfter] = [kwhOf(before), kwhOf(after)];
+  const [from, to] = [first, last].map((startUs) => localDateTime(startUs, timezone).toFormat('yyyy-LL-dd'));
   const span = from === to ? from : `${from} to ${to}`;
-  if (kwhBefore !== kwhNow) return `, ${span}: ${kwhBefore} kWh before, ${kwhNow} kWh now`;
-  const qualities = new Set(changed.map((startUs) => left.get(startUs)?.quality ?? 'missing'));
-  return `, ${span}: ${kwhNow} kWh as before, now ${[...qualities].join(', ')}`;
+  if (kwhBefore !== kwhAfter) return `, ${span}: ${kwhBefore} kWh before, ${kwhAfter} kWh now`;
+  const qualities = new Set(changed.map((startUs) => daysAfter.get(startUs)?.quality ?? 'missing'));
+  return `, ${span}: ${kwhAfter} kWh as before, now ${[...qualities].join(', ')}`;
+}
+
+function byStart(days: readonly Consumption[]): Map<Micros, Consumption> {
+  return new Map(days.map((day) => [day.startUs, day]));
 }

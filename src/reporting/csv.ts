@@ -6,7 +6,7 @@ export type CsvValue = string | number | boolean | null;
 
 /**
  * CSV by RFC 4180. `columns` null: no heading, because the rows continue earlier ones. Texts are quoted, unless they look like
- * a number or are true or false.
+ * a number or are true or false. The page's CSV has the same rules: report/page/csv.ts.
  *
  * A text that a spreadsheet would run as a formula gets a leading single quote, the guard. A cell may also begin after a
  * semicolon, a tab or a line break: spreadsheets of some locales separate by them. Control characters are spelled out.
@@ -22,7 +22,7 @@ export function formatCsv(columns: readonly string[] | null, rows: readonly (rea
 /** Matches a field to quote: not a number, true or false. */
 const TEXT = /^(?!true$|false$).*[^-.\d]/s;
 
-/** Matches before each character that would begin a formula. */
+/** Matches before each character that would begin a formula. `GUARD` must match the same places. */
 const FORMULA = /^(?=[=+\-@\t\r\n＝＋－＠])|(?<=[;\t\r\n][\s"]*)(?=[=+\-@＝＋－＠])/g;
 
 /** Removes the guards that `formatCsv` has added to a text. */
@@ -32,6 +32,7 @@ export function withoutGuards(text: string): string {
 
 const GUARD = /(?<=^|[;\t\r\n][\s"]*)'(?=[=+\-@\t\r\n＝＋－＠])/g;
 
+/** The text with its control characters spelled out, and a guard before each formula. */
 function guarded(text: string): string {
   return text.replace(/[^\t\r\n]+/g, spelledOut).replace(FORMULA, "'");
 }

@@ -1,5 +1,9 @@
 /** The kWh that PostgreSQL returns as decimal text. */
 
+export function parseDecimal(text: string | null): number | null {
+  return text === null ? null : Number(text);
+}
+
 /** Ignores nulls; null if every text is null. Rounded to nine places, which removes the noise of adding doubles. */
 export function sumDecimals(texts: readonly (string | null)[]): number | null {
   const known = texts.filter((text) => text !== null);
@@ -9,6 +13,6 @@ export function sumDecimals(texts: readonly (string | null)[]): number | null {
 /** A number, or the text itself if a double would change the value. */
 export function exactNumber(text: string | null): number | string | null {
   if (text === null) return null;
-  const shortest = text.includes('.') ? text.replace(/\.?0+$/, '') : text;
-  return String(Number(text)) === shortest ? Number(text) : text;
+  const withoutZeros = text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+  return String(Number(text)) === withoutZeros ? Number(text) : text;
 }

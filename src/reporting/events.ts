@@ -8,8 +8,8 @@ import { NO_VALVES } from './consumption.ts';
 import { exactNumber, sumDecimals } from './decimal.ts';
 import { valveRecords, type Fields, type ValveFormat } from './records.ts';
 import type { Screen } from './screen.ts';
-import { formatTable, titleOf, wrapped } from './table.ts';
-import { age, localTime } from './units.ts';
+import { formatTable, titleOf, wrapText } from './table.ts';
+import { durationText, localTime } from './units.ts';
 
 export interface EventsView {
   timezone: string;
@@ -20,6 +20,7 @@ export function eventsFormat(format: 'table' | 'json' | 'csv', view: EventsView)
   return format === 'table' ? table(view) : valveRecords(format, FIELDS, fields);
 }
 
+/** The fields of JSON and CSV, in their order. */
 const FIELDS = [
   'tasmart_id',
   'short_sn',
@@ -55,7 +56,7 @@ function fields(valve: MeteredValve, event: StoredEvent): Fields<(typeof FIELDS)
 }
 
 /** What happened, in words. */
-export function eventText({ kind, strayKwh }: StoredEvent): string {
+function eventText({ kind, strayKwh }: StoredEvent): string {
   const texts = {
     gap: 'gap: no readings',
     glitch: `glitch: showed ${strayKwh ?? '?'}`,
@@ -68,6 +69,7 @@ export function eventText({ kind, strayKwh }: StoredEvent): string {
   return texts[kind];
 }
 
+/** Each kind with its noun for one event and for many, in the order of the last line. */
 const KINDS = [
   ['gap', 'gap', 'gaps'],
   ['glitch', 'glitch', 'glitches'],
@@ -78,7 +80,7 @@ const KINDS = [
   ['replaced', 'replacement', 'replacements'],
 ] as const;
 
-/** A table per counter, then the number of events. Leaves out the gaps of an unused counter. */
+/** A table per counter, then the number of events of each kind. Leaves out the second counter if it is not used. */
 function table(view: EventsView): ValveFormat<StoredEvent> {
   const counts = new Map<StoredEvent['kind'], number>();
   let hasValves = false;
@@ -87,25 +89,25 @@ function table(view: EventsView): ValveFormat<StoredEvent> {
     valve: (valve, events) => {
       hasValves = true;
       const tables = [1, 2].map((regime) => {
-        const own = events.filter((event) => event.regime === regime);
-        if (own.length === 0 || (regime === 2 && own.every(isUnused))) return '';
-        for (const { kind } of own) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-        return counterTable(valve, regime, own, view);
+        const ofCounter = events.filter((event) => event.regime === regime);
+        if (ofCounter.length === 0 || (regime === 2 && ofCounter.every(isUnused))) return '';
+        for (const { kind } of ofCounter) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+        return counterTable(valve, regime, ofCounter, view);
       });
       return tables.join('');
     },
     end: () => {
-      const found = KINDS.flatMap(([kind, one, many]) => {
+      const texts = KINDS.flatMap(([kind, one, many]) => {
         const amount = counts.get(kind);
         return amount === undefined ? [] : count(amount, one, many);
       });
-      if (found.length > 0) return `${wrapped(found.join(', '), view.screen.textWidth, 2)}\n`;
+      if (texts.length > 0) return `${wrapText(texts.join(', '), view.screen.textWidth, 2)}\n`;
       return hasValves ? 'no events: every counter is read as it stands\n' : NO_VALVES;
     },
   };
 }
 
-/** Whether the counter is 0 before and after the event. */
+/** Whether the counter is 0 before and after the event: it has never counted. */
 function isUnused({ fromKwh, toKwh }: StoredEvent): boolean {
   return Number(fromKwh) === 0 && Number(toKwh) === 0;
 }
@@ -120,7 +122,7 @@ function counterTable(
   const serial = valve.shortSn === null || valve.shortSn === label ? [] : [printable(valve.shortSn)];
   const rows = events.map((event) => [
     `  ${localTime(event.startUs, timezone).slice(0, -':00'.length)}`,
-    age(event.endUs - event.startUs),
+    durationText(event.endUs - event.startUs),
     eventText(event),
     `${event.fromKwh ?? '–'} → ${event.toKwh ?? '–'}`,
     event.countedKwh === null ? '–' : Number(event.countedKwh).toFixed(1),

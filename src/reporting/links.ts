@@ -7,7 +7,7 @@ import { formatTable } from './table.ts';
 
 const FIELDS = ['register', 'tasmart_id', 'short_sn', 'full_sn', 'user_id', 'account'] as const;
 
-/** By account and register. */
+/** A row per linked valve, ordered by account and register. */
 export function linksText(format: 'table' | 'json' | 'csv', valves: readonly RegisteredValve[]): string {
   const linked = valves.flatMap((valve) => (valve.backendRef === null ? [] : [{ valve, register: valve.backendRef }]));
   linked.sort((a, b) => compareNames(a.valve.account, b.valve.account) || compareNames(a.register, b.register));
@@ -21,12 +21,12 @@ export function linksText(format: 'table' | 'json' | 'csv', valves: readonly Reg
   }));
   if (format !== 'table') return recordsText(format, FIELDS, rows);
   if (linked.length === 0) return 'No valve is linked.\n';
-  const isNamed = linked.some(({ valve }) => valve.account !== '');
-  const headings = [...(isNamed ? ['account'] : []), 'register', 'valve', 'serial'];
+  const hasAccounts = linked.some(({ valve }) => valve.account !== '');
+  const headings = [...(hasAccounts ? ['account'] : []), 'register', 'valve', 'serial'];
   return formatTable(
     headings.map((heading) => ({ heading })),
     linked.map(({ valve, register }) => [
-      ...(isNamed ? [printable(valve.account, 32)] : []),
+      ...(hasAccounts ? [printable(valve.account, 32)] : []),
       printable(register, 32),
       printable(valveLabel(valve), 32),
       printable(valve.shortSn ?? '–', 24),

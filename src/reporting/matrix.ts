@@ -4,20 +4,19 @@ import type { Bucket, Consumption, MeteredValve } from '../database/consumption.
 import { printable } from '../domain/text.ts';
 import { valveLabel } from '../domain/valve.ts';
 import {
-  byRegime,
+  groupByRegime,
   kwhText,
-  local,
+  localDateTime,
   NO_VALVES,
-  numberOf,
   RUNNING_MARK,
   RUNNING_NOTE,
   type ConsumptionView,
 } from './consumption.ts';
 import { formatCsv } from './csv.ts';
-import { sumDecimals } from './decimal.ts';
+import { parseDecimal, sumDecimals } from './decimal.ts';
 import type { ValveFormat } from './records.ts';
 import { bar } from './sparkline.ts';
-import { cut, formatTable, GAP, wrapped } from './table.ts';
+import { cut, formatTable, GAP, wrapText } from './table.ts';
 
 interface Row {
   valve: MeteredValve;
@@ -25,45 +24,51 @@ interface Row {
   total: number | null;
 }
 
-/** Collects all valves and prints the matrix at the end. All valves have the same buckets. */
+interface Matrix {
+  regime: number;
+  rows: Row[];
+}
+
+/** Collects all valves and prints the matrices at the end. All valves have the same buckets. */
 export function matrixFormat(format: 'table' | 'csv', view: ConsumptionView): ValveFormat<Consumption> {
-  const regimes = new Map<number, Row[]>();
+  const rowsByRegime = new Map<number, Row[]>();
   return {
     begin: () => '',
-    valve: (valve, buckets) => {
-      for (const [regime, own] of byRegime(buckets)) {
-        const rows = regimes.get(regime) ?? [];
-        rows.push({ valve, buckets: own, total: sumDecimals(own.map(({ kwh }) => kwh)) });
-        regimes.set(regime, rows);
+    valve: (valve, allBuckets) => {
+      for (const [regime, buckets] of groupByRegime(allBuckets)) {
+        const rows = rowsByRegime.get(regime) ?? [];
+        rows.push({ valve, buckets, total: sumDecimals(buckets.map(({ kwh }) => kwh)) });
+        rowsByRegime.set(regime, rows);
       }
       return '';
     },
     end: () => {
-      const matrices = [...regimes].sort(([a], [b]) => a - b);
+      const matrices = [...rowsByRegime].map(([regime, rows]) => ({ regime, rows }));
+      matrices.sort((a, b) => a.regime - b.regime);
       if (format === 'csv') return csv(matrices, view);
       if (matrices.length === 0) return NO_VALVES;
-      return matrices.map(([regime, rows]) => table(regime, rows, view)).join('\n');
+      return matrices.map((matrix) => table(matrix, view)).join('\n');
     },
   };
 }
 
-function csv(matrices: readonly (readonly [number, readonly Row[]])[], { timezone }: ConsumptionView): string {
-  const starts = matrices[0]?.[1][0]?.buckets.map(({ startUs }) => local(startUs, timezone)) ?? [];
-  return formatCsv(
-    [
-      ...['tasmart_id', 'short_sn', 'full_sn', 'user_id', 'register', 'regime'],
-      ...starts.map((start) => start.toISO({ suppressMilliseconds: true }) ?? ''),
-      'total',
-    ],
-    matrices.flatMap(([regime, rows]) =>
-      rows.map(({ valve: { id, shortSn, fullSn, userId, backendRef }, buckets, total }) => {
-        const cells = buckets.map(({ kwh }) => numberOf(kwh));
-        return [id, shortSn, fullSn, userId, backendRef, regime, ...cells, total];
-      }),
-    ),
+/** One CSV for all regimes: a line per valve and regime. */
+function csv(matrices: readonly Matrix[], { timezone }: ConsumptionView): string {
+  const buckets = matrices[0]?.rows[0]?.buckets ?? [];
+  const starts = buckets.map(
+    ({ startUs }) => localDateTime(startUs, timezone).toISO({ suppressMilliseconds: true }) ?? '',
   );
+  const heading = ['tasmart_id', 'short_sn', 'full_sn', 'user_id', 'register', 'regime', ...starts, 'total'];
+  const lines = matrices.flatMap(({ regime, rows }) =>
+    rows.map(({ valve: { id, shortSn, fullSn, userId, backendRef }, buckets, total }) => {
+      const cells = buckets.map(({ kwh }) => parseDecimal(kwh));
+      return [id, shortSn, fullSn, userId, backendRef, regime, ...cells, total];
+    }),
+  );
+  return formatCsv(heading, lines);
 }
 
+/** The heading of a bucket's column, in Luxon's tokens. */
 const HEADINGS: Record<Bucket, string> = {
   '15min': 'LL-dd HH:mm',
   hour: 'LL-dd HH:mm',
@@ -74,7 +79,7 @@ const HEADINGS: Record<Bucket, string> = {
   total: "'kWh'",
 };
 
-/** In order of the footnotes. */
+/** What `markOf` may put behind a cell, in the order of the footnotes. */
 const MARKS = [
   { mark: RUNNING_MARK, note: RUNNING_NOTE },
   { mark: '?', note: '? undecided yet' },
@@ -96,26 +101,44 @@ const BAR_CELLS = 8;
 
 interface MatrixColumn {
   heading: string;
+  /** one per valve, then the cell of the last row, which holds the totals */
   cells: readonly string[];
   align: 'left' | 'right';
 }
 
-function table(regime: number, rows: readonly Row[], view: ConsumptionView): string {
+function table({ regime, rows }: Matrix, view: ConsumptionView): string {
   const total = sumOf(rows.map((row) => row.total));
   if (total === 0 && regime === 2) return 'regime 2: nothing\n';
   const labels = [...rows.map(({ valve }) => printable(valveLabel(valve))), 'total'];
-  const marks = new Set<Mark>();
-  const columns = (rows[0]?.buckets ?? []).map(({ startUs }, at): MatrixColumn => {
-    const buckets = rows.flatMap(({ buckets }) => buckets[at] ?? []);
-    const cells = buckets.map((bucket) => {
-      const mark = markOf(bucket, view.nowUs);
-      marks.add(mark);
-      return `${kwhText(numberOf(bucket.kwh), view.bucket)}${mark || ' '}`;
+  const columns = columnsOf(rows, total, view);
+  const { width } = view.screen;
+  const blocks = inBlocks(columns, width, Math.min(widthOf(labels), MIN_LABEL_WIDTH));
+  const labelRoom = width - Math.max(...blocks.map(widthOfBlock));
+  const tables = blocks.map((block) =>
+    formatTable(
+      [{ heading: 'valve' }, ...block],
+      labels.map((label, row) => [cut(label, labelRoom), ...block.map(({ cells }) => cells[row] ?? '')]),
+      width,
+    ),
+  );
+  const marks = new Set(rows.flatMap(({ buckets }) => buckets.map((bucket) => markOf(bucket, view.nowUs))));
+  const notes = MARKS.filter(({ mark }) => marks.has(mark)).map(({ note }) => `${note}\n`);
+  const title = wrapText(`kWh of regime ${regime}, ${spanText(rows, view)}`, view.screen.textWidth, 2);
+  return `${title}\n${tables.join('\n')}${notes.join('')}`;
+}
+
+/** A column per bucket, then the valves' totals and their shares of `total` if there is something to add up. */
+function columnsOf(rows: readonly Row[], total: number | null, view: ConsumptionView): MatrixColumn[] {
+  const buckets = rows[0]?.buckets ?? [];
+  const columns = buckets.map(({ startUs }, index): MatrixColumn => {
+    const ofValves = rows.flatMap((row) => row.buckets[index] ?? []);
+    const cells = ofValves.map((bucket) => {
+      return `${kwhText(parseDecimal(bucket.kwh), view.bucket)}${markOf(bucket, view.nowUs) || ' '}`;
     });
-    const sum = `${kwhText(sumOf(buckets.map(({ kwh }) => numberOf(kwh))), view.bucket)} `;
+    const sum = sumDecimals(ofValves.map(({ kwh }) => kwh));
     return {
-      heading: `${local(startUs, view.timezone).toFormat(HEADINGS[view.bucket])} `,
-      cells: [...cells, sum],
+      heading: `${localDateTime(startUs, view.timezone).toFormat(HEADINGS[view.bucket])} `,
+      cells: [...cells, `${kwhText(sum, view.bucket)} `],
       align: 'right',
     };
   });
@@ -124,24 +147,13 @@ function table(regime: number, rows: readonly Row[], view: ConsumptionView): str
     columns.push({ heading: 'total', cells, align: 'right' });
   }
   if (total !== null && total > 0 && rows.length > 1) columns.push(shares(rows, total, view.screen.drawsBlocks));
-  const { width } = view.screen;
-  const blocks = inBlocks(columns, width, Math.min(widthOf(labels), MIN_LABEL_WIDTH));
-  const labelRoom = width - Math.max(...blocks.map(widthOfBlock));
-  const tables = blocks.map((block) =>
-    formatTable(
-      [{ heading: 'valve' }, ...block],
-      labels.map((label, at) => [cut(label, labelRoom), ...block.map(({ cells }) => cells[at] ?? '')]),
-      width,
-    ),
-  );
-  const notes = MARKS.filter(({ mark }) => marks.has(mark)).map(({ note }) => `${note}\n`);
-  const title = wrapped(`kWh of regime ${regime}, ${spanText(rows, view)}`, view.screen.textWidth, 2);
-  return `${title}\n${tables.join('\n')}${notes.join('')}`;
+  return columns;
 }
 
+/** `2026-11-16 00:00 – 2026-11-23 00:00 (Europe/Rome)` */
 function spanText([row]: readonly Row[], { timezone }: ConsumptionView): string {
   const [from, to] = [row?.buckets[0]?.startUs ?? 0, row?.buckets.at(-1)?.endUs ?? 0];
-  const [first, last] = [from, to].map((timeUs) => local(timeUs, timezone).toFormat('yyyy-LL-dd HH:mm'));
+  const [first, last] = [from, to].map((timeUs) => localDateTime(timeUs, timezone).toFormat('yyyy-LL-dd HH:mm'));
   return `${first} – ${last} (${timezone})`;
 }
 
@@ -149,28 +161,29 @@ function sumOf(values: readonly (number | null)[]): number | null {
   return sumDecimals(values.map((value) => value?.toString() ?? null));
 }
 
-/** The column with each valve's share of the total in percent, and as a bar if `isDrawn`. */
-function shares(rows: readonly Row[], total: number, isDrawn: boolean): MatrixColumn {
+/** The column with each valve's share of the total, in percent and perhaps as a bar. */
+function shares(rows: readonly Row[], total: number, drawsBars: boolean): MatrixColumn {
   const cells = rows.map((row) => {
     const share = (row.total ?? 0) / total;
-    return `${`${Math.round(share * 100)} %`.padStart(5)}${isDrawn ? ` ${bar(share, BAR_CELLS)}` : ''}`;
+    const percent = `${Math.round(share * 100)} %`.padStart('100 %'.length);
+    return drawsBars ? `${percent} ${bar(share, BAR_CELLS)}` : percent;
   });
   return { heading: 'share', cells: [...cells, ''], align: 'left' };
 }
 
-/** Splits the columns into blocks that fit the width. A block has at least one column. */
+/** Splits the columns into blocks that fit beside the labels; each block is printed as a table. A block has at least one column. */
 function inBlocks(columns: readonly MatrixColumn[], maxWidth: number, labelWidth: number): MatrixColumn[][] {
   const blocks: MatrixColumn[][] = [];
-  let left = 0;
+  let freeWidth = 0;
   for (const column of columns) {
-    const needed = widthOfBlock([column]);
+    const columnWidth = widthOfBlock([column]);
     const block = blocks.at(-1);
-    if (block && needed <= left) {
+    if (block && columnWidth <= freeWidth) {
       block.push(column);
-      left -= needed;
+      freeWidth -= columnWidth;
     } else {
       blocks.push([column]);
-      left = maxWidth - labelWidth - needed;
+      freeWidth = maxWidth - labelWidth - columnWidth;
     }
   }
   return blocks;

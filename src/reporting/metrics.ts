@@ -4,7 +4,7 @@ import { spelledOut } from '../domain/text.ts';
 import { US_PER_SECOND, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 
-/** A polled valve, and its newest point if there is one. */
+/** A polled valve, and its newest point; null: the valve failed or has none. */
 export type SeenValve = Pick<PolledValve, 'valve' | 'newest'>;
 
 /** The run of one account. */
@@ -59,6 +59,9 @@ interface Sample {
   account: string | null;
 }
 
+/** By valve id, escaped. */
+type PolledValves = ReadonlyMap<string, SeenValve & { account: string }>;
+
 /**
  * Text format 0.0.4. Copies samples that this run cannot know from the previous file: the newest reading of a valve that
  * failed now, and the time of the last success. Otherwise they would vanish from graphs and alerts during a failure.
@@ -67,30 +70,36 @@ interface Sample {
  * @see https://prometheus.io/docs/practices/naming/
  */
 export function formatMetrics(runs: readonly RunMetrics[], previousText: string): string {
-  const previous = parseSamples(previousText);
-  const polled = new Map(runs.flatMap((run) => run.valves.map((seen) => [escaped(seen.valve.id), { seen, run }])));
-  const current = [
-    ...[...polled.values()].flatMap(({ seen, run }) => valveSamples(seen, run)),
+  // A map, because a valve must have one sample only, even if two accounts polled it.
+  const polled: PolledValves = new Map(
+    runs.flatMap(({ valves, account }) => valves.map((seen) => [escaped(seen.valve.id), { ...seen, account }])),
+  );
+  const samples = [
+    ...[...polled.values()].flatMap(valveSamples),
     ...runs.flatMap((run) => (run.isLocked ? [] : runSamples(run))),
+    ...keptSamples(parseSamples(previousText), runs, polled),
   ];
-  const accountOf = accountsOf(previous);
-  const isKept = (sample: Sample): boolean => {
-    const account = (sample.tasmartId === null ? sample.account : accountOf.get(sample.tasmartId)) ?? '';
-    const run = runs.find((each) => escaped(each.account) === account);
-    if (!run) return false;
-    if (sample.tasmartId === null) return run.isLocked || isUnknownTo(run, sample.family);
-    const seen = polled.get(sample.tasmartId)?.seen;
-    if (seen) return seen.newest === null && sample.family !== 'tasmart_valve_info';
-    return run.report === null || run.isNarrowed;
-  };
-  const samples = [...current, ...previous.filter(isKept)];
   return (Object.keys(FAMILIES) as Family[])
     .map((family) => {
-      const lines = samples.filter((each) => each.family === family).map(({ line }) => `${line}\n`);
+      const lines = samples.filter((sample) => sample.family === family).map(({ line }) => `${line}\n`);
       const [type, help] = FAMILIES[family];
       return lines.length === 0 ? '' : `# HELP ${family} ${help}\n# TYPE ${family} ${type}\n${lines.join('')}`;
     })
     .join('');
+}
+
+/** The samples of the previous file that these runs cannot know. The samples of accounts that no run polled are dropped. */
+function keptSamples(previous: readonly Sample[], runs: readonly RunMetrics[], polled: PolledValves): Sample[] {
+  const accounts = accountsOf(previous);
+  return previous.filter(({ family, tasmartId, account: ownAccount }) => {
+    const account = (tasmartId === null ? ownAccount : accounts.get(tasmartId)) ?? '';
+    const run = runs.find((each) => escaped(each.account) === account);
+    if (!run) return false;
+    if (tasmartId === null) return run.isLocked || isUnknownTo(run, family);
+    const valve = polled.get(tasmartId);
+    if (!valve) return run.report === null || run.isNarrowed;
+    return valve.newest === null && family !== 'tasmart_valve_info';
+  });
 }
 
 /** The account of each valve, by valve id. Only tasmart_valve_info has the account as a label. */
@@ -99,13 +108,14 @@ function accountsOf(samples: readonly Sample[]): Map<string, string> {
   return new Map(infos.flatMap(({ tasmartId, account }) => (tasmartId === null ? [] : [[tasmartId, account ?? '']])));
 }
 
+/** Whether `runSamples` leaves this family out: the run does not know its value. */
 function isUnknownTo({ exitStatus, lockedRuns }: RunMetrics, family: Family): boolean {
   if (family === 'tasmart_last_success_timestamp_seconds') return exitStatus !== 0;
   return family === 'tasmart_locked_runs_total' && lockedRuns === null;
 }
 
-function valveSamples({ valve, newest }: SeenValve, { account }: RunMetrics): Sample[] {
-  const of = (family: Family, value: string | null, labels: Record<string, string> = {}): Sample[] =>
+function valveSamples({ valve, newest, account }: SeenValve & { account: string }): Sample[] {
+  const valveSample = (family: Family, value: string | null, labels: Record<string, string> = {}): Sample[] =>
     value === null
       ? []
       : [{ ...sample(family, value, { tasmart_id: valve.id, ...labels }), tasmartId: escaped(valve.id) }];
@@ -116,15 +126,15 @@ function valveSamples({ valve, newest }: SeenValve, { account }: RunMetrics): Sa
     firmware: valve.firmware ?? '',
     ...(account !== '' && { account }),
   };
-  const info = of('tasmart_valve_info', '1', names);
+  const info = valveSample('tasmart_valve_info', '1', names);
   if (newest === null) return info;
   return [
     ...info,
-    ...of('tasmart_valve_reading_timestamp_seconds', seconds(newest.timeUs)),
-    ...of('tasmart_valve_flow_cubic_meters_per_hour', scaled(newest.measuredFlowDlh, 10_000)),
-    ...of('tasmart_valve_power_watts', scaled(newest.measuredPowerDw, 10)),
-    ...of('tasmart_valve_energy_joules_total', joules(newest.energyCounter1Kwh), { register: '1' }),
-    ...of('tasmart_valve_energy_joules_total', joules(newest.energyCounter2Kwh), { register: '2' }),
+    ...valveSample('tasmart_valve_reading_timestamp_seconds', seconds(newest.timeUs)),
+    ...valveSample('tasmart_valve_flow_cubic_meters_per_hour', scaled(newest.measuredFlowDlh, 10_000)),
+    ...valveSample('tasmart_valve_power_watts', scaled(newest.measuredPowerDw, 10)),
+    ...valveSample('tasmart_valve_energy_joules_total', joules(newest.energyCounter1Kwh), { register: '1' }),
+    ...valveSample('tasmart_valve_energy_joules_total', joules(newest.energyCounter2Kwh), { register: '2' }),
   ];
 }
 
@@ -139,30 +149,30 @@ function runSamples({
   account,
   lockedRuns,
 }: RunMetrics): Sample[] {
-  const of = (family: Family, value: string, labels: Record<string, string> = {}) =>
+  const runSample = (family: Family, value: string, labels: Record<string, string> = {}) =>
     sample(family, value, { ...(account !== '' && { account }), ...(shard !== null && { shard }), ...labels });
   const samples = [
-    of('tasmart_run_duration_seconds', duration.toFixed(3)),
-    of('tasmart_run_exit_status', String(exitStatus)),
-    of('tasmart_run_requests', String(requests)),
-    of('tasmart_run_retries', String(retries)),
-    of('tasmart_last_run_timestamp_seconds', seconds(endedUs)),
-    ...(lockedRuns === null ? [] : [of('tasmart_locked_runs_total', String(lockedRuns))]),
-    ...(exitStatus === 0 ? [of('tasmart_last_success_timestamp_seconds', seconds(endedUs))] : []),
+    runSample('tasmart_run_duration_seconds', duration.toFixed(3)),
+    runSample('tasmart_run_exit_status', String(exitStatus)),
+    runSample('tasmart_run_requests', String(requests)),
+    runSample('tasmart_run_retries', String(retries)),
+    runSample('tasmart_last_run_timestamp_seconds', seconds(endedUs)),
+    ...(lockedRuns === null ? [] : [runSample('tasmart_locked_runs_total', String(lockedRuns))]),
+    ...(exitStatus === 0 ? [runSample('tasmart_last_success_timestamp_seconds', seconds(endedUs))] : []),
   ];
   if (report === null) return samples;
-  const { valves: all, stored, unchanged, silent, failures } = report;
+  const { valves: valveCount, stored, unchanged, silent, failures } = report;
   const failed = failures.length;
-  const changed = all - unchanged - silent - failed;
+  const changed = valveCount - unchanged - silent - failed;
   const states = Object.entries({ changed, unchanged, silent, failed });
   return [
     ...samples,
-    of('tasmart_run_readings_stored', String(stored)),
-    ...states.map(([state, valves]) => of('tasmart_run_valves', String(valves), { state })),
+    runSample('tasmart_run_readings_stored', String(stored)),
+    ...states.map(([state, valves]) => runSample('tasmart_run_valves', String(valves), { state })),
   ];
 }
 
-/** A sample of the run. `valveSamples` adds the valve. */
+/** A sample that is not of a valve. `valveSamples` adds the valve. */
 function sample(family: Family, value: string, labels: Record<string, string> = {}): Sample {
   const pairs = Object.entries(labels).map(([name, text]) => `${name}="${escaped(text)}"`);
   return {
@@ -191,6 +201,7 @@ function seconds(timeUs: Micros): string {
   return `${whole}.${String(timeUs - whole * US_PER_SECOND).padStart(6, '0')}`;
 }
 
+/** A line as `sample` writes it; its groups are the family and the labels. */
 const LABEL = String.raw`[a-z_]+="(?:[^"\\\n]|\\["\\n])*"`;
 const LINE = new RegExp(String.raw`^(tasmart_[a-z_]+)(?:\{(${LABEL}(?:,${LABEL})*)\})? -?[0-9.e+]+$`);
 const TASMART_ID = /^tasmart_id="((?:[^"\\]|\\.)*)"/;

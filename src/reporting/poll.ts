@@ -7,8 +7,8 @@ import { compareValves, valveLabel, type Valve } from '../domain/valve.ts';
 import { formatCsv, type CsvValue } from './csv.ts';
 import { formatJson } from './json.ts';
 import type { Screen } from './screen.ts';
-import { createTable, wrapped, type Column } from './table.ts';
-import { age, counterKwh, flowM3h, localTime, powerKw } from './units.ts';
+import { createTable, wrapText, type Column } from './table.ts';
+import { durationText, counterText, flowText, localTime, powerText } from './units.ts';
 
 /** A run's report, its requests and its duration. */
 export interface PollSummary {
@@ -40,8 +40,18 @@ export function pollFormat(format: 'table' | 'json' | 'csv', view: PollView): Po
   return { table, json, csv }[format](view);
 }
 
-/** Separates the cells of a row. Cells are printable, so no cell contains a tab. */
+/** Separates the cells of a kept row. A cell is printable, so it contains no tab. */
 const CELL_SEPARATOR = '\t';
+
+/** A valve, by which the output is sorted, and the text to print of it: one string, which takes little memory. */
+interface ValveText {
+  valve: Valve;
+  text: string;
+}
+
+function byValve(a: ValveText, b: ValveText): number {
+  return compareValves(a.valve, b.valve);
+}
 
 /** One line per valve with its newest point, then one line about the run. */
 function table({ timezone, dryRun, screen }: PollView): PollFormat {
@@ -62,59 +72,47 @@ function table({ timezone, dryRun, screen }: PollView): PollFormat {
     add: (valves, nowUs) => {
       for (const polled of valves) {
         const cells = [
+          printable(valveLabel(polled.valve)),
           printable(polled.valve.shortSn ?? '–', 24),
           ...readingCells(polled.newest, timezone, nowUs),
-          describeResult(polled, dryRun),
+          resultText(polled, dryRun),
         ];
-        fit([nameOf(polled.valve), ...cells]);
-        rows.push({ valve: polled.valve, kept: cells.join(CELL_SEPARATOR) });
+        fit(cells);
+        rows.push({ valve: polled.valve, text: cells.join(CELL_SEPARATOR) });
       }
     },
     *text(summary) {
       rows.sort(byValve);
       if (rows.length > 0) yield* lines(cellsOf(rows));
-      yield `${rows.length > 0 ? '\n' : ''}${wrapped(summaryLine(summary), screen?.textWidth ?? Infinity, 2)}\n`;
+      yield `${rows.length > 0 ? '\n' : ''}${wrapText(summaryLine(summary), screen?.textWidth ?? Infinity, 2)}\n`;
     },
   };
 }
 
+/** The cells of one row at a time: all of them together would take the memory that `ValveText` saves. */
 function* cellsOf(rows: readonly ValveText[]): Generator<string[], void, undefined> {
-  for (const { valve, kept } of rows) yield [nameOf(valve), ...kept.split(CELL_SEPARATOR)];
-}
-
-function nameOf(valve: Valve): string {
-  return printable(valveLabel(valve));
-}
-
-/** A valve, and the text to print of it. */
-interface ValveText {
-  valve: Valve;
-  kept: string;
-}
-
-function byValve(a: ValveText, b: ValveText): number {
-  return compareValves(a.valve, b.valve);
+  for (const { text } of rows) yield text.split(CELL_SEPARATOR);
 }
 
 function readingCells(reading: Reading | null, timezone: string, nowUs: Micros): string[] {
   if (!reading) return ['–', '–', '–', '–', '–', '–'];
   return [
     localTime(reading.timeUs, timezone),
-    age(nowUs - reading.timeUs),
-    flowM3h(reading),
-    powerKw(reading),
-    counterKwh(reading.energyCounter1Kwh),
-    counterKwh(reading.energyCounter2Kwh),
+    durationText(nowUs - reading.timeUs),
+    flowText(reading),
+    powerText(reading),
+    counterText(reading.energyCounter1Kwh),
+    counterText(reading.energyCounter2Kwh),
   ];
 }
 
-function describeResult(polled: PolledValve, dryRun: boolean): string {
-  const stored = polled.stored.size;
-  const done = dryRun ? 'would be stored' : 'stored';
-  const what = stored > 1 ? `${stored} ${done}` : stored === 1 ? done : 'unchanged';
-  if (polled.failure) return stored > 0 ? `failed, ${what}` : 'failed';
-  if (polled.silent) return stored > 0 ? `silent, ${what}` : 'silent';
-  return what;
+/** What became of a valve: `stored`, `3 stored`, `unchanged`, `failed, 3 stored`. */
+function resultText({ stored, failure, silent }: PolledValve, dryRun: boolean): string {
+  const verb = dryRun ? 'would be stored' : 'stored';
+  const storedText = stored.size === 1 ? verb : `${stored.size} ${verb}`;
+  const fault = failure ? 'failed' : silent ? 'silent' : null;
+  if (stored.size === 0) return fault ?? 'unchanged';
+  return fault === null ? storedText : `${fault}, ${storedText}`;
 }
 
 function summaryLine({ report, dryRun, requests, retries, seconds }: PollSummary): string {
@@ -124,29 +122,20 @@ function summaryLine({ report, dryRun, requests, retries, seconds }: PollSummary
   return `${count(report.valves, 'valve')}: ${readings}; ${counts}. ${cost}.`;
 }
 
-/** One object: the run, its readings in HyCloud's own names and units, and its failures. */
-function json({ properties, dryRun }: PollView): PollFormat {
+/** One object: the run, its readings, and its failures. */
+function json(view: PollView): PollFormat {
   const texts: ValveText[] = [];
-  const object = ({ valve, reading, stored }: ReadingOfValve) => ({
-    tasmart_id: valve.id,
-    short_sn: valve.shortSn,
-    full_sn: valve.fullSn,
-    user_id: valve.userId,
-    time: formatRfc3339(reading.timeUs),
-    ...Object.fromEntries(properties.map((name) => [name, reading[PROPERTIES[name].field]])),
-    stored: stored && !dryRun,
-  });
   return {
     add: (valves) => {
       for (const polled of valves) {
-        const objects = readingsOf(polled).map((reading) => indented(object(reading), '    '));
-        if (objects.length > 0) texts.push({ valve: polled.valve, kept: objects.join(',\n    ') });
+        const objects = polled.readings.map((reading) => indented(fields(reading, polled, view), '    '));
+        if (objects.length > 0) texts.push({ valve: polled.valve, text: objects.join(',\n    ') });
       }
     },
     *text(summary) {
       const failures = summary.report.failures.map(({ valve, reason }) => ({ tasmart_id: valve?.id ?? null, reason }));
       yield `{\n  "run": ${indented(runFields(summary), '  ')},\n  "readings": [`;
-      for (const [index, { kept }] of texts.sort(byValve).entries()) yield `${index === 0 ? '' : ','}\n    ${kept}`;
+      for (const [index, { text }] of texts.sort(byValve).entries()) yield `${index === 0 ? '' : ','}\n    ${text}`;
       yield `${texts.length > 0 ? '\n  ' : ''}],\n  "failures": ${indented(failures, '  ')}\n}\n`;
     },
   };
@@ -158,43 +147,44 @@ function indented(value: unknown, indent: string): string {
 }
 
 /** The readings alone, a line each. */
-function csv({ properties, dryRun }: PollView): PollFormat {
-  const heading = ['tasmart_id', 'short_sn', 'full_sn', 'user_id', 'time', ...properties, 'stored'];
+function csv(view: PollView): PollFormat {
+  const heading = ['tasmart_id', 'short_sn', 'full_sn', 'user_id', 'time', ...view.properties, 'stored'];
   const texts: ValveText[] = [];
-  const row = ({ valve, reading, stored }: ReadingOfValve): CsvValue[] => [
-    valve.id,
-    valve.shortSn,
-    valve.fullSn,
-    valve.userId,
-    formatRfc3339(reading.timeUs),
-    ...properties.map((name) => csvValue(reading[PROPERTIES[name].field])),
-    stored && !dryRun,
-  ];
   return {
     add: (valves) => {
       for (const polled of valves) {
-        texts.push({ valve: polled.valve, kept: formatCsv(null, readingsOf(polled).map(row)) });
+        const rows = polled.readings.map((reading) => Object.values(fields(reading, polled, view)).map(csvValue));
+        texts.push({ valve: polled.valve, text: formatCsv(null, rows) });
       }
     },
     *text() {
       yield formatCsv(heading, []);
-      for (const { kept } of texts.sort(byValve)) yield kept;
+      for (const { text } of texts.sort(byValve)) yield text;
     },
   };
 }
 
-function csvValue(value: Reading[keyof Reading]): CsvValue {
-  return Array.isArray(value) ? value.join(' ') : (value as Exclude<typeof value, readonly string[]>);
+type FieldValue = CsvValue | readonly string[];
+
+/** A reading in JSON and CSV, in HyCloud's own names and units. Keep the fields in the order of the CSV's heading. */
+function fields(
+  reading: Reading,
+  { valve, stored }: PolledValve,
+  { properties, dryRun }: PollView,
+): Record<string, FieldValue> {
+  return {
+    tasmart_id: valve.id,
+    short_sn: valve.shortSn,
+    full_sn: valve.fullSn,
+    user_id: valve.userId,
+    time: formatRfc3339(reading.timeUs),
+    ...Object.fromEntries(properties.map((name) => [name, reading[PROPERTIES[name].field]])),
+    stored: stored.has(reading) && !dryRun,
+  };
 }
 
-interface ReadingOfValve {
-  valve: Valve;
-  reading: Reading;
-  stored: boolean;
-}
-
-function readingsOf({ valve, readings, stored }: PolledValve): ReadingOfValve[] {
-  return readings.map((reading) => ({ valve, reading, stored: stored.has(reading) }));
+function csvValue(value: FieldValue): CsvValue {
+  return value === null || typeof value !== 'object' ? value : value.join(' ');
 }
 
 /** A run's counts, named as in JSON and logs. */

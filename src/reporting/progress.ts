@@ -1,20 +1,15 @@
 /** Shows progress: a bar on a terminal, else lines in the log. */
 import { SingleBar, type Options } from 'cli-progress';
 import type { Logger } from 'pino';
+import type { BackfillPlan, BackfillProgress } from '../polling/backfill.ts';
 
-interface Plan {
-  valves: number;
-  requests: number;
-}
+type Planned = Pick<BackfillPlan, 'valves' | 'requests'>;
 
-interface Done extends Plan {
-  stored: number;
-}
-
-/** Progress of a backfill through its plan. */
-export interface PlannedProgress {
-  start: (plan: Plan) => void;
-  update: (done: Done) => void;
+/** Shows how far a backfill is through the requests that it has planned. */
+export interface BackfillDisplay {
+  start: (planned: Planned) => void;
+  /** `stored`: readings */
+  update: (done: BackfillProgress) => void;
   stop: () => void;
 }
 
@@ -26,11 +21,11 @@ export interface BarTerminal {
 }
 
 /** The time between two lines in the log. */
-const LINE_EVERY_MS = 30_000;
+const LOG_EVERY_MS = 30_000;
 
 /** @param terminal null: lines in the log */
-export function createBackfillProgress(terminal: BarTerminal | null, log: Logger): PlannedProgress {
-  return terminal ? createBar(terminal) : createLines(log);
+export function createBackfillProgress(terminal: BarTerminal | null, log: Logger): BackfillDisplay {
+  return terminal ? backfillBar(terminal) : backfillLines(log);
 }
 
 function newBar({ stream, drawsBlocks }: BarTerminal, format: string, options: Options = {}): SingleBar {
@@ -46,7 +41,7 @@ function newBar({ stream, drawsBlocks }: BarTerminal, format: string, options: O
   });
 }
 
-function createBar(terminal: BarTerminal): PlannedProgress {
+function backfillBar(terminal: BarTerminal): BackfillDisplay {
   const format = '{bar} {percentage} % | {stored} readings | {valves} of {allValves} valves | {eta_formatted} left';
   const bar = newBar(terminal, format);
   return {
@@ -56,21 +51,22 @@ function createBar(terminal: BarTerminal): PlannedProgress {
   };
 }
 
-function createLines(log: Logger): PlannedProgress {
+function backfillLines(log: Logger): BackfillDisplay {
   const startedMs = performance.now();
-  let saidMs = startedMs;
-  let plan: Plan = { valves: 0, requests: 0 };
+  let loggedMs = startedMs;
+  let planned: Planned = { valves: 0, requests: 0 };
   return {
-    start: (planned) => {
-      plan = planned;
+    start: (plan) => {
+      planned = plan;
     },
     update: ({ requests, stored, valves }) => {
       const nowMs = performance.now();
-      if (nowMs - saidMs < LINE_EVERY_MS) return;
-      saidMs = nowMs;
-      const secondsLeft = Math.round(((nowMs - startedMs) / 1000) * (plan.requests / requests - 1));
+      if (nowMs - loggedMs < LOG_EVERY_MS) return;
+      loggedMs = nowMs;
+      const secondsPerRequest = (nowMs - startedMs) / 1000 / requests;
+      const secondsLeft = Math.round(secondsPerRequest * (planned.requests - requests));
       log.info(
-        { requests, ofRequests: plan.requests, valves, ofValves: plan.valves, stored, secondsLeft },
+        { requests, ofRequests: planned.requests, valves, ofValves: planned.valves, stored, secondsLeft },
         'backfilling',
       );
     },
@@ -78,10 +74,10 @@ function createLines(log: Logger): PlannedProgress {
   };
 }
 
-/** A bar that would vanish again at once is not shown. */
+/** A bar is drawn after this time: work that ends earlier shows none. */
 const SHOW_AFTER_MS = 1000;
 
-/** Progress through valves. Shows nothing if the work takes less than a moment. */
+/** Shows how many valves are done. Call `update` after each valve. */
 export interface ValveProgress {
   update: (done: number, total: number) => void;
   stop: () => void;
@@ -89,22 +85,27 @@ export interface ValveProgress {
 
 /** @param terminal null: lines in the log. @param action such as "judging" */
 export function createValveProgress(terminal: BarTerminal | null, log: Logger, action: string): ValveProgress {
+  return terminal ? valveBar(terminal, action) : valveLines(log, action);
+}
+
+function valveBar(terminal: BarTerminal, action: string): ValveProgress {
   const startedMs = performance.now();
-  if (terminal) {
-    const format = `${action} {bar} {value} of {total} valves | {eta_formatted} left`;
-    const bar = newBar(terminal, format, { clearOnComplete: true });
-    return {
-      update: (done, total) => {
-        if (bar.isActive) bar.update(done);
-        else if (performance.now() - startedMs >= SHOW_AFTER_MS) bar.start(total, done);
-      },
-      stop: () => bar.stop(),
-    };
-  }
-  let loggedMs = startedMs;
+  const format = `${action} {bar} {value} of {total} valves | {eta_formatted} left`;
+  const bar = newBar(terminal, format, { clearOnComplete: true });
   return {
     update: (done, total) => {
-      if (performance.now() - loggedMs < LINE_EVERY_MS) return;
+      if (bar.isActive) bar.update(done);
+      else if (performance.now() - startedMs >= SHOW_AFTER_MS) bar.start(total, done);
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+function valveLines(log: Logger, action: string): ValveProgress {
+  let loggedMs = performance.now();
+  return {
+    update: (done, total) => {
+      if (performance.now() - loggedMs < LOG_EVERY_MS) return;
       loggedMs = performance.now();
       log.info({ valves: done, ofValves: total }, action);
     },

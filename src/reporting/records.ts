@@ -3,7 +3,8 @@ import type { MeteredValve } from '../database/consumption.ts';
 import { formatCsv, type CsvValue } from './csv.ts';
 import { formatJson } from './json.ts';
 
-export type RecordFormat = 'json' | 'csv';
+type RecordFormat = 'json' | 'csv';
+/** A record: a value for each name. */
 export type Fields<Name extends string> = Readonly<Record<Name, CsvValue>>;
 
 /** A list of records: one JSON array, or CSV with a heading. */
@@ -12,13 +13,17 @@ export function recordsText<Name extends string>(
   names: readonly Name[],
   records: readonly Fields<Name>[],
 ): string {
-  return format === 'json' ? formatJson(records.map((record) => picked(names, record))) : csv(names, names, records);
+  if (format === 'csv') return csv(names, names, records);
+  return formatJson(records.map((record) => pickFields(names, record)));
 }
 
-/** A format that prints one valve at a time, so that only one valve is in memory. Call `begin`, `valve` for each, `end`. */
-export interface ValveFormat<T> {
+/**
+ * Prints one valve at a time, so that only one valve is in memory. Call `begin`, then `valve` for each valve, then `end`. Each
+ * returns the next part of the output.
+ */
+export interface ValveFormat<Item> {
   begin: () => string;
-  valve: (valve: MeteredValve, items: readonly T[]) => string;
+  valve: (valve: MeteredValve, items: readonly Item[]) => string;
   end: () => string;
 }
 
@@ -26,20 +31,18 @@ export interface ValveFormat<T> {
  * The same records as `recordsText`, valve by valve. The JSON is laid out differently. Use the result for one output only: it
  * remembers whether a record was printed.
  */
-export function valveRecords<T, Name extends string>(
+export function valveRecords<Item, Name extends string>(
   format: RecordFormat,
   names: readonly Name[],
-  fields: (valve: MeteredValve, item: T) => Fields<Name>,
-): ValveFormat<T> {
+  fields: (valve: MeteredValve, item: Item) => Fields<Name>,
+): ValveFormat<Item> {
   if (format === 'csv') {
     return {
       begin: () => csv(names, names, []),
-      valve: (valve, items) =>
-        csv(
-          null,
-          names,
-          items.map((item) => fields(valve, item)),
-        ),
+      valve: (valve, items) => {
+        const records = items.map((item) => fields(valve, item));
+        return csv(null, names, records);
+      },
       end: () => '',
     };
   }
@@ -49,7 +52,7 @@ export function valveRecords<T, Name extends string>(
     valve: (valve, items) =>
       items
         .map((item) => {
-          const text = `${separator}\n${formatJson(picked(names, fields(valve, item))).trimEnd()}`;
+          const text = `${separator}\n${formatJson(pickFields(names, fields(valve, item))).trimEnd()}`;
           separator = ',';
           return text;
         })
@@ -58,7 +61,8 @@ export function valveRecords<T, Name extends string>(
   };
 }
 
-function picked<Name extends string>(names: readonly Name[], record: Fields<Name>) {
+/** The record with only these names, in their order. */
+function pickFields<Name extends string>(names: readonly Name[], record: Fields<Name>) {
   return Object.fromEntries(names.map((name) => [name, record[name]]));
 }
 

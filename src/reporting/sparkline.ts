@@ -1,4 +1,6 @@
 /** Draws bars of block characters. */
+
+/** From the lowest value of the scale to the highest. */
 const BARS = Array.from('▁▂▃▄▅▆▇█');
 const MISSING = '·';
 
@@ -7,9 +9,9 @@ export function sparkline(values: readonly (number | null)[]): string {
   const known = values.filter((value) => value !== null);
   const bottom = known.reduce((lowest, value) => Math.min(lowest, value), 0);
   const top = known.reduce((highest, value) => Math.max(highest, value), bottom);
-  const bar = (value: number) =>
-    BARS[top > bottom ? Math.round(((value - bottom) / (top - bottom)) * 7) : 0] ?? MISSING;
-  return values.map((value) => (value === null ? MISSING : bar(value))).join('');
+  const heightOf = (value: number) => (top > bottom ? (value - bottom) / (top - bottom) : 0);
+  const barOf = (value: number) => BARS[Math.round(heightOf(value) * (BARS.length - 1))] ?? MISSING;
+  return values.map((value) => (value === null ? MISSING : barOf(value))).join('');
 }
 
 /**
@@ -17,14 +19,15 @@ export function sparkline(values: readonly (number | null)[]): string {
  * left out; a cell of nulls is null.
  */
 export function inCells(values: readonly (number | null)[], maxCells: number): (number | null)[] {
-  const size = Math.ceil(values.length / maxCells);
-  return Array.from({ length: Math.ceil(values.length / size) || 0 }, (_, cell) => {
-    const known = values.slice(cell * size, (cell + 1) * size).filter((value) => value !== null);
+  if (values.length === 0) return [];
+  const cellSize = Math.ceil(values.length / maxCells);
+  return Array.from({ length: Math.ceil(values.length / cellSize) }, (_, cell) => {
+    const known = values.slice(cell * cellSize, (cell + 1) * cellSize).filter((value) => value !== null);
     return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
   });
 }
 
-/** Eighths of a cell. */
+/** A bar's last cell: 0 to 7 eighths. */
 const EIGHTHS = Array.from(' ▏▎▍▌▋▊▉');
 
 /** A bar for a share (0 to 1) of `maxCells` cells. */

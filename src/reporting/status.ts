@@ -8,8 +8,8 @@ import { formatCsv } from './csv.ts';
 import { formatJson } from './json.ts';
 import type { Screen } from './screen.ts';
 import { sparkline } from './sparkline.ts';
-import { formatTable, wrapped, type Column } from './table.ts';
-import { age, localTime } from './units.ts';
+import { formatTable, wrapText, type Column } from './table.ts';
+import { durationText, localTime } from './units.ts';
 
 export interface ValveStatus {
   valve: RegisteredValve;
@@ -21,23 +21,24 @@ export interface ValveStatus {
    * - `left`: HyCloud no longer lists it
    */
   state: 'ok' | 'silent' | 'behind' | 'left';
-  /** older than the limit; always false for a valve that left */
+  /** the newest reading is older than `maxAgeUs`, or there is none; always false for a valve that left */
   isLate: boolean;
 }
 
+/** What `tasmart status` shows. */
 export interface Status {
   valves: readonly ValveStatus[];
   /** messages about targets that no run has found yet */
-  unknown: readonly string[];
+  unknownTargets: readonly string[];
   maxAgeUs: number;
   newestRun: RecordedRun | null;
   lastSuccess: RecordedRun | null;
 }
 
-/** Whether every target was found, and no valve is late. */
-export function isHealthy({ valves, unknown }: Status): boolean {
+/** Whether every target was found, at least one valve is watched, and none of them is late. */
+export function isHealthy({ valves, unknownTargets }: Status): boolean {
   const watched = valves.filter(({ state }) => state !== 'left');
-  return watched.length > 0 && unknown.length === 0 && !watched.some(({ isLate }) => isLate);
+  return watched.length > 0 && unknownTargets.length === 0 && !watched.some(({ isLate }) => isLate);
 }
 
 /** In the order of the cells in `statusTable`. */
@@ -69,41 +70,47 @@ export interface StatusView {
 
 /** One line per valve, with a sparkline of its power if there is room. Then the messages about the whole. */
 export function statusTable(status: Status, { timezone, power, screen, height = Infinity }: StatusView): string {
-  const lines = [summary(status), ...status.unknown.map((text) => `✗ ${printable(text, 200)}`), ...runLines(status)];
-  const text = lines.map((line) => wrapped(line, screen.textWidth, 2)).join('\n');
+  const lines = [
+    summary(status),
+    ...status.unknownTargets.map((text) => `✗ ${printable(text, 200)}`),
+    ...runLines(status),
+  ];
+  const text = lines.map((line) => wrapText(line, screen.textWidth, 2)).join('\n');
   // Besides the valves: the headings, a blank line, and how many valves are left out.
-  const kept = mostUrgent(status.valves, height - text.split('\n').length - 3);
-  const rows = kept.map(({ valve, supply, state, isLate }) => [
+  const shown = mostUrgent(status.valves, height - text.split('\n').length - 3);
+  const rows = shown.map(({ valve, supply, state, isLate }) => [
     isLate ? '✗' : state === 'left' ? '–' : '✓',
     printable(valveLabel(valve)),
     printable(valve.shortSn ?? '–', 24),
     supply.newestUs === null ? '–' : localTime(supply.newestUs, timezone),
-    supply.ageUs === null ? '–' : age(supply.ageUs),
+    supply.ageUs === null ? '–' : durationText(supply.ageUs),
     state,
     ...(power === null ? [] : [sparkline(power.get(valve.id) ?? [])]),
     ...[supply.gaps.due, supply.gaps.holes, supply.gaps.unasked].map((gaps) => (gaps === 0 ? '–' : String(gaps))),
     printable((supply.errorStatus ?? []).join(' '), 40),
   ]);
-  const leftOut = status.valves.length - kept.length;
+  if (rows.length === 0) return `${text}\n`;
+  const leftOut = status.valves.length - shown.length;
   const more = leftOut === 0 ? '' : `… and ${count(leftOut, 'valve')} more\n`;
-  return `${rows.length > 0 ? `${formatTable(columnsOf(timezone, power), rows, screen.width)}${more}\n` : ''}${text}\n`;
+  return `${formatTable(columnsOf(timezone, power), rows, screen.width)}${more}\n${text}\n`;
 }
 
-/** At most `amount` valves, first late ones, then others. Keeps the order of the list. */
+/** At most `amount` of the valves, late ones before others. They stay in the order of the list. */
 function mostUrgent(valves: readonly ValveStatus[], amount: number): readonly ValveStatus[] {
   if (valves.length <= amount) return valves;
   const byUrgency = [...valves.filter(({ isLate }) => isLate), ...valves.filter(({ isLate }) => !isLate)];
-  const kept = new Set(byUrgency.slice(0, Math.max(0, amount)));
-  return valves.filter((each) => kept.has(each));
+  const urgent = new Set(byUrgency.slice(0, Math.max(0, amount)));
+  return valves.filter((valve) => urgent.has(valve));
 }
 
+/** How many valves are watched, late, and no longer listed. */
 function summary({ valves, maxAgeUs }: Status): string {
   const watched = valves.filter(({ state }) => state !== 'left');
   const late = watched.filter(({ isLate }) => isLate).length;
-  const left = valves.length - watched.length;
-  const leavers = left === 0 ? '' : `; ${left} no longer listed`;
-  if (watched.length === 0) return `✗ no valve is watched${leavers}: run "tasmart poll"`;
-  return `${count(watched.length, 'valve')}: ${watched.length - late} up to date, ${late} older than ${age(maxAgeUs)}${leavers}.`;
+  const leftCount = valves.length - watched.length;
+  const left = leftCount === 0 ? '' : `; ${leftCount} no longer listed`;
+  if (watched.length === 0) return `✗ no valve is watched${left}: run "tasmart poll"`;
+  return `${count(watched.length, 'valve')}: ${watched.length - late} up to date, ${late} older than ${durationText(maxAgeUs)}${left}.`;
 }
 
 function runLines({ newestRun, lastSuccess }: Status): string[] {
@@ -111,17 +118,17 @@ function runLines({ newestRun, lastSuccess }: Status): string[] {
   const { outcome, ageUs, valves, stored, failed, error } = newestRun;
   const reason = error === null ? '' : `: ${printable(error, 200)}`;
   const counts = `${count(valves, 'valve')}, ${count(stored, 'reading')} stored, ${failed} failed`;
-  const line = `Last poll: ${outcome}, ${age(ageUs)} ago (${counts})${reason}`;
+  const line = `Last poll: ${outcome}, ${durationText(ageUs)} ago (${counts})${reason}`;
   if (outcome === 'success') return [line];
-  return [line, lastSuccess ? `Last success: ${age(lastSuccess.ageUs)} ago` : 'No poll has succeeded yet.'];
+  return [line, lastSuccess ? `Last success: ${durationText(lastSuccess.ageUs)} ago` : 'No poll has succeeded yet.'];
 }
 
 export function statusJson(status: Status): string {
   return formatJson({
     ok: isHealthy(status),
     max_age_seconds: status.maxAgeUs / US_PER_SECOND,
-    valves: status.valves.map((each) => ({ ...fields(each), account: each.valve.account })),
-    problems: status.unknown,
+    valves: status.valves.map((valve) => ({ ...fields(valve), account: valve.valve.account })),
+    problems: status.unknownTargets,
     last_run: status.newestRun && runFields(status.newestRun),
     last_success: status.lastSuccess && runFields(status.lastSuccess),
   });

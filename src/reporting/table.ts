@@ -14,10 +14,10 @@ export interface Column {
 export const UNKNOWN_WIDTH = 80;
 
 export const GAP = '  ';
-/** characters: few writes, little memory */
+/** In characters. Pieces of this length need few writes and little memory. */
 const PIECE_LENGTH = 65_536;
 
-/** Columns side by side, their headings above. Cells must be printable already. */
+/** A table whose rows are given twice: to find the widths, then to print. Cells must be printable already. */
 export interface Table {
   /** Widens the columns for a row. Call it for every row before `lines`. */
   fit: (row: readonly string[]) => void;
@@ -27,21 +27,20 @@ export interface Table {
 
 export function createTable(columns: readonly Column[], screenWidth = UNKNOWN_WIDTH): Table {
   const widths = columns.map(({ heading }) => width(heading));
-  const isBlank = columns.map(() => true);
+  const areBlank = columns.map(() => true);
   return {
     fit: (row) =>
-      columns.forEach((_, at) => {
-        const cell = row[at] ?? '';
-        widths[at] = Math.max(widths[at] ?? 0, width(cell));
-        isBlank[at] &&= BLANK.test(cell);
+      columns.forEach((_, index) => {
+        const cell = row[index] ?? '';
+        widths[index] = Math.max(widths[index] ?? 0, width(cell));
+        areBlank[index] &&= BLANK.test(cell);
       }),
     *lines(rows) {
-      const kept = layOut(columns, widths, isBlank, screenWidth);
-      const formatLine = (cells: readonly string[]): string =>
-        `${kept
-          .map(({ at, room }) => padded(cut(cells[at] ?? '', room), room, columns[at]?.align))
-          .join(GAP)
-          .trimEnd()}\n`;
+      const kept = layOut(columns, widths, areBlank, screenWidth);
+      const formatLine = (row: readonly string[]): string => {
+        const cells = kept.map(({ index, room, align }) => pad(cut(row[index] ?? '', room), room, align));
+        return `${cells.join(GAP).trimEnd()}\n`;
+      };
       let text = formatLine(columns.map(({ heading }) => heading));
       for (const row of rows) {
         text += formatLine(row);
@@ -70,35 +69,38 @@ const BLANK = /^[–0]?$/;
 
 interface KeptColumn {
   /** its place in the row */
-  at: number;
+  index: number;
+  /** the width of its cells */
   room: number;
+  align: Column['align'];
 }
 
+/** Drops columns until the others fit at their least width. Then gives the free width to them, from left to right. */
 function layOut(
   columns: readonly Column[],
   widths: readonly number[],
-  isBlank: readonly boolean[],
+  areBlank: readonly boolean[],
   screenWidth: number,
 ): KeptColumn[] {
-  let kept = columns.map((column, at) => {
-    const whole = widths[at] ?? 0;
-    const rank = column.rank === undefined ? null : column.rank + (isBlank[at] ? columns.length : 0);
-    return { at, rank, whole, room: Math.min(whole, column.minWidth ?? whole) };
+  let kept = columns.map(({ rank, minWidth, align }, index) => {
+    const fullWidth = widths[index] ?? 0;
+    const dropRank = rank === undefined ? -1 : rank + (areBlank[index] ? columns.length : 0);
+    return { index, align, dropRank, fullWidth, room: Math.min(fullWidth, minWidth ?? fullWidth) };
   });
-  const left = () => screenWidth - kept.reduce((sum, { room }) => sum + room, GAP.length * (kept.length - 1));
-  while (left() < 0) {
-    const [first] = kept.filter(({ rank }) => rank !== null).sort((a, b) => (b.rank ?? 0) - (a.rank ?? 0));
+  const freeWidth = () => screenWidth - kept.reduce((sum, { room }) => sum + room, GAP.length * (kept.length - 1));
+  while (freeWidth() < 0) {
+    const [first] = kept.filter(({ dropRank }) => dropRank >= 0).sort((a, b) => b.dropRank - a.dropRank);
     if (!first) break;
     kept = kept.filter((column) => column !== first);
   }
-  for (const column of kept) column.room += Math.max(0, Math.min(column.whole - column.room, left()));
+  for (const column of kept) column.room += Math.max(0, Math.min(column.fullWidth - column.room, freeWidth()));
   return kept;
 }
 
 /** The title of a table. The name is cut to the room that the details leave. */
 export function titleOf(name: string, details: readonly string[], screenWidth: number): string {
-  const rest = details.map((detail) => ` · ${detail}`).join('');
-  return `${cut(name, Math.max(MIN_NAME_WIDTH, screenWidth - width(rest)))}${rest}`;
+  const detailText = details.map((detail) => ` · ${detail}`).join('');
+  return `${cut(name, Math.max(MIN_NAME_WIDTH, screenWidth - width(detailText)))}${detailText}`;
 }
 
 const MIN_NAME_WIDTH = 12;
@@ -107,22 +109,22 @@ const MIN_NAME_WIDTH = 12;
 export function cut(cell: string, room: number): string {
   if (width(cell) <= room) return cell;
   let text = '';
-  let taken = 1;
+  let textWidth = width('…');
   for (const character of cell) {
-    taken += width(character);
-    if (taken > room) break;
+    textWidth += width(character);
+    if (textWidth > room) break;
     text += character;
   }
   return `${text}…`;
 }
 
-function padded(cell: string, columnWidth: number, align: Column['align']): string {
+function pad(cell: string, columnWidth: number, align: Column['align']): string {
   const padding = ' '.repeat(Math.max(0, columnWidth - width(cell)));
   return align === 'right' ? padding + cell : cell + padding;
 }
 
 /** Wraps words into lines of at most `screenWidth` columns. Indents all lines but the first. A longer word gets its own line. */
-export function wrapped(text: string, screenWidth: number, indent: number): string {
+export function wrapText(text: string, screenWidth: number, indent: number): string {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {

@@ -1,13 +1,13 @@
-/** What `tasmart verify` prints. */
+/** Prints the result of `tasmart verify`: table, JSON or CSV. */
 import type { MeteredValve } from '../database/consumption.ts';
 import { count, printable } from '../domain/text.ts';
 import { formatRfc3339, US_PER_SECOND, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import type { Comparison, Finding } from '../energy/plausibility.ts';
-import type { Quality, Regime } from '../energy/types.ts';
+import type { CounterEvent, Quality } from '../energy/types.ts';
 import { recordsText, type Fields } from './records.ts';
 import type { Screen } from './screen.ts';
-import { formatTable, wrapped, type Column } from './table.ts';
+import { formatTable, wrapText, type Column } from './table.ts';
 import { localTime } from './units.ts';
 
 interface BucketValue {
@@ -16,7 +16,7 @@ interface BucketValue {
   quality: Quality;
 }
 
-/** A bucket whose stored value differs from the recomputed one. */
+/** A bucket whose stored value differs from what the readings give. */
 export interface Difference {
   bucket: string;
   regime: number;
@@ -25,6 +25,7 @@ export interface Difference {
   recomputed: BucketValue;
 }
 
+/** The result for one valve. */
 export interface Verification {
   valve: MeteredValve;
   /** false: the valve has unjudged readings, so the stored kWh are not compared */
@@ -37,43 +38,42 @@ export interface Verification {
   comparison: Comparison;
 }
 
-function agrees({ isJudged, differences }: Verification): boolean {
+/** Whether the stored kWh are what the readings give. */
+function isReproduced({ isJudged, differences }: Verification): boolean {
   return isJudged && differences.length === 0;
 }
 
-/** The result for each valve, and the number of valves that could not be verified. */
+function isSoundValve(verification: Verification): boolean {
+  return isReproduced(verification) && verification.comparison.finding === null;
+}
+
 export interface VerifiedValves {
-  all: readonly Verification[];
+  valves: readonly Verification[];
+  /** number of valves that could not be verified */
   failed: number;
 }
 
-export function isSound({ all, failed }: VerifiedValves): boolean {
-  return failed === 0 && all.some(({ readings }) => readings > 0) && all.every(isSoundValve);
-}
-
-function isSoundValve(one: Verification): boolean {
-  return agrees(one) && one.comparison.finding === null;
+/** Whether every valve is sound, and at least one has a reading. */
+export function isSound({ valves, failed }: VerifiedValves): boolean {
+  return failed === 0 && valves.some(({ readings }) => readings > 0) && valves.every(isSoundValve);
 }
 
 /** The result in one line. */
-export function verdictOf({ all, failed }: VerifiedValves): string {
+export function verdictOf({ valves, failed }: VerifiedValves): string {
   const unverified = failed === 0 ? '' : `; ${count(failed, 'valve')} could not be verified`;
-  const read = all.filter(({ readings }) => readings > 0);
-  if (read.length === 0) return `no valve has a reading in this span${unverified}`;
-  const silent = all.length - read.length;
-  const without = `${silent === 0 ? '' : `; ${count(silent, 'valve')} without a reading`}${unverified}`;
-  const wrong = all.filter((one) => !agrees(one)).length;
-  const doubtful = all.filter(({ comparison }) => comparison.finding !== null).length;
-  const quarterHours = all.reduce((sum, one) => sum + one.quarterHours, 0);
-  const what = `${count(quarterHours, 'quarter hour')} of ${count(read.length, 'valve')}`;
-  if (wrong === 0 && doubtful === 0) {
-    return `${what}: the stored kWh are what the readings give, and the counters agree with measured power${without}`;
-  }
-  const problems = [
-    wrong === 0 ? null : `the stored kWh of ${count(wrong, 'valve')} are not what the readings give`,
-    doubtful === 0 ? null : `${count(doubtful, 'valve')} ${doubtful === 1 ? 'has' : 'have'} a suspicious counter`,
-  ];
-  return `${what}: ${problems.filter((problem) => problem !== null).join('; ')}${without}`;
+  const withReadings = valves.filter(({ readings }) => readings > 0).length;
+  if (withReadings === 0) return `no valve has a reading in this span${unverified}`;
+  const silent = valves.length - withReadings;
+  const leftOut = `${silent === 0 ? '' : `; ${count(silent, 'valve')} without a reading`}${unverified}`;
+  const quarterHours = valves.reduce((sum, valve) => sum + valve.quarterHours, 0);
+  const compared = `${count(quarterHours, 'quarter hour')} of ${count(withReadings, 'valve')}`;
+  const wrong = valves.filter((valve) => !isReproduced(valve)).length;
+  const suspicious = valves.filter(({ comparison }) => comparison.finding !== null).length;
+  const problems: string[] = [];
+  if (wrong > 0) problems.push(`the stored kWh of ${count(wrong, 'valve')} are not what the readings give`);
+  if (suspicious > 0) problems.push(`${count(suspicious, 'valve has', 'valves have')} a suspicious counter`);
+  const allGood = 'the stored kWh are what the readings give, and the counters agree with measured power';
+  return `${compared}: ${problems.join('; ') || allGood}${leftOut}`;
 }
 
 export interface VerifyView {
@@ -83,7 +83,7 @@ export interface VerifyView {
 
 export function verifyText(format: 'table' | 'json' | 'csv', verified: VerifiedValves, view: VerifyView): string {
   if (format === 'table') return verifyTable(verified, view);
-  const records = verified.all.map((one) => fields(one, view.timezone));
+  const records = verified.valves.map((verification) => fields(verification, view.timezone));
   return recordsText(format, FIELDS, records);
 }
 
@@ -97,58 +97,59 @@ const COLUMNS: Column[] = [
 ];
 
 function verifyTable(verified: VerifiedValves, { timezone, screen }: VerifyView): string {
-  const { all } = verified;
-  const rows = all.map((one) => {
-    const { countedKwh, powerKwh, toleranceKwh } = one.comparison;
-    return [
-      isSoundValve(one) ? '✓' : one.readings === 0 && agrees(one) ? '–' : '✗',
-      printable(valveLabel(one.valve)),
-      String(one.readings),
-      countedKwh.toFixed(1),
-      powerKwh === null ? '–' : powerKwh.toFixed(1),
-      powerKwh === null ? '' : toleranceKwh.toFixed(1),
-    ];
+  const rows = verified.valves.map((verification) => {
+    const { valve, readings, comparison } = verification;
+    const { countedKwh, powerKwh, toleranceKwh } = comparison;
+    const [power, tolerance] = powerKwh === null ? ['–', ''] : [powerKwh.toFixed(1), toleranceKwh.toFixed(1)];
+    const label = printable(valveLabel(valve));
+    return [markOf(verification), label, String(readings), countedKwh.toFixed(1), power, tolerance];
   });
-  const problems = all.flatMap((one) =>
-    messagesOf(one, timezone).map(({ text, command }) => {
-      const lines = [wrapped(`${printable(valveLabel(one.valve))}: ${text}`, screen.textWidth, 2)];
+  const problems = verified.valves.flatMap((verification) =>
+    messagesOf(verification, timezone).map(({ text, command }) => {
+      const lines = [wrapText(`${printable(valveLabel(verification.valve))}: ${text}`, screen.textWidth, 2)];
       // Do not wrap a command: users copy it.
-      if (command !== null) lines.push('  If it was replaced:', `  ${command}`);
+      if (command !== undefined) lines.push('  If it was replaced:', `  ${command}`);
       return `${lines.join('\n')}\n`;
     }),
   );
-  const verdict = wrapped(`${isSound(verified) ? '✓' : '✗'} ${verdictOf(verified)}`, screen.textWidth, 2);
-  const parts = [all.length > 0 ? formatTable(COLUMNS, rows, screen.width) : '', problems.join(''), `${verdict}\n`];
-  return parts.filter((part) => part !== '').join('\n');
+  const verdict = wrapText(`${isSound(verified) ? '✓' : '✗'} ${verdictOf(verified)}`, screen.textWidth, 2);
+  const table = rows.length > 0 ? formatTable(COLUMNS, rows, screen.width) : '';
+  return [table, problems.join(''), `${verdict}\n`].filter((part) => part !== '').join('\n');
 }
 
-/** What is wrong with a valve, and the command to run if its counter was replaced. */
+function markOf(verification: Verification): string {
+  if (isSoundValve(verification)) return '✓';
+  return verification.readings === 0 && isReproduced(verification) ? '–' : '✗';
+}
+
+/** What is wrong with a valve. */
 interface Message {
   text: string;
-  command: string | null;
+  /** to be run if the counter was replaced */
+  command?: string;
 }
 
-function messagesOf(one: Verification, timezone: string): Message[] {
-  const { finding } = one.comparison;
-  const texts = [
-    one.isJudged ? null : 'has readings that are not judged yet; "tasmart poll" judges them',
-    differenceText(one.differences, timezone),
-    finding && findingText(finding, one, timezone),
-  ].filter((text) => text !== null);
-  return texts.map((text) => (typeof text === 'string' ? { text, command: null } : text));
+function messagesOf({ valve, isJudged, differences, comparison }: Verification, timezone: string): Message[] {
+  const messages: Message[] = [];
+  if (!isJudged) messages.push({ text: 'has readings that are not judged yet; "tasmart poll" judges them' });
+  const [first, ...others] = differences;
+  if (first) messages.push({ text: differenceText(first, others.length, timezone) });
+  const { finding } = comparison;
+  if (finding && isBreak(finding)) messages.push(breakMessage(finding, valve, timezone));
+  else if (finding) messages.push({ text: findingText(finding, comparison) });
+  return messages;
 }
 
-function differenceText(differences: readonly Difference[], timezone: string): string | null {
-  const [first] = differences;
-  if (!first) return null;
-  const value = ({ kwh, coverage, quality }: BucketValue) =>
+function differenceText(difference: Difference, otherCount: number, timezone: string): string {
+  const { bucket, regime, startUs, stored, recomputed } = difference;
+  const valueText = ({ kwh, coverage, quality }: BucketValue) =>
     `${kwh ?? 'no'} kWh, coverage ${Number(coverage.toFixed(6))}, ${quality}`;
-  const { bucket, regime, startUs, stored, recomputed } = first;
-  const where = `regime ${regime}, ${bucket} of ${localTime(startUs, timezone)}`;
-  const others = differences.length > 1 ? ` (and ${count(differences.length - 1, 'other bucket')})` : '';
-  return `${where}: stored ${value(stored)}; the readings give ${value(recomputed)}${others}`;
+  const bucketText = `regime ${regime}, ${bucket} of ${localTime(startUs, timezone)}`;
+  const others = otherCount > 0 ? ` (and ${count(otherCount, 'other bucket')})` : '';
+  return `${bucketText}: stored ${valueText(stored)}; the readings give ${valueText(recomputed)}${others}`;
 }
 
+/** By the factor that the counter shows too much: FACTORS in energy/plausibility.ts. */
 const UNITS: Record<number, string> = {
   1000: 'Wh instead of kWh',
   100: '0.01 kWh instead of kWh',
@@ -158,14 +159,17 @@ const UNITS: Record<number, string> = {
   0.001: 'MWh instead of kWh',
 };
 
-function findingText(finding: Finding, one: Verification, timezone: string): string | Message {
-  const { countedKwh, powerKwh } = one.comparison;
+/** A counter that broke at an event: a reset or a jump. */
+type Break = Extract<Finding, { event: CounterEvent }>;
+
+function isBreak(finding: Finding): finding is Break {
+  return 'event' in finding && finding.event !== null;
+}
+
+function findingText(finding: Exclude<Finding, Break>, { countedKwh, powerKwh }: Comparison): string {
   switch (finding.kind) {
-    case 'swapped':
     case 'restored':
-      return finding.event === null
-        ? `a restored counter? It falls back again and again, and loses energy: power shows ${kwhText(powerKwh)}, the counter ${kwhText(countedKwh)}`
-        : breakText(finding, finding.event, one, timezone);
+      return `a restored counter? It falls back again and again, and loses energy: power shows ${kwhText(powerKwh)}, the counter ${kwhText(countedKwh)}`;
     case 'unit':
       return `a counter in another unit? It shows ${finding.factor} times the measured energy: ${UNITS[finding.factor] ?? ''}`;
     case 'no-counter':
@@ -179,15 +183,11 @@ function findingText(finding: Finding, one: Verification, timezone: string): str
   }
 }
 
-function breakText(
-  { kind, regime, more }: { kind: 'swapped' | 'restored'; regime: Regime; more: number },
-  { kind: eventKind, fromUs, toUs, fromKwh, toKwh }: NonNullable<Extract<Finding, { kind: 'restored' }>['event']>,
-  { valve }: Verification,
-  timezone: string,
-): Message {
+function breakMessage({ kind, regime, event, more }: Break, valve: MeteredValve, timezone: string): Message {
+  const { fromUs, toUs, fromKwh, toKwh } = event;
   const guess = kind === 'swapped' ? 'a swapped meter?' : 'a restored counter?';
-  const verb = eventKind === 'reset' ? 'fell' : 'jumped';
-  const value = kind === 'restored' ? ', a value that it had shown before' : '';
+  const verb = event.kind === 'reset' ? 'fell' : 'jumped';
+  const shownBefore = kind === 'restored' ? ', a value that it had shown before' : '';
   const when = `between ${localTime(fromUs, timezone)} and ${localTime(toUs, timezone)}`;
   const others = more > 0 ? `, and broke ${count(more, 'more time', 'more times')}` : '';
   const name = printable(valve.shortSn ?? valve.id);
@@ -195,7 +195,7 @@ function breakText(
   const secondUs = Math.floor(toUs / US_PER_SECOND) * US_PER_SECOND;
   const at = formatRfc3339(secondUs > fromUs ? secondUs : toUs).replace('.000000Z', 'Z');
   return {
-    text: `${guess} Regime ${regime} ${verb} from ${kwhText(fromKwh)} to ${kwhText(toKwh)}${value}, ${when}${others}`,
+    text: `${guess} Regime ${regime} ${verb} from ${kwhText(fromKwh)} to ${kwhText(toKwh)}${shownBefore}, ${when}${others}`,
     command: `tasmart correct ${name} --replaced --at ${at} --note "why"`,
   };
 }
@@ -221,10 +221,10 @@ const FIELDS = [
   'message',
 ] as const;
 
-function fields(one: Verification, timezone: string): Fields<(typeof FIELDS)[number]> {
-  const { valve, comparison } = one;
-  const messages = messagesOf(one, timezone).map(({ text, command }) => {
-    return command === null ? text : `${text}; if it was replaced: ${command}`;
+function fields(verification: Verification, timezone: string): Fields<(typeof FIELDS)[number]> {
+  const { valve, readings, quarterHours, differences, comparison } = verification;
+  const messages = messagesOf(verification, timezone).map(({ text, command }) => {
+    return command === undefined ? text : `${text}; if it was replaced: ${command}`;
   });
   return {
     tasmart_id: valve.id,
@@ -232,13 +232,13 @@ function fields(one: Verification, timezone: string): Fields<(typeof FIELDS)[num
     full_sn: valve.fullSn,
     user_id: valve.userId,
     register: valve.backendRef,
-    readings: one.readings,
-    quarter_hours: one.quarterHours,
-    differences: one.differences.length,
+    readings,
+    quarter_hours: quarterHours,
+    differences: differences.length,
     counted_kwh: rounded(comparison.countedKwh),
     power_kwh: comparison.powerKwh === null ? null : rounded(comparison.powerKwh),
     tolerance_kwh: rounded(comparison.toleranceKwh),
-    agrees: agrees(one),
+    agrees: isReproduced(verification),
     finding: comparison.finding?.kind ?? null,
     message: messages.length > 0 ? messages.join('; ') : null,
   };

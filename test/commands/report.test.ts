@@ -7,7 +7,7 @@ import { openReport } from '../../src/commands/report.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 import { withConnection } from '../../src/database/connection.ts';
 import { US_PER_DAY, US_PER_MINUTE, type Micros, type Span } from '../../src/domain/time.ts';
-import { barsIn } from '../../src/reporting/report/energy.ts';
+import { barsOf } from '../../src/reporting/report/energy.ts';
 import type { ReportFrame, ValveReport } from '../../src/reporting/report/data.ts';
 import { judgePending } from '../../src/energy/bookkeeping.ts';
 import { LIMITS } from '../energy/support.ts';
@@ -125,7 +125,7 @@ describe('the day that has 25 hours', () => {
     const valve = only(data);
     expect(valve.days).toEqual([{ startUs: us(MIDNIGHT), expected: 100, present: 100 }]);
     expect(valve.gaps).toEqual([]);
-    expect(valve.energy.map((each) => [each.regime, each.totalKwh, barsIn(each, 0).length])).toEqual([[1, 100, 25]]);
+    expect(valve.energy.map((each) => [each.regime, each.totalKwh, barsOf(each, 0).length])).toEqual([[1, 100, 25]]);
   });
 
   test('with a hole of two hours says when, and that the energy of it is estimated', async () => {
@@ -133,7 +133,7 @@ describe('the day that has 25 hours', () => {
     const valve = only(await report());
     expect(spans(valve.gaps)).toEqual(['08:00:00–10:00:00']);
     expect(valve.days).toMatchObject([{ expected: 100, present: 93 }]);
-    const qualities = valve.energy.flatMap((each) => barsIn(each, 0)).map(({ quality }) => quality);
+    const qualities = valve.energy.flatMap((each) => barsOf(each, 0)).map(({ quality }) => quality);
     expect(qualities.slice(8, 13)).toEqual(['measured', 'measured', 'estimated', 'estimated', 'measured']);
   });
 
@@ -194,7 +194,7 @@ test('up to two months energy is read by the hour, above by the day; both add up
   ]);
   const energy = (data: Report) => [
     data.bucket,
-    only(data).energy.map((each) => barsIn(each, 0).length)[0],
+    only(data).energy.map((each) => barsOf(each, 0).length)[0],
     only(data).energy[0]?.totalKwh,
   ];
   expect(energy(shorter)).toEqual(['hour', 62 * 24, 5952]);
@@ -302,7 +302,7 @@ describe('valves', () => {
 
   test('are those of the status, with those that the registry does not know', async () => {
     const data = await report({ config: { target_project_id: '00000000-0000-0000-0000-000000000000' } });
-    expect(data.unknown).toEqual(['no valve of project 00000000-0000-0000-0000-000000000000 was ever polled']);
+    expect(data.unknownTargets).toEqual(['no valve of project 00000000-0000-0000-0000-000000000000 was ever polled']);
     expect(data.valves.map(({ id }) => id)).toEqual(['stranger']);
     const all = await report();
     expect(all.valves.map(({ id, label, state }) => [id, label, state]).sort()).toEqual([
@@ -332,7 +332,7 @@ describe('valves', () => {
       ['c', 'behind'],
       ['stranger', null],
     ]);
-    expect(data.unknown).toEqual([]);
+    expect(data.unknownTargets).toEqual([]);
   });
 });
 

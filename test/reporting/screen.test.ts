@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { inAscii, shown } from '../../src/reporting/screen.ts';
+import { inAscii, adaptToScreen } from '../../src/reporting/screen.ts';
 
 const SCREEN = { width: 80, textWidth: 80, hasColours: false, isUnicode: true, drawsBlocks: false };
 
 test('the marks of a line are coloured, and nothing else', () => {
   const text = '✓ fine ✓\n! so so\n✗ bad\n!important\n';
-  expect(shown(text, SCREEN)).toBe(text);
-  expect(shown(text, { ...SCREEN, hasColours: true })).toBe(
+  expect(adaptToScreen(text, SCREEN)).toBe(text);
+  expect(adaptToScreen(text, { ...SCREEN, hasColours: true })).toBe(
     '\u001b[32m✓\u001b[39m fine ✓\n\u001b[33m!\u001b[39m so so\n\u001b[31m✗\u001b[39m bad\n!important\n',
   );
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatTable, wrapped, type Column } from '../../src/reporting/table.ts';
+import { formatTable, wrapText, type Column } from '../../src/reporting/table.ts';
 
 const COLUMNS: Column[] = [
   { heading: 'name', minWidth: 6 },
@@ -37,10 +37,10 @@ describe('a table', () => {
 });
 
 test('a long text goes on behind its indent', () => {
-  expect(wrapped('the quick brown fox jumps over the lazy dog', 20, 4)).toBe(
+  expect(wrapText('the quick brown fox jumps over the lazy dog', 20, 4)).toBe(
     'the quick brown\n    fox jumps over\n    the lazy dog',
   );
-  expect(wrapped('https://example.com/a/long/path is a word', 12, 2)).toBe(
+  expect(wrapText('https://example.com/a/long/path is a word', 12, 2)).toBe(
     'https://example.com/a/long/path\n  is a word',
   );
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { age, localTime } from '../../src/reporting/units.ts';
+import { durationText, localTime } from '../../src/reporting/units.ts';
 import { us } from './builder.ts';
 
 const SECOND = 1_000_000;
@@ -19,7 +19,7 @@ describe('an age is rounded down to two units', () => {
     [4 * DAY + 2 * HOUR, '4 d 2 h'],
     [400 * DAY, '400 d'],
   ])('%d: %s', (spanUs, text) => {
-    expect(age(spanUs)).toBe(text);
+    expect(durationText(spanUs)).toBe(text);
   });
 });
 

@@ -24,7 +24,7 @@ import { US_PER_MINUTE } from '../../domain/time.ts';
 import { loadMemory } from '../../polling/memory.ts';
 import type { Memory } from '../../polling/memory.ts';
 import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
-import { age } from '../../reporting/units.ts';
+import { durationText } from '../../reporting/units.ts';
 import { ofAccount } from '../accounts.ts';
 import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
 import { clockItem } from './clock.ts';
@@ -144,7 +144,7 @@ async function lastRunItem(database: Database, account: Account, intervalMinutes
   if (!newest) {
     return warning(name, 'no poll yet', 'run "tasmart poll"; then let cron or systemd do it (README, "Deployment")');
   }
-  const seen = `the last poll began ${age(newest.ageUs)} ago: ${newest.outcome}${newest.error === null ? '' : `: ${newest.error}`}`;
+  const seen = `the last poll began ${durationText(newest.ageUs)} ago: ${newest.outcome}${newest.error === null ? '' : `: ${newest.error}`}`;
   if (newest.ageUs > MISSED_INTERVALS * intervalMinutes * US_PER_MINUTE) {
     const remedy = 'no job starts it: see crontab -l or systemctl list-timers, and logs/tasmart.log';
     return failed(name, seen, remedy);

@@ -13,7 +13,7 @@ import { fetchLatest } from '../../polling/fetch.ts';
 import type { Memory } from '../../polling/memory.ts';
 import { resolveTargets } from '../../polling/targets.ts';
 import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
-import { age } from '../../reporting/units.ts';
+import { durationText } from '../../reporting/units.ts';
 import { withHyCloud } from '../hycloud.ts';
 import { clockItem } from './clock.ts';
 
@@ -185,9 +185,10 @@ function valveClockItem(probes: readonly Probe[]): CheckItem {
   if (withClock.length === 0) return skipped(name, 'no valve sends its time');
   withClock.sort((a, b) => Math.abs(b.clockAheadUs) - Math.abs(a.clockAheadUs));
   const wrong = withClock.filter(({ clockAheadUs }) => Math.abs(clockAheadUs) > VALVE_CLOCK_TOLERANCE_US);
-  if (wrong.length === 0) return ok(name, `at most ${age(Math.abs(withClock[0]?.clockAheadUs ?? 0))} from HyCloud's`);
+  if (wrong.length === 0)
+    return ok(name, `at most ${durationText(Math.abs(withClock[0]?.clockAheadUs ?? 0))} from HyCloud's`);
   const worst = wrong.slice(0, NAMES_SHOWN).map(({ valve, clockAheadUs }) => {
-    return `${valveLabel(valve)} ${age(Math.abs(clockAheadUs))} ${clockAheadUs < 0 ? 'behind' : 'ahead'}`;
+    return `${valveLabel(valve)} ${durationText(Math.abs(clockAheadUs))} ${clockAheadUs < 0 ? 'behind' : 'ahead'}`;
   });
   const remedy = 'set the valve’s clock; readings are not affected, they have HyCloud’s time';
   return warning(name, `${wrong.length} of ${count(withClock.length, 'valve')} wrong: ${worst.join(', ')}`, remedy);

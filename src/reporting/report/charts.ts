@@ -3,11 +3,11 @@ import { count } from '../../domain/text.ts';
 import type { Micros } from '../../domain/time.ts';
 import type { RegimeEnergy, ReportFrame, Series, ValveReport } from './data.ts';
 import { decimalsOf, linesPayload, type Line } from './embedded.ts';
-import { barsIn, isWorthShowing, totalText } from './energy.ts';
+import { barsOf, isWorthShowing, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
 import type { ValvePayload } from './payload.ts';
 import { valveName } from './messages.ts';
-import { grouped } from './page/numbers.ts';
+import { groupThousands } from './page/numbers.ts';
 
 /** A chart: its frame, which is in the page, and the data that the script draws into it. */
 export interface Chart {
@@ -15,10 +15,12 @@ export interface Chart {
   payload: ValvePayload['charts'][number];
 }
 
+/** The series that share a chart, if the valve has them. */
 interface Group {
   title: string;
+  /** the axis begins at 0 */
   isFromZero: boolean;
-  /** the name and the colour of each series; a colour is a custom property of the style sheet */
+  /** the name and the colour of each series; a colour is a custom property of page/colours.css */
   names: Partial<Record<Series['property'], readonly [name: string, colour: string]>>;
 }
 
@@ -49,30 +51,30 @@ export function chartsOf(valve: ValveReport, { fromUs }: ReportFrame): Chart[] {
     figure: energyFigure(counter, valve, fromUs),
     payload: counter.bars,
   }));
-  const groups = groupsOf(valve);
-  const lines = groups.map(({ title, isFromZero, unit, own }) => ({
-    figure: linesFigure({ title, unit, own, valve }),
-    payload: linesPayload(unit, isFromZero, own),
+  const measured = lineChartsOf(valve).map((chart) => ({
+    figure: linesFigure(chart, valve),
+    payload: linesPayload(chart.unit, chart.isFromZero, chart.lines),
   }));
-  return [...energy, ...lines];
+  return [...energy, ...measured];
 }
 
-/** The valve's series, grouped into charts. */
-export function groupsOf({ series, deltaT }: Pick<ValveReport, 'series' | 'deltaT'>): {
+interface LineChart {
   title: string;
   isFromZero: boolean;
   unit: string;
-  own: readonly Line[];
-}[] {
+  lines: readonly Line[];
+}
+
+/** The valve's series, grouped into charts. */
+export function lineChartsOf({ series, deltaT }: ValveReport): LineChart[] {
   return GROUPS.map(({ title, isFromZero, names }) => {
-    const own = series.flatMap((each) => {
+    const lines = series.flatMap((each): Line[] => {
       const [name, colour] = names[each.property] ?? [];
-      return name === undefined || colour === undefined
-        ? []
-        : [{ ...lineNames(each, name, deltaT), colour, series: each }];
+      if (name === undefined || colour === undefined) return [];
+      return [{ ...lineNames(each, name, deltaT), colour, series: each }];
     });
-    return { title, isFromZero, unit: own[0]?.series.unit ?? '', own };
-  }).filter(({ own }) => own.length > 0);
+    return { title, isFromZero, unit: lines[0]?.series.unit ?? '', lines };
+  }).filter(({ lines }) => lines.length > 0);
 }
 
 /** Supply and return instead of the sensors' names, if the temperatures show which is which. */
@@ -84,59 +86,54 @@ function lineNames({ property }: Series, name: string, deltaT: ValveReport['delt
 
 function energyFigure(counter: RegimeEnergy, valve: ValveReport, fromUs: Micros): Markup {
   const total = `${totalText(counter)} kWh`;
-  const bars = barsIn(counter, fromUs);
+  const bars = barsOf(counter, fromUs);
   const doubtful = bars.filter(({ quality }) => quality !== 'measured').length;
-  const words = `Energy of regime ${counter.regime}, ${valveName(valve)}: ${total} in ${count(bars.length, 'bar')}, ${doubtful} of them not measured throughout.`;
+  const label = `Energy of regime ${counter.regime}, ${valveName(valve)}: ${total} in ${count(bars.length, 'bar')}, ${doubtful} of them not measured throughout.`;
   return figure({
     title: `Energy, regime ${counter.regime}`,
     unit: 'kWh',
-    rest: `total ${total}`,
-    words,
+    resting: `total ${total}`,
+    label,
     width: 'wide',
   });
 }
 
-interface LinesFrame {
-  title: string;
-  unit: string;
-  own: readonly Line[];
-  valve: ValveReport;
-}
-
-function linesFigure({ title, unit, own: lines, valve }: LinesFrame): Markup {
+function linesFigure({ title, unit, lines }: LineChart, valve: ValveReport): Markup {
   const ranges = lines.map((line) => `${lines.length > 1 ? `${line.name} ` : ''}${rangeText(line.series)}`).join(', ');
   const faults = `${count(valve.gaps.length, 'gap')}, ${count(valve.errors.length, 'error period')}`;
   const keys =
-    lines.length > 1 && lines.map(({ key, colour }) => markup`<span class="line-key ${colour.slice(2)}">${key}</span>`);
+    lines.length > 1 &&
+    lines.map(({ key, colour }) => markup`<span class="line-key ${colour.slice('--'.length)}">${key}</span>`);
   return figure({
     title,
     unit,
-    rest: `${ranges} ${unit}`,
-    words: `${title} of ${valveName(valve)} over time: ${ranges} ${unit}. ${faults}.`,
+    resting: `${ranges} ${unit}`,
+    label: `${title} of ${valveName(valve)} over time: ${ranges} ${unit}. ${faults}.`,
     keys,
     width: null,
   });
 }
 
-interface Frame {
+interface Figure {
   title: string;
   unit: string;
-  /** shown while nothing is pointed at */
-  rest: string;
+  /** the readout while nothing is pointed at */
+  resting: string;
   /** the chart for screen readers */
-  words: string;
+  label: string;
   keys?: readonly Markup[] | false;
   /** across all columns; null: one */
   width: 'wide' | null;
 }
 
-function figure({ title, unit, rest, words, keys, width }: Frame): Markup {
+function figure({ title, unit, resting, label, keys, width }: Figure): Markup {
   return markup`<figure class="${width}">
-    <figcaption><b>${title}</b> <span class="unit">${unit}</span> ${keys}<output>${rest}</output></figcaption>
-    <div class="plot" role="img" aria-label="${words}"></div>
+    <figcaption><b>${title}</b> <span class="unit">${unit}</span> ${keys}<output>${resting}</output></figcaption>
+    <div class="plot" role="img" aria-label="${label}"></div>
   </figure>`;
 }
 
+/** `0.1 – 24.5` */
 function rangeText(series: Series): string {
   const known = series.values.filter((value) => value !== null);
   if (known.length === 0) return 'no values';
@@ -144,5 +141,5 @@ function rangeText(series: Series): string {
   // Math.min(...known) would fail: a year of readings exceeds the number of arguments of a call.
   const least = known.reduce((low, value) => Math.min(low, value));
   const most = known.reduce((high, value) => Math.max(high, value));
-  return `${grouped(least.toFixed(places))} – ${grouped(most.toFixed(places))}`;
+  return `${groupThousands(least.toFixed(places))} – ${groupThousands(most.toFixed(places))}`;
 }

@@ -1,12 +1,10 @@
-/** How many readings each day should have, and how many it has. */
+/** How many readings each day should have, and how many it has; both counted in boundaries of the interval grid. */
 import { DateTime } from 'luxon';
 import { boundaryOf, floorToGrid, nextBoundary } from '../../domain/grid.ts';
 import type { Micros, Span } from '../../domain/time.ts';
 import type { DayCompleteness } from './data.ts';
 
-export interface CompletenessSpan {
-  fromUs: Micros;
-  toUs: Micros;
+export interface CompletenessSpan extends Span {
   /** later times are in the future */
   nowUs: Micros;
   /** time of the valve's first reading ever; null: it has none */
@@ -21,7 +19,7 @@ export interface CompletenessSpan {
  * that ends. Left out are boundaries in the future, before the valve's first reading, and the first of the span if its
  * window (b − interval, b] begins before the span.
  */
-export function completeness(timesUs: readonly Micros[], span: CompletenessSpan): DayCompleteness[] {
+export function completenessByDay(timesUs: readonly Micros[], span: CompletenessSpan): DayCompleteness[] {
   const { fromUs, toUs, nowUs, firstUs, dayStartsUs, intervalUs } = span;
   const present = new Set(timesUs.map((timeUs) => boundaryOf(timeUs, intervalUs)));
   const earliest = Math.max(boundaryOf(fromUs, intervalUs) + intervalUs, boundaryOf(firstUs ?? Infinity, intervalUs));
@@ -37,7 +35,21 @@ export function completeness(timesUs: readonly Micros[], span: CompletenessSpan)
   });
 }
 
-/** The span's start, and every local midnight in it. */
+export function totalCompleteness(days: readonly DayCompleteness[]): { expected: number; present: number } {
+  return {
+    expected: days.reduce((sum, { expected }) => sum + expected, 0),
+    present: days.reduce((sum, { present }) => sum + present, 0),
+  };
+}
+
+/** In percent with one decimal, or `100`. Rounded down: 100 means that nothing is missing. null: nothing was expected. */
+export function completePercent(days: readonly DayCompleteness[]): string | null {
+  const { expected, present } = totalCompleteness(days);
+  if (expected === 0) return null;
+  return present >= expected ? '100' : (Math.floor((present / expected) * 100 * 10) / 10).toFixed(1);
+}
+
+/** The span's start, and every later start of a local day in it. */
 export function dayStarts({ fromUs, toUs, timezone }: Span & { timezone: string }): Micros[] {
   const starts = [fromUs];
   let day = DateTime.fromMillis(Math.floor(fromUs / 1000), { zone: timezone }).startOf('day');

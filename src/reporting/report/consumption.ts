@@ -1,11 +1,11 @@
 /** The consumption of all valves: total, change, days, and the valves that consume most. */
 import { epochSeconds, type Micros } from '../../domain/time.ts';
 import type { ReportData } from './data.ts';
-import { barsIn, change, fleetTotal, kwhText, percentText, signed, totalText } from './energy.ts';
+import { barsOf, compareWithPrevious, fleetTotal, kwhText, percentText, signedText, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
-import { count, name, sectionId, type Messages } from './messages.ts';
+import { groupedCount, nameMarkup, sectionId, type Messages } from './messages.ts';
 import { dayText, wallOf } from './page/local-time.ts';
-import { grouped } from './page/numbers.ts';
+import { groupThousands } from './page/numbers.ts';
 
 /** How many valves the ranking shows. The table shows all. */
 const RANKED = 10;
@@ -33,19 +33,15 @@ function regimeConsumption(regime: 1 | 2, isOneOfTwo: boolean, data: ReportData,
 }
 
 function comparison(regime: 1 | 2, data: ReportData, { date }: Messages): string {
-  const found = change(data.valves, regime);
+  const compared = compareWithPrevious(data.valves, regime);
   const span = `${date(data.previous.fromUs)} – ${date(data.previous.toUs)}`;
-  if (!found) return `No valve has kWh throughout the previous period, ${span}.`;
-  const { percent, differenceKwh, previousKwh, compared } = found;
-  const some = compared < data.valves.length ? ` (${count(compared, 'valve')} with kWh in both)` : '';
-  const share = percent === null ? '' : ` (${percentText(percent)})`;
-  return `${signed(differenceKwh)} kWh${share} against ${kwhText(previousKwh)} kWh in the previous period, ${span}${some}.`;
+  if (!compared) return `No valve has kWh throughout the previous period, ${span}.`;
+  const { percent, differenceKwh, previousKwh, comparedValves } = compared;
+  const change = `${signedText(differenceKwh)} kWh${percent === null ? '' : ` (${percentText(percent)})`}`;
+  const isPart = comparedValves < data.valves.length;
+  const part = isPart ? ` (${groupedCount(comparedValves, 'valve')} with kWh in both)` : '';
+  return `${change} against ${kwhText(previousKwh)} kWh in the previous period, ${span}${part}.`;
 }
-
-/** With more days than this, only some bars have a date below. */
-const MAX_DATES = 16;
-/** With more days than this, the bars have no kWh above. */
-const MAX_VALUES = 10;
 
 interface DaySum {
   startS: number;
@@ -58,47 +54,54 @@ interface DaySum {
 function sumDays(regime: 1 | 2, { valves, fromUs }: ReportData): DaySum[] {
   const starts = valves[0]?.days.map(({ startUs }) => epochSeconds(startUs)) ?? [];
   const sums = starts.map((startS) => ({ startS, kwh: 0, isWhole: true }));
-  for (const { energy, days: own, state } of valves) {
-    let day = 0;
+  for (const { energy, days, state } of valves) {
     const counter = energy.find((each) => each.regime === regime);
-    const bars = counter ? barsIn(counter, fromUs) : [];
-    const beginS = bars.find(({ quality }) => quality !== 'missing')?.startS ?? Infinity;
+    const bars = counter ? barsOf(counter, fromUs) : [];
+    const firstKnownS = bars.find(({ quality }) => quality !== 'missing')?.startS ?? Infinity;
+    let day = 0;
     for (const { startS, kwh, quality } of bars) {
-      while (day + 1 < starts.length && startS >= (starts[day + 1] ?? Infinity)) day++;
+      while (startS >= (starts[day + 1] ?? Infinity)) day++;
       const sum = sums[day];
       if (!sum) continue;
       sum.kwh += kwh ?? 0;
-      // No kWh are missing of a valve that left or is not installed yet: on its first day, before its first bar.
-      const isBefore = startS < beginS && beginS < (starts[day + 1] ?? Infinity);
-      const isExpected = state !== 'left' && (own[day]?.expected ?? 0) > 0 && !isBefore;
+      // No kWh are missing of a valve that left, or that is not installed yet: on its first day, before its first bar.
+      const isFirstDay = firstKnownS < (starts[day + 1] ?? Infinity);
+      const isInstalled = !(isFirstDay && startS < firstKnownS);
+      const isExpected = state !== 'left' && (days[day]?.expected ?? 0) > 0 && isInstalled;
       if (isExpected && (quality === 'missing' || quality === 'provisional')) sum.isWhole = false;
     }
   }
   return sums;
 }
 
+/** With more days than this, only some bars have a date below. */
+const MAX_DATES = 16;
+/** With more days than this, the bars have no kWh above. */
+const MAX_VALUES = 10;
+
 /** A bar per day. Pale bars: the span begins or ends within the day, or kWh are missing or provisional. */
 function days(regime: 1 | 2, data: ReportData, { offsets }: Messages): Markup {
-  const { fromUs, toUs, timezone } = data;
   const dateOf = (timeS: number) => dayText(wallOf(offsets, timeS));
   // Not every day begins at 0:00: in Cairo, summer time begins at midnight.
   const isWithinDay = (timeUs: Micros) => dateOf(epochSeconds(timeUs)) === dateOf(epochSeconds(timeUs) - 1);
-  const [isFirstCut, isLastCut] = [isWithinDay(fromUs), isWithinDay(toUs)];
+  const [isFirstCut, isLastCut] = [isWithinDay(data.fromUs), isWithinDay(data.toUs)];
   const sums = sumDays(regime, data);
   const last = sums.length - 1;
-  const bars = sums.map((sum, index) => ({
-    ...sum,
-    isCut: (index === 0 && isFirstCut) || (index === last && isLastCut),
-  }));
+  const bars = sums.map((sum, index) => {
+    const isCut = (index === 0 && isFirstCut) || (index === last && isLastCut);
+    return { ...sum, isCut, isPale: isCut || !sum.isWhole };
+  });
   const most = Math.max(...sums.map(({ kwh }) => kwh), 0.001);
-  const step = Math.ceil(sums.length / MAX_DATES);
-  const items = bars.map(({ startS, kwh, isWhole, isCut }, index) => {
+  const dateStep = Math.ceil(sums.length / MAX_DATES);
+  const items = bars.map(({ startS, kwh, isCut, isPale }, index) => {
     const [weekday = '', day = '', month = ''] = dateOf(startS).split(' ');
-    const note = isCut ? ', part of the day' : isWhole ? '' : ', some kWh are missing or provisional';
+    const note = isCut ? ', part of the day' : isPale ? ', some kWh are missing or provisional' : '';
     const text = `${weekday} ${day} ${month}: ${kwhText(kwh)} kWh${note}`;
     const height = Math.max((kwh / most) * 100, 0.5).toFixed(1);
     const y = (100 - Number(height)).toFixed(1);
-    const hasMonth = index === 0 || day === '1' || index < step;
+    // Dates are counted from the last bar, so the first date may be up to a step away from the first bar.
+    const hasDate = (last - index) % dateStep === 0;
+    const hasMonth = day === '1' || index < dateStep;
     const date = [
       sums.length <= MAX_DATES && markup`${weekday}<br>`,
       day,
@@ -106,20 +109,21 @@ function days(regime: 1 | 2, data: ReportData, { offsets }: Messages): Markup {
     ];
     return markup`<li title="${text}">
       ${sums.length <= MAX_VALUES && markup`<b aria-hidden="true">${kwhText(kwh)}</b>`}
-      <svg viewBox="0 0 10 100" preserveAspectRatio="none" aria-hidden="true" class="${(isCut || !isWhole) && 'part'}">
+      <svg viewBox="0 0 10 100" preserveAspectRatio="none" aria-hidden="true" class="${isPale && 'part'}">
         <rect y="${y}" width="10" height="${height}"/>
       </svg>
       <span class="hidden">${text}</span>
-      <span aria-hidden="true">${(last - index) % step === 0 && date}</span>
+      <span aria-hidden="true">${hasDate && date}</span>
     </li>`;
   });
   const hint = markup`<p class="hint">Pale: part of a day, or some kWh are missing or provisional.</p>`;
-  return markup`<ol class="days" aria-label="kWh by day (${timezone})">
+  return markup`<ol class="days" aria-label="kWh by day (${data.timezone})">
     ${items}
   </ol>
-  ${bars.some(({ isWhole, isCut }) => isCut || !isWhole) && hint}`;
+  ${bars.some(({ isPale }) => isPale) && hint}`;
 }
 
+/** The valves that consume most, each with its share of all. */
 function ranking(regime: 1 | 2, { valves }: ReportData): Markup {
   const total = fleetTotal(valves, regime).totalKwh ?? 0;
   const consumers = valves
@@ -132,7 +136,7 @@ function ranking(regime: 1 | 2, { valves }: ReportData): Markup {
   const most = Math.max(consumers[0]?.kwh ?? 0, 0.001);
   const heading =
     consumers.length > RANKED
-      ? `The ${RANKED} of ${grouped(String(valves.length))} valves that consume most`
+      ? `The ${RANKED} of ${groupThousands(valves.length)} valves that consume most`
       : 'Valves by consumption';
   return markup`<div>
     <h3 class="group">${heading}</h3>
@@ -140,7 +144,7 @@ function ranking(regime: 1 | 2, { valves }: ReportData): Markup {
       ${consumers.slice(0, RANKED).map(
         ({ valve, index, counter, kwh }) =>
           markup`<li>
-            <a href="#${sectionId(index)}">${name(valve.label)}</a>
+            <a href="#${sectionId(index)}">${nameMarkup(valve.label)}</a>
             <span>${totalText(counter)} kWh</span>
             <span>${total > 0 && `${((kwh / total) * 100).toFixed(1)} %`}</span>
             <svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="${((kwh / most) * 100).toFixed(1)}" height="1"/></svg>

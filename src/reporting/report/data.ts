@@ -26,8 +26,8 @@ export interface ReportFrame {
   bucket: 'hour' | 'day';
   newestRun: RecordedRun | null;
   lastSuccess: RecordedRun | null;
-  /** targets that no run has found yet, in words */
-  unknown: readonly string[];
+  /** messages about targets that no run has found yet */
+  unknownTargets: readonly string[];
   valveCount: number;
   /** times of the valves' newest readings */
   newestUs: readonly Micros[];
@@ -88,7 +88,7 @@ export interface DayCompleteness {
 }
 
 export interface Series {
-  /** `delta_t`: the difference between the two temperatures */
+  /** `delta_t`: the absolute difference between the two temperatures */
   property: Charted | 'delta_t';
   /** m³/h, kW, %, V, °C, K */
   unit: string;
@@ -99,6 +99,7 @@ export interface Series {
 export interface DeltaT {
   /** weighted by flow, K */
   meanK: number;
+  /** with a flow and both temperatures */
   hours: number;
   /** of these, the hours with less than `LOW_DELTA_T_K` */
   lowHours: number;

@@ -7,15 +7,16 @@ import type { DeltaT } from './data.ts';
 export const LOW_DELTA_T_K = 5;
 
 /** Heating water is warmer than this, chilled water is colder. In between, supply and return cannot be told apart. */
-const HEATING_ABOVE_C = 30;
-const CHILLED_BELOW_C = 22;
+export const HEATING_ABOVE_C = 30;
+export const CHILLED_BELOW_C = 22;
 
 /** HyCloud sends tenths of a degree. */
 const TENTHS = 10;
 
+/** Over the readings with a flow and both temperatures. Each reading stands for one interval. */
 export function deltaT({ values }: Pick<ReportReadings, 'values'>, intervalUs: Micros): DeltaT | null {
   const { local_temp: local, remote_temp: remote, measured_flow: flows } = values;
-  /** each °C or K times its flow */
+  /** sums of each value times its flow, and of the flow alone */
   const weighted = { localC: 0, remoteC: 0, deltaK: 0, flow: 0 };
   const counts = { flowing: 0, low: 0 };
   for (const [index, flow] of flows.entries()) {

@@ -1,11 +1,11 @@
-/** Encodes the data of the charts. src/reporting/report/page/decode.ts decodes them. */
+/** Encodes the data of the charts. page/decode.ts decodes them, page/main.ts and page/valve-charts.ts read the blocks. */
 import type { CounterEvent, EnergyBucket } from '../../database/report.ts';
 import { printable } from '../../domain/text.ts';
 import { epochSeconds, type Micros, type Span } from '../../domain/time.ts';
 import type { ReportFrame, Series, ValveReport } from './data.ts';
 import { kwhText } from './energy.ts';
 import { trusted, type Markup } from './markup.ts';
-import { grouped } from './page/numbers.ts';
+import { groupThousands } from './page/numbers.ts';
 import type { ZoneOffsets } from './page/local-time.ts';
 import { QUALITIES } from './page/quality.ts';
 import { thinMarks } from './thin.ts';
@@ -31,17 +31,17 @@ export function valvePayload(
 ): ValvePayload {
   const since = (timeUs: Micros): number => epochSeconds(timeUs) - epochSeconds(span.fromUs);
   // Gaps have marks of their own.
-  const faults = events.filter(({ kind }) => kind !== 'gap');
+  const marked = events.filter(({ kind }) => kind !== 'gap');
   return {
     times: differences(timesUs.map(since)),
     gaps: thinMarks(gaps, span).map((gap) => [since(gap.fromUs), since(gap.toUs)] as const),
-    errors: thinMarks(errors, span).map(({ names, ...at }) => [
-      since(at.fromUs),
-      since(at.toUs),
+    errors: thinMarks(errors, span).map(({ fromUs, toUs, names }) => [
+      since(fromUs),
+      since(toUs),
       printable(names.join(', '), 120),
     ]),
     withoutValues: thinMarks(withoutValues, span).map(({ fromUs, toUs }) => [since(fromUs), since(toUs)]),
-    events: thinMarks(faults, span).map((event) => [
+    events: thinMarks(marked, span).map((event) => [
       since(event.fromUs),
       since(event.toUs),
       eventText(event),
@@ -55,11 +55,12 @@ export function valvePayload(
 function eventText({ kind, regime, fromKwh, toKwh, countedKwh }: CounterEvent): string {
   return [
     `${kind} of regime ${regime}`,
-    ...(fromKwh === null || toKwh === null ? [] : [`${grouped(String(fromKwh))} → ${grouped(String(toKwh))} kWh`]),
+    ...(fromKwh === null || toKwh === null ? [] : [`${groupThousands(fromKwh)} → ${groupThousands(toKwh)} kWh`]),
     ...(countedKwh === null ? [] : [`${kwhText(countedKwh)} kWh counted`]),
   ].join(', ');
 }
 
+/** A line of a chart. */
 export interface Line {
   name: string;
   /** the name in the chart's key */
@@ -72,7 +73,7 @@ export function linesPayload(unit: string, isFromZero: boolean, lines: readonly 
   return { kind: 'lines', unit, isFromZero, lines: lines.map(linePayload) };
 }
 
-/** Decimal places of HyCloud's values. */
+/** Decimal places of HyCloud's values, by unit. */
 const PLACES: Record<string, number> = { 'm³/h': 4, kW: 4, '%': 2, V: 1, '°C': 1, K: 1 };
 
 function linePayload({ name, colour, series }: Line): LinePayload {
@@ -80,28 +81,25 @@ function linePayload({ name, colour, series }: Line): LinePayload {
   return { name, colour, decimals, values: differences(scaled(series.values, decimals)) };
 }
 
-/** At most five digits for the greatest value, and at most the places of the unit. */
+/** The decimal places to show: at most five digits for the greatest value, and at most the places of the unit. */
 export function decimalsOf({ values, unit }: Series): number {
   const greatest = values.reduce<number>((most, value) => Math.max(most, Math.abs(value ?? 0)), 0);
   const wholeDigits = greatest < 1 ? 1 : Math.floor(Math.log10(greatest)) + 1;
   return Math.min(PLACES[unit] ?? 3, Math.max(0, 5 - wholeDigits));
 }
 
+/** @param fromUs the report's start */
 export function barsPayload(regime: number, buckets: readonly EnergyBucket[], fromUs: Micros): BarsPayload {
   const edges = [...buckets.map((bucket) => bucket.fromUs), buckets.at(-1)?.toUs ?? fromUs].map(epochSeconds);
-  const steps: [number, number][] = [];
-  for (const step of differences(edges).slice(1)) {
-    const last = steps.at(-1);
-    if (last?.[0] === step) last[1]++;
-    else steps.push([step, 1]);
-  }
+  const lengths = differences(edges).slice(1);
+  const letters = buckets.map(({ quality }) => QUALITIES[quality].letter);
   return {
     kind: 'bars',
     regime,
     startS: (edges[0] ?? 0) - epochSeconds(fromUs),
-    steps,
+    steps: runLengths(lengths),
     wattHours: wattHours(buckets),
-    qualities: runLengths(buckets.map(({ quality }) => QUALITIES[quality].letter)),
+    qualities: runLengths(letters).flat().join(''),
     covered: buckets.flatMap(({ coverage }, index) => {
       const percent = Math.floor(coverage * 100);
       return percent >= 100 ? [] : [[index, percent] as const];
@@ -111,25 +109,25 @@ export function barsPayload(regime: number, buckets: readonly EnergyBucket[], fr
 
 /** Whole Wh. Each rounding error is carried to the next bucket, so the sum is right. */
 function wattHours(buckets: readonly EnergyBucket[]): (number | null)[] {
-  let [sum, given] = [0, 0];
+  let [exactSum, roundedSum] = [0, 0];
   return buckets.map(({ kwh }) => {
     if (kwh === null) return null;
-    sum += kwh * 1000;
-    const rounded = Math.max(0, Math.round(sum - given));
-    given += rounded;
+    exactSum += kwh * 1000;
+    const rounded = Math.max(0, Math.round(exactSum - roundedSum));
+    roundedSum += rounded;
     return rounded;
   });
 }
 
-/** Run-length encoding, such as `m700e3m17`. */
-function runLengths(letters: readonly string[]): string {
-  const found: [string, number][] = [];
-  for (const letter of letters) {
-    const last = found.at(-1);
-    if (last?.[0] === letter) last[1]++;
-    else found.push([letter, 1]);
+/** Run-length encoding: each value with the number of times that it occurs in a row. */
+function runLengths<T>(values: readonly T[]): [value: T, times: number][] {
+  const runs: [T, number][] = [];
+  for (const value of values) {
+    const last = runs.at(-1);
+    if (last?.[0] === value) last[1]++;
+    else runs.push([value, 1]);
   }
-  return found.flat().join('');
+  return runs;
 }
 
 function scaled(values: readonly (number | null)[], decimals: number): (number | null)[] {
@@ -140,11 +138,11 @@ function scaled(values: readonly (number | null)[], decimals: number): (number |
 function differences(values: readonly number[]): number[];
 function differences(values: readonly (number | null)[]): (number | null)[];
 function differences(values: readonly (number | null)[]): (number | null)[] {
-  let last = 0;
+  let before = 0;
   return values.map((value) => {
     if (value === null) return null;
-    const difference = value - last;
-    last = value;
+    const difference = value - before;
+    before = value;
     return difference;
   });
 }

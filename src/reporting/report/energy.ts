@@ -1,87 +1,90 @@
-/** Sums of kWh, and their texts. */
+/** kWh of a counter and of all valves, and their texts. */
 import { epochSeconds, type Micros } from '../../domain/time.ts';
 import type { RegimeEnergy, ValveSummary } from './data.ts';
-import { barsOf, type Bar } from './page/decode.ts';
-import { grouped } from './page/numbers.ts';
+import { decodeBars, type Bar } from './page/decode.ts';
+import { groupThousands } from './page/numbers.ts';
 import { QUALITIES } from './page/quality.ts';
 
 /** `1 234.5`; with ≥ where a reset or a jump makes it a lower bound; `–` where there is no curve. */
 export function totalText(counter: RegimeEnergy): string {
-  return boundText(counter.totalKwh, isBound(counter));
+  return boundedText(counter.totalKwh, isLowerBound(counter));
 }
 
-function boundText(totalKwh: number | null, isAtLeast: boolean): string {
+function boundedText(totalKwh: number | null, isAtLeast: boolean): string {
   if (totalKwh === null) return '–';
   return `${isAtLeast ? '≥\u00a0' : ''}${kwhText(totalKwh)}`;
 }
 
-/** The counter's buckets, unpacked. */
-export function barsIn({ bars }: RegimeEnergy, fromUs: Micros): Bar[] {
-  return barsOf(bars, epochSeconds(fromUs));
+/** The counter's buckets, decoded. @param fromUs the report's start, as `barsPayload` was given it */
+export function barsOf({ bars }: RegimeEnergy, fromUs: Micros): Bar[] {
+  return decodeBars(bars, epochSeconds(fromUs));
 }
 
 /** Whether a reset or a jump makes the kWh a lower bound. */
-function isBound({ bars }: RegimeEnergy): boolean {
-  const broken = [QUALITIES.reset.letter, QUALITIES.jump.letter];
-  return broken.some((letter) => bars.qualities.includes(letter));
+function isLowerBound({ bars }: RegimeEnergy): boolean {
+  // `qualities` holds letters and numbers only: see `BarsPayload`.
+  return bars.qualities.includes(QUALITIES.reset.letter) || bars.qualities.includes(QUALITIES.jump.letter);
 }
 
 /** Whole kWh from 1 000 on, tenths below. */
 export function kwhText(kwh: number): string {
-  return grouped(kwh.toFixed(kwh >= 1000 ? 0 : 1));
+  return groupThousands(kwh.toFixed(kwh >= 1000 ? 0 : 1));
 }
 
-/** The second counter of most valves is always 0 and needs no chart. */
+/** Whether the counter needs a chart: the second counter of most valves is always 0. */
 export function isWorthShowing(counter: RegimeEnergy): boolean {
   const { regime, totalKwh, bars } = counter;
   if (regime === 1) return bars.steps.length > 0;
-  return totalKwh !== null && (totalKwh !== 0 || isBound(counter));
+  return totalKwh !== null && (totalKwh !== 0 || isLowerBound(counter));
 }
 
-/** Sum over all valves of one regime; null: there is no curve anywhere. */
+/** Sum over all valves of one regime; `totalKwh` null: no counter has a curve. */
 export function fleetTotal(
   valves: readonly ValveSummary[],
   regime: 1 | 2,
 ): { totalKwh: number | null; text: string; isWorthShowing: boolean } {
-  const own = valves.flatMap(({ energy }) => energy.filter((each) => each.regime === regime));
-  const totals = own.flatMap(({ totalKwh }) => totalKwh ?? []);
+  const counters = countersOf(valves, regime);
+  const totals = counters.flatMap(({ totalKwh }) => totalKwh ?? []);
   const totalKwh = totals.length === 0 ? null : sum(totals);
-  return { totalKwh, text: boundText(totalKwh, own.some(isBound)), isWorthShowing: own.some(isWorthShowing) };
+  const text = boundedText(totalKwh, counters.some(isLowerBound));
+  return { totalKwh, text, isWorthShowing: counters.some(isWorthShowing) };
 }
 
-/** Change against the previous span, of the valves that have both; null: no valve has both. */
-export function change(
+/** Compares with the previous span, over the counters that have kWh in both; null: none has. `percent` null: it was 0. */
+export function compareWithPrevious(
   valves: readonly ValveSummary[],
   regime: 1 | 2,
-): { percent: number | null; differenceKwh: number; previousKwh: number; compared: number } | null {
-  const both = valves
-    .flatMap(({ energy }) => energy.filter((each) => each.regime === regime))
-    .flatMap(({ totalKwh, previousKwh }) =>
-      totalKwh === null || previousKwh === null ? [] : { totalKwh, previousKwh },
-    );
-  if (both.length === 0) return null;
-  const previousKwh = sum(both.map((each) => each.previousKwh));
-  const differenceKwh = sum(both.map(({ totalKwh }) => totalKwh)) - previousKwh;
+): { percent: number | null; differenceKwh: number; previousKwh: number; comparedValves: number } | null {
+  const comparable = countersOf(valves, regime).flatMap(({ totalKwh, previousKwh }) =>
+    totalKwh === null || previousKwh === null ? [] : { totalKwh, previousKwh },
+  );
+  if (comparable.length === 0) return null;
+  const previousKwh = sum(comparable.map((counter) => counter.previousKwh));
+  const differenceKwh = sum(comparable.map(({ totalKwh }) => totalKwh)) - previousKwh;
   const percent = previousKwh > 0 ? (differenceKwh / previousKwh) * 100 : null;
-  return { percent, differenceKwh, previousKwh, compared: both.length };
+  return { percent, differenceKwh, previousKwh, comparedValves: comparable.length };
+}
+
+function countersOf(valves: readonly ValveSummary[], regime: 1 | 2): RegimeEnergy[] {
+  return valves.flatMap(({ energy }) => energy.filter((counter) => counter.regime === regime));
 }
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, each) => total + each, 0);
 }
 
-/** Of one counter; null: it cannot be compared. */
+/** The change of one counter against the previous span; null: it cannot be compared. */
 export function changePercent({ totalKwh, previousKwh }: RegimeEnergy): number | null {
   return totalKwh === null || previousKwh === null || previousKwh === 0 ? null : (totalKwh / previousKwh - 1) * 100;
 }
 
 /** `+12.3 %`, `−4.0 %` */
 export function percentText(percent: number): string {
-  return `${signed(percent)} %`;
+  return `${signedText(percent)} %`;
 }
 
 /** `+1 234.5`, `−0.4`, `±0.0` */
-export function signed(value: number): string {
-  const text = grouped(Math.abs(value).toFixed(1));
+export function signedText(value: number): string {
+  const text = groupThousands(Math.abs(value).toFixed(1));
   return `${text === '0.0' ? '±' : value > 0 ? '+' : '−'}${text}`;
 }

@@ -2,10 +2,10 @@
 import type { Micros, Span } from '../../domain/time.ts';
 import type { NamedSpan } from './data.ts';
 
-/** Two readings that are further apart have a gap between them, as in tasmart_consumption. */
+/** Two readings that are further apart have a gap between them. As `isOutage` in energy/envelope.ts, for `coverage`. */
 const GAP_INTERVALS = 1.5;
 
-/** A span, and how far apart readings ought to be. */
+/** A span, and the configured time between two readings. */
 export interface Stretch extends Span {
   intervalUs: number;
 }
@@ -40,9 +40,8 @@ export function namedSpans(
 ): NamedSpan[] {
   const periods: (Span & { names: string[] })[] = [];
   timesUs.forEach((timeUs, index) => {
-    const given = namesAt[index] ?? [];
-    if (given.length === 0) return;
-    const names = [...new Set(given)].sort();
+    const names = [...new Set(namesAt[index])].sort();
+    if (names.length === 0) return;
     const nextUs = timesUs[index + 1] ?? stretch.toUs;
     const toUs = isGap(timeUs, nextUs, stretch) ? timeUs : Math.max(timeUs, nextUs);
     const previous = periods.at(-1);
@@ -57,8 +56,9 @@ function isGap(fromUs: Micros, toUs: Micros, { intervalUs }: Stretch): boolean {
   return toUs - fromUs > GAP_INTERVALS * intervalUs;
 }
 
-/** The part of a span that lies in the stretch, if any. */
+/** The part of a span that lies in the stretch, or nothing. Only a span without a length has a part without one. */
 function cut({ fromUs, toUs }: Span, stretch: Stretch): Span[] {
   const part = { fromUs: Math.max(fromUs, stretch.fromUs), toUs: Math.min(toUs, stretch.toUs) };
-  return part.fromUs < part.toUs || (part.fromUs === part.toUs && fromUs === toUs) ? [part] : [];
+  const isInside = fromUs === toUs ? part.fromUs <= part.toUs : part.fromUs < part.toUs;
+  return isInside ? [part] : [];
 }

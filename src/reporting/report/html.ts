@@ -40,20 +40,20 @@ export function createPage(frame: ReportFrame, assets: PageAssets): ReportPage {
   const sections: Buffer[] = [];
   return {
     add: (valve) => {
-      const own = valveProblems(valve, frame, messages);
-      sections.push(Buffer.from(valveSection(valve, valves.length, own, frame, messages).html));
-      problems.push(own);
+      const found = valveProblems(valve, frame, messages);
+      sections.push(Buffer.from(valveSection(valve, valves.length, found, frame, messages).html));
+      problems.push(found);
       valves.push(summaryOf(valve));
     },
     parts: () => {
-      const found = { fleet: fleetProblems(frame, messages), valves: problems };
-      const [before, after] = aroundSections({ ...frame, valves }, found, assets, messages);
+      const allProblems = { fleet: fleetProblems(frame, messages), valves: problems };
+      const [before, after] = aroundSections({ ...frame, valves }, allProblems, assets, messages);
       return [before, ...sections, after];
     },
   };
 }
 
-/** Without the readings and what is found in them. */
+/** The valve without its readings and what is found in them: a summary of each valve stays in memory. */
 function summaryOf(valve: ValveReport): ValveSummary {
   const { id, label, shortSn, fullSn, projectName, account, firmware, backendRef } = valve;
   const { state, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus, days, energy } = valve;

@@ -1,5 +1,6 @@
 /** The controls of the charts, and how to read them. */
 import type { ReportFrame } from './data.ts';
+import { CHILLED_BELOW_C, HEATING_ABOVE_C } from './delta-t.ts';
 import { markup, type Markup } from './markup.ts';
 import { QUALITIES, QUALITY_NAMES } from './page/quality.ts';
 import type { Messages } from './messages.ts';
@@ -37,7 +38,7 @@ export function chartKeys(): Markup {
       <p class="hint">
         Energy comes from the valves’ counters. Point at a chart to read its values. Drag across it, or use the buttons,
         to zoom in; a double click shows the whole span again. Percentages beside kWh compare with the previous period.
-        Supply and return are named by temperature: above 30 °C the warmer pipe is the supply, below 22 °C the colder one.
+        Supply and return are named by temperature: above ${HEATING_ABOVE_C} °C the warmer pipe is the supply, below ${CHILLED_BELOW_C} °C the colder one.
       </p>
       <ul class="keys" aria-label="What bars and shading mean">
         ${bars}

@@ -1,9 +1,9 @@
-/** Texts for times, names, states and counts. */
+/** Texts for times, names, states and counts on the page. */
 import { printable } from '../../domain/text.ts';
 import { epochSeconds, type Micros, type Span } from '../../domain/time.ts';
-import type { DayCompleteness, ReportFrame, ValveSummary } from './data.ts';
+import type { ReportFrame, ValveSummary } from './data.ts';
 import { markup, type Markup } from './markup.ts';
-import { grouped } from './page/numbers.ts';
+import { groupThousands } from './page/numbers.ts';
 import { clockText, dayText, spanText, timeText, wallOf, type ZoneOffsets } from './page/local-time.ts';
 import { zoneOffsets } from './zone.ts';
 
@@ -37,8 +37,8 @@ export function createMessages(frame: ReportFrame): Messages {
 const NAME_LENGTH = 60;
 const TITLE_LENGTH = 300;
 
-/** A name in its own writing direction. A long one is cut; more of it is shown while it is pointed at. */
-export function name(text: string): Markup {
+/** A name in its own writing direction. A long name is cut; the title, shown on pointing at it, has more of it. */
+export function nameMarkup(text: string): Markup {
   const shown = printable(text, NAME_LENGTH);
   return shown.endsWith('…') && shown !== text
     ? markup`<bdi title="${printable(text, TITLE_LENGTH)}">${shown}</bdi>`
@@ -53,21 +53,7 @@ export function valveName(valve: ValveSummary): string {
   return printable(valve.label, NAME_LENGTH);
 }
 
-/** In percent, rounded down: 100 means that nothing is missing. null: nothing was expected. */
-export function completeness(days: readonly DayCompleteness[], places = 0): string | null {
-  const { expected, present } = sumOf(days);
-  if (expected === 0) return null;
-  const scale = 10 ** places;
-  return (Math.floor((present / expected) * 100 * scale) / scale).toFixed(present >= expected ? 0 : places);
-}
-
-export function sumOf(days: readonly DayCompleteness[]): { expected: number; present: number } {
-  return days.reduce((sum, day) => ({ expected: sum.expected + day.expected, present: sum.present + day.present }), {
-    expected: 0,
-    present: 0,
-  });
-}
-
+/** These texts are also the classes of `.state` (page/table.css) and `.badge` (page/valve.css). */
 const STATES = {
   ok: 'reporting',
   silent: 'silent',
@@ -79,11 +65,12 @@ export function stateText(state: ValveSummary['state']): string {
   return state === null ? 'unregistered' : STATES[state];
 }
 
-/** `1 valve`, `1 000 valves` */
-export function count(amount: number, one: string): string {
-  return `${grouped(String(amount))} ${amount === 1 ? one : `${one}s`}`;
+/** Like `count` in domain/text.ts, but with groups of thousands: `1 valve`, `1 000 valves`. */
+export function groupedCount(amount: number, one: string): string {
+  return `${groupThousands(amount)} ${amount === 1 ? one : `${one}s`}`;
 }
 
+/** The id of a valve's section. The page's script expects this form: page/hash.ts. */
 export function sectionId(index: number): string {
   return `valve-${index + 1}`;
 }

@@ -1,10 +1,11 @@
-/** The table of all valves. The page's script sorts, searches and filters it by the attributes `data-…`. */
+/** The table of all valves. page/overview.ts sorts, searches and filters it by the attributes `data-…`. */
 import { printable } from '../../domain/text.ts';
 import { epochSeconds } from '../../domain/time.ts';
+import { completePercent } from './completeness.ts';
 import type { ReportData, ValveSummary } from './data.ts';
-import { changePercent, fleetTotal, signed, totalText } from './energy.ts';
+import { changePercent, fleetTotal, signedText, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
-import { completeness, name, sectionId, stateText, type Messages } from './messages.ts';
+import { nameMarkup, sectionId, stateText, type Messages } from './messages.ts';
 import type { ProblemGroup } from './problem-list.ts';
 import type { Problems } from './problems.ts';
 import { strip, stripKeys, stripRange } from './strip.ts';
@@ -21,14 +22,16 @@ export function overviewTable(
   const context = {
     messages,
     totalKwh: fleetTotal(valves, 1).totalKwh ?? 0,
-    hasSecond: fleetTotal(valves, 2).isWorthShowing,
+    hasRegime2: fleetTotal(valves, 2).isWorthShowing,
     hasProjects: projects.length > 1,
     hasAccounts: accounts.length > 1,
   };
+  // Text and `data-kind`, in the order of the cells in `row`. '' ascends at the first click, other kinds descend; 'plain' is
+  // not sorted.
   const heads = [
     ['Valve', ''],
     ['kWh', 'number'],
-    ...(context.hasSecond ? [['kWh, regime 2', 'number']] : []),
+    ...(context.hasRegime2 ? [['kWh, regime 2', 'number']] : []),
     ['Share, %', 'number'],
     ['Change, %', 'number'],
     ['Problems', 'worst'],
@@ -39,7 +42,9 @@ export function overviewTable(
     ...(context.hasAccounts ? [['Account', '']] : []),
   ] as const;
   const groupsByValve = valves.map((): number[] => []);
-  groups.forEach(({ entries }, group) => entries.forEach(({ index }) => groupsByValve[index]?.push(group)));
+  for (const [group, { entries }] of groups.entries()) {
+    for (const { index } of entries) groupsByValve[index]?.push(group);
+  }
   return markup`<section aria-labelledby="valves">
     <h2 id="valves">All valves</h2>
     <form class="filters" role="search">
@@ -65,6 +70,7 @@ export function overviewTable(
   </section>`;
 }
 
+/** Each name once, sorted; '' for null. */
 function namesOf(names: readonly (string | null)[]): string[] {
   return [...new Set(names.map((each) => printable(each ?? '')))].sort();
 }
@@ -86,37 +92,41 @@ interface RowContext {
   messages: Messages;
   /** kWh of regime 1 of all valves */
   totalKwh: number;
-  hasSecond: boolean;
+  hasRegime2: boolean;
   hasProjects: boolean;
   hasAccounts: boolean;
 }
 
-/** @param groups the numbers of the valve's problem groups, as in `problemSelect` */
+/**
+ * `data-v` of a cell is the number to sort by; without it, the text is.
+ *
+ * @param groups the numbers of the valve's problem groups, as in `problemSelect`
+ */
 function row(
   valve: ValveSummary,
   index: number,
   problems: Problems['valves'][number],
   groups: readonly number[],
-  { messages, totalKwh, hasSecond, hasProjects, hasAccounts }: RowContext,
+  { messages, totalKwh, hasRegime2, hasProjects, hasAccounts }: RowContext,
 ): Markup {
-  const [first, second] = ([1, 2] as const).map((regime) => valve.energy.find((each) => each.regime === regime));
-  const kwh = first?.totalKwh ?? null;
+  const [regime1, regime2] = [1, 2].map((regime) => valve.energy.find((counter) => counter.regime === regime));
+  const kwh = regime1?.totalKwh ?? null;
   const share = kwh === null || totalKwh === 0 ? null : (kwh / totalKwh) * 100;
-  const change = first ? changePercent(first) : null;
-  const complete = completeness(valve.days, 1);
+  const change = regime1 ? changePercent(regime1) : null;
+  const complete = completePercent(valve.days);
   const state = stateText(valve.state);
   const search = [valve.label, valve.shortSn, valve.fullSn, valve.id, valve.backendRef].join(' ').toLowerCase();
   const worst = problems[0];
-  // Sorts by the worst problem, then by the number of problems.
+  // Orders by the worst problem, then by the number of problems.
   const problemOrder = worst ? 100 * (99 - worst.rank) + problems.length : 0;
   const newestS = valve.newestUs === null ? null : epochSeconds(valve.newestUs);
-  const text = (value: string | null): Markup => markup`<td class="text">${value !== null && name(value)}</td>`;
+  const text = (value: string | null): Markup => markup`<td class="text">${value !== null && nameMarkup(value)}</td>`;
   return markup`<tr data-search="${printable(search, 300)}" data-account="${printable(valve.account ?? '')}" data-project="${printable(valve.projectName ?? '')}" data-problems=" ${groups.join(' ')} ">
-    <th scope="row"><span class="state ${state}" title="${state}"><span class="hidden">${state}: </span></span><a href="#${sectionId(index)}">${name(valve.label)}</a></th>
-    <td data-v="${kwh}">${first ? totalText(first) : '–'}</td>
-    ${hasSecond && markup`<td data-v="${second?.totalKwh}">${second ? totalText(second) : '–'}</td>`}
+    <th scope="row"><span class="state ${state}" title="${state}"><span class="hidden">${state}: </span></span><a href="#${sectionId(index)}">${nameMarkup(valve.label)}</a></th>
+    <td data-v="${kwh}">${regime1 ? totalText(regime1) : '–'}</td>
+    ${hasRegime2 && markup`<td data-v="${regime2?.totalKwh}">${regime2 ? totalText(regime2) : '–'}</td>`}
     <td data-v="${share?.toFixed(3)}">${share === null ? '–' : share.toFixed(1)}</td>
-    <td data-v="${change?.toFixed(3)}">${change === null ? '–' : signed(change)}</td>
+    <td data-v="${change?.toFixed(3)}">${change === null ? '–' : signedText(change)}</td>
     <td class="text" data-v="${problemOrder}">${worst && shortTitle(worst.title)}${problems.length > 1 && ` +${problems.length - 1} more`}</td>
     <td data-v="${complete}">${complete ?? '–'}</td>
     <td>${strip(valve.days)}</td>

@@ -1,7 +1,7 @@
 /** The types of the data that the page's script reads. embedded.ts encodes them, page/decode.ts decodes them. */
 import type { ZoneOffsets } from './page/local-time.ts';
 
-/** All data are encoded to be small, because reports are sent by mail. */
+/** All data are encoded to be small, because reports are sent by mail. Times are seconds since 1970. */
 export interface ReportPayload {
   fromS: number;
   toS: number;
@@ -33,7 +33,7 @@ export interface LinesPayload {
 
 export interface LinePayload {
   name: string;
-  /** a custom property of the style sheet */
+  /** a custom property of page/colours.css */
   colour: string;
   decimals: number;
   /** one value per time, times 10^decimals, each as the difference to the last value that is not null */
@@ -43,12 +43,13 @@ export interface LinePayload {
 export interface BarsPayload {
   kind: 'bars';
   regime: number;
-  /** the start of the first bucket, then the lengths of the buckets, run-length encoded */
+  /** the start of the first bucket, in seconds since the report's `fromS` */
   startS: number;
+  /** the lengths of the buckets, run-length encoded */
   steps: readonly (readonly [stepS: number, times: number])[];
   wattHours: readonly (number | null)[];
-  /** letters, each with the number of buckets in a row that have it: `m700e3m17` */
+  /** letters of page/quality.ts, each with the number of buckets in a row that have it: `m700e3m17` */
   qualities: string;
-  /** buckets with a coverage below 1 */
+  /** buckets with a coverage below 100 % */
   covered: readonly (readonly [index: number, percent: number])[];
 }

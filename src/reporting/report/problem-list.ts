@@ -1,17 +1,18 @@
 /** All problems in one list, the worst first. The same problem of many valves is listed once. */
 import type { ReportData } from './data.ts';
 import { markup, type Markup } from './markup.ts';
-import { count, name, sectionId, sentence } from './messages.ts';
-import { grouped } from './page/numbers.ts';
+import { groupedCount, nameMarkup, sectionId, sentence } from './messages.ts';
+import { groupThousands } from './page/numbers.ts';
 import type { Problems } from './problems.ts';
 
-/** More lines, or more valves in a line, are hidden until they are asked for. */
-const SHOWN = { lines: 4, valves: 8 };
+/** More lines of a problem, or more valves in a line, are hidden until they are asked for. */
+const MAX_SHOWN = { lines: 4, valves: 8 };
 
 /** A problem, with all valves that have it. */
 export interface ProblemGroup {
   title: string;
   rank: number;
+  /** the index of the valve, and the problem's detail there */
   entries: { index: number; detail: string }[];
 }
 
@@ -25,11 +26,11 @@ export function groupProblems({ valves }: Problems): ProblemGroup[] {
       groups.set(title, group);
     }
   });
-  return [...groups.values()].sort((a, b) => a.rank - b.rank || valvesOf(b.entries) - valvesOf(a.entries));
+  return [...groups.values()].sort((a, b) => a.rank - b.rank || countValves(b.entries) - countValves(a.entries));
 }
 
 /** A valve may have a problem twice: once for each counter. */
-function valvesOf(entries: ProblemGroup['entries']): number {
+function countValves(entries: ProblemGroup['entries']): number {
   return new Set(entries.map(({ index }) => index)).size;
 }
 
@@ -41,8 +42,10 @@ export function problemList(data: ReportData, { fleet }: Problems, groups: reado
     </section>`;
   }
   const heading = [
-    ...(fleet.length > 0 ? [`${count(fleet.length, 'problem')} of the polling`] : []),
-    ...(affected > 0 ? [`problems at ${grouped(String(affected))} of ${count(data.valves.length, 'valve')}`] : []),
+    ...(fleet.length > 0 ? [`${groupedCount(fleet.length, 'problem')} of the polling`] : []),
+    ...(affected > 0
+      ? [`problems at ${groupThousands(affected)} of ${groupedCount(data.valves.length, 'valve')}`]
+      : []),
   ].join(', ');
   return markup`<section aria-labelledby="problems">
     <h2 id="problems" class="verdict bad">${capitalised(heading)}</h2>
@@ -57,43 +60,47 @@ function problemGroup({ title, entries }: ProblemGroup, data: ReportData): Marku
   const heading = markup`<b>${capitalised(title)}</b>`;
   const [line, ...others] = linesOf(entries, data);
   if (others.length === 0) {
-    const total = valvesOf(entries) > 1 && `${count(valvesOf(entries), 'valve')}: `;
-    return markup`<li>${heading} · ${total}${line}</li>`;
+    const valveCount = countValves(entries);
+    return markup`<li>${heading} · ${valveCount > 1 && `${groupedCount(valveCount, 'valve')}: `}${line}</li>`;
   }
   const list = (lines: readonly (Markup | undefined)[]): Markup =>
     markup`<ul>
       ${lines.map((each) => markup`<li>${each}</li>`)}
     </ul>`;
-  const rest = others.slice(SHOWN.lines - 1);
+  const shown = [line, ...others.slice(0, MAX_SHOWN.lines - 1)];
+  const hidden = others.slice(MAX_SHOWN.lines - 1);
   return markup`<li>
-    ${heading} · ${count(valvesOf(entries), 'valve')} ${list([line, ...others.slice(0, SHOWN.lines - 1)])}
-    ${rest.length > 0 && hidden(`and ${rest.length} more`, list(rest))}
+    ${heading} · ${groupedCount(countValves(entries), 'valve')} ${list(shown)}
+    ${hidden.length > 0 && disclosure(`and ${hidden.length} more`, list(hidden))}
   </li>`;
 }
 
-/** Valves with the same detail share a line; the line of most valves first. */
+/** Links to the valves, and the detail. Valves with the same detail share a line; the line of most valves first. */
 function linesOf(entries: ProblemGroup['entries'], { valves }: ReportData): Markup[] {
   const byDetail = new Map<string, number[]>();
   for (const { index, detail } of entries) {
-    const alike = byDetail.get(detail);
-    if (alike) alike.push(index);
-    else byDetail.set(detail, [index]);
+    const indexes = byDetail.get(detail) ?? [];
+    indexes.push(index);
+    byDetail.set(detail, indexes);
   }
   const link = (index: number): Markup | null => {
     const valve = valves[index];
-    return valve ? markup`<a href="#${sectionId(index)}">${name(valve.label)}</a>` : null;
+    return valve ? markup`<a href="#${sectionId(index)}">${nameMarkup(valve.label)}</a>` : null;
   };
   const links = (indexes: readonly number[]): Markup[] =>
     indexes.map((index, position) => markup`${position > 0 && ', '}${link(index)}`);
   return [...byDetail]
     .sort(([, a], [, b]) => b.length - a.length)
     .map(([detail, indexes]) => {
-      const rest = indexes.slice(SHOWN.valves);
-      return markup`${links(indexes.slice(0, SHOWN.valves))}${detail && `: ${detail}`}${rest.length > 0 && hidden(`and ${count(rest.length, 'valve')} more`, markup`${links(rest)}`)}`;
+      const shown = links(indexes.slice(0, MAX_SHOWN.valves));
+      const hidden = indexes.slice(MAX_SHOWN.valves);
+      const more =
+        hidden.length > 0 && disclosure(`and ${groupedCount(hidden.length, 'valve')} more`, markup`${links(hidden)}`);
+      return markup`${shown}${detail && `: ${detail}`}${more}`;
     });
 }
 
-function hidden(summary: string, content: Markup): Markup {
+function disclosure(summary: string, content: Markup): Markup {
   return markup`<details>
     <summary>${summary}</summary>
     ${content}

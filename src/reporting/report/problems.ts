@@ -2,11 +2,11 @@
 import type { RecordedRun } from '../../database/last-polls.ts';
 import { printable } from '../../domain/text.ts';
 import { epochSeconds, US_PER_MINUTE, US_PER_SECOND, type Span } from '../../domain/time.ts';
-import { age } from '../units.ts';
+import { durationText } from '../units.ts';
 import type { NamedSpan, RegimeEnergy, ReportFrame, ValveReport } from './data.ts';
-import { barsIn, kwhText } from './energy.ts';
-import { grouped } from './page/numbers.ts';
-import { count, type Messages } from './messages.ts';
+import { barsOf, kwhText } from './energy.ts';
+import { groupThousands } from './page/numbers.ts';
+import { groupedCount, type Messages } from './messages.ts';
 
 /** What is wrong with the polling, and with each valve, in words. */
 export interface Problems {
@@ -23,10 +23,10 @@ export interface ValveProblem {
   rank: number;
 }
 
-/** An older run is a problem, as in `tasmart check`. */
+/** If the newest run is older, that is a problem, as in `tasmart check`. */
 const MAX_RUN_AGE_INTERVALS = 3;
 
-/** Worst first: no readings now, uncertain kWh, errors and losses. */
+/** Worst first: no readings now, uncertain kWh, errors and losses. Below 100: see `row` in overview-table.ts. */
 const RANKS = {
   failing: 0,
   silent: 1,
@@ -41,10 +41,10 @@ const RANKS = {
 } as const;
 
 export function fleetProblems(frame: ReportFrame, messages: Messages): string[] {
-  return [...frame.unknown.map((text) => printable(text, 300)), ...runProblems(frame, messages)];
+  return [...frame.unknownTargets.map((text) => printable(text, 300)), ...runProblems(frame, messages)];
 }
 
-/** The worst first. */
+/** What is wrong with a valve, the worst first. */
 export function valveProblems(valve: ValveReport, frame: ReportFrame, messages: Messages): ValveProblem[] {
   return [
     ...supplyProblems(valve, messages),
@@ -63,7 +63,7 @@ function supplyProblems({ state, newestUs, ageUs }: ValveReport, { time }: Messa
   const since =
     newestUs === null
       ? 'no reading is stored'
-      : `no reading since ${time(newestUs)}${ageUs === null ? '' : ` (${age(ageUs)})`}`;
+      : `no reading since ${time(newestUs)}${ageUs === null ? '' : ` (${durationText(ageUs)})`}`;
   return [
     state === 'silent'
       ? { title: 'silent: HyCloud has no newer reading', detail: since, rank: RANKS.silent }
@@ -71,22 +71,24 @@ function supplyProblems({ state, newestUs, ageUs }: ValveReport, { time }: Messa
   ];
 }
 
+/** The errors of the newest reading. */
 function currentErrors({ errorStatus, errors, newestUs, state }: ValveReport, { time }: Messages): ValveProblem[] {
   if (errorStatus === null || errorStatus.length === 0 || state === 'left') return [];
-  const running = errors.findLast(({ toUs }) => newestUs !== null && toUs >= newestUs);
+  const current = errors.findLast(({ toUs }) => newestUs !== null && toUs >= newestUs);
   const verb = state === 'silent' || state === 'behind' ? 'last reported' : 'reports';
-  const detail = running ? `since ${time(running.fromUs)} at least` : '';
-  return [{ title: `${verb} ${namesOf(errorStatus.toSorted())}`, detail, rank: RANKS.error }];
+  const detail = current ? `since ${time(current.fromUs)} at least` : '';
+  return [{ title: `${verb} ${joinNames(errorStatus.toSorted())}`, detail, rank: RANKS.error }];
 }
 
 function gapProblems({ gaps, state }: ValveReport, { toUs }: ReportFrame, { span }: Messages): ValveProblem[] {
   // A gap that lasts until now is already reported by supplyProblems.
   const isOpen = (gap: Span): boolean => gap.toUs >= toUs && state !== 'ok' && state !== null;
-  const own = gaps.filter((gap) => !isOpen(gap));
-  const longest = longestOf(own);
+  const closed = gaps.filter((gap) => !isOpen(gap));
+  const longest = longestOf(closed);
   if (!longest) return [];
-  const length = `${span(longest)} (${age(longest.toUs - longest.fromUs)})`;
-  const detail = own.length === 1 ? length : `${own.length} gaps, ${age(lengthOf(own))} in all; the longest ${length}`;
+  const longestText = `${span(longest)} (${durationText(totalUs([longest]))})`;
+  const inAll = `${closed.length} gaps, ${durationText(totalUs(closed))} in all`;
+  const detail = closed.length === 1 ? longestText : `${inAll}; the longest ${longestText}`;
   return [{ title: 'gaps without a reading', detail, rank: RANKS.gaps }];
 }
 
@@ -94,6 +96,7 @@ function missingValues({ withoutValues }: ValveReport, messages: Messages): Valv
   return spanProblems(withoutValues, (names) => `readings without ${names}`, RANKS.withoutValues, messages);
 }
 
+/** Errors that a later reading no longer reports. */
 function pastErrors({ errors, newestUs, errorStatus }: ValveReport, messages: Messages): ValveProblem[] {
   const isOver = ({ toUs }: Span): boolean => newestUs === null || toUs < newestUs || errorStatus?.length === 0;
   return spanProblems(errors.filter(isOver), (names) => `reported ${names}`, RANKS.pastError, messages);
@@ -101,19 +104,19 @@ function pastErrors({ errors, newestUs, errorStatus }: ValveReport, messages: Me
 
 /** One problem per list of names, for all spans with these names. */
 function spanProblems(
-  all: readonly NamedSpan[],
-  title: (names: string) => string,
+  spans: readonly NamedSpan[],
+  titleOf: (names: string) => string,
   rank: number,
   { span }: Messages,
 ): ValveProblem[] {
-  return [...new Set(all.map(({ names }) => namesOf(names)))].flatMap((names) => {
-    const own = all.filter((each) => namesOf(each.names) === names);
-    const last = own.at(-1);
+  return [...new Set(spans.map(({ names }) => joinNames(names)))].flatMap((names) => {
+    const alike = spans.filter((each) => joinNames(each.names) === names);
+    const last = alike.at(-1);
     if (!last) return [];
-    const length = age(lengthOf(own));
+    const length = durationText(totalUs(alike));
     const detail =
-      own.length === 1 ? `${span(last)} (${length})` : `${own.length} times, ${length} in all; last ${span(last)}`;
-    return [{ title: title(names), detail, rank }];
+      alike.length === 1 ? `${span(last)} (${length})` : `${alike.length} times, ${length} in all; last ${span(last)}`;
+    return [{ title: titleOf(names), detail, rank }];
   });
 }
 
@@ -133,7 +136,7 @@ function eventProblems({ events }: ValveReport, { span }: Messages): ValveProble
       `regime ${regime}, ${span({ fromUs, toUs })}`,
       ...(fromKwh === null || toKwh === null
         ? []
-        : [`from ${grouped(String(fromKwh))} to ${grouped(String(toKwh))} kWh`]),
+        : [`from ${groupThousands(fromKwh)} to ${groupThousands(toKwh)} kWh`]),
       ...(countedKwh === null ? [] : [`${kwhText(countedKwh)} kWh counted`]),
       ...(others.length === 0 ? [] : [`and ${others.length} more`]),
     ].join(', ');
@@ -141,41 +144,48 @@ function eventProblems({ events }: ValveReport, { span }: Messages): ValveProble
   });
 }
 
-/** Only between the valve's first and newest reading. A counter that never counted has no kWh to miss. */
+/** Hours without kWh between the valve's first and newest reading. A counter that never counted has none to miss. */
 function missingKwh(
   counter: RegimeEnergy,
   { timesUs, newestUs }: ValveReport,
   { fromUs }: ReportFrame,
 ): ValveProblem[] {
-  const bars = barsIn(counter, fromUs);
+  const bars = barsOf(counter, fromUs);
   const firstS = epochSeconds(timesUs[0] ?? Infinity);
-  const within = bars.filter(({ startS, endS }) => startS >= firstS && endS <= epochSeconds(newestUs ?? 0));
-  const lost = within.filter(({ quality }) => quality === 'missing');
-  if (lost.length === 0 || lost.length === within.length) return [];
-  const length = age(lost.reduce((sum, each) => sum + each.endS - each.startS, 0) * US_PER_SECOND);
+  const inService = bars.filter(({ startS, endS }) => startS >= firstS && endS <= epochSeconds(newestUs ?? 0));
+  const missing = inService.filter(({ quality }) => quality === 'missing');
+  if (missing.length === 0 || missing.length === inService.length) return [];
+  const length = durationText(missing.reduce((sum, { startS, endS }) => sum + endS - startS, 0) * US_PER_SECOND);
   return [{ title: 'hours without kWh', detail: `regime ${counter.regime}: ${length}`, rank: RANKS.missing }];
 }
 
 function runProblems({ newestRun, lastSuccess, intervalMinutes }: ReportFrame, { time }: Messages): string[] {
   if (!newestRun) return ['No poll has run yet'];
   const maxAgeUs = MAX_RUN_AGE_INTERVALS * intervalMinutes * US_PER_MINUTE;
-  const isLate = newestRun.ageUs > maxAgeUs;
-  const late = `No run has begun since ${time(newestRun.startedUs)} (${age(newestRun.ageUs)}): is it still scheduled?`;
+  const problems: string[] = [];
+  if (newestRun.ageUs > maxAgeUs) {
+    const since = `${time(newestRun.startedUs)} (${durationText(newestRun.ageUs)})`;
+    problems.push(`No run has begun since ${since}: is it still scheduled?`);
+  }
   const isSound = newestRun.outcome === 'success' || newestRun.outcome === 'running';
-  return [...(isLate ? [late] : []), ...(isSound ? [] : [runText(newestRun, lastSuccess, time)])];
+  if (!isSound) problems.push(runText(newestRun, lastSuccess, time));
+  return problems;
 }
 
 function runText(run: RecordedRun, lastSuccess: RecordedRun | null, time: Messages['time']): string {
   const { outcome, error, failed, valves, startedUs, ageUs } = run;
-  const how =
-    outcome === 'partial' ? `failed for ${grouped(String(failed))} of ${count(valves, 'valve')}` : RUN_ENDS[outcome];
+  const ending =
+    outcome === 'partial'
+      ? `failed for ${groupThousands(failed)} of ${groupedCount(valves, 'valve')}`
+      : RUN_ENDS[outcome];
   const reason = error === null ? '' : `: ${printable(error, 300)}`;
   const success = lastSuccess
-    ? `the last success was ${time(lastSuccess.startedUs)} (${age(lastSuccess.ageUs)} ago)`
+    ? `the last success was ${time(lastSuccess.startedUs)} (${durationText(lastSuccess.ageUs)} ago)`
     : 'no run has succeeded yet';
-  return `The last run (${time(startedUs)}, ${age(ageUs)} ago) ${how}${reason}; ${success}`;
+  return `The last run (${time(startedUs)}, ${durationText(ageUs)} ago) ${ending}${reason}; ${success}`;
 }
 
+/** How a run ended, after "The last run". */
 const RUN_ENDS: Record<RecordedRun['outcome'], string> = {
   success: 'succeeded',
   partial: 'failed in part',
@@ -185,11 +195,11 @@ const RUN_ENDS: Record<RecordedRun['outcome'], string> = {
   running: 'is under way',
 };
 
-function namesOf(names: readonly string[]): string {
+function joinNames(names: readonly string[]): string {
   return printable(names.join(', '), 120);
 }
 
-function lengthOf(spans: readonly Span[]): number {
+function totalUs(spans: readonly Span[]): number {
   return spans.reduce((sum, { fromUs, toUs }) => sum + toUs - fromUs, 0);
 }
 

@@ -11,23 +11,26 @@ const MAX_DAYS = 31;
 /** One cell per day, the newest on the right. Days of the same level share a path, to keep the page small. */
 export function strip(all: readonly DayCompleteness[]): Markup {
   const days = all.slice(-MAX_DAYS);
-  const levels = days.map(level);
-  const paths = [...new Set(levels)].map((own) => {
-    const cells = levels.flatMap((each, day) => (each === own ? [`M${day} 0h.9v1h-.9z`] : []));
-    return `<path class="${own}" d="${cells.join('')}"/>`;
+  const levels = days.map(levelOf);
+  const paths = [...new Set(levels)].map((level) => {
+    const cells = levels.flatMap((each, day) => (each === level ? [`M${day} 0h.9v1h-.9z`] : []));
+    return `<path class="${level}" d="${cells.join('')}"/>`;
   });
-  const short = levels.filter((each) => each !== 'c4' && each !== 'cn').length;
-  const words = short === 0 ? 'no day is incomplete' : `${short} of ${days.length} days incomplete`;
+  const incomplete = levels.filter((level) => level !== 'c4' && level !== 'cn').length;
+  const label = incomplete === 0 ? 'no day is incomplete' : `${incomplete} of ${days.length} days incomplete`;
   return trusted(
-    `<svg class="strip" viewBox="0 0 ${days.length} 1" preserveAspectRatio="none" role="img" aria-label="${words}">${paths.join('')}</svg>`,
+    `<svg class="strip" viewBox="0 0 ${days.length} 1" preserveAspectRatio="none" role="img" aria-label="${label}">${paths.join('')}</svg>`,
   );
 }
 
-/** A day's class in the CSS: from `c0` (no reading) to `c4` (complete); `cn`: no reading was expected */
-function level({ expected, present }: DayCompleteness): string {
+/** A day's class in page/table.css. `stripKeys` explains the classes to the reader. */
+function levelOf({ expected, present }: DayCompleteness): string {
   if (expected === 0) return 'cn';
   const share = present / expected;
-  return `c${share >= 1 ? 4 : share >= 0.95 ? 3 : share >= 0.5 ? 2 : share > 0 ? 1 : 0}`;
+  if (share >= 1) return 'c4';
+  if (share >= 0.95) return 'c3';
+  if (share >= 0.5) return 'c2';
+  return share > 0 ? 'c1' : 'c0';
 }
 
 /** The days that a strip shows: `Mon 16 Nov – Mon 23 Nov`. */
@@ -37,6 +40,7 @@ export function stripRange(all: readonly DayCompleteness[], { offsets }: Message
   return first && last ? `${first} – ${last}` : '';
 }
 
+/** What the colours mean: one entry per class of `levelOf`. */
 export function stripKeys(): Markup {
   return markup`<ul class="keys" aria-label="Readings by day">
     <li><span class="swatch c4"></span>complete</li>

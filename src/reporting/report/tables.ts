@@ -1,34 +1,34 @@
 /** A valve’s days and events as tables. */
 import { count } from '../../domain/text.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
-import type { ReportFrame, ValveReport } from './data.ts';
-import { groupsOf } from './charts.ts';
+import type { ReportFrame, Series, ValveReport } from './data.ts';
+import { lineChartsOf } from './charts.ts';
 import { decimalsOf } from './embedded.ts';
-import { barsIn, isWorthShowing, kwhText } from './energy.ts';
+import { barsOf, isWorthShowing, kwhText } from './energy.ts';
 import { markup, trusted, type Markup } from './markup.ts';
 import { dayText, wallOf } from './page/local-time.ts';
-import { grouped } from './page/numbers.ts';
+import { groupThousands } from './page/numbers.ts';
 import { QUALITIES } from './page/quality.ts';
 import { addUp, type Bar } from './page/decode.ts';
 import { valveName, type Messages } from './messages.ts';
 
-/** A page with more rows would take seconds to open. The heat map and the CSV still show every hour. */
-const MOST_ROWS = 10_000;
+/** Days in the tables of all valves. With more, there are no such tables: the page would take seconds to open. */
+const MAX_DAY_ROWS = 10_000;
 
-/** Of one valve. */
-const MOST_EVENTS = 100;
+/** Events in the table of one valve. */
+const MAX_EVENTS = 100;
 
 /** The numbers of the charts, also for readers without scripts. */
 export function tables(valve: ValveReport, frame: ReportFrame, messages: Messages): Markup {
-  const isShort = frame.valveCount * valve.days.length <= MOST_ROWS;
+  const isShort = frame.valveCount * valve.days.length <= MAX_DAY_ROWS;
   return markup`<div class="numbers">${isShort && dailyTable(valve, frame, messages)}${eventTable(valve, messages)}</div>`;
 }
 
-/** The table of counter events: what happened, and the kWh counted across it. */
+/** The counter events, the newest first. */
 function eventTable({ events }: ValveReport, { span }: Messages): Markup | null {
   if (events.length === 0) return null;
-  const counter = (kwh: number | null): string => (kwh === null ? '–' : grouped(String(kwh)));
-  const more = events.length > MOST_EVENTS ? ` The newest ${MOST_EVENTS}; "tasmart events" lists them all.` : '';
+  const counterText = (kwh: number | null): string => (kwh === null ? '–' : groupThousands(kwh));
+  const more = events.length > MAX_EVENTS ? ` The newest ${MAX_EVENTS}; "tasmart events" lists them all.` : '';
   return details(
     count(events.length, 'event'),
     'Events of the counters',
@@ -46,15 +46,15 @@ function eventTable({ events }: ValveReport, { span }: Messages): Markup | null 
       <tbody>
         ${events
           .toReversed()
-          .slice(0, MOST_EVENTS)
+          .slice(0, MAX_EVENTS)
           .map(
             (event) =>
               markup`<tr>
               <th scope="row">${span(event)}</th>
               <td>${event.kind}</td>
               <td>${event.regime}</td>
-              <td>${counter(event.fromKwh)}</td>
-              <td>${counter(event.toKwh)}</td>
+              <td>${counterText(event.fromKwh)}</td>
+              <td>${counterText(event.toKwh)}</td>
               <td>${event.countedKwh === null ? '–' : kwhText(event.countedKwh)}</td>
             </tr>`,
           )}
@@ -64,6 +64,7 @@ function eventTable({ events }: ValveReport, { span }: Messages): Markup | null 
   );
 }
 
+/** A table that opens when its summary is clicked. */
 function details(summary: string, label: string, table: Markup, hint: string): Markup {
   return markup`<details>
     <summary>${summary}</summary>
@@ -73,24 +74,21 @@ function details(summary: string, label: string, table: Markup, hint: string): M
 }
 
 function dailyTable(valve: ValveReport, frame: ReportFrame, { offsets }: Messages): Markup {
-  const lines = groupsOf(valve).flatMap(({ title, unit, own }) =>
-    own.map(({ name, series }) => ({ head: `${own.length > 1 ? `${title}, ${name}` : title} (${unit})`, series })),
+  const lines = lineChartsOf(valve).flatMap(({ title, unit, lines }) =>
+    lines.map(({ name, series }) => ({ head: `${lines.length > 1 ? `${title}, ${name}` : title} (${unit})`, series })),
   );
   const counters = valve.energy.filter(isWorthShowing);
-  const bars = counters.map((counter) => barsIn(counter, frame.fromUs));
-  const rows = valve.days.map(({ startUs, expected, present }, position) => {
-    const endUs = valve.days[position + 1]?.startUs ?? frame.toUs;
-    const [from, to] = [lowerBound(valve.timesUs, startUs), lowerBound(valve.timesUs, endUs)];
+  const barsOfCounters = counters.map((counter) => barsOf(counter, frame.fromUs));
+  const rows = valve.days.map(({ startUs, expected, present }, index) => {
+    const endUs = valve.days[index + 1]?.startUs ?? frame.toUs;
+    const [first, end] = [lowerBound(valve.timesUs, startUs), lowerBound(valve.timesUs, endUs)];
     const cells = [
       expected === 0 ? '–' : `${present} of ${expected}`,
-      ...bars.map((own) => energyWithin(own, epochSeconds(startUs), epochSeconds(endUs))),
-      ...lines.map(({ series }) => {
-        const places = decimalsOf(series);
-        const range = rangeOf(series.values, from, to);
-        return range?.map((value) => value.toFixed(places)).join(' · ') ?? '–';
-      }),
+      ...barsOfCounters.map((bars) => energyText(bars, epochSeconds(startUs), epochSeconds(endUs))),
+      ...lines.map(({ series }) => rangeText(series, first, end)),
     ];
     const day = dayText(wallOf(offsets, epochSeconds(startUs)));
+    // Without closing tags, which HTML does not need: a page may have 10 000 rows.
     return `<tr><th scope="row">${day}<td>${cells.join('<td>')}`;
   });
   const heads = [
@@ -116,19 +114,21 @@ function dailyTable(valve: ValveReport, frame: ReportFrame, { offsets }: Message
   );
 }
 
-/** The sum of the buckets that begin in this time, with the mark of its quality. */
-function energyWithin(bars: readonly Bar[], fromS: number, toS: number): string {
+/** The sum of the bars that begin in this time, with the mark of its quality. */
+function energyText(bars: readonly Bar[], fromS: number, toS: number): string {
   const { kwh, quality } = addUp(bars.filter(({ startS }) => fromS <= startS && startS < toS));
   return kwh === null ? '–' : `${QUALITIES[quality].mark}${kwh.toFixed(1)}`;
 }
 
+/** The qualities whose sums have a mark, and what the marks mean. */
 const MARKED = ['provisional', 'reset', 'jump', 'estimated'] as const;
 const MARKS = MARKED.map((quality) => `${QUALITIES[quality].mark} ${QUALITIES[quality].text}`).join('; ');
 
-/** Minimum and maximum of the values from one index (inclusive) to another (exclusive). */
-function rangeOf(values: readonly (number | null)[], from: number, to: number): [number, number] | null {
-  const own = values.slice(from, to).filter((value) => value !== null);
-  return own.length === 0 ? null : [Math.min(...own), Math.max(...own)];
+/** Minimum and maximum of the values from the index `first` to before the index `end`: `0.1 · 24.5`. */
+function rangeText(series: Series, first: number, end: number): string {
+  const values = series.values.slice(first, end).filter((value) => value !== null);
+  if (values.length === 0) return '–';
+  return [Math.min(...values), Math.max(...values)].map((value) => value.toFixed(decimalsOf(series))).join(' · ');
 }
 
 /** Index of the first time at or after `timeUs`. */

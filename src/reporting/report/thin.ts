@@ -18,13 +18,17 @@ export function thin(
   maxReadings: number,
 ): number[] {
   if (timesUs.length <= maxReadings) return timesUs.map((_, index) => index);
-  for (let slots = MAX_SLOTS; ;) {
-    const kept = extremes(timesUs, series, slots);
-    if (kept.length <= maxReadings || slots <= 1) return kept;
-    slots = Math.max(1, Math.floor(Math.min(0.95, maxReadings / kept.length) * slots));
+  let slots = MAX_SLOTS;
+  let kept = extremes(timesUs, series, slots);
+  while (kept.length > maxReadings && slots > 1) {
+    const factor = Math.min(0.95, maxReadings / kept.length);
+    slots = Math.max(1, Math.floor(factor * slots));
+    kept = extremes(timesUs, series, slots);
   }
+  return kept;
 }
 
+/** The indexes that `thin` keeps with this number of time slots. */
 function extremes(
   timesUs: readonly Micros[],
   series: readonly (readonly (number | null)[])[],
@@ -52,31 +56,36 @@ function extremes(
   return [...kept].sort((a, b) => a - b);
 }
 
-/** The index of the first reading of each time slot that has one. */
+/** The index of the first reading of each time slot. Slots without a reading are left out. */
 function slotStarts(timesUs: readonly Micros[], slots: number): number[] {
   const [firstUs = 0, lastUs = 0] = [timesUs[0], timesUs.at(-1)];
+  // + 1: the last reading belongs to the last slot.
   const slotOf = (timeUs: Micros) => Math.floor(((timeUs - firstUs) / (lastUs - firstUs + 1)) * slots);
   const starts: number[] = [];
-  let last = -1;
+  let slotBefore = -1;
   timesUs.forEach((timeUs, index) => {
     const slot = slotOf(timeUs);
-    if (slot !== last) starts.push(index);
-    last = slot;
+    if (slot !== slotBefore) starts.push(index);
+    slotBefore = slot;
   });
   return starts;
 }
 
-/** A valve that misbehaves all the time has thousands. Marks are at least two pixels wide, so a chart shows no more. */
+/** A valve with a lasting fault has thousands of marks. They are at least two pixels wide, so a chart shows no more than this. */
 const MAX_MARKS = 200;
 
-/** Of the marks that begin in one time slot of the span, the longest. All if they are few. */
+/** The longest of the marks that begin in one time slot. All marks if they are few. */
 export function thinMarks<Mark extends Span>(marks: readonly Mark[], span: Span): Mark[] {
   if (marks.length <= MAX_MARKS) return [...marks];
   const longest = new Map<number, Mark>();
   for (const mark of marks) {
     const slot = Math.floor(((mark.fromUs - span.fromUs) / (span.toUs - span.fromUs)) * MAX_MARKS);
-    const known = longest.get(slot);
-    if (!known || mark.toUs - mark.fromUs > known.toUs - known.fromUs) longest.set(slot, mark);
+    const longestYet = longest.get(slot);
+    if (!longestYet || lengthOf(mark) > lengthOf(longestYet)) longest.set(slot, mark);
   }
   return [...longest.values()];
+}
+
+function lengthOf({ fromUs, toUs }: Span): number {
+  return toUs - fromUs;
 }

@@ -1,10 +1,11 @@
 /** How many valves report, how complete the readings are, and how the last run ended. */
 import type { RecordedRun } from '../../database/last-polls.ts';
-import { age } from '../units.ts';
+import { durationText } from '../units.ts';
+import { completePercent, totalCompleteness } from './completeness.ts';
 import type { ReportData } from './data.ts';
 import { markup, type Markup } from './markup.ts';
-import { completeness, count, sumOf, type Messages } from './messages.ts';
-import { grouped } from './page/numbers.ts';
+import { groupedCount, type Messages } from './messages.ts';
+import { groupThousands } from './page/numbers.ts';
 import { strip, stripRange } from './strip.ts';
 
 export function tiles(data: ReportData, messages: Messages): Markup {
@@ -26,40 +27,41 @@ function valvesTile({ valves }: ReportData): Markup {
   for (const { state } of valves) states[state ?? 'unregistered']++;
   const watched = states.ok + states.silent + states.behind;
   const note = [
-    `${grouped(String(states.silent))} silent`,
-    `${grouped(String(states.behind))} failing`,
-    `${grouped(String(states.left))} no longer listed`,
-    ...(states.unregistered > 0 ? [`${grouped(String(states.unregistered))} unregistered`] : []),
+    `${groupThousands(states.silent)} silent`,
+    `${groupThousands(states.behind)} failing`,
+    `${groupThousands(states.left)} no longer listed`,
+    ...(states.unregistered > 0 ? [`${groupThousands(states.unregistered)} unregistered`] : []),
   ].join(' · ');
   return tile(
     'Valves reporting',
-    markup`${grouped(String(states.ok))}<small> of ${grouped(String(watched))}</small>`,
+    markup`${groupThousands(states.ok)}<small> of ${groupThousands(watched)}</small>`,
     note,
   );
 }
 
 function completenessTile({ valves }: ReportData, messages: Messages): Markup {
-  const own = valves.filter(({ state }) => state !== 'left').map(({ days }) => days);
-  const all = (own[0] ?? []).map(({ startUs }, day) => ({
+  const daysOfValves = valves.filter(({ state }) => state !== 'left').map(({ days }) => days);
+  // All valves have the same days.
+  const days = (daysOfValves[0] ?? []).map(({ startUs }, index) => ({
     startUs,
-    ...sumOf(own.flatMap((days) => days.slice(day, day + 1))),
+    ...totalCompleteness(daysOfValves.flatMap((ofValve) => ofValve[index] ?? [])),
   }));
-  const { expected, present } = sumOf(all);
-  const percent = completeness(all, 1);
+  const { expected, present } = totalCompleteness(days);
+  const percent = completePercent(days);
   return tile(
     'Data complete',
-    percent === null ? markup`–` : markup`${percent}<small> %</small> ${strip(all)}`,
-    `${grouped(String(present))} of ${grouped(String(expected))} readings, ${stripRange(all, messages)}`,
+    percent === null ? markup`–` : markup`${percent}<small> %</small> ${strip(days)}`,
+    `${groupThousands(present)} of ${groupThousands(expected)} readings, ${stripRange(days, messages)}`,
   );
 }
 
 function runTile(run: RecordedRun | null, { time }: Messages): Markup {
   if (!run) return tile('Last run', markup`none`, 'no poll has run yet');
   const { outcome, ageUs, startedUs, stored, failed } = run;
-  const counts = `${count(stored, 'reading')} stored, ${grouped(String(failed))} failed`;
+  const counts = `${groupedCount(stored, 'reading')} stored, ${groupThousands(failed)} failed`;
   return tile(
     'Last run',
     markup`<span class="run run-${outcome}">${outcome}</span>`,
-    [`${time(startedUs)}, ${age(ageUs)} ago`, ...(outcome === 'running' ? [] : [counts])].join(' · '),
+    [`${time(startedUs)}, ${durationText(ageUs)} ago`, ...(outcome === 'running' ? [] : [counts])].join(' · '),
   );
 }

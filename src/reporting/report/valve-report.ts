@@ -9,7 +9,7 @@ import {
   type ValveFacts,
 } from '../../database/report.ts';
 import { US_PER_MINUTE, type Micros, type Span } from '../../domain/time.ts';
-import { completeness } from './completeness.ts';
+import { completenessByDay } from './completeness.ts';
 import type { RegimeEnergy, ValveReport } from './data.ts';
 import { barsPayload } from './embedded.ts';
 import { gaps, namedSpans } from './gaps.ts';
@@ -44,7 +44,7 @@ export interface ValveRecord {
   events: readonly CounterEvent[];
 }
 
-/** `parts`: HyCloud's integer value for one `unit`. Flow and power come first: their charts are always shown. */
+/** `parts`: HyCloud's integer value for one `unit`. In the order of the series; see `ALWAYS_CHARTED`. */
 const UNITS: Record<Charted, { unit: string; parts: number }> = {
   measured_flow: { unit: 'm³/h', parts: 10_000 },
   measured_power: { unit: 'kW', parts: 10_000 },
@@ -57,6 +57,9 @@ const UNITS: Record<Charted, { unit: string; parts: number }> = {
 };
 
 const CHARTED = Object.keys(UNITS) as readonly Charted[];
+
+/** The charts that are shown even without a value. */
+const ALWAYS_CHARTED: readonly string[] = ['measured_flow', 'measured_power'];
 
 /**
  * Limits of the charts' data in the page, per valve and in all. A page of 1 000 valves stays below 20 MB, and a month of a
@@ -72,28 +75,29 @@ export function valveReport(record: ValveRecord, span: FleetSpan): ValveReport {
   const { firstUs, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus, projectName, account, firmware } = facts;
   const { id, shortSn, fullSn, backendRef } = valve;
   const intervalUs = span.intervalMinutes * US_PER_MINUTE;
+  // Readings of the future are not missing.
   const past = { fromUs: span.fromUs, toUs: Math.min(span.toUs, span.nowUs), intervalUs };
   const { timesUs } = readings;
-  const inSpan = within(readings, span);
+  const inSpan = withoutNeighbours(readings, span);
   const errors = readings.errorStatus.map((names) => names ?? []);
   return {
     ...{ id, label, shortSn, fullSn, projectName, account, firmware, backendRef },
     ...{ state, newestUs, ageUs, counter1Kwh, counter2Kwh, errorStatus },
-    days: completeness(timesUs, { ...span, firstUs, intervalUs }),
+    days: completenessByDay(timesUs, { ...span, firstUs, intervalUs }),
     gaps: gaps(timesUs, past),
     errors: namedSpans(timesUs, errors, past),
     withoutValues: namedSpans(timesUs, missingValues(readings), past),
-    ...charts(inSpan, Math.min(CHART_BYTES.perValve, CHART_BYTES.perPage / span.valveCount)),
+    ...chartedSeries(inSpan, Math.min(CHART_BYTES.perValve, CHART_BYTES.perPage / span.valveCount)),
     energy: record.energy.flatMap((counter) => regimeEnergy(counter, facts, span) ?? []),
     events,
     deltaT: deltaT(inSpan, intervalUs),
   };
 }
 
-/** Without the neighbours of the span. */
-function within({ timesUs, errorStatus, values }: ReportReadings, { fromUs, toUs }: Span): ReportReadings {
-  const isAfter = timesUs.findIndex((timeUs) => timeUs >= fromUs);
-  const start = isAfter < 0 ? timesUs.length : isAfter;
+/** The readings in the span. */
+function withoutNeighbours({ timesUs, errorStatus, values }: ReportReadings, { fromUs, toUs }: Span): ReportReadings {
+  const firstInSpan = timesUs.findIndex((timeUs) => timeUs >= fromUs);
+  const start = firstInSpan < 0 ? timesUs.length : firstInSpan;
   const end = timesUs.findLastIndex((timeUs) => timeUs <= toUs) + 1;
   return {
     timesUs: timesUs.slice(start, end),
@@ -102,7 +106,7 @@ function within({ timesUs, errorStatus, values }: ReportReadings, { fromUs, toUs
   };
 }
 
-/** Flow and power are always asked for. A valve that does not send them has a fault. */
+/** For each reading, the names of the values that it should have. Flow and power are always asked for. */
 function missingValues({ timesUs, values }: ReportReadings): string[][] {
   return timesUs.map((_, index) => [
     ...(values.measured_flow[index] === null ? ['flow'] : []),
@@ -111,10 +115,10 @@ function missingValues({ timesUs, values }: ReportReadings): string[][] {
 }
 
 /** Flow, power, and the other values that the valve sent, thinned to `maxBytes`. */
-function charts({ timesUs, values }: ReportReadings, maxBytes: number): Pick<ValveReport, 'timesUs' | 'series'> {
+function chartedSeries({ timesUs, values }: ReportReadings, maxBytes: number): Pick<ValveReport, 'timesUs' | 'series'> {
   const stored = CHARTED.map((property) => ({ property, ...UNITS[property], column: values[property] }));
   const series = [...stored, temperatureDifference(values)].filter(
-    ({ column }, index) => index < 2 || column.some((value) => value !== null),
+    ({ property, column }) => ALWAYS_CHARTED.includes(property) || column.some((value) => value !== null),
   );
   const kept = thin(
     timesUs,

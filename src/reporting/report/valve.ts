@@ -1,12 +1,13 @@
-/** One valve: what is known of it, its problems, its charts and the numbers behind them. */
+/** A valve's section: facts, problems, charts, and tables of the charts' numbers. */
 import { chartsOf } from './charts.ts';
+import { completePercent, totalCompleteness } from './completeness.ts';
 import type { DeltaT, RegimeEnergy, ReportFrame, ValveReport } from './data.ts';
 import { LOW_DELTA_T_K } from './delta-t.ts';
 import { embeddedJson, valvePayload } from './embedded.ts';
 import { changePercent, isWorthShowing, percentText, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
-import { completeness, name, sectionId, sentence, stateText, sumOf, type Messages } from './messages.ts';
-import { grouped } from './page/numbers.ts';
+import { nameMarkup, sectionId, sentence, stateText, type Messages } from './messages.ts';
+import { groupThousands } from './page/numbers.ts';
 import { capitalised } from './problem-list.ts';
 import type { ValveProblem } from './problems.ts';
 import { strip } from './strip.ts';
@@ -21,16 +22,16 @@ export function valveSection(
 ): Markup {
   const id = sectionId(index);
   const charts = chartsOf(valve, frame);
-  const texts = problems.map(({ title, detail }) => (detail === '' ? title : `${title} · ${detail}`));
+  const problemTexts = problems.map(({ title, detail }) => (detail === '' ? title : `${title} · ${detail}`));
   return markup`<section class="valve" id="${id}" aria-labelledby="${id}-name">
       <h2 id="${id}-name" tabindex="-1">
-        ${name(valve.label)} <span class="badge ${stateText(valve.state)}">${stateText(valve.state)}</span>
+        ${nameMarkup(valve.label)} <span class="badge ${stateText(valve.state)}">${stateText(valve.state)}</span>
       </h2>
       ${facts(valve, messages)}
       ${
-        texts.length > 0 &&
+        problemTexts.length > 0 &&
         markup`<ul class="problems">
-          ${texts.map((text) => markup`<li>${sentence(capitalised(text))}</li>`)}
+          ${problemTexts.map((text) => markup`<li>${sentence(capitalised(text))}</li>`)}
         </ul>`
       }
       ${charts.length > 0 && markup`<div class="charts" data-valve="${id}-data">${charts.map(({ figure }) => figure)}</div>`}
@@ -49,20 +50,21 @@ export function valveSection(
     }`;
 }
 
+/** What is known of the valve. Facts that are null are left out. */
 function facts(valve: ValveReport, { time }: Messages): Markup {
-  const { present, expected } = sumOf(valve.days);
-  const percent = completeness(valve.days, 1);
-  const text = (value: string | null): Markup | null => (value === null ? null : name(value));
-  const known: [string, string | Markup | null][] = [
+  const { present, expected } = totalCompleteness(valve.days);
+  const percent = completePercent(valve.days);
+  const text = (value: string | null): Markup | null => (value === null ? null : nameMarkup(value));
+  const entries: [label: string, value: string | Markup | null][] = [
     ...valve.energy.map((counter): [string, string] => [`Energy, regime ${counter.regime}`, energyText(counter)]),
-    ['Counters', counters(valve)],
+    ['Counters', countersText(valve)],
     ['ΔT while water flows', valve.deltaT && deltaTText(valve.deltaT)],
     ['Newest reading', valve.newestUs === null ? 'none' : time(valve.newestUs)],
     [
       'Complete',
       percent === null
         ? null
-        : markup`${percent} %, ${grouped(String(present))} of ${grouped(String(expected))} ${strip(valve.days)}`,
+        : markup`${percent} %, ${groupThousands(present)} of ${groupThousands(expected)} ${strip(valve.days)}`,
     ],
     ['Serial', text(valve.shortSn)],
     ['Full serial', text(valve.fullSn)],
@@ -70,10 +72,10 @@ function facts(valve: ValveReport, { time }: Messages): Markup {
     ['Project', text(valve.projectName)],
     ['Linked to register', text(valve.backendRef)],
     ['Firmware', text(valve.firmware)],
-    ['Id', name(valve.id)],
+    ['Id', nameMarkup(valve.id)],
   ];
   return markup`<dl class="facts">
-    ${known.map(
+    ${entries.map(
       ([label, value]) =>
         value !== null &&
         markup`<div>
@@ -93,10 +95,11 @@ function energyText(counter: RegimeEnergy): string {
 /** `mean 17.6 K, below 5 K for 3 of 168 h` */
 function deltaTText({ meanK, hours, lowHours }: DeltaT): string {
   const low = lowHours > 0 && lowHours < 10 ? lowHours.toFixed(1) : lowHours.toFixed(0);
-  return `mean ${meanK.toFixed(1)} K, below ${LOW_DELTA_T_K} K for ${grouped(low)} of ${grouped(hours.toFixed(0))} h`;
+  return `mean ${meanK.toFixed(1)} K, below ${LOW_DELTA_T_K} K for ${groupThousands(low)} of ${groupThousands(hours.toFixed(0))} h`;
 }
 
-function counters({ counter1Kwh, counter2Kwh }: ValveReport): string | null {
-  const shown = [counter1Kwh, counter2Kwh].map((kwh) => (kwh === null ? '–' : grouped(String(kwh))));
-  return counter1Kwh === null && counter2Kwh === null ? null : `${shown.join(' / ')} kWh`;
+function countersText({ counter1Kwh, counter2Kwh }: ValveReport): string | null {
+  if (counter1Kwh === null && counter2Kwh === null) return null;
+  const texts = [counter1Kwh, counter2Kwh].map((kwh) => (kwh === null ? '–' : groupThousands(kwh)));
+  return `${texts.join(' / ')} kWh`;
 }

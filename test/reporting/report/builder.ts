@@ -233,7 +233,7 @@ export function reportOf(valves: readonly ValveReport[], more: Partial<Report> =
     bucket: 'hour',
     newestRun: RUN,
     lastSuccess: RUN,
-    unknown: [],
+    unknownTargets: [],
     valveCount: valves.length,
     newestUs: valves.flatMap(({ newestUs }) => newestUs ?? []),
     valves,

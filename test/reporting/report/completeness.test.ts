@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { US_PER_MINUTE, type Micros } from '../../../src/domain/time.ts';
-import { completeness, dayStarts, type CompletenessSpan } from '../../../src/reporting/report/completeness.ts';
+import { completenessByDay, dayStarts, type CompletenessSpan } from '../../../src/reporting/report/completeness.ts';
 import { us } from '../builder.ts';
 
 const QUARTER_US = 15 * US_PER_MINUTE;
@@ -29,7 +29,7 @@ function span(
 
 /** `2026-03-01T10:00Z 3/4` */
 function days(timesUs: readonly Micros[], of: CompletenessSpan): string[] {
-  return completeness(timesUs, of).map(
+  return completenessByDay(timesUs, of).map(
     ({ startUs, expected, present }) =>
       `${new Date(startUs / 1000).toISOString().slice(0, 16)}Z ${present}/${expected}`,
   );
@@ -68,7 +68,7 @@ describe('which boundaries count', () => {
   ])('%s', (_, times, more, expected) => {
     const timesUs = times.map((time) => us(`2026-01-10T${time}Z`));
     const own = span(from, to, more);
-    expect(completeness(timesUs, own).map((day) => `${day.present}/${day.expected}`)).toEqual([expected]);
+    expect(completenessByDay(timesUs, own).map((day) => `${day.present}/${day.expected}`)).toEqual([expected]);
   });
 });
 

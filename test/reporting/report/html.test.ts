@@ -145,7 +145,11 @@ test('a failing valve, targets never found, and runs that failed or stopped are 
   const newestUs = TO_US - 2 * US_PER_HOUR;
   const behind = valveOf(0, { label: 'Boiler', state: 'behind', newestUs, ageUs: 2 * US_PER_HOUR });
   const failed = { ...RUN, outcome: 'failed', error: 'HyCloud: HTTP 503', ageUs: 50 * US_PER_MINUTE } as const;
-  const data = reportOf([behind], { newestRun: failed, lastSuccess: null, unknown: ['no valve "abc" was ever found'] });
+  const data = reportOf([behind], {
+    newestRun: failed,
+    lastSuccess: null,
+    unknownTargets: ['no valve "abc" was ever found'],
+  });
   expect(problemsOf(reportHtml(data, ASSETS))).toEqual([
     'no valve "abc" was ever found.',
     'No run has begun since Mon 23 Nov 00:00 (50 min): is it still scheduled?',

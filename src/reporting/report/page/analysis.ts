@@ -1,12 +1,13 @@
 /** A valve's cumulative energy, load duration, power against flow, and energy by day and hour. */
 import uPlot from 'uplot';
-import { draw, drawPlain, type Surroundings } from './chart.ts';
+import { drawTimed, drawUntimed, type Surroundings } from './chart.ts';
 import type { Bar } from './decode.ts';
 import { DAY_S, dayText, timeText, wallOf, type ZoneOffsets } from './local-time.ts';
-import { grouped } from './numbers.ts';
+import { groupThousands } from './numbers.ts';
 import { palette } from './palette.ts';
 import { QUALITIES } from './quality.ts';
 
+/** A valve's energy of regime 1. */
 export interface NamedBars {
   name: string;
   bars: readonly Bar[];
@@ -14,33 +15,33 @@ export interface NamedBars {
 
 export interface Analysis {
   root: HTMLElement;
-  /** over time: follows the view */
+  /** the chart over time: it follows the view */
   timed: uPlot;
-  plain: readonly uPlot[];
+  untimed: readonly uPlot[];
 }
 
-/** Of regime 1, and of another valve beside it. */
+/** @param otherValve null: no other valve is compared */
 export function drawAnalysis(
   parent: HTMLElement,
-  own: NamedBars,
-  other: NamedBars | null,
+  thisValve: NamedBars,
+  otherValve: NamedBars | null,
   flowAndPower: readonly (readonly [flow: number, power: number])[],
   around: Omit<Surroundings, 'onCursor'>,
 ): Analysis {
   const root = document.createElement('div');
   root.className = 'analysis';
   parent.append(root);
-  const valves = other ? [own, other] : [own];
+  const valves = otherValve ? [thisValve, otherValve] : [thisValve];
   const timed = drawCumulative(root, valves, around);
-  const plain = [drawDuration(root, valves)];
-  if (flowAndPower.length > 0) plain.push(drawScatter(root, flowAndPower));
-  if (own.bars.length > 1 && own.bars.every(({ startS, endS }) => endS - startS <= 3600))
-    root.append(heatMap(own.bars, around.offsets));
-  return { root, timed, plain };
+  const untimed = [drawDuration(root, valves)];
+  if (flowAndPower.length > 0) untimed.push(drawScatter(root, flowAndPower));
+  const areHours = thisValve.bars.every(({ startS, endS }) => endS - startS <= 3600);
+  if (thisValve.bars.length > 1 && areHours) root.append(heatMap(thisValve.bars, around.offsets));
+  return { root, timed, untimed };
 }
 
-/** The other valve's line is dashed. */
-function strokes(valves: readonly NamedBars[]): uPlot.Series[] {
+/** A line per valve. The other valve's line is dashed. */
+function seriesOf(valves: readonly NamedBars[]): uPlot.Series[] {
   return valves.map((_, index) => ({
     stroke: () => palette().colour(index === 0 ? '--energy' : '--pink'),
     width: 1.5,
@@ -66,7 +67,7 @@ function drawCumulative(
   const total = ({ bars }: NamedBars): string => kwhText(bars.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0));
   const resting = valves.map(total).join(' · ');
   const { plot, output } = figure(root, 'Cumulative energy', 'kWh', resting, valves);
-  return draw(plot, data, strokes(valves), (_u, _least, most) => [0, most > 0 ? most * 1.08 : 1], {
+  return drawTimed(plot, data, seriesOf(valves), (_u, _least, most) => [0, most > 0 ? most * 1.08 : 1], {
     ...around,
     onCursor: (u, timeS) => {
       const index = timeS === null ? -1 : u.valToIdx(timeS);
@@ -90,17 +91,17 @@ function drawDuration(root: HTMLElement, valves: readonly NamedBars[]): uPlot {
   const data = uPlot.join(tables);
   const resting = valves.map((_, index) => `at most ${(tables[index]?.[1]?.[0] ?? 0).toFixed(2)} kW`).join(' · ');
   const { plot, output } = figure(root, 'Load duration', 'kW over hours', resting, valves);
-  return drawPlain(plot, data, strokes(valves), (index) => {
+  return drawUntimed(plot, data, seriesOf(valves), (index) => {
     const hours = index === null ? undefined : data[0][index];
     const values = valves.map((_, series) => `${(data[series + 1]?.[index ?? 0] ?? 0).toFixed(2)} kW`);
     output.textContent =
-      hours === undefined ? resting : `${grouped(hours.toFixed(0))} h at least ${values.join(' · ')}`;
+      hours === undefined ? resting : `${groupThousands(hours.toFixed(0))} h at least ${values.join(' · ')}`;
   });
 }
 
 function drawScatter(root: HTMLElement, points: readonly (readonly [number, number])[]): uPlot {
   const byFlow = [...points].sort((a, b) => a[0] - b[0]);
-  const resting = `${grouped(String(points.length))} readings`;
+  const resting = `${groupThousands(points.length)} readings`;
   const { plot, output } = figure(root, 'Power against flow', 'kW over m³/h', resting, []);
   const series: uPlot.Series[] = [
     {
@@ -110,7 +111,7 @@ function drawScatter(root: HTMLElement, points: readonly (readonly [number, numb
     },
   ];
   const data: uPlot.AlignedData = [byFlow.map(([flow]) => flow), byFlow.map(([, power]) => power)];
-  return drawPlain(plot, data, series, (index) => {
+  return drawUntimed(plot, data, series, (index) => {
     const [flow, power] = byFlow[index ?? -1] ?? [];
     output.textContent =
       flow === undefined || power === undefined ? resting : `${flow.toFixed(4)} m³/h · ${power.toFixed(4)} kW`;
@@ -118,9 +119,10 @@ function drawScatter(root: HTMLElement, points: readonly (readonly [number, numb
 }
 
 const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
+/** The classes h1 to h5 in valve.css. */
 const LEVELS = 5;
 
-/** One row per day, the newest first. An hour that the clock shows twice holds the sum of both. */
+/** A table: one row per day, the newest first. An hour that the clock shows twice holds the sum of both. */
 function heatMap(bars: readonly Bar[], offsets: ZoneOffsets): HTMLElement {
   const days = new Map<number, Bar[][]>();
   for (const bar of bars) {
@@ -136,14 +138,7 @@ function heatMap(bars: readonly Bar[], offsets: ZoneOffsets): HTMLElement {
   head.append(...HOURS.map((hour) => element('th', { scope: 'col', textContent: String(hour).padStart(2, '0') })));
   const body = element('tbody');
   for (const [day, row] of [...days].reverse()) {
-    const cells = row.map((own) => {
-      const known = own.filter(({ kwh }) => kwh !== null);
-      const kwh = known.reduce((sum, each) => sum + (each.kwh ?? 0), 0);
-      const mark = own.map(({ quality }) => QUALITIES[quality].mark).find((each) => each !== '') ?? '';
-      const text = own.length === 0 ? '' : known.length === 0 ? '–' : `${mark}${kwh.toFixed(kwh < 10 ? 1 : 0)}`;
-      const level = known.length === 0 ? 'none' : Math.min(LEVELS, Math.ceil((kwh / most) * LEVELS));
-      return element('td', { textContent: text, className: `h${level}` });
-    });
+    const cells = row.map((barsOfHour) => heatCell(barsOfHour, most));
     body.append(element('tr', {}, element('th', { scope: 'row', textContent: dayText(day * DAY_S) }), ...cells));
   }
   table.append(
@@ -155,6 +150,16 @@ function heatMap(bars: readonly Bar[], offsets: ZoneOffsets): HTMLElement {
   scroll.setAttribute('role', 'region');
   scroll.setAttribute('aria-label', 'Energy by day and hour');
   return scroll;
+}
+
+/** @param most the kWh of the darkest cell */
+function heatCell(bars: readonly Bar[], most: number): HTMLElement {
+  const known = bars.filter(({ kwh }) => kwh !== null);
+  if (known.length === 0) return element('td', { textContent: bars.length === 0 ? '' : '–', className: 'hnone' });
+  const kwh = known.reduce((sum, bar) => sum + (bar.kwh ?? 0), 0);
+  const mark = bars.map(({ quality }) => QUALITIES[quality].mark).find((each) => each !== '') ?? '';
+  const level = Math.min(LEVELS, Math.ceil((kwh / most) * LEVELS));
+  return element('td', { textContent: `${mark}${kwh.toFixed(kwh < 10 ? 1 : 0)}`, className: `h${level}` });
 }
 
 function figure(
@@ -188,7 +193,7 @@ function figure(
 }
 
 function kwhText(kwh: number | null | undefined): string {
-  return kwh === null || kwh === undefined ? '–' : `${grouped(kwh.toFixed(1))} kWh`;
+  return kwh === null || kwh === undefined ? '–' : `${groupThousands(kwh.toFixed(1))} kWh`;
 }
 
 function element<K extends keyof HTMLElementTagNameMap>(

@@ -2,15 +2,17 @@
 import uPlot from 'uplot';
 import type { LinesPayload } from '../payload.ts';
 import { timeAxis } from './axis.ts';
-import { daysOf, valuesOf, type Bar, type timesOf } from './decode.ts';
+import { daysOf, decodeValues, type Bar, type ChartTimes } from './decode.ts';
 import { DAY_S, type ZoneOffsets } from './local-time.ts';
-import { grouped } from './numbers.ts';
+import { groupThousands } from './numbers.ts';
 import { palette } from './palette.ts';
 import { shading, type Marks, type TimeSpan } from './shading.ts';
 import type { View } from './view.ts';
 
+/** uPlot's name of the group of charts that share a cursor. */
 export const SYNC_KEY = 'time';
 
+/** What all charts of a valve have in common. */
 export interface Surroundings extends Marks {
   view: View;
   offsets: ZoneOffsets;
@@ -25,25 +27,20 @@ const COLOUR = 3 as uPlot.Series.BarsPathBuilderFacetUnit;
 const HEIGHT_PX = 168;
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
-export function drawLines(
-  plot: HTMLElement,
-  payload: LinesPayload,
-  times: ReturnType<typeof timesOf>,
-  around: Surroundings,
-): uPlot {
+export function drawLines(plot: HTMLElement, payload: LinesPayload, times: ChartTimes, around: Surroundings): uPlot {
   const series: uPlot.Series[] = payload.lines.map(({ colour }) => ({
     stroke: () => palette().colour(colour),
     width: 1.5,
     points: { show: false },
   }));
   const range: uPlot.Range.Function = (_u, lowest, highest) => linesRange(lowest, highest, payload.isFromZero);
-  return draw(plot, [times.times, ...valuesOf(payload, times)], series, range, around);
+  return drawTimed(plot, [times.times, ...decodeValues(payload, times)], series, range, around);
 }
 
 /** In longer spans, bars are added up to days. The stored bars are hours, or days already if the report is long. */
 const MAX_HOURLY_S = 8.5 * DAY_S;
 
-/** What the bars are in the span that is shown: hours, or days of the report's zone. */
+/** The bars for the span that is shown: the stored ones, or days of the report's zone. */
 export function barsShown(stored: readonly Bar[], view: View, offsets: ZoneOffsets): readonly Bar[] {
   const { fromS, toS } = view.span();
   return toS - fromS > MAX_HOURLY_S ? daysOf(stored, offsets) : stored;
@@ -70,11 +67,11 @@ export function drawBars(plot: HTMLElement, stored: readonly Bar[], around: Surr
   const dataOf = (): uPlot.AlignedData => [leftEdges(bars), bars.map(({ kwh }) => kwh)];
   const range: uPlot.Range.Function = (_u, _lowest, highest) => [0, highest > 0 ? highest * 1.08 : 1];
   const areDays = (): boolean => bars.some(({ startS, endS }) => endS - startS > DAY_S / 2);
-  const u = draw(plot, dataOf(), series, range, around, missing(stored), areDays);
+  const u = drawTimed(plot, dataOf(), series, range, around, missing(stored), areDays);
   view.onChange(() => {
-    const now = barsShown(stored, view, offsets);
-    if (now.length === bars.length) return;
-    bars = now;
+    const barsNow = barsShown(stored, view, offsets);
+    if (barsNow.length === bars.length) return;
+    bars = barsNow;
     u.setData(dataOf(), false);
   });
   return u;
@@ -92,7 +89,7 @@ function missing(bars: readonly Bar[]): TimeSpan[] {
   return bars.filter(({ kwh }) => kwh === null).map(({ startS, endS }) => [startS, endS] as const);
 }
 
-/** The y axis of lines, with 8 % of padding. null: no value is shown. */
+/** The range of the y axis of lines, with 8 % of padding. `lowest` and `highest` are null if no value is in sight. */
 function linesRange(lowest: number | null, highest: number | null, isFromZero: boolean): [number, number] {
   const [low, high] = [lowest ?? 0, highest ?? 1];
   const padding = (high - low || Math.abs(high) || 1) * 0.08;
@@ -101,11 +98,13 @@ function linesRange(lowest: number | null, highest: number | null, isFromZero: b
 }
 
 /**
+ * A chart over time: it follows the view, and a drag across it changes the view.
+ *
  * @param range of the y axis
  * @param missing spans without a bar; null: the chart has lines
  * @param areDays whether each bar is a day: the time axis then labels days only
  */
-export function draw(
+export function drawTimed(
   plot: HTMLElement,
   data: uPlot.AlignedData,
   series: uPlot.Series[],
@@ -179,11 +178,11 @@ export function draw(
 function tickTexts(_u: uPlot, ticks: number[], _axis: number, _space: number, step: number): string[] {
   const isWhole = (places: number): boolean => Math.abs(step * 10 ** places - Math.round(step * 10 ** places)) < 1e-6;
   const places = [0, 1, 2, 3].find(isWhole) ?? 4;
-  return ticks.map((tick) => grouped(tick.toFixed(places)));
+  return ticks.map((tick) => groupThousands(tick.toFixed(places)));
 }
 
 /** A chart whose horizontal axis is not time: the zoom leaves it alone. */
-export function drawPlain(
+export function drawUntimed(
   plot: HTMLElement,
   data: uPlot.AlignedData,
   series: uPlot.Series[],

@@ -1,24 +1,32 @@
-/** Decodes the charts' data, which src/reporting/report/embedded.ts has encoded. */
+/** Decodes the charts' data, which report/embedded.ts has encoded. Runs in Node and in the browser. */
 import type { BarsPayload, LinesPayload, ValvePayload } from '../payload.ts';
 import { DAY_S, wallOf, type ZoneOffsets } from './local-time.ts';
 import { qualityOf, type Quality } from './quality.ts';
 
-/** The times of a valve's readings in epoch seconds, and a time in the middle of each gap, at which its lines break. */
-export function timesOf({ times, gaps }: ValvePayload, fromS: number): { times: number[]; breaks: Set<number> } {
+export interface ChartTimes {
+  /** seconds since 1970, ascending: the times of the readings, and the breaks */
+  times: number[];
+  /** a time in the middle of each gap, at which lines break */
+  breaks: Set<number>;
+}
+
+/** @param fromS the report's start */
+export function decodeTimes({ times, gaps }: ValvePayload, fromS: number): ChartTimes {
   const breaks = new Set(gaps.map(([startS, endS]) => fromS + (startS + endS) / 2));
   const all = [...sumUp(times).map((sinceS) => fromS + (sinceS ?? 0)), ...breaks];
   return { times: all.sort((a, b) => a - b), breaks };
 }
 
 /** The values of each line at these times. Null at a break. */
-export function valuesOf({ lines }: LinesPayload, { times, breaks }: ReturnType<typeof timesOf>): (number | null)[][] {
+export function decodeValues({ lines }: LinesPayload, { times, breaks }: ChartTimes): (number | null)[][] {
   return lines.map(({ values, decimals }) => {
-    const known = sumUp(values).map((value) => (value === null ? null : value / 10 ** decimals));
+    const ofReadings = sumUp(values).map((value) => (value === null ? null : value / 10 ** decimals));
     let next = 0;
-    return times.map((timeS) => (breaks.has(timeS) ? null : (known[next++] ?? null)));
+    return times.map((timeS) => (breaks.has(timeS) ? null : (ofReadings[next++] ?? null)));
   });
 }
 
+/** The kWh of a bucket, or of several. Times are seconds since 1970. */
 export interface Bar {
   startS: number;
   endS: number;
@@ -28,38 +36,37 @@ export interface Bar {
   percent: number;
 }
 
-export function barsOf({ startS, steps, wattHours, qualities, covered }: BarsPayload, fromS: number): Bar[] {
+/** @param fromS the report's start */
+export function decodeBars({ startS, steps, wattHours, qualities, covered }: BarsPayload, fromS: number): Bar[] {
   const percents = new Map(covered);
   const letters = qualities.replace(/([a-z])(\d+)/g, (_run, letter: string, times: string) =>
     letter.repeat(Number(times)),
   );
+  const lengthsS = steps.flatMap(([stepS, times]) => new Array<number>(times).fill(stepS));
   let edgeS = fromS + startS;
-  return steps
-    .flatMap(([stepS, times]) => new Array<number>(times).fill(stepS))
-    .map((stepS, index) => {
-      const wh = wattHours[index] ?? null;
-      const bar = {
-        startS: edgeS,
-        endS: (edgeS += stepS),
-        kwh: wh === null ? null : wh / 1000,
-        quality: qualityOf(letters.charAt(index)),
-        percent: percents.get(index) ?? 100,
-      };
-      return bar;
-    });
+  return lengthsS.map((lengthS, index) => {
+    const wh = wattHours[index] ?? null;
+    return {
+      startS: edgeS,
+      endS: (edgeS += lengthS),
+      kwh: wh === null ? null : wh / 1000,
+      quality: qualityOf(letters.charAt(index)),
+      percent: percents.get(index) ?? 100,
+    };
+  });
 }
 
-/** Worst first, as in energy/types.ts and tasmart_consumption. */
-const WORST: readonly Quality[] = ['missing', 'provisional', 'reset', 'jump', 'estimated'];
+/** All but `measured`, worst first, as in energy/types.ts and tasmart_consumption. */
+const WORST_FIRST: readonly Quality[] = ['missing', 'provisional', 'reset', 'jump', 'estimated'];
 
 /** Adds bars up to days of the report's time zone. */
 export function daysOf(hours: readonly Bar[], offsets: ZoneOffsets): Bar[] {
   const days = new Map<number, Bar[]>();
   for (const hour of hours) {
     const day = Math.floor(wallOf(offsets, hour.startS) / DAY_S);
-    const own = days.get(day);
-    if (own) own.push(hour);
-    else days.set(day, [hour]);
+    const hoursOfDay = days.get(day) ?? [];
+    hoursOfDay.push(hour);
+    days.set(day, hoursOfDay);
   }
   return [...days.values()].map(addUp);
 }
@@ -70,10 +77,10 @@ export function daysOf(hours: readonly Bar[], offsets: ZoneOffsets): Bar[] {
  */
 export function addUp(bars: readonly Bar[]): Bar {
   const known = bars.filter(({ kwh }) => kwh !== null);
-  const begin = bars.findIndex(({ kwh }) => kwh !== null);
+  const firstKnown = bars.findIndex(({ kwh }) => kwh !== null);
   const qualities = bars.map(({ quality }, index) => {
-    if (quality !== 'missing' || begin < 0) return quality;
-    return index < begin ? 'estimated' : 'provisional';
+    if (quality !== 'missing' || firstKnown < 0) return quality;
+    return index < firstKnown ? 'estimated' : 'provisional';
   });
   const lengthS = bars.reduce((sum, { startS, endS }) => sum + endS - startS, 0);
   const coveredS = bars.reduce((sum, { startS, endS, percent }) => sum + (endS - startS) * percent, 0);
@@ -81,7 +88,7 @@ export function addUp(bars: readonly Bar[]): Bar {
     startS: bars[0]?.startS ?? 0,
     endS: bars.at(-1)?.endS ?? 0,
     kwh: known.length === 0 ? null : known.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0),
-    quality: WORST.find((quality) => qualities.includes(quality)) ?? 'measured',
+    quality: WORST_FIRST.find((quality) => qualities.includes(quality)) ?? 'measured',
     percent: Math.floor(coveredS / lengthS),
   };
 }

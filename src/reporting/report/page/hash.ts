@@ -1,9 +1,10 @@
 /** Keeps the page's state in its address, for links and bookmarks. */
 
-/** Written as `#valve-3&from=…&to=…` or `#&q=atrio&sort=2-`. */
+/** What the page shows. Written as `#valve-3&from=…&to=…` or `#&q=atrio&sort=2-`. */
 export interface State {
-  /** the element's id; null: the overview */
+  /** the id of the valve's section; null: the overview */
   valve: string | null;
+  /** zoom, compared valve, filters, order */
   values: URLSearchParams;
 }
 

@@ -1,9 +1,9 @@
 /**
  * The wall clock of the report's time zone, from a table of the zone's offsets, so that the page does not depend on the
  * browser's time zones. Runs in Node and in the browser.
- *
- * Each entry holds from its first second on: [seconds since 1970, seconds that local time is ahead of UTC].
  */
+
+/** Each offset holds from `fromS` (seconds since 1970) on. It is the number of seconds that local time is ahead of UTC. */
 export type ZoneOffsets = readonly (readonly [fromS: number, offsetS: number])[];
 
 export const DAY_S = 86_400;

@@ -24,9 +24,12 @@ function start(): void {
 /** Shows the valve that the address names. Its charts are made when it is first opened. Returns the charts made so far. */
 function connectValves(view: View, report: ReportPayload): ReadonlyMap<string, ValveCharts> {
   const sections = [...document.querySelectorAll<HTMLElement>('.valve')];
-  const other = document.querySelector<HTMLSelectElement>('#other');
+  const names = sections.map((section) => section.querySelector('h2 bdi')?.textContent ?? section.id);
+  const compareSelect = document.querySelector<HTMLSelectElement>('#other');
+  compareSelect?.append(...sections.map(({ id }, index) => new Option(names[index], id)));
   const made = new Map<string, ValveCharts>();
   let opened: HTMLElement | null = null;
+  /** where the overview was left, to return there */
   let overviewY = 0;
   const chartsOf = (section: HTMLElement): ValveCharts | null => {
     const container = section.querySelector<HTMLElement>('.charts');
@@ -35,53 +38,55 @@ function connectValves(view: View, report: ReportPayload): ReadonlyMap<string, V
     made.set(section.id, charts);
     return charts;
   };
-  const names = sections.map((section) => section.querySelector('h2 bdi')?.textContent ?? section.id);
-  other?.append(...sections.map(({ id }, index) => new Option(names[index], id)));
+  const showSpan = (values: URLSearchParams): void => {
+    const [fromS, toS] = [Number(values.get('from') ?? NaN), Number(values.get('to') ?? NaN)];
+    if (fromS < toS) view.show({ fromS, toS });
+    else view.move('reset');
+  };
+  const open = (section: HTMLElement, comparedId: string): void => {
+    section.classList.add('open');
+    const charts = chartsOf(section);
+    charts?.setInSight(true);
+    const compared = sections.findIndex(({ id }) => id === comparedId);
+    if (compareSelect) {
+      for (const option of compareSelect.options) option.hidden = option.value === section.id;
+      compareSelect.value = compared < 0 ? '' : comparedId;
+    }
+    charts?.compare(compared < 0 ? null : { id: comparedId, name: names[compared] ?? '' });
+  };
 
+  /** Shows what the address asks for. */
   const apply = (): void => {
     const { valve, values } = readHash(location.hash);
     // A report of a single valve shows the valve below its consumption.
-    const section = sections.length === 1 ? sections[0] : sections.find(({ id }) => id === valve);
-    const isNew = (section ?? null) !== opened;
+    const section = (sections.length === 1 ? sections[0] : sections.find(({ id }) => id === valve)) ?? null;
+    const isNew = section !== opened;
     if (isNew && !opened) overviewY = scrollY;
-    document.body.classList.toggle('viewing', section !== undefined && sections.length > 1);
-    document.body.classList.toggle('opened', section !== undefined);
+    document.body.classList.toggle('viewing', section !== null && sections.length > 1);
+    document.body.classList.toggle('opened', section !== null);
     if (isNew && opened) {
       opened.classList.remove('open');
       made.get(opened.id)?.setInSight(false);
     }
-    opened = section ?? null;
-    const [fromS, toS] = [Number(values.get('from') ?? NaN), Number(values.get('to') ?? NaN)];
-    if (fromS < toS) view.show({ fromS, toS });
-    else view.move('reset');
-    if (section) {
-      section.classList.add('open');
-      const charts = chartsOf(section);
-      charts?.setInSight(true);
-      const compared = values.get('with') ?? '';
-      if (other) {
-        for (const option of other.options) option.hidden = option.value === section.id;
-        other.value = sections.some(({ id }) => id === compared) ? compared : '';
-      }
-      const index = sections.findIndex(({ id }) => id === compared);
-      charts?.compare(index < 0 ? null : { id: compared, name: names[index] ?? '' });
-    }
+    opened = section;
+    showSpan(values);
+    if (section) open(section, values.get('with') ?? '');
     if (!isNew || sections.length === 1) return;
     scrollTo({ top: section ? 0 : overviewY });
     section?.querySelector<HTMLElement>('h2')?.focus({ preventScroll: true });
   };
-  other?.addEventListener('change', () => {
-    setValues({ with: other.value });
+  compareSelect?.addEventListener('change', () => {
+    setValues({ with: compareSelect.value });
     apply();
   });
-  const onOpened = (button: string, act: (charts: ValveCharts) => void): void => {
-    document.getElementById(button)?.addEventListener('click', () => {
+  const onClick = (buttonId: string, act: (charts: ValveCharts) => void): void => {
+    document.getElementById(buttonId)?.addEventListener('click', () => {
       const charts = opened && made.get(opened.id);
       if (charts) act(charts);
     });
   };
-  onOpened('energy-csv', (charts) => charts.saveEnergy());
-  onOpened('readings-csv', (charts) => charts.saveReadings());
+  onClick('energy-csv', (charts) => charts.saveEnergy());
+  onClick('readings-csv', (charts) => charts.saveReadings());
   // Links to valves keep the zoom and the filters of the address.
   document.addEventListener('click', (event) => {
     const link = (event.target as Element).closest<HTMLAnchorElement>('a[href^="#valve-"], a.back');
@@ -96,21 +101,22 @@ function connectValves(view: View, report: ReportPayload): ReadonlyMap<string, V
   return made;
 }
 
+/** The span that is shown, as text and in the address, and the buttons that change it. */
 function connectToolbar(view: View, { offsets, fromS: wholeFromS, toS: wholeToS }: ReportPayload): void {
-  const shown = document.getElementById('shown');
-  const say = (): void => {
+  const output = document.getElementById('shown');
+  const showSpan = (): void => {
     const { fromS, toS } = view.span();
-    if (shown) shown.textContent = spanText(offsets, fromS, toS);
+    if (output) output.textContent = spanText(offsets, fromS, toS);
   };
   view.onChange(() => {
-    say();
+    showSpan();
     const { fromS, toS } = view.span();
     const isWhole = fromS <= wholeFromS && toS >= wholeToS;
-    const shownNow = isWhole ? { from: '', to: '' } : { from: String(Math.round(fromS)), to: String(Math.round(toS)) };
+    const [from, to] = isWhole ? ['', ''] : [String(Math.round(fromS)), String(Math.round(toS))];
     const { values } = readHash(location.hash);
-    if ((values.get('from') ?? '') !== shownNow.from || (values.get('to') ?? '') !== shownNow.to) setValues(shownNow);
+    if ((values.get('from') ?? '') !== from || (values.get('to') ?? '') !== to) setValues({ from, to });
   });
-  say();
+  showSpan();
   for (const button of document.querySelectorAll<HTMLElement>('[data-action]')) {
     button.addEventListener('click', () => view.move(button.dataset['action'] as Action));
   }

@@ -1,8 +1,8 @@
-/** Numbers in texts, in Node and in the browser. */
+/** Numbers in texts. Runs in Node and in the browser. */
 
-/** Thousands separated by a space, which means the same in every country: `12 345.6`. */
-export function grouped(decimal: string): string {
-  const [whole = '', fraction] = decimal.split('.');
-  const apart = whole.replace(/\B(?=(\d{3})+$)/g, '\u202f');
-  return fraction === undefined ? apart : `${apart}.${fraction}`;
+/** Separates thousands by a space, which means the same in every country: `12 345.6`. */
+export function groupThousands(decimal: string | number): string {
+  const [whole = '', fraction] = String(decimal).split('.');
+  const groups = whole.replace(/\B(?=(\d{3})+$)/g, '\u202f');
+  return fraction === undefined ? groups : `${groups}.${fraction}`;
 }

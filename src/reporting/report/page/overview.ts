@@ -1,12 +1,18 @@
 /** The table of all valves: search, filters, order, and how many rows are shown. */
 import { saveCsv } from './csv.ts';
 import { readHash, setValues } from './hash.ts';
-import { grouped } from './numbers.ts';
+import { groupThousands } from './numbers.ts';
 
-/** More rows are shown when they are asked for. */
-const ROWS = 100;
+/** More rows are shown when they are asked for. page/table.css hides the same rows until the script runs. */
+const FIRST_ROWS = 100;
 
+/** The names of the form's fields, which are also their keys in the address. */
 const FILTERS = ['q', 'account', 'project', 'problem'] as const;
+
+interface Order {
+  column: number;
+  isDescending: boolean;
+}
 
 export function connectOverview(): void {
   const table = document.querySelector<HTMLTableElement>('#overview-table');
@@ -15,11 +21,23 @@ export function connectOverview(): void {
   if (!table || !form || !body) return;
   const heads = [...table.querySelectorAll<HTMLElement>('thead th')];
   const rows = [...body.rows];
-  const all = grouped(String(rows.length));
   const more = document.getElementById('more');
+  const count = document.getElementById('count');
   const field = (name: string) => form.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement | null;
-  let isWhole = false;
+  let showsAll = false;
 
+  /** By default, the valve that consumes most comes first. */
+  const currentOrder = (): Order => {
+    const [, column, descending] = /^(\d+)(-?)$/.exec(readHash(location.hash).values.get('sort') ?? '') ?? [];
+    if (column !== undefined) return { column: Number(column), isDescending: descending === '-' };
+    return { column: heads.findIndex((head) => head.textContent.trim() === 'kWh'), isDescending: true };
+  };
+  const foundRows = (): HTMLTableRowElement[] => {
+    const { values } = readHash(location.hash);
+    const wanted = rows.filter((row) => isWanted(row, values));
+    return sortRows(wanted, currentOrder());
+  };
+  /** Shows what the address asks for. */
   const apply = (): void => {
     const { values } = readHash(location.hash);
     for (const name of FILTERS) {
@@ -27,37 +45,39 @@ export function connectOverview(): void {
       const value = values.get(name) ?? '';
       if (input && input.value !== value) input.value = value;
     }
-    const { column, isDown } = orderOf(values.get('sort'));
+    const order = currentOrder();
     heads.forEach((head, index) => {
-      if (index === column) head.setAttribute('aria-sort', isDown ? 'descending' : 'ascending');
+      if (index === order.column) head.setAttribute('aria-sort', order.isDescending ? 'descending' : 'ascending');
       else head.removeAttribute('aria-sort');
     });
-    const found = sorted(
-      rows.filter((row) => isWanted(row, values)),
-      column,
-      isDown,
-    );
-    const shown = isWhole ? found : found.slice(0, ROWS);
+    const found = foundRows();
+    const shown = showsAll ? found : found.slice(0, FIRST_ROWS);
     body.replaceChildren(...shown);
-    const count = document.getElementById('count');
-    if (count)
-      count.textContent =
-        found.length === rows.length ? `${all} valves` : `${grouped(String(found.length))} of ${all} valves`;
+    if (count) {
+      const total = `${groupThousands(rows.length)} valves`;
+      count.textContent = found.length === rows.length ? total : `${groupThousands(found.length)} of ${total}`;
+    }
     if (more) {
       more.hidden = shown.length === found.length;
-      more.textContent = `Show all ${grouped(String(found.length))}`;
+      more.textContent = `Show all ${groupThousands(found.length)}`;
     }
   };
+  const showAll = (): void => {
+    showsAll = true;
+    apply();
+  };
   heads.forEach((head, index) => {
-    if (head.dataset['kind'] === 'plain') return;
+    const { kind } = head.dataset;
+    if (kind === 'plain') return;
     const button = document.createElement('button');
     button.type = 'button';
     button.append(...head.childNodes);
     head.append(button);
     button.addEventListener('click', () => {
-      const order = orderOf(readHash(location.hash).values.get('sort'));
-      const isDown = order.column === index ? !order.isDown : head.dataset['kind'] !== '';
-      setValues({ sort: `${index}${isDown ? '-' : ''}` });
+      const { column, isDescending } = currentOrder();
+      // A second click turns the order around. At first, texts ascend and numbers descend.
+      const descends = column === index ? !isDescending : kind !== '';
+      setValues({ sort: `${index}${descends ? '-' : ''}` });
       apply();
     });
   });
@@ -66,36 +86,16 @@ export function connectOverview(): void {
     apply();
   });
   form.addEventListener('submit', (event) => event.preventDefault());
-  more?.addEventListener('click', () => {
-    isWhole = true;
-    apply();
-  });
+  more?.addEventListener('click', showAll);
   document.getElementById('table-csv')?.addEventListener('click', () => {
-    const { values } = readHash(location.hash);
-    const { column, isDown } = orderOf(values.get('sort'));
-    const found = sorted(
-      rows.filter((row) => isWanted(row, values)),
-      column,
-      isDown,
-    );
-    saveCsv('valves.csv', [heads.map((head) => head.textContent.trim()), ...found.map(cellsOf)]);
+    saveCsv('valves.csv', [heads.map((head) => head.textContent.trim()), ...foundRows().map(csvCells)]);
   });
   addEventListener('hashchange', apply);
-  // Show all rows when printing.
-  addEventListener('beforeprint', () => {
-    isWhole = true;
-    apply();
-  });
+  addEventListener('beforeprint', showAll);
   apply();
-
-  /** By default, the valve that consumes most comes first. */
-  function orderOf(text: string | null): { column: number; isDown: boolean } {
-    const [, column, down] = /^(\d+)(-?)$/.exec(text ?? '') ?? [];
-    const byKwh = heads.findIndex((head) => head.textContent.trim() === 'kWh');
-    return column === undefined ? { column: byKwh, isDown: true } : { column: Number(column), isDown: down === '-' };
-  }
 }
 
+/** Whether the row matches the filters of the address. overview-table.ts writes the attributes. */
 function isWanted(row: HTMLTableRowElement, values: URLSearchParams): boolean {
   const words = (values.get('q') ?? '').toLowerCase().split(/\s+/);
   const [account, project, problem] = FILTERS.slice(1).map((filter) => values.get(filter) ?? '');
@@ -109,14 +109,14 @@ function isWanted(row: HTMLTableRowElement, values: URLSearchParams): boolean {
 }
 
 /** Numbers by value, texts by the alphabet. Unknown values always come last. */
-function sorted(rows: readonly HTMLTableRowElement[], column: number, isDown: boolean): HTMLTableRowElement[] {
+function sortRows(rows: readonly HTMLTableRowElement[], { column, isDescending }: Order): HTMLTableRowElement[] {
   const collator = new Intl.Collator('en', { numeric: true });
   const keyed = rows.map((row) => {
     const cell = row.cells[column];
     const value = cell?.dataset['v'];
     return { row, text: value ?? cell?.textContent.trim() ?? '', number: value === undefined ? null : Number(value) };
   });
-  const sign = isDown ? -1 : 1;
+  const sign = isDescending ? -1 : 1;
   keyed.sort((a, b) => {
     if ((a.text === '') !== (b.text === '')) return a.text === '' ? 1 : -1;
     return sign * (a.number !== null && b.number !== null ? a.number - b.number : collator.compare(a.text, b.text));
@@ -124,7 +124,8 @@ function sorted(rows: readonly HTMLTableRowElement[], column: number, isDown: bo
   return keyed.map(({ row }) => row);
 }
 
-function cellsOf(row: HTMLTableRowElement): (string | number | null)[] {
+/** A row as numbers and plain texts. */
+function csvCells(row: HTMLTableRowElement): (string | number | null)[] {
   return [...row.cells].map((cell, index) => {
     if (index === 0) return cell.querySelector('a')?.textContent ?? '';
     const strip = cell.querySelector('svg');

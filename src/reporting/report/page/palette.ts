@@ -1,14 +1,20 @@
 /** Colours and patterns of the charts. */
 import type { Quality } from './quality.ts';
 
+interface BarLook {
+  fill: string | CanvasPattern;
+  stroke: string;
+}
+
 /** The colours come from the style sheet, which has sets for dark, light and print. */
 export interface Palette {
   colour: (property: string) => string;
-  /** what a bar of this quality is filled with, and its outline */
-  bar: Record<Quality, { fill: string | CanvasPattern; stroke: string }>;
+  /** must match the keys `.q-…` in base.css */
+  bar: Record<Quality, BarLook>;
   gap: string | CanvasPattern;
 }
 
+/** Draws the lines of a hatch into a square tile. */
 type Draw = (context: CanvasRenderingContext2D, size: number) => void;
 
 const SLANTED: Draw = (context, size) => {
@@ -48,12 +54,12 @@ export function forgetPalette(): void {
 function readPalette(): Palette {
   const style = getComputedStyle(document.documentElement);
   const colour = (property: string): string => style.getPropertyValue(property).trim();
-  const bar = (property: string, draw: Draw): { fill: string | CanvasPattern; stroke: string } => ({
+  const pale = (property: string, draw: Draw): BarLook => ({
     fill: hatched(colour(property), colour('--ground'), draw, 5),
     stroke: colour(property),
   });
   // Full colour with light lines, so that a narrow bar is visible between its neighbours.
-  const striking = (property: string, draw: Draw): { fill: string | CanvasPattern; stroke: string } => ({
+  const striking = (property: string, draw: Draw): BarLook => ({
     fill: hatched(colour('--ground'), colour(property), draw, 6),
     stroke: colour(property),
   });
@@ -61,8 +67,8 @@ function readPalette(): Palette {
     colour,
     bar: {
       measured: { fill: colour('--energy'), stroke: colour('--energy') },
-      estimated: bar('--energy', SLANTED),
-      provisional: bar('--energy', LEVEL),
+      estimated: pale('--energy', SLANTED),
+      provisional: pale('--energy', LEVEL),
       reset: striking('--warn', UPRIGHT),
       jump: striking('--bad', CROSSED),
       missing: { fill: colour('--gap'), stroke: colour('--gap') },

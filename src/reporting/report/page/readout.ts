@@ -3,8 +3,8 @@ import type uPlot from 'uplot';
 import type { LinesPayload, ValvePayload } from '../payload.ts';
 import type { Bar } from './decode.ts';
 import { spanText, timeText, type ZoneOffsets } from './local-time.ts';
-import { grouped } from './numbers.ts';
-import { within, type Marks, type TimeSpan } from './shading.ts';
+import { groupThousands } from './numbers.ts';
+import { spanAt, type Marks, type TimeSpan } from './shading.ts';
 
 /** A span with words for it. */
 type TextSpan = readonly [fromS: number, toS: number, text: string];
@@ -16,7 +16,7 @@ export interface ReadoutContext extends Marks {
   events: readonly EventSpan[];
 }
 
-/** CSS pixels */
+/** An event this near to the cursor counts as pointed at: it may be narrower than a pixel. */
 const NEAR_PX = 3;
 
 /** The values of the lines at the cursor: `Mon 16 Nov 13:45 · 1.2345 m³/h`. */
@@ -26,21 +26,20 @@ export function linesReadout(
   cursorS: number,
   { offsets, gaps, errors, events }: ReadoutContext,
 ): string {
-  const gap = within(gaps, cursorS);
+  const gap = spanAt(gaps, cursorS);
   if (gap) return `no reading ${spanText(offsets, gap[0], gap[1])}`;
   const index = u.valToIdx(cursorS);
   const timeS = u.data[0][index];
   if (timeS === undefined) return '';
   const values = lines.map(({ name, decimals }, line) => {
     const value = u.data[line + 1]?.[index] ?? null;
-    const text = value === null ? '–' : `${grouped(value.toFixed(decimals))} ${unit}`;
+    const text = value === null ? '–' : `${groupThousands(value.toFixed(decimals))} ${unit}`;
     return lines.length > 1 ? `${name} ${text}` : text;
   });
-  // An event may be narrower than a pixel.
   const nearS = u.posToVal(NEAR_PX, 'x') - u.posToVal(0, 'x');
   const event = events.find(([startS, endS]) => startS < cursorS + nearS && endS > cursorS - nearS);
-  const marks = [within(errors, timeS) ?? within(errors, cursorS), event];
-  return [timeText(offsets, timeS), ...values, ...marks.flatMap((mark) => mark?.[2] ?? [])].join(' · ');
+  const error = spanAt(errors, timeS) ?? spanAt(errors, cursorS);
+  return [timeText(offsets, timeS), ...values, ...textsOf([error, event])].join(' · ');
 }
 
 /** `Mon 16 Nov 13:00 – 14:00 · 12.345 kWh · measured` */
@@ -51,11 +50,15 @@ export function barsReadout(
 ): string {
   const bar = bars.find(({ startS, endS }) => startS <= cursorS && cursorS < endS);
   if (!bar) return '';
-  const kwh = bar.kwh === null ? 'no kWh' : `${grouped(bar.kwh.toFixed(3))} kWh`;
+  const kwh = bar.kwh === null ? 'no kWh' : `${groupThousands(bar.kwh.toFixed(3))} kWh`;
   const covered = bar.percent < 100 ? [`${bar.percent} % covered`] : [];
-  const named = [within(errors, cursorS), events.find(([fromS, toS]) => fromS < bar.endS && bar.startS <= toS)];
-  const notes = named.flatMap((each) => (each ? [each[2]] : []));
+  const event = events.find(([startS, endS]) => startS < bar.endS && bar.startS <= endS);
+  const notes = textsOf([spanAt(errors, cursorS), event]);
   return [spanText(offsets, bar.startS, bar.endS), kwh, bar.quality, ...covered, ...notes].join(' · ');
+}
+
+function textsOf(spans: readonly (TextSpan | EventSpan | undefined)[]): string[] {
+  return spans.flatMap((span) => (span ? [span[2]] : []));
 }
 
 /** The spans of a valve, in seconds since 1970. */

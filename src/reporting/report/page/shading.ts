@@ -2,12 +2,13 @@
 import type uPlot from 'uplot';
 import { palette } from './palette.ts';
 
-/** A span in epoch seconds. The page's data may add a text, and more. */
+/** A span in seconds since 1970. Errors and events add a text, events also a regime: see readout.ts. */
 export type TimeSpan = readonly [fromS: number, toS: number, ...more: unknown[]];
 
 /** CSS pixels */
 const BAR_HEIGHT = 5;
 
+/** Spans that are marked in every chart of a valve. */
 export interface Marks {
   gaps: readonly TimeSpan[];
   errors: readonly TimeSpan[];
@@ -55,6 +56,6 @@ export function shading(
 }
 
 /** The first span that a time lies in. */
-export function within<T extends TimeSpan>(spans: readonly T[], timeS: number): T | undefined {
+export function spanAt<T extends TimeSpan>(spans: readonly T[], timeS: number): T | undefined {
   return spans.find(([fromS, toS]) => fromS < timeS && timeS < toS);
 }

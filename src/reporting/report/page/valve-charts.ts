@@ -4,7 +4,7 @@ import type { LinesPayload, ReportPayload, ValvePayload } from '../payload.ts';
 import { drawAnalysis, type Analysis, type NamedBars } from './analysis.ts';
 import { barsShown, drawBars, drawLines, follow, SYNC_KEY } from './chart.ts';
 import { saveCsv } from './csv.ts';
-import { barsOf, timesOf, valuesOf, type Bar } from './decode.ts';
+import { decodeBars, decodeTimes, decodeValues, type Bar } from './decode.ts';
 import { barsReadout, linesReadout, spansOf } from './readout.ts';
 import type { View } from './view.ts';
 
@@ -27,63 +27,64 @@ export interface ValveCharts {
 export function createValveCharts(container: HTMLElement, report: ReportPayload, view: View): ValveCharts {
   const name = container.closest('.valve')?.querySelector('h2 bdi')?.textContent ?? '';
   const payload = payloadOf(container.dataset['valve'] ?? '');
+  /** the charts of the figures that the page came with; null: not drawn yet */
   let plots: uPlot[] | null = null;
   let analysis: Analysis | null = null;
   /** id of the other valve; '': this valve alone; null: the analysis is not drawn yet */
-  let compared: string | null = null;
+  let comparedId: string | null = null;
   let isInSight = false;
 
-  const all = (): uPlot[] => [...(plots ?? []), ...(analysis ? [analysis.timed, ...analysis.plain] : [])];
-  const timed = (): uPlot[] => [...(plots ?? []), ...(analysis ? [analysis.timed] : [])];
+  const timedPlots = (): uPlot[] => [...(plots ?? []), ...(analysis ? [analysis.timed] : [])];
+  const allPlots = (): uPlot[] => [...timedPlots(), ...(analysis?.untimed ?? [])];
+  /** Joins the group of charts that share a cursor, or leaves it. */
   const sync = (): void => {
     const group = uPlot.sync(SYNC_KEY);
-    for (const plot of timed()) {
+    for (const plot of timedPlots()) {
       group.unsub(plot);
       if (isInSight) group.sub(plot);
     }
   };
   const refresh = (): void => {
-    plots ??= drawAll(container, payload, report, view);
-    for (const plot of timed()) follow(plot, view);
+    plots ??= drawFigures(container, payload, report, view);
+    for (const plot of timedPlots()) follow(plot, view);
   };
   view.onChange(() => {
     if (isInSight) refresh();
   });
   return {
-    setInSight: (now) => {
-      isInSight = now;
-      if (now) {
+    setInSight: (isNowInSight) => {
+      isInSight = isNowInSight;
+      if (isInSight) {
         refresh();
-        fit(all(), false);
+        fit(allPlots(), false);
       }
       sync();
     },
     refit: (isOnPaper) => {
-      if (isInSight) fit(all(), isOnPaper);
+      if (isInSight) fit(allPlots(), isOnPaper);
     },
     compare: (other) => {
       const id = other?.id ?? '';
-      if (compared === id) return;
-      compared = id;
-      for (const plot of analysis ? [analysis.timed, ...analysis.plain] : []) {
+      if (comparedId === id) return;
+      comparedId = id;
+      for (const plot of analysis ? [analysis.timed, ...analysis.untimed] : []) {
         uPlot.sync(SYNC_KEY).unsub(plot);
         plot.destroy();
       }
       analysis?.root.remove();
       analysis = null;
-      const own = firstBars(payload, name, report);
-      if (!own) return;
-      const theirs = other && firstBars(payloadOf(`${other.id}-data`), other.name, report);
+      const thisValve = firstBars(payload, name, report);
+      if (!thisValve) return;
+      const otherValve = other && firstBars(payloadOf(`${other.id}-data`), other.name, report);
       const around = { view, offsets: report.offsets, ...spansOf(payload, report.fromS) };
-      analysis = drawAnalysis(container, own, theirs, flowAndPower(payload, report), around);
+      analysis = drawAnalysis(container, thisValve, otherValve, flowAndPower(payload, report), around);
       sync();
     },
     saveEnergy: () => {
       const rows = payload.charts.flatMap((chart) => {
         if (chart.kind !== 'bars') return [];
         const { fromS, toS } = view.span();
-        const bars = barsShown(barsOf(chart, report.fromS), view, report.offsets);
-        return bars
+        return barsShown(decodeBars(chart, report.fromS), view, report.offsets)
           .filter(({ startS, endS }) => endS > fromS && startS < toS)
           .map((bar) => [
             chart.regime,
@@ -97,16 +98,17 @@ export function createValveCharts(container: HTMLElement, report: ReportPayload,
     },
     saveReadings: () => {
       const { fromS, toS } = view.span();
-      const { times, breaks } = timesOf(payload, report.fromS);
-      const columns = linesOf(payload).flatMap(({ unit, lines, ...chart }) => {
-        const values = valuesOf({ unit, lines, ...chart }, { times, breaks });
-        return lines.map((line, index) => ({ head: `${line.name}, ${unit}`, values: values[index] ?? [] }));
+      const chartTimes = decodeTimes(payload, report.fromS);
+      const columns = lineChartsOf(payload).flatMap((chart) => {
+        const valuesOfLines = decodeValues(chart, chartTimes);
+        return chart.lines.map(({ name }, line) => {
+          return { head: `${name}, ${chart.unit}`, values: valuesOfLines[line] ?? [] };
+        });
       });
-      const rows = times.flatMap((timeS, index) =>
-        timeS < fromS || timeS > toS || breaks.has(timeS)
-          ? []
-          : [[rfc3339(timeS), ...columns.map(({ values }) => values[index] ?? null)]],
-      );
+      const rows = chartTimes.times.flatMap((timeS, index) => {
+        if (timeS < fromS || timeS > toS || chartTimes.breaks.has(timeS)) return [];
+        return [[rfc3339(timeS), ...columns.map(({ values }) => values[index] ?? null)]];
+      });
       saveCsv(`${fileName(name)}-readings.csv`, [['time', ...columns.map(({ head }) => head)], ...rows]);
     },
   };
@@ -120,34 +122,36 @@ function rfc3339(timeS: number): string {
   return new Date(timeS * 1000).toISOString().replace('.000', '');
 }
 
+/** @param id of the block that embedded.ts has made; a valve without charts has none */
 function payloadOf(id: string): ValvePayload {
   const none: ValvePayload = { times: [], gaps: [], errors: [], withoutValues: [], events: [], charts: [] };
   return JSON.parse(document.getElementById(id)?.textContent ?? JSON.stringify(none)) as ValvePayload;
 }
 
+/** The bars of the first chart: of regime 1. null: the valve has none. */
 function firstBars({ charts }: ValvePayload, name: string, { fromS }: ReportPayload): NamedBars | null {
   const [first] = charts;
-  return first?.kind === 'bars' ? { name, bars: barsOf(first, fromS) } : null;
+  return first?.kind === 'bars' ? { name, bars: decodeBars(first, fromS) } : null;
 }
 
-function linesOf({ charts }: ValvePayload): LinesPayload[] {
+function lineChartsOf({ charts }: ValvePayload): LinesPayload[] {
   return charts.filter((chart) => chart.kind === 'lines');
 }
 
-/** The readings that hold both. */
+/** Flow and power of the readings that have both. */
 function flowAndPower(payload: ValvePayload, { fromS }: ReportPayload): [number, number][] {
-  const times = timesOf(payload, fromS);
+  const times = decodeTimes(payload, fromS);
   const [flow, power] = ['m³/h', 'kW'].map((unit) => {
-    const chart = linesOf(payload).find((each) => each.unit === unit);
-    return chart ? (valuesOf(chart, times)[0] ?? []) : [];
+    const chart = lineChartsOf(payload).find((each) => each.unit === unit);
+    return chart ? (decodeValues(chart, times)[0] ?? []) : [];
   });
-  return (flow ?? []).flatMap((value, index) => {
+  return (flow ?? []).flatMap((m3h, index): [number, number][] => {
     const kw = power?.[index] ?? null;
-    return value === null || kw === null ? [] : [[value, kw] as [number, number]];
+    return m3h === null || kw === null ? [] : [[m3h, kw]];
   });
 }
 
-/** All widths are read before any is set, so that the browser computes the layout once. */
+/** Sets the plots' widths. All are read before any is set, so that the browser computes the layout once. */
 function fit(plots: readonly uPlot[], isOnPaper: boolean): void {
   const widths = plots.map(({ root, width }) => {
     if (isOnPaper) return root.closest('.wide') ? PAPER_PX.wide : PAPER_PX.narrow;
@@ -158,34 +162,29 @@ function fit(plots: readonly uPlot[], isOnPaper: boolean): void {
   }
 }
 
-function drawAll(container: HTMLElement, payload: ValvePayload, report: ReportPayload, view: View): uPlot[] {
+/** Draws the payload's charts into the page's figures, which are in the same order. */
+function drawFigures(container: HTMLElement, payload: ValvePayload, report: ReportPayload, view: View): uPlot[] {
   const { fromS, offsets } = report;
-  const times = timesOf(payload, fromS);
-  const all = { offsets, ...spansOf(payload, fromS) };
+  const times = decodeTimes(payload, fromS);
+  const spans = spansOf(payload, fromS);
   return [...container.querySelectorAll('figure')].flatMap((figure, index) => {
     const chart = payload.charts[index];
     const plot = figure.querySelector<HTMLElement>('.plot');
     const output = figure.querySelector('output');
     if (!chart || !plot || !output) return [];
     const resting = output.textContent;
-    const hours: Bar[] = chart.kind === 'bars' ? barsOf(chart, fromS) : [];
-    const context = {
-      ...all,
-      events: all.events.filter(([, , , regime]) => chart.kind === 'lines' || chart.regime === regime),
+    const bars: Bar[] = chart.kind === 'bars' ? decodeBars(chart, fromS) : [];
+    const events = spans.events.filter(([, , , regime]) => chart.kind === 'lines' || chart.regime === regime);
+    const context = { offsets, ...spans, events };
+    const readoutAt = (u: uPlot, timeS: number): string =>
+      chart.kind === 'bars'
+        ? barsReadout(barsShown(bars, view, offsets), timeS, context)
+        : linesReadout(chart, u, timeS, context);
+    const onCursor = (u: uPlot, timeS: number | null): void => {
+      const text = timeS === null ? resting : readoutAt(u, timeS);
+      if (output.textContent !== text) output.textContent = text;
     };
-    const around = {
-      view,
-      ...context,
-      onCursor: (u: uPlot, timeS: number | null): void => {
-        const text =
-          timeS === null
-            ? resting
-            : chart.kind === 'bars'
-              ? barsReadout(barsShown(hours, view, offsets), timeS, context)
-              : linesReadout(chart, u, timeS, context);
-        if (output.textContent !== text) output.textContent = text;
-      },
-    };
-    return [chart.kind === 'bars' ? drawBars(plot, hours, around) : drawLines(plot, chart, times, around)];
+    const around = { view, ...context, onCursor };
+    return [chart.kind === 'bars' ? drawBars(plot, bars, around) : drawLines(plot, chart, times, around)];
   });
 }
