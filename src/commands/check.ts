@@ -3,7 +3,7 @@ import type { AccountConfig } from '../config/config.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { NO_MEMORY, type Memory } from '../polling/memory.ts';
 import { checkJson, checkTable, isSound, skipped } from '../reporting/check.ts';
-import { ofAccount } from './accounts.ts';
+import { withAccountName } from './accounts.ts';
 import { checkDatabase } from './check/database.ts';
 import { checkHyCloud } from './check/hycloud.ts';
 import { checkSettings } from './check/settings.ts';
@@ -26,7 +26,7 @@ export async function run({ format }: { format: 'table' | 'json' }, context: Com
   const checkAccount = async (account: AccountConfig) => {
     const memory = database.memories.get(account.name) ?? NO_MEMORY;
     const items = await checkHyCloud(config, account, memory, context.signal, log);
-    return items.map((item) => ofAccount(account, item));
+    return items.map((item) => withAccountName(account, item));
   };
   const hycloud = isSet('hycloud')
     ? (await Promise.all(config.accounts.map(checkAccount))).flat()

@@ -18,7 +18,6 @@ import type { ReportFrame, ValveReport } from '../reporting/report/data.ts';
 import { createPage } from '../reporting/report/html.ts';
 import { valveReport, type ReportSpan, type ValveRecord } from '../reporting/report/valve-report.ts';
 import { chosenValves, isEverything, type Choice } from './choice.ts';
-import { zoneOf } from './consumption.ts';
 import type { CommandContext } from './context.ts';
 import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
@@ -26,7 +25,7 @@ import { OPEN_OPTIONS, REPORT_DIR, VERSION } from './package.ts';
 import { replaceFile } from './replace-file.ts';
 import { loadConfig } from './settings.ts';
 import { defaultMaxAgeUs, loadStatus } from './status.ts';
-import { parseSpan, parseTime } from './time.ts';
+import { parseSpan, parseTime, zoneOf } from './time.ts';
 
 export interface ReportOptions extends Choice {
   out: string;

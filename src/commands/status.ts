@@ -11,12 +11,12 @@ import {
   type RegisteredValve,
   type Supply,
 } from '../database/status.ts';
+import { accountPrefix } from '../domain/account.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
 import { watch, type Watch } from '../polling/watch.ts';
 import { isHealthy, statusCsv, statusJson, statusTable, type Status, type ValveStatus } from '../reporting/status.ts';
 import type { Screen } from '../reporting/screen.ts';
-import { inAccount } from './accounts.ts';
 import { chosenValves, type Choice } from './choice.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { createLog } from './log.ts';
@@ -122,7 +122,7 @@ async function watchAll(
   for (const account of accounts) {
     const meanings = await loadMeanings(database, account);
     const { watched, left, unknown } = watch(valves, { ...account, meanings });
-    watches.push({ watched, left, unknown: unknown.map((text) => inAccount(account, text)) });
+    watches.push({ watched, left, unknown: unknown.map((text) => `${accountPrefix(account)}${text}`) });
   }
   const watched = new Set(watches.flatMap((each) => each.watched));
   const left = new Set(watches.flatMap((each) => each.left));

@@ -24,7 +24,7 @@ import { loadMemory } from '../../polling/memory.ts';
 import type { Memory } from '../../polling/memory.ts';
 import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
 import { age } from '../../reporting/units.ts';
-import { ofAccount } from '../accounts.ts';
+import { withAccountName } from '../accounts.ts';
 import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
 import { clockItem } from './clock.ts';
 
@@ -75,7 +75,7 @@ async function inspect(database: Database, config: Config, check: DatabaseCheck)
   }
   check.items.push(await keyItem(database));
   for (const account of config.accounts) {
-    check.items.push(ofAccount(account, await lastRunItem(database, account, config.intervalMinutes)));
+    check.items.push(withAccountName(account, await lastRunItem(database, account, config.intervalMinutes)));
     check.memories.set(account.name, await loadMemory(database, account, account.targets));
   }
 }
