@@ -234,7 +234,7 @@ async function storeEvents(database: Database, results: readonly CounterResult[]
   );
 }
 
-/** The total of each counter in 10⁻⁶ kWh, as text. Keys are valve and regime. @throws DatabaseError */
+/** The total of each counter in 10⁻⁶ kWh, as text. A key is `<tasmart_id> <regime>`. @throws DatabaseError */
 export async function loadCurveTotals(database: Database): Promise<Map<string, string>> {
   const rows = await database.query<{ counter: string; micro_kwh: string }>(
     `select tasmart_id || ' ' || regime as counter, micro_kwh
