@@ -77,13 +77,11 @@ function reportSpan(options: ReportOptions, config: Config, nowUs: Micros): Repo
   return { ...common, fromUs: lastDay.minus({ days: DEFAULT_DAYS - 1 }).toMillis() * 1000, toUs };
 }
 
-/** A span of the same length, whole days earlier, so that it covers the same hours of the day. */
+/** The same hours of the day, as few whole days earlier as possible, so that it does not overlap this span. */
 function previousSpan({ fromUs, toUs, timezone }: ReportSpan): Span {
-  const days = Math.ceil((toUs - fromUs) / US_PER_DAY - 1 / 12); // a day of 25 hours counts as one
-  const earlier = (timeUs: Micros): Micros =>
-    DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone })
-      .minus({ days })
-      .toMillis() * 1000;
+  const local = (timeUs: Micros) => DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone });
+  const days = Math.ceil(local(toUs).diff(local(fromUs), 'days').days); // a day of 25 hours is one
+  const earlier = (timeUs: Micros): Micros => local(timeUs).minus({ days }).toMillis() * 1000;
   return { fromUs: earlier(fromUs), toUs: earlier(toUs) };
 }
 
