@@ -1,5 +1,4 @@
 /** `tasmart backfill`: fills history from HyCloud. */
-import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { AccountConfig, Config } from '../config/config.ts';
 import { withDatabase } from '../database/open.ts';
@@ -27,7 +26,7 @@ import { endOfError, warnOfFailures, type RunResult } from './failures.ts';
 import { withHyCloud } from './hycloud.ts';
 import { judgeStored, unjudgedReason } from './judging.ts';
 import { createLog, isForPeople, progressTerminal } from './log.ts';
-import { OPEN_OPTIONS, VERSION } from './package.ts';
+import { OPEN_OPTIONS, RUN_PROCESS } from './package.ts';
 import { loadConfig } from './settings.ts';
 import { parseSpan } from './time.ts';
 
@@ -70,16 +69,10 @@ export async function run(options: BackfillOptions, context: CommandContext): Pr
 function totalText(reports: readonly BackfillReport[], seconds: number): string {
   const sum = (valueOf: (report: BackfillReport) => number) =>
     reports.reduce((total, report) => total + valueOf(report), 0);
-  const stored = count(
-    sum((report) => report.stored),
-    'reading',
-  );
-  const valves = count(
-    sum((report) => report.valves),
-    'valve',
-  );
+  const stored = sum((report) => report.stored);
+  const valves = sum((report) => report.valves);
   const unchanged = sum((report) => report.unchanged);
-  return `${stored} stored in ${seconds.toFixed(1)} s; ${unchanged} of ${valves} unchanged, ${sum(failedCount)} failed.\n`;
+  return `${count(stored, 'reading')} stored in ${seconds.toFixed(1)} s; ${unchanged} of ${count(valves, 'valve')} unchanged, ${sum(failedCount)} failed.\n`;
 }
 
 function statusOf(report: BackfillReport): number {
@@ -119,8 +112,7 @@ async function backfillAccount(run: AccountBackfill): Promise<BackfillReport> {
   };
 
   const cost = { requests: 0, retries: 0 };
-  const runKind = { account, mode: 'backfill', shard: null } as const;
-  const start = { ...runKind, host: hostname(), processId: process.pid, version: VERSION };
+  const start = { ...RUN_PROCESS, account, mode: 'backfill', shard: null } as const;
   const describe = (result: { report: BackfillReport } | { error: unknown }): RunEnd => {
     const soFar = { valves: 0, stored, unchanged: 0, silent: 0, failures: [] };
     const end = 'report' in result ? endOfReport(result.report) : endOfError(result.error, signal, soFar);

@@ -1,5 +1,4 @@
 /** Polls one account for `tasmart poll`. */
-import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { AccountConfig, Config } from '../config/config.ts';
 import { withDatabase } from '../database/open.ts';
@@ -21,7 +20,7 @@ import { errorStatus, pollStatus } from './exit-status.ts';
 import { endOfError, warnOfFailures, type RunResult } from './failures.ts';
 import { withHyCloud } from './hycloud.ts';
 import { judgeStored, unjudgedReason } from './judging.ts';
-import { OPEN_OPTIONS, VERSION } from './package.ts';
+import { OPEN_OPTIONS, RUN_PROCESS } from './package.ts';
 import type { AccountEnding, RunListener } from './run-listener.ts';
 
 export interface AccountPoll {
@@ -78,7 +77,7 @@ async function pollAndStore(run: AccountPoll): Promise<PollReport> {
   const { config, account, shard, limits, signal, globals, claims, markEnded, ending, listeners, log } = run;
   const reportSoFar = createReport(0, []);
   const onPolled = notifyPolled([{ polled: reportSoFar.add }, ...listeners], account);
-  const start = { account, mode: 'poll', shard, host: hostname(), processId: process.pid, version: VERSION } as const;
+  const start = { ...RUN_PROCESS, account, mode: 'poll', shard } as const;
   const describe = (result: { report: PollReport } | { error: unknown }): RunEnd => {
     const { requests, retries } = ending;
     const end =

@@ -17,6 +17,7 @@ import { dayStarts } from '../reporting/report/completeness.ts';
 import type { ReportFrame, ValveReport } from '../reporting/report/data.ts';
 import { createPage } from '../reporting/report/html.ts';
 import { valveReport, type ReportSpan, type ValveRecord } from '../reporting/report/valve-report.ts';
+import type { Status } from '../reporting/status.ts';
 import { chosenValves, isEverything, type Choice } from './choice.ts';
 import type { CommandContext } from './context.ts';
 import { judgeStored } from './judging.ts';
@@ -94,22 +95,48 @@ export interface OpenReport {
   valves: AsyncIterable<ValveReport>;
 }
 
-/**
- * Loads what the page shows. Without a choice: the valves of `tasmart status`, and valves that have readings but are not in the
- * registry. With one: the chosen valves of any project.
- *
- * @throws DatabaseError; KnownError for a name that no valve has
- */
+/** Loads the frame of the page. Its valves are loaded as they are taken. @throws DatabaseError; KnownError, see chosenValves */
 export async function openReport(
   database: Database,
   config: Config,
   span: ReportSpan,
   { choice, signal }: { choice: Choice; signal: AbortSignal },
 ): Promise<OpenReport> {
-  const isWhole = isEverything(choice);
+  const { status, described } = await describeValves(database, config, choice);
+  const { fromUs, toUs, nowUs, timezone, intervalMinutes } = span;
+  const frame: ReportFrame = {
+    generatedUs: nowUs,
+    fromUs,
+    toUs,
+    previous: previousSpan(span),
+    timezone,
+    intervalMinutes,
+    version: VERSION,
+    bucket: toUs - fromUs <= MAX_HOURLY_US ? 'hour' : 'day',
+    newestRun: status.newestRun,
+    lastSuccess: status.lastSuccess,
+    // Targets that were never found do not matter if valves are chosen.
+    unknown: isEverything(choice) ? status.unknown : [],
+    valveCount: described.length,
+    newestUs: described.flatMap(({ facts }) => facts.newestUs ?? []),
+  };
+  return { frame, valves: loadValves(database, described, span, { frame, signal }) };
+}
+
+type DescribedValve = Omit<ValveRecord, 'readings' | 'energy' | 'events'>;
+
+/**
+ * The valves of the page. Without a choice: the valves of `tasmart status`, and valves that have readings but are not in the
+ * registry. With one: the chosen valves of any project.
+ */
+async function describeValves(
+  database: Database,
+  config: Config,
+  choice: Choice,
+): Promise<{ status: Status; described: DescribedValve[] }> {
   // Without targets, all valves are watched.
   const withoutTargets = config.accounts.map((account) => ({ ...account, targets: [] }));
-  const watching = isWhole ? config : { ...config, accounts: withoutTargets };
+  const watching = isEverything(choice) ? config : { ...config, accounts: withoutTargets };
   const registered = await loadRegisteredValves(database);
   const status = await loadStatus(database, watching, registered, defaultMaxAgeUs(config));
   const states = new Map(status.valves.map(({ valve, state }) => [valve.id, state]));
@@ -125,30 +152,11 @@ export async function openReport(
     const label = labels[index] ?? valve.id;
     return facts ? { valve, label, facts, state: states.get(valve.id) ?? null } : [];
   });
-  const { fromUs, toUs, nowUs, timezone, intervalMinutes } = span;
-  const frame: ReportFrame = {
-    generatedUs: nowUs,
-    fromUs,
-    toUs,
-    previous: previousSpan(span),
-    timezone,
-    intervalMinutes,
-    version: VERSION,
-    bucket: toUs - fromUs <= MAX_HOURLY_US ? 'hour' : 'day',
-    newestRun: status.newestRun,
-    lastSuccess: status.lastSuccess,
-    // Targets that were never found do not matter if valves are chosen.
-    unknown: isWhole ? status.unknown : [],
-    valveCount: described.length,
-    newestUs: allFacts.flatMap(({ newestUs }) => newestUs ?? []),
-  };
-  return { frame, valves: loadValves(database, described, span, { frame, signal }) };
+  return { status, described };
 }
 
 /** A query for many valves costs far less than one for each. The readings of this many fit into memory. */
 const GROUP_SIZE = 20;
-
-type DescribedValve = Omit<ValveRecord, 'readings' | 'energy' | 'events'>;
 
 /** Loads the next group while the page is made of the group before. Keeps nothing of a valve that was yielded. */
 async function* loadValves(

@@ -74,10 +74,8 @@ async function tryDatabase(
     const { state } = await schemaState(database, files);
     const name = isEmbedded ? `an embedded PostgreSQL in ${settings.embeddedFolder}` : 'the database';
     if (state !== 'missing' && state !== 'older') return `${name} is ready`;
-    const shallMigrate =
-      isEmbedded || mayMigrate || (await prompt?.confirm(`Its schema is ${state}. Create it now?`, true));
-    if (!shallMigrate)
-      return `${name} answers; its schema is ${state}: run "tasmart migrate" as the owner of the tables`;
+    const agreed = isEmbedded || mayMigrate || (await prompt?.confirm(`Its schema is ${state}. Create it now?`, true));
+    if (!agreed) return `${name} answers; its schema is ${state}: run "tasmart migrate" as the owner of the tables`;
     await migrate(database.client, files, say);
     return `${name} is ready, its schema is up to date`;
   });

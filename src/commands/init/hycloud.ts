@@ -23,9 +23,7 @@ export async function acceptCredentials(
     ask: () => prompt?.ask('Requester id (IMI gave it to your company): '),
     test: async (text) => {
       const credentials = { ...env, REQUESTER_ID: text, API_KEY: 'none' };
-      await explainRefusal('requester id', () =>
-        tryHyCloud(credentials, session, (hycloud) => hycloud.latestFirmware()),
-      );
+      await tryCredential('requester id', credentials, session, (hycloud) => hycloud.latestFirmware());
       return 'HyCloud accepts the requester id';
     },
   });
@@ -35,25 +33,16 @@ export async function acceptCredentials(
     ask: () => prompt?.askSecret('API key (of a user of the web app; it is not shown): '),
     test: async (text) => {
       const credentials = { ...env, REQUESTER_ID: requesterId, API_KEY: text };
-      projects = await explainRefusal('key', () =>
-        tryHyCloud(credentials, session, (hycloud) => hycloud.listProjects()),
-      );
+      projects = await tryCredential('key', credentials, session, (hycloud) => hycloud.listProjects());
       return `HyCloud accepts the key, which sees ${count(projects.length, 'project')}`;
     },
   });
   return { variables: { REQUESTER_ID: requesterId, API_KEY: apiKey }, projects };
 }
 
-/** Names the credential that is tested: HyCloud's answer does not say which one it refuses. */
-async function explainRefusal<T>(credential: string, work: () => Promise<T>): Promise<T> {
-  return work().catch((cause: unknown) => {
-    if (!(cause instanceof KnownError) || cause.kind !== 'credentials') throw cause;
-    const remedy = 'staging and production of HyCloud share neither users nor keys';
-    throw new KnownError('credentials', `HyCloud refuses this ${credential}`, { remedy, cause });
-  });
-}
-
-async function tryHyCloud<T>(
+/** @param credential the one that is tested: HyCloud's answer does not say which one it refuses */
+async function tryCredential<T>(
+  credential: string,
   env: Environment,
   { log, signal }: { log: Logger; signal: AbortSignal },
   use: (hycloud: HyCloud) => Promise<T>,
@@ -64,7 +53,11 @@ async function tryHyCloud<T>(
   if (problem) throw new KnownError('config', `${problem.key} ${problem.message}`);
   const endMs = performance.now() + TIMEOUT_MS;
   const { config: defaults } = parseConfig({}, {});
-  return withHyCloud(hycloud, defaults, { signal, deadlineMs: () => endMs }, log, use);
+  return withHyCloud(hycloud, defaults, { signal, deadlineMs: () => endMs }, log, use).catch((cause: unknown) => {
+    if (!(cause instanceof KnownError) || cause.kind !== 'credentials') throw cause;
+    const remedy = 'staging and production of HyCloud share neither users nor keys';
+    throw new KnownError('credentials', `HyCloud refuses this ${credential}`, { remedy, cause });
+  });
 }
 
 /** The projects that options name, or that the user chooses from a list. A single project needs no choice. */

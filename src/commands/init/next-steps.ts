@@ -14,10 +14,10 @@ export function nextSteps({ config, env }: { config: string; env: string }): str
     [`${tasmart} backfill --from 30d`, 'the last thirty days'],
     [`${tasmart} consumption`, 'kWh per day of the last week'],
     [`${tasmart} report --out report.html`, 'a page to look at'],
-    ...(process.platform === 'win32'
-      ? []
-      : [[cronLine(config, fileOptions), 'for "crontab -e": a run every 15 minutes']]),
   ];
+  if (process.platform !== 'win32') {
+    steps.push([cronLine(config, fileOptions), 'for "crontab -e": a run every 15 minutes']);
+  }
   return `What comes next:\n\n${steps.map(([line = '', meaning = '']) => `  ${line}\n      ${meaning}`).join('\n')}\n`;
 }
 
