@@ -10,7 +10,7 @@ import {
   printHelp,
   projectOption,
   refuseUnknownCommand,
-  repeated,
+  repeatedOption,
   requireOptions,
   timeOption,
   usages,
@@ -21,7 +21,10 @@ import {
 import { VERSION } from './commands/package.ts';
 
 /** A command's module; loaded only when the command runs. */
-type CommandModule<Options> = Promise<{ run: (options: Options, context: CommandContext) => Promise<number> }>;
+interface CommandModule<Options> {
+  /** Returns the exit status. */
+  run: (options: Options, context: CommandContext) => Promise<number>;
+}
 
 const program = new Command('tasmart')
   .description('Readings of IMI TA-Smart valves, from HyCloud into PostgreSQL')
@@ -53,7 +56,7 @@ const init = program
   .description('the first set-up: asks for what a run needs, tries it, and writes config.json and .env')
   .option('--api-key-file <file>', 'a file that holds the key of a HyCloud user (or variable API_KEY)')
   .option('--requester-id <id>', "your company's id at IMI (or variable REQUESTER_ID)")
-  .addOption(repeated('--project <name or id>', 'the project to read; may be repeated (default: the only one)'))
+  .addOption(repeatedOption('--project <name or id>', 'the project to read; may be repeated (default: the only one)'))
   .option('--database-url <url>', 'embedded:<folder> or postgresql://... (or variable DATABASE_URL, or DB_HOST ...)')
   .option('--migrate', 'create or upgrade the schema of a database server')
   .option('--force', 'replace what config.json and .env say')
@@ -286,12 +289,12 @@ const help = program
   .action((name: string | undefined) => printHelp(program, name));
 withExamples(help, [['tasmart help poll', 'the same as "tasmart poll --help"']]);
 
-/** How long a command may take to end cleanly. */
+/** How long a command may take to end cleanly. Also in test/support/cli.ts. */
 const CLEAN_STOP_MS = 1000;
 const stop = new AbortController();
 const giveUp = new AbortController();
 
-function action<Options>(load: () => CommandModule<Options>) {
+function action<Options>(load: () => Promise<CommandModule<Options>>) {
   return async (...args: unknown[]): Promise<void> => {
     const command = args.at(-1) as Command;
     requireOptions(command);
@@ -303,8 +306,8 @@ function action<Options>(load: () => CommandModule<Options>) {
     };
     process.on('SIGINT', stopAt).on('SIGTERM', stopAt);
     const { run } = await loadCommand(load);
-    const { args: names } = command;
-    const context = { globals: program.opts<GlobalOptions>(), args: names, signal: stop.signal, giveUp: giveUp.signal };
+    const globals = program.opts<GlobalOptions>();
+    const context = { globals, args: command.args, signal: stop.signal, giveUp: giveUp.signal };
     const status = await run(command.opts() as Options, context);
     process.exitCode = stopStatus(stop.signal) ?? status;
   };
@@ -333,7 +336,8 @@ async function reportError(error: unknown): Promise<number> {
   if (error instanceof KnownError) {
     const { kind, message, remedy } = error;
     const text = `tasmart: ${message}${remedy === null ? '' : `\n  → ${remedy}`}\n`;
-    if (isForPeople(globals)) process.stderr.write(adaptToScreen(text.replace(/[^\n]+/g, spelledOut), stderrScreen()));
+    const safeText = text.replace(/[^\n]+/g, spelledOut); // keeps the line breaks
+    if (isForPeople(globals)) process.stderr.write(adaptToScreen(safeText, stderrScreen()));
     else log.error({ kind, remedy: remedy ?? undefined }, message);
     return EXIT_STATUS[kind];
   }
@@ -348,7 +352,8 @@ class LoadError extends Error {
   override readonly name = 'LoadError';
 }
 
-async function loadCommand<Options>(load: () => CommandModule<Options>): CommandModule<Options> {
+/** @throws LoadError */
+async function loadCommand<Options>(load: () => Promise<CommandModule<Options>>): Promise<CommandModule<Options>> {
   try {
     const loaded = await load();
     // Node.js loads an empty file without an error.
@@ -397,6 +402,7 @@ export async function main(): Promise<void> {
   process.once('beforeExit', reportUnfinished);
   try {
     await program.parseAsync();
+    // Wait until stdout has taken everything, or has failed.
     await new Promise((resolve) => process.stdout.write('', resolve));
     if (outputErrors[0]) {
       const remedy = 'make room for it; what was to be stored is stored';

@@ -8,12 +8,12 @@
 import type * as Program from './cli.ts';
 import { EXIT_STATUS } from './domain/errors.ts';
 
-/** Also in package.json, as `engines`. */
-const NEEDED = [20, 19] as const;
+/** The oldest version that works. Also in package.json, as `engines`, and in scripts/cron.sh. */
+const NEEDED_NODE = [20, 19] as const;
 
 function isTooOld(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1]);
+  return major < NEEDED_NODE[0] || (major === NEEDED_NODE[0] && minor < NEEDED_NODE[1]);
 }
 
 /** Imports the built src/cli.ts. The constant keeps the bundler from resolving the path. */
@@ -37,20 +37,23 @@ function endWith(status: number, line: string): void {
 }
 
 /**
- * Node.js prints what it sends and runs, and with it the credentials: for http and tls, child_process, stream, fetch and
- * others. It has read the variable by now, so unsetting it here is too late.
+ * With NODE_DEBUG, Node.js prints what it sends and runs (http, tls, child_process, stream, fetch and others), and with it
+ * the credentials. Unsetting the variable here is too late: Node.js has read it.
  */
-const debug = (process.env['NODE_DEBUG'] ?? '').trim();
+const nodeDebug = (process.env['NODE_DEBUG'] ?? '').trim();
 
-const found = process.versions.node;
-if (isTooOld(found)) {
-  const choice = 'install one (nvm install 24), then run /path/to/node dist/cli.js, or set NODE for scripts/cron.sh';
+const nodeVersion = process.versions.node;
+if (isTooOld(nodeVersion)) {
+  const remedy = 'install one (nvm install 24), then run /path/to/node dist/cli.js, or set NODE for scripts/cron.sh';
   endWith(
     EXIT_STATUS.config,
-    `tasmart: Node.js ${found} is too old, ${NEEDED.join('.')} or newer is needed → ${choice}`,
+    `tasmart: Node.js ${nodeVersion} is too old, ${NEEDED_NODE.join('.')} or newer is needed → ${remedy}`,
   );
-} else if (debug !== '') {
-  endWith(EXIT_STATUS.config, `tasmart: NODE_DEBUG=${debug} makes Node.js print the credentials → unset NODE_DEBUG`);
+} else if (nodeDebug !== '') {
+  endWith(
+    EXIT_STATUS.config,
+    `tasmart: NODE_DEBUG=${nodeDebug} makes Node.js print the credentials → unset NODE_DEBUG`,
+  );
 } else {
   start().catch((error: unknown) => {
     const [, entry = ''] = process.argv;

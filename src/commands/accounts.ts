@@ -1,7 +1,7 @@
 /** Runs a command for several accounts at once. If one account fails, the others continue. */
 import type { Logger } from 'pino';
 import type { AccountConfig, Config } from '../config/config.ts';
-import { accountPrefix, type Account } from '../domain/account.ts';
+import type { Account } from '../domain/account.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import type { JudgeFailure } from '../energy/bookkeeping.ts';
 import { NoSuchValve } from '../polling/target-errors.ts';
@@ -10,6 +10,11 @@ import { errorStatus, stopStatus } from './exit-status.ts';
 export type AccountResult<T> =
   { account: AccountConfig; value: T } | { account: AccountConfig; /** why there is no value */ error: KnownError };
 
+/** Whether tables need a column for the account: config.json names accounts. */
+export function hasNamedAccounts(accounts: readonly Account[]): boolean {
+  return accounts.some(({ name }) => name !== '');
+}
+
 /** The log for an account. Its lines have the name of the account, if it has one. */
 export function accountLog({ name }: AccountConfig, log: Logger): Logger {
   return name === '' ? log : log.child({ account: name });
@@ -17,7 +22,7 @@ export function accountLog({ name }: AccountConfig, log: Logger): Logger {
 
 /**
  * Does the work for all accounts at once. Logs the error of an account and returns it, except NoSuchValve, which is not
- * logged: another account may have the valve (see withNamedValves).
+ * logged: another account may have the valve (see requireNamedValves).
  *
  * @throws after all accounts have ended: the error of the only account, a defect, or the interruption by a signal
  */
@@ -27,7 +32,8 @@ export async function forEachAccount<T>(
   log: Logger,
   work: (account: AccountConfig, log: Logger) => Promise<T>,
 ): Promise<AccountResult<T>[]> {
-  const concernsAccount = (error: unknown) =>
+  /** Whether the command can go on without the account that has failed. */
+  const costsOneAccount = (error: unknown) =>
     accounts.length > 1 && error instanceof KnownError && stopStatus(signal) === null;
   const results = await Promise.all(
     accounts.map(async (account) => {
@@ -35,18 +41,19 @@ export async function forEachAccount<T>(
       try {
         return { account, value: await work(account, ownLog) };
       } catch (error) {
-        if (concernsAccount(error) && !(error instanceof NoSuchValve)) logError(error, ownLog);
+        if (costsOneAccount(error) && !(error instanceof NoSuchValve)) logError(error, ownLog);
         return { account, error };
       }
     }),
   );
-  const [thrown, ...others] = results.filter((result) => 'error' in result && !concernsAccount(result.error));
-  if (!thrown || !('error' in thrown)) return results as AccountResult<T>[];
+  const fatal = results.flatMap((result) => ('error' in result && !costsOneAccount(result.error) ? [result] : []));
+  const [first, ...others] = fatal;
+  if (!first) return results as AccountResult<T>[];
   // The first error is thrown, and reported when the program ends. Log the others here.
   if (stopStatus(signal) === null) {
-    for (const other of others) if ('error' in other) logError(other.error, accountLog(other.account, log));
+    for (const { account, error } of others) logError(error, accountLog(account, log));
   }
-  throw thrown.error;
+  throw first.error;
 }
 
 function logError(error: unknown, log: Logger): void {
@@ -58,27 +65,29 @@ export function valuesOf<T>(results: readonly AccountResult<T>[]): T[] {
   return results.flatMap((result) => ('value' in result ? [result.value] : []));
 }
 
-/** With `--valve`: leaves out the accounts that have none of the valves. */
-export function withNamedValves<T>(results: readonly AccountResult<T>[]): AccountResult<T>[] {
+/** With `--valve`: omits the accounts that have none of the valves. */
+export function omitWithoutNamedValves<T>(results: readonly AccountResult<T>[]): AccountResult<T>[] {
   return results.filter((result) => !('error' in result && result.error instanceof NoSuchValve));
 }
 
-/** @throws NoSuchValve for names that no account knows */
+/** With `--valve`. @throws NoSuchValve for names that no account knows */
 export function requireNamedValves<T extends { missing: NoSuchValve | null }>(
   results: readonly AccountResult<T>[],
 ): void {
-  const missing = results.map((result) => {
+  // null: the account has all of the valves, or an error kept it from looking for them.
+  const errors = results.map((result) => {
     if ('value' in result) return result.value.missing;
     return result.error instanceof NoSuchValve ? result.error : null;
   });
-  const names = missing[0]?.names.filter((name) => missing.every((each) => each?.names.includes(name))) ?? [];
-  const known = missing.flatMap((each) => each?.known ?? []);
-  if (names.length > 0) throw new NoSuchValve(names, known);
+  const isUnknownToAll = (name: string) => errors.every((error) => error?.names.includes(name));
+  const unknown = errors[0]?.names.filter(isUnknownToAll) ?? [];
+  const known = errors.flatMap((error) => error?.known ?? []);
+  if (unknown.length > 0) throw new NoSuchValve(unknown, known);
 }
 
 /**
- * The exit status of all accounts. If all have the same status: this one. If some succeeded, at least in part: partial. Else
- * the status of the first account that was not locked out by another run.
+ * The exit status of all accounts. If all have the same status: this one. If some succeeded, at least in part: partial.
+ * Else the status of the first account that was not locked out by another run.
  */
 export function accountsStatus<T>(results: readonly AccountResult<T>[], statusOf: (value: T) => number): number {
   const statuses = results.map((result) => ('value' in result ? statusOf(result.value) : errorStatus(result.error)));
@@ -117,29 +126,24 @@ export async function judgeAfter<T>(
   markEnded: () => boolean,
   log: Logger,
 ): Promise<{ done: T; unjudged: JudgeFailure[] }> {
-  const judged = async () => {
+  const judgeNow = async () => {
     const isLast = markEnded();
     const failures = await judge(isLast ? log : log.child({}, { level: 'silent' }));
     return isLast ? failures : [];
   };
   const done = await work.catch(async (error: unknown) => {
-    await judged().catch(() => undefined);
+    await judgeNow().catch(() => undefined);
     throw error;
   });
-  return { done, unjudged: await judged() };
+  return { done, unjudged: await judgeNow() };
 }
 
-/** The names of the accounts that come later in config.json. */
+/** The names of the accounts that come later in config.json, see `Recorder`. */
 export function accountsAfter({ accounts }: Config, account: AccountConfig): string[] {
   return accounts.slice(accounts.indexOf(account) + 1).map(({ name }) => name);
 }
 
-/** Puts the account's name before a text, if it has one. */
-export function inAccount(account: AccountConfig, reason: string): string {
-  return `${accountPrefix(account)}${reason}`;
-}
-
 /** Adds the account's name to the name of an item of `check`. */
-export function ofAccount<Item extends { name: string }>({ name }: Account, item: Item): Item {
+export function withAccountName<Item extends { name: string }>({ name }: Account, item: Item): Item {
   return name === '' ? item : { ...item, name: `${item.name} (${name})` };
 }

@@ -1,13 +1,12 @@
 /** `tasmart backfill`: fills history from HyCloud. */
-import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { AccountConfig, Config } from '../config/config.ts';
 import { withDatabase } from '../database/open.ts';
 import { withRun, type RunEnd } from '../database/runs.ts';
+import { accountPrefix } from '../domain/account.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
 import type { Span } from '../domain/time.ts';
-import type { HyCloudStats } from '../hycloud/client.ts';
 import type { HyCloudError } from '../hycloud/errors.ts';
 import { backfill, type BackfillPlan, type BackfillProgress, type BackfillReport } from '../polling/backfill.ts';
 import type { PollFailure } from '../polling/report.ts';
@@ -17,18 +16,17 @@ import {
   accountsStatus,
   createEndMarker,
   forEachAccount,
-  inAccount,
   judgeAfter,
   requireNamedValves,
   valuesOf,
-  withNamedValves,
+  omitWithoutNamedValves,
 } from './accounts.ts';
 import type { CommandContext } from './context.ts';
-import { endOfError, warnOfFailures } from './failures.ts';
+import { endOfError, warnOfFailures, type RunResult } from './failures.ts';
 import { withHyCloud } from './hycloud.ts';
-import { judgeStored } from './judging.ts';
+import { judgeStored, unjudgedReason } from './judging.ts';
 import { createLog, isForPeople, progressTerminal } from './log.ts';
-import { OPEN_OPTIONS, VERSION } from './package.ts';
+import { OPEN_OPTIONS, RUN_PROCESS } from './package.ts';
 import { loadConfig } from './settings.ts';
 import { parseSpan } from './time.ts';
 
@@ -38,7 +36,7 @@ export interface BackfillOptions {
   valve?: string[];
 }
 
-/** A backfill may take hours, so it has no deadline. But it ends if HyCloud asks for a longer pause than this. */
+/** A backfill may take hours, so it has no fixed deadline. But it ends if HyCloud asks for a longer pause than this. */
 const LONGEST_PAUSE_MS = 3_600_000;
 
 /** Fills the accounts' history one after the other. Returns the exit status. */
@@ -48,32 +46,33 @@ export async function run(options: BackfillOptions, context: CommandContext): Pr
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['targets', 'hycloud', 'database'], log);
   const span = parseSpan(options, config.timezone, Date.now() * 1000);
-  // Without --to, the span ends at HyCloud's clock: this machine's clock may be slow.
+  // Without --to, the span ends at HyCloud's clock: this machine's clock may be slow. `backfill` limits it to that clock.
   if (options.to === undefined) span.toUs = Infinity;
   // One after the other, so that the progress bar shows one account at a time.
-  let before: Promise<unknown> = Promise.resolve();
+  let accountBefore: Promise<unknown> = Promise.resolve();
   const markEnded = createEndMarker(config.accounts);
   const only = options.valve ?? [];
   const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
-    const work = before.then(() =>
+    const work = accountBefore.then(() =>
       backfillAccount({ config, account, markEnded, span, only, context, log: accountLog }),
     );
-    before = work.catch(() => undefined).finally(() => markEnded(account));
+    accountBefore = work.catch(() => undefined).finally(() => markEnded(account));
     return work;
   });
-  const found = withNamedValves(results);
-  const reports = valuesOf(found);
-  const sum = (count: (report: BackfillReport) => number) =>
-    reports.reduce((total, report) => total + count(report), 0);
-  const [stored, valves] = [sum((report) => report.stored), sum((report) => report.valves)];
-  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-  if (reports.length > 0) {
-    process.stdout.write(
-      `${count(stored, 'reading')} stored in ${seconds} s; ${sum(({ unchanged }) => unchanged)} of ${count(valves, 'valve')} unchanged, ${sum(failedCount)} failed.\n`,
-    );
-  }
+  const relevant = omitWithoutNamedValves(results);
+  const reports = valuesOf(relevant);
+  if (reports.length > 0) process.stdout.write(totalText(reports, (performance.now() - startedMs) / 1000));
   requireNamedValves(results);
-  return accountsStatus(found, statusOf);
+  return accountsStatus(relevant, statusOf);
+}
+
+function totalText(reports: readonly BackfillReport[], seconds: number): string {
+  const sum = (valueOf: (report: BackfillReport) => number) =>
+    reports.reduce((total, report) => total + valueOf(report), 0);
+  const stored = sum((report) => report.stored);
+  const valves = sum((report) => report.valves);
+  const unchanged = sum((report) => report.unchanged);
+  return `${count(stored, 'reading')} stored in ${seconds.toFixed(1)} s; ${unchanged} of ${count(valves, 'valve')} unchanged, ${sum(failedCount)} failed.\n`;
 }
 
 function statusOf(report: BackfillReport): number {
@@ -93,23 +92,16 @@ interface AccountBackfill {
   log: Logger;
 }
 
-async function backfillAccount({
-  config,
-  account,
-  markEnded,
-  span,
-  only,
-  context,
-  log,
-}: AccountBackfill): Promise<BackfillReport> {
+async function backfillAccount(run: AccountBackfill): Promise<BackfillReport> {
+  const { config, account, markEnded, span, only, context, log } = run;
   const { globals, signal, giveUp } = context;
   signal.throwIfAborted();
-  const { targets } = account;
-  const settings = { ...config, account, later: accountsAfter(config, account), targets, span, only };
+  const later = accountsAfter(config, account);
+  const settings = { ...config, account, later, targets: account.targets, span, only };
   const progress = createBackfillProgress(progressTerminal(globals), log);
   const onPlan = (plan: BackfillPlan) => {
     const text = announce(plan, config.requestsPerSecond);
-    if (isForPeople(globals)) process.stderr.write(`${inAccount(account, text)}\n`);
+    if (isForPeople(globals)) process.stderr.write(`${accountPrefix(account)}${text}\n`);
     else log.info({ valves: plan.valves, requests: plan.requests }, text);
     progress.start(plan);
   };
@@ -120,19 +112,12 @@ async function backfillAccount({
   };
 
   const cost = { requests: 0, retries: 0 };
-  const start = {
-    account,
-    mode: 'backfill',
-    shard: null,
-    host: hostname(),
-    processId: process.pid,
-    version: VERSION,
-  } as const;
-  const nothing = { valves: 0, unchanged: 0, silent: 0, failures: [] };
-  const describe = (result: { report: BackfillReport } | { error: unknown }): RunEnd => ({
-    ...('report' in result ? endOfReport(result.report) : endOfError(result.error, signal, { ...nothing, stored })),
-    ...cost,
-  });
+  const start = { ...RUN_PROCESS, account, mode: 'backfill', shard: null } as const;
+  const describe = (result: { report: BackfillReport } | { error: unknown }): RunEnd => {
+    const soFar = { valves: 0, stored, unchanged: 0, silent: 0, failures: [] };
+    const end = 'report' in result ? endOfReport(result.report) : endOfError(result.error, signal, soFar);
+    return { ...end, ...cost };
+  };
 
   const report = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, (database) => {
     const limits = {
@@ -151,8 +136,8 @@ async function backfillAccount({
       };
       const { done: report, unjudged } = await judgeAfter(filling, judge, () => markEnded(account), log);
       if (unjudged.length === 0) return report;
-      const reason = `the kWh of ${count(unjudged.length, 'valve')} could not be judged`;
-      return { ...report, problems: [...report.problems, { reason, remedy: null, error: null }] };
+      const problem = { reason: unjudgedReason(unjudged), remedy: null, error: null };
+      return { ...report, problems: [...report.problems, problem] };
     };
     return withRun(database, start, work, describe);
   }).finally(progress.stop);
@@ -177,8 +162,8 @@ function firstError({ failures }: BackfillReport): HyCloudError | null {
   return first?.error ?? null;
 }
 
-function endOfReport(report: BackfillReport): Omit<RunEnd, keyof HyCloudStats> {
-  const [first] = report.failures.values();
+function endOfReport(report: BackfillReport): RunResult {
+  const [firstFailure] = report.failures.values();
   return {
     valves: report.valves,
     stored: report.stored,
@@ -186,7 +171,7 @@ function endOfReport(report: BackfillReport): Omit<RunEnd, keyof HyCloudStats> {
     silent: 0,
     failed: failedCount(report),
     outcome: report.nothingRead ? 'failed' : failedCount(report) > 0 ? 'partial' : 'success',
-    error: report.problems[0]?.reason ?? first?.reason ?? null,
+    error: report.problems[0]?.reason ?? firstFailure?.reason ?? null,
   };
 }
 

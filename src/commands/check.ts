@@ -1,9 +1,9 @@
 /** `tasmart check`: tests everything that a run needs. */
-import type { AccountConfig } from '../config/config.ts';
+import type { AccountConfig, Section } from '../config/config.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { NO_MEMORY, type Memory } from '../polling/memory.ts';
 import { checkJson, checkTable, isSound, skipped } from '../reporting/check.ts';
-import { ofAccount } from './accounts.ts';
+import { withAccountName } from './accounts.ts';
 import { checkDatabase } from './check/database.ts';
 import { checkHyCloud } from './check/hycloud.ts';
 import { checkSettings } from './check/settings.ts';
@@ -13,27 +13,27 @@ import { show, stdoutScreen, write } from './output.ts';
 
 const NOT_TRIED = 'not tried: its settings are wrong';
 
-/** Reports every problem. Exit 1 if there is one. */
+/** Reports every problem. Exit 1 if an item failed; a warning is not a failure. */
 export async function run({ format }: { format: 'table' | 'json' }, context: CommandContext): Promise<number> {
   const log = await createLog(context.globals);
-  const { items, config, problems } = await checkSettings(context.globals);
-  const isSet = (wanted: string) => !problems.some(({ section }) => section === wanted);
+  const { items: settings, config, problems } = await checkSettings(context.globals);
+  const canTry = (wanted: Section) => !problems.some(({ section }) => section === wanted);
 
   // The database gets `giveUp`: at the first signal, its session is still closed in order.
-  const database = isSet('database')
+  const database = canTry('database')
     ? await checkDatabase(config, context.giveUp)
     : { items: [skipped('database', NOT_TRIED)], memories: new Map<string, Memory>() };
   const checkAccount = async (account: AccountConfig) => {
     const memory = database.memories.get(account.name) ?? NO_MEMORY;
-    const items = await checkHyCloud(config, account, memory, context.signal, log);
-    return items.map((item) => ofAccount(account, item));
+    const found = await checkHyCloud(config, account, memory, context.signal, log);
+    return found.map((item) => withAccountName(account, item));
   };
-  const hycloud = isSet('hycloud')
+  const hycloud = canTry('hycloud')
     ? (await Promise.all(config.accounts.map(checkAccount))).flat()
     : [skipped('HyCloud', NOT_TRIED)];
 
-  const all = [...items, ...database.items, ...hycloud];
+  const items = [...settings, ...database.items, ...hycloud];
   const screen = stdoutScreen();
-  await (format === 'json' ? write(checkJson(all)) : show(checkTable(all, screen.textWidth), screen));
-  return isSound(all) ? 0 : EXIT_STATUS.check;
+  await (format === 'json' ? write(checkJson(items)) : show(checkTable(items, screen.textWidth), screen));
+  return isSound(items) ? 0 : EXIT_STATUS.check;
 }

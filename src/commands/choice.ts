@@ -21,43 +21,44 @@ export async function meteredValves(database: Database, choice: Choice): Promise
   return chosenValves(database, await loadMeteredValves(database), choice);
 }
 
-/** The chosen ones of these valves. @throws KnownError exit 78 for a name of no valve or project */
+/** Those of the valves that are chosen. @throws KnownError exit 78 for a name of no valve or project */
 export async function chosenValves<V extends MeteredValve>(
   database: Database,
   all: readonly V[],
-  { valve = [], project = [] }: Choice,
+  { valve: names = [], project: projectNames = [] }: Choice,
 ): Promise<V[]> {
-  const ids = project.length === 0 ? null : idsOf(await loadProjects(database), project);
+  const ids = projectNames.length === 0 ? null : valveIdsOf(await loadProjects(database), projectNames);
   const valves = all.filter(({ id }) => ids === null || ids.has(id));
-  const missing = valve.filter((name) => !valves.some((each) => isCalled(each, name)));
+  const missing = names.filter((name) => !valves.some((valve) => isCalled(valve, name)));
   if (missing.length > 0) {
-    const where = ids === null ? '' : ` in ${project.map((name) => `"${printable(name)}"`).join(', ')}`;
+    const where = ids === null ? '' : ` in ${projectNames.map((name) => `"${printable(name)}"`).join(', ')}`;
     throw new KnownError('config', `no valve with readings${where} is called ${missing.join(', ')}`, {
       remedy: '--valve takes a uuid, full or short serial, or name; "tasmart valves" lists them',
     });
   }
-  return valve.length === 0 ? valves : valves.filter((each) => valve.some((name) => isCalled(each, name)));
+  return names.length === 0 ? valves : valves.filter((valve) => names.some((name) => isCalled(valve, name)));
 }
 
-/** The valves of the named projects. @throws KnownError exit 78 */
-function idsOf(projects: readonly StoredProject[], wanted: readonly string[]): Set<string> {
+/** The ids of the valves that the named projects have now. @throws KnownError exit 78 */
+function valveIdsOf(projects: readonly StoredProject[], wanted: readonly string[]): Set<string> {
   return new Set(wanted.flatMap((name) => [...findProject(projects, name).valveIds]));
 }
 
+/** By id; else by name, which must be unique. @throws KnownError exit 78 */
 function findProject(projects: readonly StoredProject[], wanted: string): StoredProject {
   const folded = (text: string) => text.normalize('NFC').toLowerCase();
   const byId = projects.filter(({ id }) => folded(id) === folded(wanted));
-  const fitting = byId.length > 0 ? byId : projects.filter(({ name }) => folded(name) === folded(wanted));
-  const [project, ...others] = fitting;
+  const matches = byId.length > 0 ? byId : projects.filter(({ name }) => folded(name) === folded(wanted));
+  const [project, ...others] = matches;
   if (project && others.length === 0) return project;
-  const listed = project ? fitting : projects;
-  const names = listed.map(({ id, name, account }) => {
+  const candidates = project ? matches : projects;
+  const names = candidates.map(({ id, name, account }) => {
     return `"${printable(name)}" (${id}${account === '' ? '' : ` of account ${printable(account)}`})`;
   });
-  const what = project ? `is the name of ${fitting.length} projects` : 'is not a project that was polled';
+  const problem = project ? `is the name of ${matches.length} projects` : 'is not a project that was polled';
   throw new KnownError(
     'config',
-    `--project ${printable(wanted)} ${what}${names.length > 0 ? `: ${names.join(', ')}` : ''}`,
+    `--project ${printable(wanted)} ${problem}${names.length > 0 ? `: ${names.join(', ')}` : ''}`,
     {
       remedy: project ? 'name it by its id' : 'write one of the names or ids; "tasmart poll" adds those of config.json',
     },

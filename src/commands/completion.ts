@@ -2,10 +2,10 @@
 import type { Command, Option } from 'commander';
 import type { CommandContext } from './context.ts';
 
-/** As cli.ts offers them. */
+/** The choices of the argument in cli.ts. */
 type Shell = 'bash' | 'zsh' | 'fish';
 
-/** The command's module, as cli.ts loads them; it needs the program, which only cli.ts has. */
+/** Makes the module of the command, with the `run` that cli.ts expects. Only cli.ts has the program. */
 export function completionOf(program: Command) {
   return {
     run(_options: object, { args: [shell] }: CommandContext): Promise<number> {
@@ -21,12 +21,12 @@ function completionScript(shell: Shell, program: Command): string {
   return shell === 'zsh' ? `autoload -U +X bashcompinit && bashcompinit\n${bash(program)}` : bash(program);
 }
 
-/** If none of the words fits, bash completes file names (`-o default`). */
+/** If no word fits, bash completes file names (`-o default`). */
 function bash(program: Command): string {
   const names = program.commands.map((command) => command.name());
-  const words = program.commands.map((command) => {
+  const wordCases = program.commands.map((command) => {
     const choices = command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
-    return `      ${command.name()}) words='${[...choices, ...longsOf(command)].join(' ')}' ;;`;
+    return `      ${command.name()}) words='${[...choices, ...longNamesOf(command)].join(' ')}' ;;`;
   });
   return `# Completion of tasmart. For this shell: source <(tasmart completion bash)
 _tasmart() {
@@ -38,10 +38,10 @@ _tasmart() {
 ${valueCases(program).join('\n')}
     *)
       case $command in
-${words.join('\n')}
+${wordCases.join('\n')}
       *) words='${[...names, '--version'].join(' ')}' ;;
       esac
-      words+=' ${longsOf(program).join(' ')} --help'
+      words+=' ${longNamesOf(program).join(' ')} --help'
       ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -50,29 +50,30 @@ complete -o default -F _tasmart tasmart
 `;
 }
 
-/** After an option with a value: its choices, or nothing. By command only where the choices of two commands differ. */
+/**
+ * Cases of the word before the cursor, for options with a value: they offer its choices, or nothing. A pattern names the
+ * command only if the option has other choices in another command.
+ */
 function valueCases(program: Command): string[] {
   const options = [program, ...program.commands].flatMap((command) =>
     command.options.filter(takesValue).map((option) => {
-      return { command: command.name(), long: longOf(option), choices: (option.argChoices ?? []).join(' ') };
+      return { command: command.name(), long: longNameOf(option), choices: (option.argChoices ?? []).join(' ') };
     }),
   );
   const differs = (long: string) =>
     new Set(options.filter((other) => other.long === long).map(({ choices }) => choices)).size > 1;
-  const patterns = new Map<string, Set<string>>();
+  const patternsOfChoices = new Map<string, Set<string>>();
   for (const { command, long, choices } of options) {
     const pattern = differs(long) ? `'${command} ${long}'` : `*' ${long}'`;
-    patterns.set(choices, (patterns.get(choices) ?? new Set()).add(pattern));
+    patternsOfChoices.set(choices, (patternsOfChoices.get(choices) ?? new Set()).add(pattern));
   }
-  return [...patterns].map(([choices, alike]) => `    ${[...alike].join('|')}) words='${choices}' ;;`);
+  return [...patternsOfChoices].map(([choices, patterns]) => `    ${[...patterns].join('|')}) words='${choices}' ;;`);
 }
 
 function fish(program: Command): string {
   const line = (option: Option, condition: string) => {
-    const { long, description, argChoices } = option;
-    const files = option.flags.includes('<file');
-    const value = !takesValue(option) ? '' : argChoices ? ` -x -a '${argChoices.join(' ')}'` : files ? ' -r -F' : ' -x';
-    return `complete -c tasmart${condition} -l ${(long ?? '').slice(2)}${value} -d ${quoted(description)}`;
+    const name = longNameOf(option).slice(2);
+    return `complete -c tasmart${condition} -l ${name}${fishValue(option)} -d ${quoted(option.description)}`;
   };
   const lines = program.commands.flatMap((command) => {
     const name = command.name();
@@ -95,16 +96,23 @@ function fish(program: Command): string {
   ].join('\n');
 }
 
+/** What may follow the option: one of its choices; a file, if cli.ts writes its value as `<file…>`; or any text. */
+function fishValue(option: Option): string {
+  if (!takesValue(option)) return '';
+  if (option.argChoices) return ` -x -a '${option.argChoices.join(' ')}'`;
+  return option.flags.includes('<file') ? ' -r -F' : ' -x';
+}
+
 function takesValue(option: Option): boolean {
   return option.required || option.optional;
 }
 
-function longOf(option: Option): string {
+function longNameOf(option: Option): string {
   return option.long ?? option.flags;
 }
 
-function longsOf(command: Command): string[] {
-  return command.options.map(longOf).filter((long) => long !== '--version');
+function longNamesOf(command: Command): string[] {
+  return command.options.map(longNameOf).filter((long) => long !== '--version');
 }
 
 /** In single quotes, as fish reads them. */

@@ -1,6 +1,4 @@
 /** `tasmart consumption`: kWh per bucket. */
-import type { Config } from '../config/config.ts';
-import { isTimeZone } from '../config/timezone.ts';
 import { loadConsumption, widenToBuckets, type Bucket } from '../database/consumption.ts';
 import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
@@ -10,10 +8,10 @@ import { meteredValves, type Choice } from './choice.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
-import { show, stdoutScreen, write } from './output.ts';
+import { print, stdoutScreen } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
-import { parseSpan } from './time.ts';
+import { parseSpan, zoneOf } from './time.ts';
 
 export interface ConsumptionOptions extends Choice {
   from: string;
@@ -33,31 +31,23 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
   const config = await loadConfig(globals, ['database'], log);
   const nowUs = Date.now() * 1000;
   const timezone = zoneOf(options, config);
-  const asked = { ...parseSpan(options, timezone, nowUs), timezone, bucket: options.by };
+  const requested = { ...parseSpan(options, timezone, nowUs), timezone, bucket: options.by };
   const screen = stdoutScreen();
   return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     const failures = await judgeStored(database, config, log, { globals, signal });
     const valves = await meteredValves(database, options);
-    const query = await widenToBuckets(database, asked);
-    const view = { ...query, nowUs, screen };
+    const widened = await widenToBuckets(database, requested);
+    const view = { ...widened, nowUs, screen };
     const format = options.matrix
       ? matrixFormat(options.format === 'csv' ? 'csv' : 'table', view)
       : consumptionFormat(options.format, view);
-    const put = options.format === 'table' ? (text: string) => show(text, screen) : write;
+    const put = (text: string) => print(options.format, text, screen);
     await put(format.begin());
     for (const valve of valves) {
       if (signal.aborted || !process.stdout.writable) return 0;
-      await put(format.valve(valve, await loadConsumption(database, valve.id, query)));
+      await put(format.valve(valve, await loadConsumption(database, valve.id, widened)));
     }
     await put(format.end());
     return failures.length > 0 ? EXIT_STATUS.partial : 0;
-  });
-}
-
-/** The zone of --tz, or the configured one. @throws KnownError exit 64 */
-export function zoneOf({ tz }: { tz?: string }, { timezone }: Config): string {
-  if (tz === undefined || isTimeZone(tz)) return tz ?? timezone;
-  throw new KnownError('usage', `--tz ${tz} is not a time zone`, {
-    remedy: 'write an IANA name such as Europe/Rome; an abbreviation will not do',
   });
 }

@@ -1,16 +1,16 @@
 /** Stops a run before its deadline. */
 import { KnownError } from '../domain/errors.ts';
 import type { CommandContext } from './context.ts';
-import type { Limits } from './hycloud.ts';
+import type { RequestLimits } from './hycloud.ts';
 
-export interface RunLimits extends Limits {
+export interface RunLimits extends RequestLimits {
   giveUp: AbortSignal;
 }
 
 /**
- * `signal` aborts at a signal, or shortly before the deadline, which leaves time to store what was read. `giveUp` aborts at the
- * deadline: then the run no longer waits for the database. A process that was stopped (SIGSTOP) until after the deadline still
- * has that time to store, when it continues.
+ * Adds the deadline to a command's signals. `signal` aborts shortly before the deadline: what was read is still stored.
+ * `giveUp` aborts at the deadline: the run no longer waits for the database. A process that was stopped (SIGSTOP) until
+ * after the deadline still has this time to store, when it continues.
  */
 export function withDeadline(
   { signal, giveUp }: Pick<CommandContext, 'signal' | 'giveUp'>,
@@ -18,20 +18,20 @@ export function withDeadline(
   deadlineSeconds: number,
 ): RunLimits {
   const deadlineMs = startedMs + deadlineSeconds * 1000;
-  const spareMs = 1000 * Math.min(deadlineSeconds / 2, Math.max(1, deadlineSeconds / 20));
+  const storingMs = 1000 * Math.min(deadlineSeconds / 2, Math.max(1, deadlineSeconds / 20));
   const overrun = new KnownError('database', `the database kept the run until its deadline (${deadlineSeconds} s)`, {
     remedy: 'look for locks and load (pg_locks, pg_stat_activity); the next run will catch up',
   });
-  const ending = new AbortController();
-  const over = new AbortController();
-  const end = () => {
-    ending.abort();
-    setTimeout(() => over.abort(overrun), spareMs).unref();
+  const stopReading = new AbortController();
+  const stopStoring = new AbortController();
+  const onReadingOver = () => {
+    stopReading.abort();
+    setTimeout(() => stopStoring.abort(overrun), storingMs).unref();
   };
-  setTimeout(end, deadlineMs - spareMs - performance.now()).unref();
+  setTimeout(onReadingOver, deadlineMs - storingMs - performance.now()).unref();
   return {
-    signal: AbortSignal.any([signal, ending.signal]),
-    giveUp: AbortSignal.any([giveUp, over.signal]),
+    signal: AbortSignal.any([signal, stopReading.signal]),
+    giveUp: AbortSignal.any([giveUp, stopStoring.signal]),
     deadlineMs: () => deadlineMs,
   };
 }

@@ -1,17 +1,16 @@
 /** `tasmart events`: lists gaps, glitches, resets, jumps, corrections and undecided readings of counters. */
 import { loadEvents } from '../database/events.ts';
 import { withDatabase } from '../database/open.ts';
+import { EXIT_STATUS } from '../domain/errors.ts';
 import { eventsFormat } from '../reporting/events.ts';
 import { meteredValves, type Choice } from './choice.ts';
-import { zoneOf } from './consumption.ts';
-import { EXIT_STATUS } from '../domain/errors.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
-import { show, stdoutScreen, write } from './output.ts';
+import { print, stdoutScreen } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
-import { parseSpan } from './time.ts';
+import { parseSpan, zoneOf } from './time.ts';
 
 export interface EventsOptions extends Choice {
   from: string;
@@ -20,6 +19,7 @@ export interface EventsOptions extends Choice {
   format: OutputFormat;
 }
 
+/** Reads and prints one valve after the other, so that memory stays flat. */
 export async function run(options: EventsOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
@@ -27,7 +27,7 @@ export async function run(options: EventsOptions, { globals, signal, giveUp }: C
   const span = parseSpan(options, timezone, Date.now() * 1000);
   const screen = stdoutScreen();
   const format = eventsFormat(options.format, { timezone, screen });
-  const put = options.format === 'table' ? (text: string) => show(text, screen) : write;
+  const put = (text: string) => print(options.format, text, screen);
   return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     const failures = await judgeStored(database, config, log, { globals, signal });
     await put(format.begin());

@@ -9,24 +9,27 @@ import type { PollFailure, PollReport } from '../polling/report.ts';
 /** If a whole fleet fails, a line for every valve would flood the log. */
 const MAX_LOGGED = 100;
 
-/** Logs a warning per failure. @param others the one message for all failures after the first hundred */
-export function warnOfFailures(failures: readonly PollFailure[], others: string, log: Logger): void {
+/** Logs a warning per failure. @param othersMessage the one message for all failures after the first hundred */
+export function warnOfFailures(failures: readonly PollFailure[], othersMessage: string, log: Logger): void {
   for (const { valve, reason, remedy } of failures.slice(0, MAX_LOGGED)) {
     log.warn(
       { tasmart_id: valve?.id, valve: valve ? printable(valveLabel(valve)) : undefined, remedy: remedy ?? undefined },
       printable(reason, 500),
     );
   }
-  const left = failures.length - MAX_LOGGED;
-  if (left > 0) log.warn({ valves: left }, others);
+  const unlogged = failures.length - MAX_LOGGED;
+  if (unlogged > 0) log.warn({ valves: unlogged }, othersMessage);
 }
 
-/** What a run had done before an error ended it. */
-type Done = Pick<PollReport, 'valves' | 'stored' | 'unchanged' | 'silent' | 'failures'>;
+/** The end of a run for tasmart_runs, without the requests and retries, which the HyCloud client counts. */
+export type RunResult = Omit<RunEnd, keyof HyCloudStats>;
 
-/** The values for tasmart_runs of a run that ended with an error. */
-export function endOfError(error: unknown, signal: AbortSignal, done: Done): Omit<RunEnd, keyof HyCloudStats> {
-  const { valves, stored, unchanged, silent, failures } = done;
+/** What a run had done before an error ended it. */
+type DoneSoFar = Pick<PollReport, 'valves' | 'stored' | 'unchanged' | 'silent' | 'failures'>;
+
+/** The end of a run that an error has ended. @param signal aborted: the user has interrupted the run */
+export function endOfError(error: unknown, signal: AbortSignal, soFar: DoneSoFar): RunResult {
+  const { valves, stored, unchanged, silent, failures } = soFar;
   const message = error instanceof Error ? error.message : String(error);
   const outcome = signal.aborted ? 'interrupted' : 'failed';
   return { valves, stored, unchanged, silent, failed: failures.length, outcome, error: message };

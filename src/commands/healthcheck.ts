@@ -5,16 +5,16 @@ import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
 import type { Ending, RunListener } from './run-listener.ts';
 
-/** Timeouts of a ping. The ping at the start runs while the poll works. */
-const START_LIMIT_MS = 2000;
-const END_LIMIT_MS = 3000;
+/** Timeouts of a ping. The ping at the start does not delay the poll; the end waits for it. */
+const START_TIMEOUT_MS = 2000;
+const END_TIMEOUT_MS = 3000;
 
 /**
  * Pings `/start` when a run begins. When it ends, pings the URL itself for success, or `/<exit status>`. If the monitor
  * fails, the run does not change.
  *
- * A run that another run locks out pings `/log`, which is neither a start nor a success. Otherwise the monitor would not
- * notice that the other run hangs.
+ * A run that another run locks out pings `/log`, which is neither a success nor a failure. So the monitor still notices
+ * if the other run hangs.
  *
  * @param url null: no monitor is configured
  * @see https://healthchecks.io/docs/http_api/
@@ -24,15 +24,20 @@ export function createHealthcheck(url: string | null, log: Logger): RunListener 
   let start: Promise<void> | undefined;
   return {
     begun: () => {
-      start ??= ping(url, '/start', '', START_LIMIT_MS, log);
+      start ??= ping(url, '/start', '', START_TIMEOUT_MS, log);
     },
     ended: async (ending) => {
       await start; // the monitor must not receive the start after the end
       const { status } = ending;
-      const suffix = status === EXIT_STATUS.locked ? '/log' : status === 0 ? '' : `/${status}`;
-      await ping(url, suffix, `${describe(ending)} (exit status ${status}, ${hostname()})`, END_LIMIT_MS, log);
+      const body = `${describe(ending)} (exit status ${status}, ${hostname()})`;
+      await ping(url, suffixOf(status), body, END_TIMEOUT_MS, log);
     },
   };
+}
+
+function suffixOf(status: number): string {
+  if (status === EXIT_STATUS.locked) return '/log';
+  return status === 0 ? '' : `/${status}`;
 }
 
 /** Counts and kinds only: the monitor belongs to a third party, and an error's message may hold names or addresses. */
@@ -47,11 +52,11 @@ function describe({ summary, error, status }: Ending): string {
 }
 
 /** The URL is a secret: log its host only. */
-async function ping(url: string, suffix: string, body: string, limitMs: number, log: Logger): Promise<void> {
+async function ping(url: string, suffix: string, body: string, timeoutMs: number, log: Logger): Promise<void> {
   const target = new URL(url);
   target.pathname = `${target.pathname.replace(/\/$/, '')}${suffix}`;
   try {
-    const { ok, status } = await fetch(target, { method: 'POST', body, signal: AbortSignal.timeout(limitMs) });
+    const { ok, status } = await fetch(target, { method: 'POST', body, signal: AbortSignal.timeout(timeoutMs) });
     if (!ok) log.warn({ host: target.host, status }, 'HEALTHCHECK_URL: the monitor did not take the ping');
   } catch (error) {
     const { name, cause } = error as { name: string; cause?: { code?: string } };

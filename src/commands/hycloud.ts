@@ -8,7 +8,7 @@ import { count } from '../domain/text.ts';
 import { createHyCloud, type HyCloud } from '../hycloud/client.ts';
 import { VERSION } from './package.ts';
 
-export interface Limits {
+export interface RequestLimits {
   signal: AbortSignal;
   /** Milliseconds of performance.now(). The client waits for nothing after this time. */
   deadlineMs: () => number;
@@ -21,7 +21,7 @@ export type Pace = Pick<Config, 'maxConcurrency' | 'requestsPerSecond' | 'reques
 export async function withHyCloud<T>(
   credentials: HyCloudConfig,
   pace: Pace,
-  { signal, deadlineMs }: Limits,
+  { signal, deadlineMs }: RequestLimits,
   log: Logger,
   use: (hycloud: HyCloud) => Promise<T>,
 ): Promise<T> {
@@ -37,7 +37,7 @@ export async function withHyCloud<T>(
     deadlineMs,
     signal: AbortSignal.any([signal, ended.signal]),
     now: () => performance.now(),
-    sleep: (ms, abort) => delay(ms, undefined, { signal: abort }),
+    sleep: (ms, stopSignal) => delay(ms, undefined, { signal: stopSignal }),
     random: Math.random,
     clockUs: () => Date.now() * 1000,
     onRetry: (error, waitMs) =>
@@ -53,7 +53,11 @@ export async function withHyCloud<T>(
   }
 }
 
-/** The proxy by HTTPS_PROXY, ALL_PROXY and NO_PROXY. @throws KnownError exit 78. It omits the value, which may hold a password. */
+/**
+ * The proxy that HTTPS_PROXY, ALL_PROXY and NO_PROXY name.
+ *
+ * @throws KnownError exit 78, without the variable's value, which may hold a password
+ */
 function proxyFor(baseUrl: string): URL | null {
   const text = baseUrl.startsWith('https:') ? getProxyForUrl(baseUrl) : '';
   if (text === '') return null;

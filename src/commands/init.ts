@@ -9,9 +9,9 @@ import type { ProjectSummary } from '../domain/valve.ts';
 import { adaptToScreen } from '../reporting/screen.ts';
 import { run as check } from './check.ts';
 import type { CommandContext } from './context.ts';
-import { DATABASE_VARIABLES, databaseOf, settleDatabase } from './init/database.ts';
+import { DATABASE_VARIABLES, givenDatabase, settleDatabase } from './init/database.ts';
 import { withVariables } from './init/env-file.ts';
-import { chooseProjects, acceptCredentials } from './init/hycloud.ts';
+import { acceptCredentials, chooseProjects } from './init/hycloud.ts';
 import { nextSteps } from './init/next-steps.ts';
 import { createPrompt, type Prompt } from './init/prompt.ts';
 import type { Session } from './init/session.ts';
@@ -51,7 +51,7 @@ export async function run(options: InitOptions, context: CommandContext): Promis
     process.stdin.isTTY && process.stdout.isTTY ? createPrompt(process.stdin, process.stdout, signal) : null;
   const say = (text: string) => void process.stdout.write(adaptToScreen(`${text}\n`, stdoutScreen()));
   try {
-    const env = await given(options, files);
+    const env = await givenAnswers(options, files);
     const session: Session = { env, prompt, say, log, signal, giveUp };
     if (existsSync(files.config)) await confirmReplacing(`${files.config} is here already`, options, prompt);
     if (prompt === null) requireAnswers(env);
@@ -72,16 +72,17 @@ export async function run(options: InitOptions, context: CommandContext): Promis
   return status;
 }
 
+/** null: the file does not exist */
 async function readExisting(file: string): Promise<string | null> {
   return existsSync(file) ? readOptional(file, file, '--env-file') : null;
 }
 
 /** Given answers: from options, else the environment, else the env file. @throws KnownError */
-async function given(options: InitOptions, { envText }: Files): Promise<Environment> {
+async function givenAnswers(options: InitOptions, { envText }: Files): Promise<Environment> {
   const { env, problems } = await readSecrets(parseEnvFile(envText ?? ''), process.env);
   const [problem] = problems;
   if (problem) throw new KnownError('config', `${problem.key} ${problem.message}`);
-  const noDatabase = Object.fromEntries(DATABASE_VARIABLES.map((name) => [name, undefined]));
+  const noDatabase = Object.fromEntries(DATABASE_VARIABLES.map((name) => [name, undefined])); // --database-url says all
   return {
     ...env,
     ...(options.apiKeyFile !== undefined && { API_KEY: await readKey(options.apiKeyFile) }),
@@ -105,7 +106,7 @@ function requireAnswers(env: Environment): void {
   const missing = [
     ...(read(env, 'REQUESTER_ID') ? [] : ['--requester-id <id> (or REQUESTER_ID)']),
     ...(read(env, 'API_KEY') ? [] : ['--api-key-file <file> (or API_KEY)']),
-    ...(databaseOf(env) ? [] : ['--database-url <url> (or DATABASE_URL)']),
+    ...(givenDatabase(env) ? [] : ['--database-url <url> (or DATABASE_URL)']),
   ];
   if (missing.length === 0) return;
   throw new KnownError('usage', `missing ${missing.join(', ')}`, { remedy: 'init asks only on a terminal' });
@@ -121,26 +122,29 @@ async function confirmReplacing(what: string, { force }: InitOptions, prompt: Pr
 /** The text of the env file with the accepted answers. A value that differs is replaced only if the user agrees. */
 async function newEnvText(
   { env, envText }: Files,
-  settled: Environment,
+  accepted: Environment,
   options: InitOptions,
   prompt: Prompt | null,
 ): Promise<string> {
   const before = parseEnvFile(envText ?? '');
-  const wanted = { ...settled, HYCLOUD_BASE_URL: process.env['HYCLOUD_BASE_URL'] };
-  const values = new Map<string, string | null>();
+  const wanted = { ...accepted, HYCLOUD_BASE_URL: process.env['HYCLOUD_BASE_URL'] };
+  /** null: remove the variable */
+  const changes = new Map<string, string | null>();
   for (const [name, value] of Object.entries(wanted)) {
     const file = process.env[`${name}_FILE`] ?? before[`${name}_FILE`];
     // A secret in a file of its own is not copied: the variable names that file.
-    if (file) values.set(`${name}_FILE`, file);
-    else if (value) values.set(name, value);
+    if (file) changes.set(`${name}_FILE`, file);
+    else if (value) changes.set(name, value);
   }
-  for (const name of DATABASE_VARIABLES) if (before[name] !== undefined && !values.has(name)) values.set(name, null);
-  for (const [name, value] of values) if (before[name] === value) values.delete(name);
-  const changed = [...values.keys()].filter((name) => before[name]);
-  if (changed.length > 0) await confirmReplacing(`${env} sets ${changed.join(', ')} otherwise`, options, prompt);
-  return envText !== null && values.size === 0 ? envText : withVariables(envText, values);
+  // Variables that name another database would contradict the accepted ones.
+  for (const name of DATABASE_VARIABLES) if (name in before && !changes.has(name)) changes.set(name, null);
+  for (const [name, value] of changes) if (before[name] === value) changes.delete(name);
+  const replaced = [...changes.keys()].filter((name) => before[name]);
+  if (replaced.length > 0) await confirmReplacing(`${env} sets ${replaced.join(', ')} otherwise`, options, prompt);
+  return envText !== null && changes.size === 0 ? envText : withVariables(envText, changes);
 }
 
+/** The text of config.json. In tasmart's own folder it names the schema, for editors. */
 function configText(chosen: readonly ProjectSummary[], file: string): string {
   const schema = join(dirname(resolve(file)), 'dist', 'config.schema.json');
   const [first, ...others] = chosen;

@@ -3,22 +3,24 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import type { Database } from '../database/connection.ts';
 import { loadLimits, loadUnjudged, mayJudge } from '../database/judgements.ts';
+import { KnownError } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
-import { KnownError } from '../domain/errors.ts';
 import { judgePending, type JudgeFailure } from '../energy/bookkeeping.ts';
 import type { Limits } from '../energy/types.ts';
 import { createValveProgress } from '../reporting/progress.ts';
 import type { CommandContext } from './context.ts';
 import { progressTerminal } from './log.ts';
 
+/** The limits of config.json. The judge uses those in the database, if it has any. */
 export function configuredLimits({ intervalMinutes, maxPowerKw }: Config): Limits {
   return { intervalUs: intervalMinutes * US_PER_MINUTE, maxPowerKw };
 }
 
 /**
- * Judges all unjudged readings, also those that other programs have inserted. Warns if the stored kWh were judged by other
- * limits than the configured ones, and if this session may only read. Logs and returns the valves that could not be judged.
+ * Judges all unjudged readings, also those that other programs have inserted, by the limits in the database. Warns if the
+ * configured limits differ from these. If this session may only read, judges nothing, and warns if there are unjudged
+ * readings. Logs and returns the valves that could not be judged.
  *
  * If the signal aborts, returns early: the other valves stay marked as unjudged.
  *
@@ -65,6 +67,11 @@ export async function judgeWithProgress(
   } finally {
     progress.stop();
   }
+}
+
+/** The reason of a failure in a run's report, for the valves that `judgeStored` has returned. */
+export function unjudgedReason(unjudged: readonly JudgeFailure[]): string {
+  return `the kWh of ${count(unjudged.length, 'valve')} could not be judged`;
 }
 
 function warnOfOtherLimits(limits: Limits, config: Config, log: Logger): void {

@@ -14,9 +14,12 @@ export interface LinkLine {
 
 const VALVE_HEADINGS = ['valve', 'tasmart_id'];
 
+const REMEDY = 'write a valve and a register in each line, such as 89abcdef,R-17';
+
 /**
  * Columns are separated by comma, semicolon or tab, as spreadsheets of any locale write them. If the first line names the
- * columns `valve` (or `tasmart_id`) and `register`, other columns are ignored. So the output of `link --list` can be read.
+ * columns `valve` (or `tasmart_id`) and `register`, other columns are ignored. So the CSV of `link --list` can be read,
+ * also with the guards that reporting/csv.ts puts before formulas.
  *
  * @throws KnownError exit 78: the file is empty, or a quote in it is not closed
  */
@@ -26,23 +29,20 @@ export function parseLinks(text: string): LinkLine[] {
     throw new KnownError('config', 'the file holds no link: nothing was changed', { remedy: REMEDY });
 
   const headings = rows[0]?.record.map((heading) => heading.toLowerCase()) ?? [];
-  const [valveAt, registerAt] = [
-    headings.findIndex((heading) => VALVE_HEADINGS.includes(heading)),
-    headings.indexOf('register'),
-  ];
-  const hasHeading = valveAt >= 0 && registerAt >= 0;
+  const valveColumn = headings.findIndex((heading) => VALVE_HEADINGS.includes(heading));
+  const registerColumn = headings.indexOf('register');
+  const hasHeading = valveColumn >= 0 && registerColumn >= 0;
   return (hasHeading ? rows.slice(1) : rows).map(({ record, info }) => {
-    const [valve = '', register = ''] = hasHeading ? [record[valveAt], record[registerAt]] : record;
+    const [valve = '', register = ''] = hasHeading ? [record[valveColumn], record[registerColumn]] : record;
     const isPair = valve !== '' && register !== '' && (hasHeading || record.length === 2);
     const problem = isPair ? null : 'does not hold a valve and a register';
     return { number: info.lines, valve: withoutGuards(valve), register: withoutGuards(register), problem };
   });
 }
 
-const REMEDY = 'write a valve and a register in each line, such as 89abcdef,R-17';
-
 interface CsvRow {
   record: string[];
+  /** `lines`: the number of the line, from 1 */
   info: { lines: number };
 }
 

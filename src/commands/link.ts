@@ -25,25 +25,24 @@ export interface LinkOptions {
 
 /** Links a valve to a register, or unlinks it; links many from a file; or lists the links. */
 export async function run(options: LinkOptions, { globals, giveUp, args }: CommandContext): Promise<number> {
-  const work = chosenWork(options, args);
+  const execute = commandOf(options, args);
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
   const output = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) =>
-    work(database, await loadRegisteredValves(database)),
+    execute(database, await loadRegisteredValves(database)),
   );
   process.stdout.write(output);
   return 0;
 }
 
-/** Does what the options ask for. Returns the text to print. */
-type Work = (database: Database, valves: readonly RegisteredValve[]) => string | Promise<string>;
+/** One way to call the command. Returns the text to print. */
+type LinkCommand = (database: Database, valves: readonly RegisteredValve[]) => string | Promise<string>;
 
-/** @throws KnownError exit 64 */
-function chosenWork({ remove = false, list = false, from, format }: LinkOptions, args: readonly string[]): Work {
+/** The way to call the command that the options choose. @throws KnownError exit 64 */
+function commandOf({ remove = false, list = false, from, format }: LinkOptions, args: readonly string[]): LinkCommand {
   const [wanted, register] = args;
-  if ((list || from !== undefined) && (remove || wanted !== undefined)) {
-    throw wrongUsage('--list and --from take no valve');
-  }
+  const takesNoValve = list || from !== undefined;
+  if (takesNoValve && (remove || wanted !== undefined)) throw wrongUsage('--list and --from take no valve');
   if (list && from !== undefined) throw wrongUsage('--list and --from exclude each other');
   if (list) return (_database, valves) => linksText(format, valves);
   if (from !== undefined) return (database, valves) => linkFile(database, valves, from);
@@ -62,7 +61,7 @@ function wrongUsage(message: string): KnownError {
   });
 }
 
-/** PostgreSQL's index takes 2704 bytes. */
+/** So that a register fits PostgreSQL's index, which takes 2704 bytes. */
 const MAX_REGISTER_LENGTH = 255;
 
 /** Says why this cannot be the name of a register; null: it can */
@@ -82,7 +81,7 @@ async function linkOne(
 ): Promise<string> {
   const valve = pickValve(valves, wanted);
   const outcome = await linkValves(database, [{ tasmartId: valve.id, register }]);
-  if ('before' in outcome) return `${describe(valve, register, outcome.before[0] ?? null)}\n`;
+  if ('before' in outcome) return `${describeChange(valve, register, outcome.before[0] ?? null)}\n`;
   const holderId = outcome.conflicts[0]?.holderId ?? '';
   // Exit 78, not 64: the command line is valid. An earlier link has taken the register.
   throw new KnownError('config', takenMessage(register ?? '', holderId, valves), {
@@ -93,32 +92,36 @@ async function linkOne(
 /** Links the valves of all lines, or of none. @throws KnownError exit 78, with every line that is wrong */
 async function linkFile(database: Database, valves: readonly RegisteredValve[], file: string): Promise<string> {
   const lines = parseLinks(await readLinkFile(file));
-  const problems: { line: number; problem: string }[] = [];
-  const links: (Link & { line: number })[] = [];
+  const problems: string[] = [];
+  const links: Link[] = [];
   const lineOfValve = new Map<string, number>();
   for (const line of lines) {
-    const found = findLink(valves, line);
-    const earlier = typeof found === 'string' ? undefined : lineOfValve.get(found.tasmartId);
-    if (typeof found === 'string') problems.push({ line: line.number, problem: found });
+    const link = findLink(valves, line);
+    const earlier = typeof link === 'string' ? undefined : lineOfValve.get(link.tasmartId);
+    if (typeof link === 'string') problems.push(`  line ${line.number}: ${link}`);
     else if (earlier !== undefined) {
-      problems.push({ line: line.number, problem: `valve ${printable(line.valve)} is in line ${earlier} already` });
+      problems.push(`  line ${line.number}: valve ${printable(line.valve)} is in line ${earlier} already`);
     } else {
-      lineOfValve.set(found.tasmartId, line.number);
-      links.push({ ...found, line: line.number });
+      lineOfValve.set(link.tasmartId, line.number);
+      links.push(link);
     }
   }
-  const outcome = problems.length > 0 ? null : await linkValves(database, links);
-  if (outcome && 'before' in outcome) {
+  if (problems.length > 0) throw refusedFile(file, lines.length, problems);
+  const outcome = await linkValves(database, links);
+  if ('before' in outcome) {
     const changed = links.filter(({ register }, index) => register !== outcome.before[index]).length;
     return `${count(links.length, 'valve')} linked, ${changed} of them anew\n`;
   }
-  for (const { link, holderId } of outcome?.conflicts ?? []) {
+  const conflicts = outcome.conflicts.map(({ link, holderId }) => {
     const problem = takenMessage(link.register ?? '', holderId, valves, lineOfValve.get(holderId));
-    problems.push({ line: lineOfValve.get(link.tasmartId) ?? 0, problem });
-  }
-  const texts = problems.map(({ line, problem }) => `  line ${line}: ${problem}`);
-  const counted = `${problems.length} of ${count(lines.length, 'line')} of ${file}`;
-  throw new KnownError('config', `${counted} cannot be linked, so nothing was changed:\n${texts.join('\n')}`, {
+    return `  line ${lineOfValve.get(link.tasmartId) ?? 0}: ${problem}`;
+  });
+  throw refusedFile(file, lines.length, conflicts);
+}
+
+function refusedFile(file: string, lineCount: number, problems: readonly string[]): KnownError {
+  const counted = `${problems.length} of ${count(lineCount, 'line')} of ${file}`;
+  return new KnownError('config', `${counted} cannot be linked, so nothing was changed:\n${problems.join('\n')}`, {
     remedy: 'correct the file: a valve and a register in each line, such as 89abcdef,R-17',
   });
 }
@@ -136,8 +139,8 @@ async function readLinkFile(file: string): Promise<string> {
 
 /** The link of a line, or a text that says why there is none. */
 function findLink(valves: readonly RegisteredValve[], { valve: wanted, register, problem }: LinkLine): Link | string {
-  const wrong = problem ?? registerProblem(register);
-  if (wrong !== null) return wrong;
+  const lineProblem = problem ?? registerProblem(register);
+  if (lineProblem !== null) return lineProblem;
   const valve = findValve(valves, wanted);
   return valve instanceof KnownError ? valve.message : { tasmartId: valve.id, register };
 }
@@ -161,20 +164,19 @@ function findValve<V extends NamedValve>(valves: readonly V[], wanted: string): 
     });
   }
   if (others.length === 0) return valve;
+  const uuids = [valve, ...others].map((namesake) => `${namesake.id} (${printable(valveLabel(namesake))})`);
   return new KnownError('config', `${others.length + 1} valves are called ${printable(wanted)}`, {
-    remedy: `name it by its uuid: ${[valve, ...others].map((each) => `${each.id} (${printable(valveLabel(each))})`).join(', ')}`,
+    remedy: `name it by its uuid: ${uuids.join(', ')}`,
   });
 }
 
 /** The valve whose name or serial is most like `wanted`; null: there are no valves */
 function nearest(valves: readonly NamedValve[], wanted: string): NamedValve | null {
   const name = wanted.toLowerCase();
-  const editsTo = ({ id, fullSn, shortSn, userId }: NamedValve) =>
-    Math.min(
-      ...[id, fullSn, shortSn, userId].map((known) =>
-        known === null ? Infinity : distance(name, known.toLowerCase()),
-      ),
-    );
+  const editsTo = ({ id, fullSn, shortSn, userId }: NamedValve) => {
+    const names = [id, fullSn, shortSn, userId].filter((known) => known !== null);
+    return Math.min(...names.map((known) => distance(name, known.toLowerCase())));
+  };
   return [...valves].sort((a, b) => editsTo(a) - editsTo(b))[0] ?? null;
 }
 
@@ -186,7 +188,8 @@ function takenMessage(register: string, holderId: string, valves: readonly Regis
   return `register ${printable(register)} ${where}, ${name}`;
 }
 
-function describe(valve: RegisteredValve, register: string | null, before: string | null): string {
+/** @param before the valve's register until now; null: none */
+function describeChange(valve: RegisteredValve, register: string | null, before: string | null): string {
   const name = describeValve(valve);
   if (register === null) {
     return before === null ? `${name}: was not linked` : `${name}: no longer linked to register ${printable(before)}`;

@@ -24,8 +24,8 @@ export function progressTerminal(globals: GlobalOptions): BarTerminal | null {
 }
 
 /**
- * Logs to stderr without a buffer: as JSON lines, or on a terminal as lines for people. On a terminal the default level is
- * `warn`, for the answer is on stdout.
+ * Logs to stderr without a buffer: as JSON lines, or for people as plain lines. For people the default level is `warn`:
+ * the result is on stdout.
  */
 export async function createLog(globals: GlobalOptions): Promise<Logger> {
   const pretty = isForPeople(globals);
@@ -54,7 +54,7 @@ export async function createLog(globals: GlobalOptions): Promise<Logger> {
   );
 }
 
-/** Reads the zone without checking the configuration, for the log is needed first. Undefined: this machine's zone. */
+/** Reads the zone without checking the configuration: the check needs a log. Undefined: use this machine's zone. */
 async function configuredZone({ config = 'config.json' }: GlobalOptions): Promise<string | undefined> {
   try {
     return parseConfig(JSON.parse(await readFile(config, 'utf8')), {}).config.timezone;

@@ -20,15 +20,15 @@ export interface MetricsOptions {
 }
 
 /** Writes the metrics of a run, also if it fails. Omits an account that another run is polling: that run writes them. */
-export function createMetrics({ file: wanted, shard, isNarrowed, log }: MetricsOptions): RunListener {
-  if (wanted === null) return {};
-  const file = shardFile(wanted, shard);
-  const seen = new Map<Account, SeenValve[]>();
+export function createMetrics({ file: metricsFile, shard, isNarrowed, log }: MetricsOptions): RunListener {
+  if (metricsFile === null) return {};
+  const file = shardFile(metricsFile, shard);
+  const polledValves = new Map<Account, SeenValve[]>();
   return {
     polled: (valves, _nowUs, account) => {
-      const own = seen.get(account) ?? [];
-      for (const { valve, newest } of valves) own.push({ valve, newest });
-      seen.set(account, own);
+      const ofAccount = polledValves.get(account) ?? [];
+      for (const { valve, newest } of valves) ofAccount.push({ valve, newest });
+      polledValves.set(account, ofAccount);
     },
     ended: async ({ accounts }) => {
       const endedUs = Date.now() * 1000;
@@ -38,11 +38,11 @@ export function createMetrics({ file: wanted, shard, isNarrowed, log }: MetricsO
         account: account.name,
         exitStatus: status,
         isLocked: status === EXIT_STATUS.locked,
-        valves: run.report ? (seen.get(account) ?? []) : [],
+        valves: run.report ? (polledValves.get(account) ?? []) : [],
         isNarrowed,
         shard: shard && shardName(shard),
       }));
-      if (runs.some(({ isLocked }) => !isLocked)) await update(file, runs, log);
+      if (runs.some(({ isLocked }) => !isLocked)) await updateFile(file, runs, log);
     },
   };
 }
@@ -55,7 +55,7 @@ function shardFile(file: string, shard: Shard | null): string {
 }
 
 /** Replaces the file atomically. If it cannot be written, only warns. */
-async function update(file: string, runs: readonly RunMetrics[], log: Logger): Promise<void> {
+async function updateFile(file: string, runs: readonly RunMetrics[], log: Logger): Promise<void> {
   try {
     const previous = await readPrevious(file);
     await replaceFile(file, formatMetrics(runs, previous), 0o644); // the collector is another user

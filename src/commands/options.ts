@@ -4,23 +4,23 @@ import { distance } from 'fastest-levenshtein';
 import { UNKNOWN_WIDTH } from '../reporting/table.ts';
 import { OUTPUT_FORMATS } from './context.ts';
 
-/** @param absent what the command takes without the option, for the help */
-export function fromOption(absent?: string): Option {
+/** @param defaultText names in the help what the command uses without the option; commander sets no value then */
+export function fromOption(defaultText?: string): Option {
   const times = 'RFC 3339, a local date or date-time, now, today, yesterday, or 24h, 7d (ago)';
-  return new Option('--from <time>', withDefault(times, absent));
+  return new Option('--from <time>', withDefault(times, defaultText));
 }
 
-/** A time other than --from. @param absent what the command takes without the option, for the help */
-export function timeOption(flags: string, absent?: string): Option {
-  return new Option(flags, withDefault('a time, as for --from', absent));
+/** A time other than --from. @param defaultText as for `fromOption` */
+export function timeOption(flags: string, defaultText?: string): Option {
+  return new Option(flags, withDefault('a time, as for --from', defaultText));
 }
 
-function withDefault(description: string, absent: string | undefined): string {
-  return absent === undefined ? description : `${description} (default: ${absent})`;
+function withDefault(description: string, defaultText: string | undefined): string {
+  return defaultText === undefined ? description : `${description} (default: ${defaultText})`;
 }
 
 /** An option that may be given several times: its value is a list. */
-export function repeated(flags: string, description: string): Option {
+export function repeatedOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser((value: string, previous: string[] | undefined) => [
     ...(previous ?? []),
     value,
@@ -28,11 +28,11 @@ export function repeated(flags: string, description: string): Option {
 }
 
 export function valveOption(): Option {
-  return repeated('--valve <id, serial or name>', 'only this valve; may be repeated');
+  return repeatedOption('--valve <id, serial or name>', 'only this valve; may be repeated');
 }
 
 export function projectOption(): Option {
-  return repeated('--project <name or id>', 'only the valves that this project has now; may be repeated');
+  return repeatedOption('--project <name or id>', 'only the valves that this project has now; may be repeated');
 }
 
 export function zoneOption(): Option {
@@ -94,7 +94,7 @@ function helpWidth(command: Command): number {
  * @throws CommanderError with the nearest command
  */
 export function printHelp(program: Command, name: string | undefined): void {
-  const command = name === undefined ? program : program.commands.find((each) => each.name() === name);
+  const command = name === undefined ? program : program.commands.find((candidate) => candidate.name() === name);
   if (command) command.outputHelp();
   else refuseCommand(program, name ?? '');
 }
@@ -120,10 +120,12 @@ function refuseCommand(program: Command, word: string): never {
 /** null: no command is similar */
 function nearestCommand(word: string, program: Command): string | null {
   const names = program.commands.map((command) => command.name());
-  const completed = names.find((name) => name.startsWith(word));
-  if (word !== '' && completed !== undefined) return completed;
+  const beginsWithWord = names.find((name) => name.startsWith(word));
+  if (word !== '' && beginsWithWord !== undefined) return beginsWithWord;
   const [nearest] = names
     .map((name) => ({ name, edits: distance(word.toLowerCase(), name) }))
     .sort((a, b) => a.edits - b.edits);
-  return nearest && nearest.edits <= Math.max(1, nearest.name.length / 3) ? nearest.name : null;
+  if (!nearest) return null;
+  const maxEdits = Math.max(1, nearest.name.length / 3);
+  return nearest.edits <= maxEdits ? nearest.name : null;
 }

@@ -1,6 +1,7 @@
 /** Writes to stdout. */
 import { once } from 'node:events';
 import { adaptToScreen, type Screen } from '../reporting/screen.ts';
+import type { OutputFormat } from './context.ts';
 import { screenOf } from './terminal.ts';
 
 /** Writes, and waits for a slow reader. Does not wait if the reader has gone. */
@@ -12,6 +13,11 @@ export async function write(text: string): Promise<void> {
 /** The screen on which stdout is shown. */
 export function stdoutScreen(): Screen {
   return screenOf(process.stdout, process.env);
+}
+
+/** Writes a table for people, or JSON or CSV as it stands. */
+export async function print(format: OutputFormat, text: string, screen = stdoutScreen()): Promise<void> {
+  await (format === 'table' ? show(text, screen) : write(text));
 }
 
 /** Writes text for people, made fit for their terminal. */

@@ -1,5 +1,6 @@
-/** Where the installed package's files are, and its version. */
+/** Where the installed package's files are, its version, and how it names itself to the database. */
 import { existsSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,6 +13,9 @@ export const SQL_DIR = join(ROOT, 'sql');
 export const REPORT_DIR = join(ROOT, 'dist', 'report');
 
 export const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version;
+
+/** What tasmart_runs records about the process of a run. */
+export const RUN_PROCESS = { host: hostname(), processId: process.pid, version: VERSION };
 
 /** Options for every database session. */
 export const OPEN_OPTIONS = { applicationName: `tasmart ${VERSION}`, sqlDir: SQL_DIR };

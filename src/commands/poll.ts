@@ -1,46 +1,33 @@
 /** `tasmart poll`: one run over all accounts. */
-import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { AccountConfig, Config, Section } from '../config/config.ts';
 import { requireConfig } from '../config/parse.ts';
-import { withDatabase } from '../database/open.ts';
-import { withRun, type RunEnd } from '../database/runs.ts';
-import type { Account } from '../domain/account.ts';
+import { accountPrefix } from '../domain/account.ts';
 import { KnownError } from '../domain/errors.ts';
 import { parseShard, type Shard } from '../domain/shard.ts';
-import { count } from '../domain/text.ts';
-import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../domain/time.ts';
-import type { JudgeFailure } from '../energy/bookkeeping.ts';
-import type { HyCloud, HyCloudStats } from '../hycloud/client.ts';
-import { shardPace } from '../polling/pace.ts';
-import { createClaims, type Claims } from '../polling/claims.ts';
-import { createReport, type PolledValve, type PollReport } from '../polling/report.ts';
-import { poll, type PollSettings } from '../polling/run.ts';
-import { pollFormat, runFields, type PollSummary } from '../reporting/poll.ts';
+import type { HyCloudStats } from '../hycloud/client.ts';
+import { createClaims } from '../polling/claims.ts';
+import type { PollFailure, PollReport } from '../polling/report.ts';
+import { pollFormat } from '../reporting/poll.ts';
 import {
-  accountsAfter,
   accountsStatus,
   createEndMarker,
   errorBehind,
   forEachAccount,
-  judgeAfter,
+  omitWithoutNamedValves,
   requireNamedValves,
   valuesOf,
-  withNamedValves,
+  type AccountResult,
 } from './accounts.ts';
-import type { CommandContext, GlobalOptions, OutputFormat } from './context.ts';
-import { withDeadline, type RunLimits } from './deadline.ts';
+import type { CommandContext, OutputFormat } from './context.ts';
+import { withDeadline } from './deadline.ts';
 import { errorStatus, pollStatus, stopStatus } from './exit-status.ts';
-import { endOfError, warnOfFailures } from './failures.ts';
 import { createHealthcheck } from './healthcheck.ts';
-import { withHyCloud } from './hycloud.ts';
-import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
-import { show, stdoutScreen, write } from './output.ts';
-import { OPEN_OPTIONS, VERSION } from './package.ts';
-import { together } from './poll-together.ts';
+import { print, stdoutScreen } from './output.ts';
+import { pollAccount } from './poll-account.ts';
 import type { AccountEnding, Ending, RunListener } from './run-listener.ts';
 import { readConfig } from './settings.ts';
 
@@ -54,14 +41,14 @@ export interface PollOptions {
 
 /** Polls all accounts at once, prints the result, and informs the listeners. Returns the exit status. */
 export async function run(options: PollOptions, context: CommandContext): Promise<number> {
-  const { signal } = context;
-  const log = await createLog(context.globals);
-  const dryRun = options.dryRun ?? false;
-  const shard = givenShard(options.shard);
-  const parsed = await readConfig(context.globals, log);
+  const { globals, signal } = context;
+  const { valve: valveNames = [], dryRun = false, format } = options;
+  const log = await createLog(globals);
+  const shardOption = parseShardOption(options.shard);
+  const parsed = await readConfig(globals, log);
   const listeners: RunListener[] = [createHealthcheck(dryRun ? null : parsed.config.healthcheckUrl, log)];
   let accounts: AccountEnding[] = [];
-  const ended = async (end: Pick<Ending, 'status' | 'summary' | 'error'>) => {
+  const notifyEnded = async (end: Pick<Ending, 'status' | 'summary' | 'error'>) => {
     const stopped = stopStatus(signal);
     const ending = {
       ...end,
@@ -71,72 +58,61 @@ export async function run(options: PollOptions, context: CommandContext): Promis
     await Promise.all(listeners.map(async (listener) => listener.ended?.(ending)));
   };
   try {
-    const config = requireConfig(parsed, sections(dryRun, shard !== null));
+    const config = requireConfig(parsed, requiredSections(dryRun, shardOption !== null));
     if (!dryRun) await startLater(config, signal, log);
     const startedMs = performance.now();
     const { timezone, properties, metricsFile } = config;
     const screen = stdoutScreen();
-    const output = pollFormat(options.format, { timezone, properties, dryRun, screen });
+    const output = pollFormat(format, { timezone, properties, dryRun, screen });
     listeners.push({ polled: output.add });
-    const only = options.valve ?? [];
-    const isNarrowed = only.length > 0;
-    const ownShard = shard ?? config.shard;
-    if (!dryRun) listeners.push(createMetrics({ file: metricsFile, shard: ownShard, isNarrowed, log }));
+    const shard = shardOption ?? config.shard;
+    const isNarrowed = valveNames.length > 0;
+    if (!dryRun) listeners.push(createMetrics({ file: metricsFile, shard, isNarrowed, log }));
     const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
     const claimsOfAccount = createClaims();
     const markEnded = createEndMarker(config.accounts);
-    const common = { config, dryRun, startedMs, limits, signal, globals: context.globals, markEnded, listeners };
+    const common = { config, dryRun, startedMs, valveNames, shard, limits, signal, globals, markEnded, listeners };
     const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
-      const settings = pollSettings(config, account, only, ownShard);
-      const ending = beginningOf(account);
-      const claims = claimsOfAccount();
-      const run = { ...common, account, settings, claims, ending, log: accountLog };
-      return pollAccount(run).finally(() => accounts.push(ending));
+      const ending = newEnding(account);
+      return pollAccount({ ...common, account, claims: claimsOfAccount(), ending, log: accountLog }).finally(() =>
+        accounts.push(ending),
+      );
     });
-    const found = withNamedValves(results);
-    if (found.length > 0) {
-      accounts = accounts.filter((ending) => found.some(({ account }) => account === ending.account));
+    const relevant = omitWithoutNamedValves(results);
+    // If no account is relevant, requireNamedValves throws below, and the listeners hear of all accounts.
+    if (relevant.length > 0) {
+      accounts = accounts.filter((ending) => relevant.some(({ account }) => account === ending.account));
     }
-    const reports = valuesOf(found);
-    const put = (text: string) => (options.format === 'table' ? show(text, screen) : write(text));
-    const summary = { report: together(found), dryRun, ...totalCost(accounts), seconds: secondsSince(startedMs) };
-    if (reports.length > 0) for (const text of output.text(summary)) await put(text);
+    const hasReport = valuesOf(relevant).length > 0;
+    const seconds = (performance.now() - startedMs) / 1000;
+    const summary = { report: combineReports(relevant), dryRun, ...totalCost(accounts), seconds };
+    if (hasReport) for (const text of output.text(summary)) await print(format, text, screen);
     requireNamedValves(results);
-    const status = accountsStatus(found, pollStatus);
-    await ended({ status, summary: reports.length > 0 ? summary : null, error: errorBehind(status, found) });
+    const status = accountsStatus(relevant, pollStatus);
+    await notifyEnded({ status, summary: hasReport ? summary : null, error: errorBehind(status, relevant) });
     return status;
   } catch (error) {
-    await ended({ status: errorStatus(error), summary: null, error });
+    await notifyEnded({ status: errorStatus(error), summary: null, error });
     throw error;
   }
 }
 
-function beginningOf(account: AccountConfig): AccountEnding {
-  return { account, status: 0, report: null, requests: 0, retries: 0, seconds: 0, lockedRuns: null };
-}
-
-function totalCost(accounts: readonly AccountEnding[]): HyCloudStats {
-  const sum = (key: 'requests' | 'retries') => accounts.reduce((total, account) => total + account[key], 0);
-  return { requests: sum('requests'), retries: sum('retries') };
-}
-
-/** @throws KnownError exit 64 */
-function givenShard(text: string | undefined): Shard | null {
-  const shard = text === undefined ? null : parseShard(text);
-  if (text === undefined || shard !== null) return shard;
+/** The part of `--shard`; null: the option is not given. @throws KnownError exit 64 */
+function parseShardOption(text: string | undefined): Shard | null {
+  if (text === undefined) return null;
+  const shard = parseShard(text);
+  if (shard !== null) return shard;
   throw new KnownError('usage', `--shard ${text} is not a part of the valves`, {
     remedy: 'write 1/4, 2/4, 3/4 or 4/4',
   });
 }
 
 /** The parts of the configuration that this run needs. `--shard` overrides the environment. */
-function sections(dryRun: boolean, isShardGiven: boolean): Section[] {
-  return [
-    'targets',
-    'hycloud',
-    ...(dryRun ? [] : (['database'] as const)),
-    ...(isShardGiven ? [] : (['shard'] as const)),
-  ];
+function requiredSections(dryRun: boolean, isShardGiven: boolean): Section[] {
+  const sections: Section[] = ['targets', 'hycloud'];
+  if (!dryRun) sections.push('database');
+  if (!isShardGiven) sections.push('shard');
+  return sections;
 }
 
 /** Waits a random time, so that installations do not all ask HyCloud in the same second. */
@@ -147,158 +123,47 @@ async function startLater({ startJitterSeconds }: Config, signal: AbortSignal, l
   await delay(seconds * 1000, undefined, { signal });
 }
 
-/** The poll of one account. */
-interface Run {
-  config: Config;
-  dryRun: boolean;
-  /** by performance.now() */
-  startedMs: number;
-  account: AccountConfig;
-  settings: PollSettings;
-  limits: RunLimits;
-  /** aborts only at the user's signal; that of `limits` aborts at the deadline too */
-  signal: AbortSignal;
-  globals: GlobalOptions;
-  claims: Claims;
-  /** marks the account as ended; true: all accounts have ended */
-  markEnded: (account: AccountConfig) => boolean;
-  /** gets the number of requests and retries, also if the run fails */
-  ending: AccountEnding;
-  listeners: readonly RunListener[];
-  log: Logger;
+function newEnding(account: AccountConfig): AccountEnding {
+  return { account, status: 0, report: null, requests: 0, retries: 0, seconds: 0, lockedRuns: null };
 }
 
-/** Polls one account, logs the report, and completes the account's `ending`, however it ends. */
-async function pollAccount(run: Run): Promise<PollReport> {
-  const { account, dryRun, startedMs, markEnded, ending, log } = run;
-  try {
-    const report = await (dryRun ? pollOnly(run) : pollAndStore(run));
-    logReport({ ...ending, report, dryRun, seconds: secondsSince(startedMs) }, log);
-    Object.assign(ending, { report, status: pollStatus(report) });
-    return report;
-  } catch (error) {
-    ending.status = errorStatus(error);
-    throw error;
-  } finally {
-    ending.seconds = secondsSince(startedMs);
-    markEnded(account);
-  }
+function totalCost(accounts: readonly AccountEnding[]): HyCloudStats {
+  const sum = (key: 'requests' | 'retries') => accounts.reduce((total, account) => total + account[key], 0);
+  return { requests: sum('requests'), retries: sum('retries') };
 }
 
-/** A dry run: opens no database. */
-async function pollOnly(run: Run): Promise<PollReport> {
-  const onPolled = notifyPolled(run.listeners, run.account);
-  return withRunHyCloud(run, run.limits.signal, (hycloud) =>
-    poll({ hycloud, database: null, log: run.log, claims: run.claims, onPolled }, run.settings),
-  );
-}
-
-async function pollAndStore(run: Run): Promise<PollReport> {
-  const { config, account, settings, limits, signal, globals, claims, markEnded, ending, listeners, log } = run;
-  const soFar = createReport(0, []);
-  const onPolled = notifyPolled([{ polled: soFar.add }, ...listeners], account);
-  const { shard } = settings;
-  const start = { account, mode: 'poll', shard, host: hostname(), processId: process.pid, version: VERSION } as const;
-  const describe = (result: { report: PollReport } | { error: unknown }): RunEnd => ({
-    ...('report' in result ? endOfReport(result.report, signal) : endOfError(result.error, signal, soFar.result())),
-    requests: ending.requests,
-    retries: ending.retries,
+/**
+ * One report of all accounts. An account that failed as a whole counts as one failed target. `skipped`, `error` and
+ * `missing` stay null: they are reported for each account.
+ */
+function combineReports(results: readonly AccountResult<PollReport>[]): PollReport {
+  const reports = valuesOf(results);
+  const [first] = reports;
+  if (first && results.length === 1) return first;
+  const failures = results.flatMap((result): PollFailure[] => {
+    if ('value' in result) return result.value.failures.map((failure) => withAccountPrefix(result.account, failure));
+    const { message, remedy } = result.error;
+    return [withAccountPrefix(result.account, { valve: null, reason: message, remedy })];
   });
-  return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp: limits.giveUp }, async (database) => {
-    // Stop reading when the session is lost: nothing could be stored.
-    const stop = AbortSignal.any([limits.signal, database.lost]);
-    const work = async (lockedRuns: number) => {
-      ending.lockedRuns = lockedRuns;
-      for (const listener of listeners) listener.begun?.();
-      const polling = withRunHyCloud(run, stop, (hycloud) =>
-        poll({ hycloud, database, log, claims, onPolled }, settings),
-      );
-      const judge = (judgeLog: Logger) => judgeStored(database, config, judgeLog, { globals, signal: stop });
-      const { done, unjudged } = await judgeAfter(polling, judge, () => markEnded(account), log);
-      return withUnjudged(done, unjudged);
-    };
-    return withRun(database, start, work, describe);
-  });
-}
-
-/** Readings that are stored, but whose kWh could not be judged, make a run partial. */
-function withUnjudged(report: PollReport, { length }: readonly JudgeFailure[]): PollReport {
-  if (length === 0) return report;
-  const failure = { valve: null, reason: `the kWh of ${count(length, 'valve')} could not be judged`, remedy: null };
-  const outcome = report.outcome === 'success' ? 'partial' : report.outcome;
-  return { ...report, outcome, failures: [...report.failures, failure] };
-}
-
-async function withRunHyCloud<T>(
-  { config, account, settings, limits, ending, log }: Run,
-  signal: AbortSignal,
-  use: (hycloud: HyCloud) => Promise<T>,
-): Promise<T> {
-  const pace = { ...config, requestsPerSecond: shardPace(config.requestsPerSecond, settings.shard) };
-  return withHyCloud(account.hycloud, pace, { ...limits, signal }, log, (hycloud) =>
-    use(hycloud).finally(() => Object.assign(ending, hycloud.stats)),
-  );
-}
-
-/** Passes each batch on to the listeners, with its account. */
-function notifyPolled(
-  listeners: readonly RunListener[],
-  account: Account,
-): (valves: readonly PolledValve[], nowUs: Micros) => void {
-  return (valves, nowUs) => {
-    for (const listener of listeners) listener.polled?.(valves, nowUs, account);
-  };
-}
-
-function secondsSince(startedMs: number): number {
-  return (performance.now() - startedMs) / 1000;
-}
-
-function pollSettings(
-  config: Config,
-  account: AccountConfig,
-  only: readonly string[],
-  shard: Shard | null,
-): PollSettings {
+  const sum = (key: 'valves' | 'stored' | 'unchanged' | 'silent') =>
+    reports.reduce((total, report) => total + report[key], 0);
+  const isFailed = reports.every(({ outcome }) => outcome === 'failed');
+  const accountsWithoutReport = results.length - reports.length;
   return {
-    account,
-    later: accountsAfter(config, account),
-    targets: account.targets,
-    only,
-    shard,
-    properties: config.properties,
-    maxConcurrency: config.maxConcurrency,
-    requestsPerSecond: config.requestsPerSecond,
-    runDeadlineSeconds: config.runDeadlineSeconds,
-    intervalUs: config.intervalMinutes * US_PER_MINUTE,
-    maxPowerKw: config.maxPowerKw,
-    catchUpUs: config.catchUpDays * US_PER_DAY,
-    initialHistoryUs: config.initialHistoryHours * US_PER_HOUR,
+    outcome: failures.length === 0 ? 'success' : isFailed ? 'failed' : 'partial',
+    nowUs: Math.max(...reports.map(({ nowUs }) => nowUs)),
+    valves: sum('valves') + accountsWithoutReport,
+    failures,
+    stored: sum('stored'),
+    unchanged: sum('unchanged'),
+    silent: sum('silent'),
+    skipped: null,
+    error: null,
+    missing: null,
   };
 }
 
-function endOfReport(report: PollReport, signal: AbortSignal): Omit<RunEnd, keyof HyCloudStats> {
-  return {
-    valves: report.valves,
-    stored: report.stored,
-    unchanged: report.unchanged,
-    silent: report.silent,
-    failed: report.failures.length,
-    outcome: signal.aborted && report.failures.length > 0 ? 'interrupted' : report.outcome,
-    error: report.failures[0]?.reason ?? null,
-  };
-}
-
-function logReport(summary: PollSummary, log: Logger): void {
-  const { failures, skipped } = summary.report;
-  if (skipped) {
-    const { fromUs, toUs } = skipped.span;
-    const remedy = `run "tasmart backfill --from ${formatRfc3339(fromUs)} --to ${formatRfc3339(toUs)}"`;
-    log.warn(
-      { valves: skipped.valves, remedy },
-      'valves were last synced longer ago than catch_up_days; what lies between is not fetched',
-    );
-  }
-  warnOfFailures(failures, 'other valves failed too: "tasmart status" lists them', log);
-  log.info(runFields(summary), 'run finished');
+/** Adds the account's name to a failure that names no valve. */
+function withAccountPrefix(account: AccountConfig, failure: PollFailure): PollFailure {
+  return failure.valve === null ? { ...failure, reason: `${accountPrefix(account)}${failure.reason}` } : failure;
 }

@@ -1,9 +1,10 @@
 /** `tasmart projects`: lists the projects that the keys can see. */
+import type { Config } from '../config/config.ts';
 import { printable } from '../domain/text.ts';
-import { compareNames } from '../domain/valve.ts';
+import { compareNames, type ProjectSummary } from '../domain/valve.ts';
 import { recordsText } from '../reporting/records.ts';
 import { formatTable } from '../reporting/table.ts';
-import { accountsStatus, forEachAccount, valuesOf } from './accounts.ts';
+import { accountsStatus, forEachAccount, hasNamedAccounts, valuesOf } from './accounts.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { withHyCloud } from './hycloud.ts';
 import { createLog } from './log.ts';
@@ -23,9 +24,6 @@ export async function run({ format }: { format: OutputFormat }, { globals, signa
   });
   const projects = valuesOf(results).flat();
   projects.sort((a, b) => compareNames(a.name, b.name));
-  // Show the column only if config.json names accounts.
-  const isNamed = config.accounts.some(({ name }) => name !== '');
-
   const fields = projects.map(({ id, name, valveCount, userCount, account }) => ({
     project_id: id,
     name,
@@ -33,29 +31,36 @@ export async function run({ format }: { format: OutputFormat }, { globals, signa
     users: userCount,
     account,
   }));
-  const screen = stdoutScreen();
-  if (format !== 'table') await write(recordsText(format, FIELDS, fields));
-  else {
-    const table = formatTable(
-      [
-        ...(isNamed ? [{ heading: 'account' }] : []),
-        { heading: 'project', minWidth: 20 },
-        { heading: 'id' },
-        { heading: 'valves', align: 'right', rank: 1 },
-        { heading: 'users', align: 'right', rank: 2 },
-      ],
-      fields.map((row) => [
-        ...(isNamed ? [printable(row.account)] : []),
-        printable(row.name),
-        printable(row.project_id),
-        String(row.valves),
-        String(row.users),
-      ]),
-      screen.width,
-    );
-    await show(table, screen);
-  }
+  if (format === 'table') {
+    const screen = stdoutScreen();
+    await show(projectsTable(projects, config, screen.width), screen);
+  } else await write(recordsText(format, FIELDS, fields));
   return accountsStatus(results, () => 0);
 }
 
 const FIELDS = ['project_id', 'name', 'valves', 'users', 'account'] as const;
+
+function projectsTable(
+  projects: readonly (ProjectSummary & { account: string })[],
+  { accounts }: Config,
+  screenWidth: number,
+): string {
+  const showsAccounts = hasNamedAccounts(accounts);
+  return formatTable(
+    [
+      ...(showsAccounts ? [{ heading: 'account' }] : []),
+      { heading: 'project', minWidth: 20 },
+      { heading: 'id' },
+      { heading: 'valves', align: 'right', rank: 1 },
+      { heading: 'users', align: 'right', rank: 2 },
+    ],
+    projects.map(({ account, name, id, valveCount, userCount }) => [
+      ...(showsAccounts ? [printable(account)] : []),
+      printable(name),
+      printable(id),
+      String(valveCount),
+      String(userCount),
+    ]),
+    screenWidth,
+  );
+}

@@ -13,28 +13,29 @@ import { write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
 
+/** Stores the configured limits, judges all readings by them, and prints what has changed. Exit 2 if a valve failed. */
 export async function run(_options: object, { globals, signal, giveUp }: CommandContext): Promise<number> {
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
   const limits = configuredLimits(config);
   return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     const old = await loadLimits(database, limits);
-    await write(`max_power_kw: ${changeOf(old, limits, ({ maxPowerKw }) => maxPowerKw)}\n`);
-    await write(`interval_minutes: ${changeOf(old, limits, ({ intervalUs }) => intervalUs / US_PER_MINUTE)}\n`);
+    await write(`max_power_kw: ${changeText(old, limits, ({ maxPowerKw }) => maxPowerKw)}\n`);
+    await write(`interval_minutes: ${changeText(old, limits, ({ intervalUs }) => intervalUs / US_PER_MINUTE)}\n`);
     const before = await loadCurveTotals(database);
     await replaceLimits(database, limits);
     const failures = await judgeWithProgress(database, limits, log, { globals, signal });
     signal.throwIfAborted();
     const after = await loadCurveTotals(database);
+    // These counters were not judged again.
     for (const { tasmartId } of failures) REGIMES.forEach((regime) => after.delete(counterKey({ tasmartId, regime })));
     const changed = [...after].filter(([counter, microKwh]) => before.get(counter) !== microKwh).length;
-    await write(
-      `${count(after.size, 'counter')} judged again; the kWh of ${changed === 0 ? 'none' : changed} of them changed\n`,
-    );
+    const judged = count(after.size, 'counter');
+    await write(`${judged} judged again; the kWh of ${changed === 0 ? 'none' : changed} of them changed\n`);
     return failures.length > 0 ? EXIT_STATUS.partial : 0;
   });
 }
 
-function changeOf(old: Limits, now: Limits, value: (limits: Limits) => number): string {
-  return value(old) === value(now) ? `${value(now)}, as before` : `${value(now)}, before ${value(old)}`;
+function changeText(old: Limits, now: Limits, valueOf: (limits: Limits) => number): string {
+  return valueOf(old) === valueOf(now) ? `${valueOf(now)}, as before` : `${valueOf(now)}, before ${valueOf(old)}`;
 }

@@ -33,10 +33,10 @@ export async function replaceFile(
   }
 }
 
-/** /dev/stdout is a link, which may lead to a plain file. */
+/** Links in /dev count too: /dev/stdout may lead to a plain file. /dev/shm holds plain files. */
 async function isDevice(file: string): Promise<boolean> {
   const path = resolve(file);
   if (path.startsWith('/dev/') && !path.startsWith('/dev/shm/')) return true;
-  const there = await stat(file).catch(() => null);
-  return there !== null && (there.isCharacterDevice() || there.isBlockDevice());
+  const info = await stat(file).catch(() => null);
+  return info !== null && (info.isCharacterDevice() || info.isBlockDevice());
 }

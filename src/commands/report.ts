@@ -17,8 +17,8 @@ import { dayStarts } from '../reporting/report/completeness.ts';
 import type { ReportFrame, ValveReport } from '../reporting/report/data.ts';
 import { createPage } from '../reporting/report/html.ts';
 import { valveReport, type ReportSpan, type ValveRecord } from '../reporting/report/valve-report.ts';
+import type { Status } from '../reporting/status.ts';
 import { chosenValves, isEverything, type Choice } from './choice.ts';
-import { zoneOf } from './consumption.ts';
 import type { CommandContext } from './context.ts';
 import { judgeStored } from './judging.ts';
 import { createLog } from './log.ts';
@@ -26,7 +26,7 @@ import { OPEN_OPTIONS, REPORT_DIR, VERSION } from './package.ts';
 import { replaceFile } from './replace-file.ts';
 import { loadConfig } from './settings.ts';
 import { defaultMaxAgeUs, loadStatus } from './status.ts';
-import { parseSpan, parseTime } from './time.ts';
+import { parseSpan, parseTime, zoneOf } from './time.ts';
 
 export interface ReportOptions extends Choice {
   out: string;
@@ -40,7 +40,7 @@ export async function run(options: ReportOptions, { globals, signal, giveUp }: C
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
   const span = reportSpan(options, config, Date.now() * 1000);
-  if (options.out !== '-') await checkTarget(options.out);
+  if (options.out !== '-') await requireWritable(options.out);
   const assets = {
     script: await readAsset('page.js'),
     style: await readAsset('page.css'),
@@ -61,11 +61,11 @@ export async function run(options: ReportOptions, { globals, signal, giveUp }: C
     throw unwritable(options.out, cause);
   });
   const bytes = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
-  process.stdout.write(`${options.out}: ${size(bytes)}, ${count(valveCount, 'valve')}\n`);
+  process.stdout.write(`${options.out}: ${sizeText(bytes)}, ${count(valveCount, 'valve')}\n`);
   return 0;
 }
 
-/** Whole local days; the last one ends at `to`. */
+/** Local days that the report covers without --from. The last one ends at --to, and may be incomplete. */
 const DEFAULT_DAYS = 7;
 
 function reportSpan(options: ReportOptions, config: Config, nowUs: Micros): ReportSpan {
@@ -78,13 +78,11 @@ function reportSpan(options: ReportOptions, config: Config, nowUs: Micros): Repo
   return { ...common, fromUs: lastDay.minus({ days: DEFAULT_DAYS - 1 }).toMillis() * 1000, toUs };
 }
 
-/** A span of the same length, whole days earlier, so that it covers the same hours of the day. */
+/** The same hours of the day, as few whole days earlier as possible, so that it does not overlap this span. */
 function previousSpan({ fromUs, toUs, timezone }: ReportSpan): Span {
-  const days = Math.ceil((toUs - fromUs) / US_PER_DAY - 1 / 12); // a day of 25 hours counts as one
-  const earlier = (timeUs: Micros): Micros =>
-    DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone })
-      .minus({ days })
-      .toMillis() * 1000;
+  const local = (timeUs: Micros) => DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone });
+  const days = Math.ceil(local(toUs).diff(local(fromUs), 'days').days); // a day of 25 hours is one
+  const earlier = (timeUs: Micros): Micros => local(timeUs).minus({ days }).toMillis() * 1000;
   return { fromUs: earlier(fromUs), toUs: earlier(toUs) };
 }
 
@@ -97,39 +95,14 @@ export interface OpenReport {
   valves: AsyncIterable<ValveReport>;
 }
 
-/**
- * Loads what the page shows. Without a choice: the valves of `tasmart status`, and valves that have readings but are not in the
- * registry. With one: the chosen valves of any project.
- *
- * @throws DatabaseError; KnownError for a name that no valve has
- */
+/** Loads the frame of the page. Its valves are loaded as they are taken. @throws DatabaseError; KnownError, see chosenValves */
 export async function openReport(
   database: Database,
   config: Config,
   span: ReportSpan,
   { choice, signal }: { choice: Choice; signal: AbortSignal },
 ): Promise<OpenReport> {
-  const isWhole = isEverything(choice);
-  // Without targets, all valves are watched.
-  const everything = config.accounts.map((account) => ({ ...account, targets: [] }));
-  const watched = isWhole ? config : { ...config, accounts: everything };
-  const registered = await loadRegisteredValves(database);
-  const status = await loadStatus(database, watched, registered, defaultMaxAgeUs(config));
-  const states = new Map(status.valves.map(({ valve, state }) => [valve.id, state]));
-  const known = new Set(registered.map(({ id }) => id));
-  const unregistered = (await loadMeteredValves(database)).filter(({ id }) => !known.has(id));
-  const all: MeteredValve[] = [...status.valves.map(({ valve }) => valve), ...unregistered];
-  const valves = await chosenValves(database, all, choice);
-  const labels = distinctLabels(valves);
-  const facts = await loadValveFacts(
-    database,
-    valves.map(({ id }) => id),
-  );
-  const described = valves.flatMap((valve, index) => {
-    const own = facts[index];
-    const label = labels[index] ?? valve.id;
-    return own ? { valve, label, facts: own, state: states.get(valve.id) ?? null } : [];
-  });
+  const { status, described } = await describeValves(database, config, choice);
   const { fromUs, toUs, nowUs, timezone, intervalMinutes } = span;
   const frame: ReportFrame = {
     generatedUs: nowUs,
@@ -143,19 +116,49 @@ export async function openReport(
     newestRun: status.newestRun,
     lastSuccess: status.lastSuccess,
     // Targets that were never found do not matter if valves are chosen.
-    unknownTargets: isWhole ? status.unknownTargets : [],
+    unknownTargets: isEverything(choice) ? status.unknownTargets : [],
     valveCount: described.length,
-    newestUs: facts.flatMap(({ newestUs }) => newestUs ?? []),
+    newestUs: described.flatMap(({ facts }) => facts.newestUs ?? []),
   };
   return { frame, valves: loadValves(database, described, span, { frame, signal }) };
 }
 
-/** A question for many valves costs far less than one for each. This many fit into memory with all their readings. */
-const VALVES_AT_ONCE = 20;
-
 type DescribedValve = Omit<ValveRecord, 'readings' | 'energy' | 'events'>;
 
-/** Loads the next valves while the page is made of those before. Keeps nothing of a valve that was taken. */
+/**
+ * The valves of the page. Without a choice: the valves of `tasmart status`, and valves that have readings but are not in the
+ * registry. With one: the chosen valves of any project.
+ */
+async function describeValves(
+  database: Database,
+  config: Config,
+  choice: Choice,
+): Promise<{ status: Status; described: DescribedValve[] }> {
+  // Without targets, all valves are watched.
+  const withoutTargets = config.accounts.map((account) => ({ ...account, targets: [] }));
+  const watching = isEverything(choice) ? config : { ...config, accounts: withoutTargets };
+  const registered = await loadRegisteredValves(database);
+  const status = await loadStatus(database, watching, registered, defaultMaxAgeUs(config));
+  const states = new Map(status.valves.map(({ valve, state }) => [valve.id, state]));
+  const registeredIds = new Set(registered.map(({ id }) => id));
+  const unregistered = (await loadMeteredValves(database)).filter(({ id }) => !registeredIds.has(id));
+  const all: MeteredValve[] = [...status.valves.map(({ valve }) => valve), ...unregistered];
+  const valves = await chosenValves(database, all, choice);
+  const labels = distinctLabels(valves);
+  const ids = valves.map(({ id }) => id);
+  const allFacts = await loadValveFacts(database, ids);
+  const described = valves.flatMap((valve, index) => {
+    const facts = allFacts[index];
+    const label = labels[index] ?? valve.id;
+    return facts ? { valve, label, facts, state: states.get(valve.id) ?? null } : [];
+  });
+  return { status, described };
+}
+
+/** A query for many valves costs far less than one for each. The readings of this many fit into memory. */
+const GROUP_SIZE = 20;
+
+/** Loads the next group while the page is made of the group before. Keeps nothing of a valve that was yielded. */
 async function* loadValves(
   database: Database,
   described: readonly DescribedValve[],
@@ -164,28 +167,29 @@ async function* loadValves(
 ): AsyncGenerator<ValveReport> {
   const { bucket, previous, valveCount } = frame;
   const fleetSpan = { ...span, dayStartsUs: dayStarts(span), valveCount };
-  const load = async (some: readonly DescribedValve[]): Promise<ValveRecord[]> => {
-    const ids = some.map(({ valve }) => valve.id);
+  const loadGroup = async (group: readonly DescribedValve[]): Promise<ValveRecord[]> => {
+    const ids = group.map(({ valve }) => valve.id);
     const readings = await loadReadings(database, ids, span);
     const energy = await loadEnergy(database, ids, { ...span, bucket, previous });
     const events = await loadCounterEvents(database, ids, span);
-    return some.flatMap((each) => {
-      const { id } = each.valve;
-      const own = readings.get(id);
-      return own ? { ...each, readings: own, energy: energy.get(id) ?? [], events: events.get(id) ?? [] } : [];
+    return group.flatMap((describedValve) => {
+      const { id } = describedValve.valve;
+      const valveReadings = readings.get(id);
+      if (!valveReadings) return [];
+      return { ...describedValve, readings: valveReadings, energy: energy.get(id) ?? [], events: events.get(id) ?? [] };
     });
   };
-  const groups = Array.from({ length: Math.ceil(described.length / VALVES_AT_ONCE) }, (_, index) =>
-    described.slice(index * VALVES_AT_ONCE, (index + 1) * VALVES_AT_ONCE),
+  const groups = Array.from({ length: Math.ceil(described.length / GROUP_SIZE) }, (_, index) =>
+    described.slice(index * GROUP_SIZE, (index + 1) * GROUP_SIZE),
   );
-  let loading = groups[0] && load(groups[0]);
+  let loading = groups[0] && loadGroup(groups[0]);
   for (const index of groups.keys()) {
     const records = (await loading) ?? [];
     const next = groups[index + 1];
-    loading = next && load(next);
+    loading = next && loadGroup(next);
     loading?.catch(() => undefined); // an error is thrown where `loading` is awaited
     for (const record of records) {
-      // Let the answers of the database be read, and the next question be sent.
+      // Let the database's results be read, and its next query be sent.
       await nextTurn();
       signal.throwIfAborted();
       yield valveReport(record, fleetSpan);
@@ -208,21 +212,16 @@ async function readAsset(name: string): Promise<string> {
     return await readFile(join(REPORT_DIR, name), 'utf8');
   } catch (cause) {
     const remedy = 'install tasmart whole: "npm ci" builds it';
-    throw new KnownError('config', `${join(REPORT_DIR, name)} cannot be read`, {
-      remedy,
-      cause,
-    });
+    throw new KnownError('config', `${join(REPORT_DIR, name)} cannot be read`, { remedy, cause });
   }
 }
 
 /** Called before the report is made, to fail early. @throws KnownError exit 78 */
-async function checkTarget(file: string): Promise<void> {
+async function requireWritable(file: string): Promise<void> {
   const existing = await stat(file).catch(() => null);
   // A device or a pipe would be replaced by a file.
   if (existing !== null && !existing.isFile()) {
-    throw new KnownError('config', `--out ${file} is not a file`, {
-      remedy: 'give a file, or - for stdout',
-    });
+    throw new KnownError('config', `--out ${file} is not a file`, { remedy: 'give a file, or - for stdout' });
   }
   await access(dirname(resolve(file)), constants.W_OK).catch((cause: unknown) => {
     throw unwritable(file, cause);
@@ -232,13 +231,10 @@ async function checkTarget(file: string): Promise<void> {
 function unwritable(file: string, cause: unknown): KnownError {
   const code = (cause as NodeJS.ErrnoException).code ?? '?';
   const remedy = 'the folder must exist, belong to this user and have room';
-  return new KnownError('config', `--out ${file} cannot be written (${code})`, {
-    remedy,
-    cause,
-  });
+  return new KnownError('config', `--out ${file} cannot be written (${code})`, { remedy, cause });
 }
 
 /** `812 kB`, `1.3 MB`. */
-function size(bytes: number): string {
+function sizeText(bytes: number): string {
   return bytes < 1_000_000 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
 }

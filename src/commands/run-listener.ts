@@ -19,7 +19,7 @@ export interface Ending {
 export interface AccountEnding {
   account: Account;
   status: number;
-  /** null: it failed before it had one */
+  /** null: the account failed as a whole */
   report: PollReport | null;
   requests: number;
   retries: number;

@@ -4,7 +4,10 @@ import type { Problem, Section } from '../config/config.ts';
 import type { Environment } from '../config/environment.ts';
 import { decodeText } from './text-file.ts';
 
-/** `API_KEY_FILE`, `API_KEY_<ACCOUNT>_FILE` and so on. The group holds the name of the secret's own variable. */
+/**
+ * `API_KEY_FILE`, `API_KEY_<ACCOUNT>_FILE` and so on. The group holds the name of the variable for the secret's value. No
+ * account's own variable matches: config/file.ts refuses names that end in "file".
+ */
 const FILE_VARIABLE = /^((?:API_KEY|REQUESTER_ID)(?:_\w+)?|DB_PASS|DATABASE_URL|HEALTHCHECK_URL)_FILE$/;
 
 const MAX_BYTES = 65_536;
@@ -14,18 +17,19 @@ const MAX_BYTES = 65_536;
  * environment has a secret, as a value (even an empty one) or as a file, the env file's value and file are both ignored.
  */
 export async function readSecrets(
-  fromFile: Environment,
-  own: Environment,
+  envFile: Environment,
+  processEnv: Environment,
 ): Promise<{ env: Environment; problems: Problem[] }> {
-  const env: Record<string, string | undefined> = { ...fromFile, ...own };
+  const env: Record<string, string | undefined> = { ...envFile, ...processEnv };
   const problems: Problem[] = [];
   for (const fileVariable of Object.keys(env)) {
     const name = FILE_VARIABLE.exec(fileVariable)?.[1];
     if (name === undefined) continue;
-    const isOwn = (variable: string) => own[variable] !== undefined;
-    if (isOwn(name) && !isOwn(fileVariable)) continue;
-    // docker compose sets a variable that has no value to an empty one.
-    if (own[fileVariable] && !isOwn(name)) env[name] = undefined;
+    const isInProcess = (variable: string) => processEnv[variable] !== undefined;
+    // The process's value overrides the env file's path.
+    if (isInProcess(name) && !isInProcess(fileVariable)) continue;
+    // The process's path overrides the env file's value. An empty path does not: docker compose sets it for a missing value.
+    if (processEnv[fileVariable] && !isInProcess(name)) env[name] = undefined;
     const path = env[fileVariable]?.trim();
     if (!path) continue;
     const report = (message: string) => problems.push({ key: fileVariable, message, section: sectionOf(name) });
@@ -61,5 +65,5 @@ async function readSecret(path: string): Promise<{ text: string } | { problem: s
 
 function sectionOf(name: string): Section | null {
   if (name === 'HEALTHCHECK_URL') return null;
-  return name.startsWith('D') ? 'database' : 'hycloud';
+  return name === 'DB_PASS' || name === 'DATABASE_URL' ? 'database' : 'hycloud';
 }

@@ -9,7 +9,8 @@ import type { GlobalOptions } from './context.ts';
 import { readSecrets } from './secrets.ts';
 import { decodeText, jsonErrorPlace } from './text-file.ts';
 
-export const UNVERIFIED =
+/** A warning for users who rely on that variable. */
+export const TLS_VARIABLE_IGNORED =
   'NODE_TLS_REJECT_UNAUTHORIZED=0 is set: tasmart checks the certificates of HyCloud and the database as without it';
 
 /** Loads config.json, .env and the environment, which wins over .env. @throws ConfigError with every problem at once */
@@ -22,8 +23,8 @@ export async function loadConfig(globals: GlobalOptions, sections: readonly Sect
 export async function readConfig(globals: GlobalOptions, log: Logger): Promise<ParsedConfig> {
   const text = await readOptional(globals.config, 'config.json', '--config');
   const envText = await readOptional(globals.envFile, '.env', '--env-file');
-  if (envText !== null) await warnIfOpen(globals.envFile ?? '.env', log);
-  if (process.env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') log.warn(UNVERIFIED);
+  if (envText !== null) await warnIfOpenToOthers(globals.envFile ?? '.env', log);
+  if (process.env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') log.warn(TLS_VARIABLE_IGNORED);
   return parseSettings({ name: globals.config ?? 'config.json', text }, envText);
 }
 
@@ -35,22 +36,28 @@ export async function parseSettings(
   const { json, problem } = parseJson(file);
   const { env, problems: secretProblems } = await readSecrets(parseEnvFile(envText ?? ''), process.env);
   const parsed = parseConfig(json, env);
-  // Do not also report a secret as missing if its file has a problem.
-  const explained = new Set(secretProblems.map(({ key }) => key.replace(/_FILE$/, '')));
-  const left = parsed.problems.filter(({ key, section }) => {
-    const isDatabase = explained.has('DATABASE_URL') && section === 'database';
-    return !isDatabase && !explained.has(key) && !(problem && section === 'targets');
-  });
-  return { ...parsed, problems: [...(problem ? [problem] : []), ...secretProblems, ...left] };
+  // Report only the cause: a secret that cannot be read counts as missing, and config.json without JSON has no targets.
+  const unreadSecrets = new Set(secretProblems.map(({ key }) => key.replace(/_FILE$/, '')));
+  const isConsequence = ({ key, section }: Problem) =>
+    unreadSecrets.has(key) ||
+    (unreadSecrets.has('DATABASE_URL') && section === 'database') ||
+    (problem !== null && section === 'targets');
+  const otherProblems = parsed.problems.filter((other) => !isConsequence(other));
+  return { ...parsed, problems: [...(problem ? [problem] : []), ...secretProblems, ...otherProblems] };
 }
 
-/** Null: no file was named, and the default one does not exist. @throws KnownError exit 78 */
+/**
+ * Reads the text of the file that an option names, or of a default file. Null: no file was named, and the default one does
+ * not exist.
+ *
+ * @throws KnownError exit 78
+ */
 export async function readOptional(
   named: string | undefined,
-  fallback: string,
+  defaultFile: string,
   option: string,
 ): Promise<string | null> {
-  const file = named ?? fallback;
+  const file = named ?? defaultFile;
   try {
     const text = decodeText(await readFile(file));
     if (text !== null) return text;
@@ -77,13 +84,13 @@ function parseJson({ name, text }: { name: string; text: string | null }): { jso
   }
 }
 
-async function warnIfOpen(file: string, log: Logger): Promise<void> {
+async function warnIfOpenToOthers(file: string, log: Logger): Promise<void> {
   const { mode } = await stat(file);
   if (!isOpenToOthers(mode)) return;
   log.warn({ file, mode: (mode & 0o777).toString(8) }, 'other users can read the file with the credentials: chmod 600');
 }
 
-/** Always false on Windows, which has no such bits. */
+/** Whether other users may read or write a file of this mode. Always false on Windows, which has no such bits. */
 export function isOpenToOthers(mode: number): boolean {
   return process.platform !== 'win32' && (mode & 0o077) !== 0;
 }

@@ -11,12 +11,12 @@ import {
   type RegisteredValve,
   type Supply,
 } from '../database/status.ts';
+import { accountPrefix } from '../domain/account.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
 import { watch, type Watch } from '../polling/watch.ts';
 import { isHealthy, statusCsv, statusJson, statusTable, type Status, type ValveStatus } from '../reporting/status.ts';
 import type { Screen } from '../reporting/screen.ts';
-import { inAccount } from './accounts.ts';
 import { chosenValves, type Choice } from './choice.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { createLog } from './log.ts';
@@ -43,7 +43,7 @@ export async function run(options: StatusOptions, { globals, signal, giveUp }: C
   const { timezone } = config;
   const maxAgeUs = maxAge === undefined ? defaultMaxAgeUs(config) : parseDuration(maxAge, '--max-age');
   const load = async (database: Database, screen: Screen) => {
-    const status = await loadChosen(database, config, maxAgeUs, options);
+    const status = await loadChosenStatus(database, config, maxAgeUs, options);
     const ids = status.valves.map(({ valve }) => valve.id);
     return { status, power: format === 'table' && screen.drawsBlocks ? await loadRecentPower(database, ids) : null };
   };
@@ -63,27 +63,33 @@ export async function run(options: StatusOptions, { globals, signal, giveUp }: C
 }
 
 /** The status of the watched valves; with `--project`, of those in the project. */
-async function loadChosen(database: Database, config: Config, maxAgeUs: number, { project }: Choice): Promise<Status> {
+async function loadChosenStatus(
+  database: Database,
+  config: Config,
+  maxAgeUs: number,
+  { project }: Choice,
+): Promise<Status> {
   const status = await loadStatus(database, config, await loadRegisteredValves(database), maxAgeUs);
   if (project === undefined) return status;
-  const chosen = new Set(
-    await chosenValves(
-      database,
-      status.valves.map(({ valve }) => valve),
-      { project },
-    ),
-  );
+  const valves = status.valves.map(({ valve }) => valve);
+  const chosen = new Set(await chosenValves(database, valves, { project }));
+  // Targets that were never found do not matter if a project is chosen.
   return { ...status, valves: status.valves.filter(({ valve }) => chosen.has(valve)), unknownTargets: [] };
 }
 
-/** 45 minutes by default: a valve may miss a boundary, and a run may fail, before the exit status is 1. */
+/** A valve may miss a boundary, and a run may fail, before the exit status is 1. */
 const MAX_AGE_INTERVALS = 3;
 
 export function defaultMaxAgeUs({ intervalMinutes }: Config): number {
   return MAX_AGE_INTERVALS * intervalMinutes * US_PER_MINUTE;
 }
 
-/** @throws DatabaseError */
+/**
+ * The status of the valves that the accounts' targets watch, and of valves that left these targets.
+ *
+ * @param maxAgeUs a valve is late if its newest reading is older
+ * @throws DatabaseError
+ */
 export async function loadStatus(
   database: Database,
   config: Config,
@@ -122,7 +128,7 @@ async function watchAll(
   for (const account of accounts) {
     const meanings = await loadMeanings(database, account);
     const { watched, left, unknown } = watch(valves, { ...account, meanings });
-    watches.push({ watched, left, unknown: unknown.map((text) => inAccount(account, text)) });
+    watches.push({ watched, left, unknown: unknown.map((text) => `${accountPrefix(account)}${text}`) });
   }
   const watched = new Set(watches.flatMap((each) => each.watched));
   const left = new Set(watches.flatMap((each) => each.left));

@@ -4,7 +4,7 @@ import { UNKNOWN_WIDTH } from '../reporting/table.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A file or pipe gets no colours, but all characters. COLUMNS is the width if the stream has none. */
+/** A file or pipe gets no colours, but all characters. The variable COLUMNS is the width if the stream has none. */
 export function screenOf(
   stream: { isTTY?: boolean; columns?: number },
   env: Environment,
@@ -23,14 +23,14 @@ export function screenOf(
 }
 
 /**
- * Whether the terminal can show block characters (▁▂▃▄▅▆▇█): it needs a UTF-8 locale and a font that has them. The Linux
- * console's font has not.
+ * Whether the terminal can show block characters (▁▂▃▄▅▆▇█): it needs a UTF-8 locale and a font that has them. The font of
+ * the Linux console does not.
  */
 export function drawsBlocks(env: Environment, isTerminal: boolean): boolean {
   return isTerminal && isUtf8(env) && !['dumb', 'linux'].includes(env['TERM'] ?? '');
 }
 
-/** By the variable that counts (https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap08.html#tag_08_02). */
+/** The first of these variables that is set decides (https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap08.html#tag_08_02). */
 function isUtf8(env: Environment): boolean {
   const locale = [env['LC_ALL'], env['LC_CTYPE'], env['LANG']].find((value) => value !== undefined && value !== '');
   return /utf-?8/i.test(locale ?? '');

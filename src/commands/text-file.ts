@@ -1,9 +1,10 @@
-/** Text files as people's editors write them. */
+/** Decodes text files that people have written, and finds errors in their JSON. */
 
-/** Without a byte order mark. null: it is in UTF-16, as Windows' PowerShell and Notepad write it. */
+/** Decodes UTF-8 without its byte order mark. null: the text is in UTF-16, as Windows' PowerShell and Notepad write it. */
 export function decodeText(bytes: Buffer): string | null {
-  const isUtf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
-  if (isUtf16 || bytes.subarray(0, 4).includes(0)) return null;
+  const hasUtf16Mark = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+  const hasZeroByte = bytes.subarray(0, 4).includes(0); // UTF-16 without the mark
+  if (hasUtf16Mark || hasZeroByte) return null;
   return bytes.toString('utf8').replace(/^\uFEFF/, '');
 }
 
@@ -13,12 +14,15 @@ export function jsonErrorPlace(text: string): string {
   return `line ${before.length}, column ${(before.at(-1) ?? '').length + 1}`;
 }
 
+const UNEXPECTED = 'Unexpected token';
+
+/** JSON.parse reports the position in its message, or not at all. Then it is found by parsing parts of the text. */
 function jsonErrorOffset(text: string): number {
   const message = jsonError(text);
   const position = /at position (\d+)/.exec(message)?.[1];
   if (position !== undefined) return Number(position);
-  if (!message.startsWith(UNEXPECTED)) return text.length;
-  // Node.js names no position here. The shortest beginning of the text that fails in this way ends with what is wrong.
+  if (!message.startsWith(UNEXPECTED)) return text.length; // the text ends too early
+  // The shortest beginning of the text that fails in this way ends with the unexpected token.
   let [low, high] = [0, text.length];
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
@@ -28,8 +32,7 @@ function jsonErrorOffset(text: string): number {
   return low;
 }
 
-const UNEXPECTED = 'Unexpected token';
-
+/** The message of JSON.parse; '': the text is valid. */
 function jsonError(text: string): string {
   try {
     JSON.parse(text);

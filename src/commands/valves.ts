@@ -1,7 +1,6 @@
 /** `tasmart valves`: lists the valves that the keys can see. */
 import type { Logger } from 'pino';
 import type { AccountConfig, Config, ParsedConfig } from '../config/config.ts';
-import { readConfig } from './settings.ts';
 import { requireConfig } from '../config/parse.ts';
 import { withDatabase } from '../database/open.ts';
 import { loadKnownValves, type KnownValve } from '../database/known-valves.ts';
@@ -15,13 +14,14 @@ import { resolveTargets, type ResolvedTargets } from '../polling/targets.ts';
 import { recordsText } from '../reporting/records.ts';
 import { formatTable, type Column } from '../reporting/table.ts';
 import { localTime } from '../reporting/units.ts';
-import { accountLog, accountsStatus, forEachAccount, valuesOf } from './accounts.ts';
+import { accountLog, accountsStatus, forEachAccount, hasNamedAccounts, valuesOf } from './accounts.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { warnOfFailures } from './failures.ts';
 import { withHyCloud } from './hycloud.ts';
 import { createLog } from './log.ts';
 import { show, stdoutScreen, write } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
+import { readConfig } from './settings.ts';
 
 interface ListedValve {
   /** '': the unnamed one */
@@ -30,6 +30,7 @@ interface ListedValve {
   valve: Valve;
   /** null: HyCloud did not say which firmware is the latest */
   firmwareIsLatest: boolean | null;
+  /** what the database knows of the valve */
   known: KnownValve;
 }
 
@@ -50,23 +51,23 @@ export async function run(
   );
   const found = valuesOf(results);
   const ids = found.flatMap(({ projects }) => projects.flatMap(({ valves }) => valves.map(({ id }) => id)));
-  const known = await knownValves(parsed, ids, giveUp, log);
+  const knownValves = await loadKnownIfPossible(parsed, ids, giveUp, log);
 
-  const listed = found.flatMap(({ account, projects, latest }) =>
+  const listed = found.flatMap(({ account, projects, latestFirmware }) =>
     projects.flatMap((project) =>
       project.valves.map((valve) => ({
         account: account.name,
         project,
         valve,
-        firmwareIsLatest: latest === null || valve.firmware === null ? null : valve.firmware === latest,
-        known: known.get(valve.id) ?? { backendRef: null, latestReadingUs: null },
+        firmwareIsLatest: latestFirmware === null || valve.firmware === null ? null : valve.firmware === latestFirmware,
+        known: knownValves.get(valve.id) ?? { backendRef: null, latestReadingUs: null },
       })),
     ),
   );
   listed.sort((a, b) => compareValves(a.valve, b.valve));
   const screen = stdoutScreen();
   if (format === 'table') await show(valvesTable(listed, config, screen.width), screen);
-  else await write(recordsText(format, FIELDS, listed.map(fields)));
+  else await write(recordsText(format, FIELDS, listed.map(valveFields)));
   for (const { account, problems } of found) {
     const failures = problems.map((problem) => ({ ...problem, valve: null }));
     warnOfFailures(failures, 'there is more that could not be read', accountLog(account, log));
@@ -82,27 +83,25 @@ async function listValves(
   account: AccountConfig,
   maxConcurrency: number,
   log: Logger,
-): Promise<Pick<ResolvedTargets, 'projects' | 'problems'> & { account: AccountConfig; latest: string | null }> {
+): Promise<Pick<ResolvedTargets, 'projects' | 'problems'> & { account: AccountConfig; latestFirmware: string | null }> {
   const { projects, problems } = await resolveTargets(hycloud, [EVERYTHING], { maxConcurrency });
-  const latest = await hycloud.latestFirmware().catch((error: unknown) => {
+  const latestFirmware = await hycloud.latestFirmware().catch((error: unknown) => {
     if (!(error instanceof KnownError)) throw error;
     log.warn(`which firmware is the latest is not known: ${error.message}`);
     return null;
   });
-  return { account, projects, problems, latest };
+  return { account, projects, problems, latestFirmware };
 }
 
-/** Returns nothing without a database: these columns stay empty. Warns if a database is configured, but cannot be read. */
-async function knownValves(
+/** Without a database, returns nothing. Warns if a database is configured, but cannot be read. */
+async function loadKnownIfPossible(
   parsed: ParsedConfig,
   ids: readonly string[],
   giveUp: AbortSignal,
   log: Logger,
 ): Promise<Map<string, KnownValve>> {
   const { database } = parsed.config;
-  // A problem of DB_HOST, and no host: neither DB_HOST nor DATABASE_URL is set.
-  const hasNoHost = 'host' in database && database.host === '';
-  if (hasNoHost && parsed.problems.some(({ key }) => key === 'DB_HOST')) return new Map();
+  if (!isDatabaseConfigured(parsed)) return new Map();
   const options = { ...OPEN_OPTIONS, giveUp };
   try {
     requireConfig(parsed, ['database']);
@@ -114,7 +113,13 @@ async function knownValves(
   }
 }
 
-function fields({ account, project, valve, firmwareIsLatest, known }: ListedValve) {
+/** Whether DB_HOST or DATABASE_URL is set. If neither is, parseDatabase reports DB_HOST and leaves the host empty. */
+function isDatabaseConfigured({ config: { database }, problems }: ParsedConfig): boolean {
+  const hasNoHost = 'host' in database && database.host === '';
+  return !(hasNoHost && problems.some(({ key }) => key === 'DB_HOST'));
+}
+
+function valveFields({ account, project, valve, firmwareIsLatest, known }: ListedValve) {
   return {
     tasmart_id: valve.id,
     short_sn: valve.shortSn,
@@ -144,10 +149,7 @@ const FIELDS = [
   'newest_reading',
   'register',
   'account',
-] as const satisfies (keyof ReturnType<typeof fields>)[];
-
-/** Only shown if config.json names accounts. */
-const ACCOUNT: Column = { heading: 'account' };
+] as const satisfies (keyof ReturnType<typeof valveFields>)[];
 
 const COLUMNS: readonly Column[] = [
   { heading: 'valve', minWidth: 20 },
@@ -165,11 +167,11 @@ function valvesTable(
   { accounts, timezone }: Pick<Config, 'accounts' | 'timezone'>,
   screenWidth: number,
 ): string {
-  const isNamed = accounts.some(({ name }) => name !== '');
+  const showsAccounts = hasNamedAccounts(accounts);
   return formatTable(
-    [...(isNamed ? [ACCOUNT] : []), ...COLUMNS],
+    [...(showsAccounts ? [{ heading: 'account' }] : []), ...COLUMNS],
     listed.map(({ account, project, valve, firmwareIsLatest, known }) => [
-      ...(isNamed ? [printable(account)] : []),
+      ...(showsAccounts ? [printable(account)] : []),
       printable(valveLabel(valve)),
       printable(valve.shortSn ?? '–'),
       printable(valve.fullSn ?? '–'),

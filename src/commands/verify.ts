@@ -5,7 +5,7 @@ import { isUnjudged, loadStoredLimits } from '../database/judgements.ts';
 import { loadOldestReading } from '../database/counter-readings.ts';
 import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
-import { US_PER_DAY, type Span } from '../domain/time.ts';
+import { US_PER_DAY, US_PER_SECOND, type Span } from '../domain/time.ts';
 import { recompute } from '../energy/bookkeeping.ts';
 import { sumBucket } from '../energy/buckets.ts';
 import { comparePower } from '../energy/plausibility.ts';
@@ -16,7 +16,7 @@ import { meteredValves, type Choice } from './choice.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { configuredLimits, judgeStored } from './judging.ts';
 import { createLog, progressTerminal } from './log.ts';
-import { show, stdoutScreen, write } from './output.ts';
+import { print, stdoutScreen } from './output.ts';
 import { OPEN_OPTIONS } from './package.ts';
 import { loadConfig } from './settings.ts';
 import { parseSpan } from './time.ts';
@@ -67,11 +67,11 @@ export async function run(options: VerifyOptions, context: CommandContext): Prom
   const result = { valves: verified, failed };
   const screen = stdoutScreen();
   const text = verifyText(options.format, result, { timezone, screen });
-  await (options.format === 'table' ? show(text, screen) : write(text));
+  await print(options.format, text, screen);
   if (isSound(result)) return 0;
-  // On a terminal, the table has just said it.
-  const isSaid = options.format === 'table' && process.stdout.isTTY && process.stderr.isTTY;
-  if (!isSaid) log.error(verdictOf(result));
+  // The table ends with the verdict. Do not show it twice on one terminal.
+  const isShown = options.format === 'table' && process.stdout.isTTY && process.stderr.isTTY;
+  if (!isShown) log.error(verdictOf(result));
   return EXIT_STATUS.check;
 }
 
@@ -95,23 +95,23 @@ async function verifyValve(
     for (const bucket of isJudged ? BUCKETS : []) {
       const stored = await loadConsumption(database, valve.id, { ...span, bucket });
       if (bucket === '15min') quarterHours = stored.filter(({ kwh }) => kwh !== null).length;
-      for (const part of stored) {
-        const own = results.find(({ regime }) => regime === part.regime);
-        const difference = compareBucket(part, own?.quarters ?? []);
+      for (const row of stored) {
+        const recomputed = results.find(({ regime }) => regime === row.regime);
+        const difference = compareBucket(row, recomputed?.quarters ?? []);
         if (difference) differences.push({ bucket, ...difference });
       }
     }
-    const inSpan = readings.filter(({ timeUs }) => timeUs >= span.fromUs && timeUs < span.toUs);
+    const readingsInSpan = readings.filter(({ timeUs }) => timeUs >= span.fromUs && timeUs < span.toUs);
     const oldest = await loadOldestReading(database, valve.id);
     const comparison = comparePower(readings, results, span, limits, oldest);
-    return { valve, isJudged, readings: inSpan.length, quarterHours, differences, comparison };
+    return { valve, isJudged, readings: readingsInSpan.length, quarterHours, differences, comparison };
   });
 }
 
 /** Null: they agree. */
 function compareBucket(stored: Consumption, quarters: readonly QuarterHour[]): Omit<Difference, 'bucket'> | null {
   const { microKwh, coveredSeconds, quality } = sumBucket(quarters, { fromUs: stored.startUs, toUs: stored.endUs });
-  const seconds = (stored.endUs - stored.startUs) / 1e6;
+  const seconds = (stored.endUs - stored.startUs) / US_PER_SECOND;
   const recomputed = { kwh: microKwh === null ? null : microKwh / 1e6, coverage: coveredSeconds / seconds, quality };
   const kwh = stored.kwh === null ? null : Number(stored.kwh);
   const coverage = Number(stored.coverage);

@@ -1,4 +1,4 @@
-/** Shows something on a terminal again and again, until Ctrl-C. */
+/** Draws a text on a terminal again and again, until Ctrl-C. */
 import { clearScreenDown, cursorTo } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../database/connection.ts';
@@ -8,14 +8,15 @@ import { adaptToScreen, type Screen } from '../reporting/screen.ts';
 import { localTime } from '../reporting/units.ts';
 import { stdoutScreen } from './output.ts';
 
-const EVERY_MS = 10_000;
+const REDRAW_MS = 10_000;
 
 /** A blank line, the time, and the cursor's own line. */
 const LINES_BELOW = 3;
 
 /**
- * Keeps one database session. Where it is lost, or the database cannot be reached, shows why, and tries again.
+ * Keeps one database session. If the session is lost, or the database cannot be reached, shows why, and tries again.
  *
+ * @param compose makes the text for a screen of this many lines
  * @throws what `open` or `compose` throws, if it is not about the database; AbortError at the signal
  */
 export async function watchTerminal(
@@ -28,9 +29,9 @@ export async function watchTerminal(
     clearScreenDown(process.stdout);
     const time = localTime(Date.now() * 1000, timezone);
     process.stdout.write(
-      adaptToScreen(`${text}\n${time} (${timezone}), every ${EVERY_MS / 1000} s; Ctrl-C ends it.\n`, screen),
+      adaptToScreen(`${text}\n${time} (${timezone}), every ${REDRAW_MS / 1000} s; Ctrl-C ends it.\n`, screen),
     );
-    await delay(EVERY_MS, undefined, { signal });
+    await delay(REDRAW_MS, undefined, { signal });
   };
   for (;;) {
     try {

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { affordable } from '../../src/commands/check/hycloud.ts';
+import { valvesInTime } from '../../src/commands/check/hycloud.ts';
 import { US_PER_HOUR } from '../../src/domain/time.ts';
 import type { Valve } from '../../scripts/simulator/fleet.ts';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
@@ -238,7 +238,7 @@ describe('HyCloud', () => {
     [9_900, 1000, 8],
     [10, 10_000, 1],
   ])('in %d ms, at one request each %d ms, is asked for the points of %d valves', (leftMs, spacingMs, valves) => {
-    expect(affordable(leftMs, spacingMs)).toBe(valves);
+    expect(valvesInTime(leftMs, spacingMs)).toBe(valves);
   });
 
   test('that answers with other points than were asked for', async () => {

@@ -211,6 +211,14 @@ test('consumption is compared with as many days before; not where some of them h
   expect(only(first).energy[0]).toMatchObject({ totalKwh: 676, previousKwh: null });
 });
 
+test('the span before does not overlap a span of an hour, or of a day and two hours', async () => {
+  await readings('v', MIDNIGHT, 1, STEADY);
+  const hour = await report({ from: '2026-10-28T10:00:00Z', to: '2026-10-28T11:00:00Z' });
+  expect(hour.previous).toEqual({ fromUs: us('2026-10-27T10:00:00Z'), toUs: us('2026-10-27T11:00:00Z') });
+  const longer = await report({ from: '2026-10-28T10:00:00Z', to: '2026-10-29T12:00:00Z' });
+  expect(longer.previous).toEqual({ fromUs: us('2026-10-26T10:00:00Z'), toUs: us('2026-10-27T12:00:00Z') });
+});
+
 test('a month is shown whole; more is thinned, and keeps its peak', async () => {
   await readings('v', '2026-06-01T00:00:00Z', 120 * 96, (n) => ({
     flow: (n * n * 7919) % 1009,

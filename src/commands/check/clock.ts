@@ -7,9 +7,11 @@ import { durationText } from '../../reporting/units.ts';
 const TOLERANCE_US = 60 * US_PER_SECOND;
 
 interface Clocks {
-  /** such as "ours" */
+  /** whose clock is checked, such as "ours" */
   clock: string;
+  /** whose clock it is compared with */
   other: string;
+  /** how far `clock` is ahead of `other` */
   aheadUs: number;
   remedy: string;
 }

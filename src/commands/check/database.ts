@@ -21,15 +21,14 @@ import { loadLastPolls } from '../../database/last-polls.ts';
 import type { Account } from '../../domain/account.ts';
 import { KnownError } from '../../domain/errors.ts';
 import { US_PER_MINUTE } from '../../domain/time.ts';
-import { loadMemory } from '../../polling/memory.ts';
-import type { Memory } from '../../polling/memory.ts';
+import { loadMemory, type Memory } from '../../polling/memory.ts';
 import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
 import { durationText } from '../../reporting/units.ts';
-import { ofAccount } from '../accounts.ts';
+import { withAccountName } from '../accounts.ts';
 import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
 import { clockItem } from './clock.ts';
 
-/** So many intervals without a poll are a failure. A single missed poll is not. */
+/** After this many intervals without a poll, the item fails. A single missed poll is not a failure. */
 const MISSED_INTERVALS = 3;
 
 export interface DatabaseCheck {
@@ -54,6 +53,7 @@ export async function checkDatabase(config: Config, giveUp: AbortSignal): Promis
   return check;
 }
 
+/** Adds to `check`, so that the items found before an error remain. */
 async function inspect(database: Database, config: Config, check: DatabaseCheck): Promise<void> {
   const facts = await loadServerFacts(database);
   const localUs = Date.now() * 1000;
@@ -64,7 +64,7 @@ async function inspect(database: Database, config: Config, check: DatabaseCheck)
     remedy: 'set both by NTP: ages in "tasmart status" go by the database',
   });
   check.items.push(serverItem(facts), tlsItem(facts, config), clock);
-  check.items.push(await timezoneItem(database, config.timezone), await othersItem(database));
+  check.items.push(await timezoneItem(database, config.timezone), await publicRightsItem(database));
   const schema = await schemaItem(database);
   check.items.push(schema);
   if (schema.state !== 'ok') {
@@ -76,7 +76,7 @@ async function inspect(database: Database, config: Config, check: DatabaseCheck)
   }
   check.items.push(await keyItem(database));
   for (const account of config.accounts) {
-    check.items.push(ofAccount(account, await lastRunItem(database, account, config.intervalMinutes)));
+    check.items.push(withAccountName(account, await lastRunItem(database, account, config.intervalMinutes)));
     check.memories.set(account.name, await loadMemory(database, account, account.targets));
   }
 }
@@ -116,7 +116,7 @@ async function schemaItem(database: Database): Promise<CheckItem> {
   return failed('schema', message, remedy);
 }
 
-async function othersItem(database: Database): Promise<CheckItem> {
+async function publicRightsItem(database: Database): Promise<CheckItem> {
   const name = 'rights of others';
   const schema = await schemaOpenToAll(database);
   if (schema === null) return ok(name, "no other role can create objects beside tasmart's tables");

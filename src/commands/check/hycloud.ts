@@ -22,7 +22,7 @@ const TIMEOUT_MS = 15_000;
 /** The timeout is extended until this many requests have had their turn at requests_per_second. */
 const MIN_REQUESTS = 10;
 const REQUEST_TIMEOUT_SECONDS = 10;
-/** In a large fleet, only so many valves are tried. */
+/** In a large fleet, at most this many valves are tried. */
 const MAX_VALVES = 100;
 const VALVE_CLOCK_TOLERANCE_US = 5 * US_PER_MINUTE;
 /** A valve counts the seconds from 2000-01-01 on. */
@@ -44,7 +44,7 @@ export async function checkHyCloud(
   return withHyCloud(account.hycloud, { ...config, requestTimeoutSeconds }, limits, log, async (hycloud) => {
     const { apiKey, requesterId } = account.hycloud.variables;
     const refusal = await refusalItems(hycloud, account);
-    const localUs = Date.now() * 1000;
+    const localUs = Date.now() * 1000; // right after an answer, for serverTimeUs() is HyCloud's clock at the last one
     if (refusal) return [...refusal, skipped('targets, valves', 'not tried: HyCloud has to answer first')];
     const answered = [
       ok('HyCloud', `${account.server} answers`),
@@ -57,13 +57,13 @@ export async function checkHyCloud(
       }),
     ];
     const { items, valves } = await checkTargets(hycloud, account.targets, memory);
-    const tried = valves.slice(0, affordable(endMs - performance.now(), spacingMs));
+    const tried = valves.slice(0, valvesInTime(endMs - performance.now(), spacingMs));
     return [...answered, ...items, ...(await valveItems(hycloud, tried, valves.length, config.maxConcurrency))];
   });
 }
 
-/** How many valves get their turn in time, with some reserve. */
-export function affordable(leftMs: number, spacingMs: number): number {
+/** How many valves get their turn in the time that is left, with some reserve. At least one. */
+export function valvesInTime(leftMs: number, spacingMs: number): number {
   return Math.min(MAX_VALVES, Math.max(1, Math.floor(leftMs / spacingMs) - 1));
 }
 
@@ -72,20 +72,21 @@ async function refusalItems(
   hycloud: HyCloud,
   { server, hycloud: { variables } }: AccountConfig,
 ): Promise<CheckItem[] | null> {
-  const first = await errorOf(hycloud.latestFirmware());
-  const isRequesterRefused = isUnauthorized(first);
-  const error = isRequesterRefused || isUnreached(first) ? first : await errorOf(hycloud.listProjects());
+  const firmwareError = await errorOf(hycloud.latestFirmware());
+  const isRequesterRefused = isUnauthorized(firmwareError);
+  const isFinal = isRequesterRefused || isUnreached(firmwareError);
+  const error = isFinal ? firmwareError : await errorOf(hycloud.listProjects());
   if (error === null) return null;
   if (error.kind !== 'credentials') return [failed('HyCloud', error.message, error.remedy)];
   let seen = error.message;
   if (isRequesterRefused) seen = `${variables.requesterId} is refused`;
-  else if (first === null && isUnauthorized(error)) {
+  else if (firmwareError === null && isUnauthorized(error)) {
     seen = `${variables.requesterId} is accepted, ${variables.apiKey} is refused`;
   }
   return [ok('HyCloud', `${server} answers`), failed('credentials', seen, error.remedy)];
 }
 
-/** Whether HyCloud was not reached at all: then nothing else will be answered either. */
+/** Whether HyCloud was not reached at all: then no other request will be answered either. */
 function isUnreached(error: KnownError | null): boolean {
   const failures: readonly HyCloudFailure[] = ['network', 'timeout', 'tls', 'proxy', 'redirect', 'aborted'];
   return error instanceof HyCloudError && failures.includes(error.failure);
@@ -122,7 +123,7 @@ async function checkTargets(
 
 interface Probe {
   valve: Valve;
-  /** how far its clock is ahead of HyCloud's; null: it sent no time */
+  /** how far the valve's clock is ahead of HyCloud's; null: the valve sent no time */
   clockAheadUs: number | null;
   outcome: 'recent' | 'silent' | { error: KnownError };
 }
@@ -164,8 +165,8 @@ function pointItems(probes: readonly Probe[], total: number): CheckItem[] {
   const recent = probes.filter(({ outcome }) => outcome === 'recent').length;
   const silent = probes.filter(({ outcome }) => outcome === 'silent');
   const errors = probes.flatMap(({ outcome }) => (typeof outcome === 'object' ? [outcome.error] : []));
-  const part = total > probes.length ? ` (the first of ${total})` : '';
-  const seen = `${recent} of ${count(probes.length, 'valve')}${part} sent points within the hour`;
+  const ofTotal = total > probes.length ? ` (the first of ${total})` : '';
+  const seen = `${recent} of ${count(probes.length, 'valve')}${ofTotal} sent points within the hour`;
   const items = [
     silent.length === 0
       ? ok('valves', seen)

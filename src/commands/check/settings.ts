@@ -6,55 +6,55 @@ import { KnownError } from '../../domain/errors.ts';
 import { count } from '../../domain/text.ts';
 import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
 import type { GlobalOptions } from '../context.ts';
-import { isOpenToOthers, parseSettings, readOptional, UNVERIFIED } from '../settings.ts';
+import { isOpenToOthers, parseSettings, readOptional, TLS_VARIABLE_IGNORED } from '../settings.ts';
 
 /** Checks both files and their content. `config` has the default of each key that is wrong. */
 export async function checkSettings(
   globals: GlobalOptions,
 ): Promise<{ items: CheckItem[]; config: Config; problems: readonly Problem[] }> {
-  const file = await readFileItem('config.json', globals.config, '--config');
-  const env = await readFileItem('.env', globals.envFile, '--env-file');
+  const file = await readFileItem(globals.config, 'config.json', '--config');
+  const env = await readFileItem(globals.envFile, '.env', '--env-file');
   const parsed = await parseSettings({ name: globals.config ?? 'config.json', text: file.text }, env.text);
-  // Problems of config.json as a whole are already in `file.item`.
+  // That config.json does not exist or cannot be read is already in `file.item`.
   const problems = parsed.problems.filter(({ key }) => file.text !== null || key !== 'config.json');
   const items = [
     file.item ?? failed('config.json', 'does not exist', 'copy config.example.json, or name a file with --config'),
     env.item ?? missingEnv(),
-    ...(env.item?.state === 'ok' ? await permissions(globals.envFile ?? '.env') : []),
-    ...(problems.length === 0 ? [ok('configuration', describe(parsed.config))] : problems.map(problemItem)),
+    ...(env.item?.state === 'ok' ? await permissionItems(globals.envFile ?? '.env') : []),
+    ...(problems.length === 0 ? [ok('configuration', describeConfig(parsed.config))] : problems.map(problemItem)),
     ...(process.env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0'
-      ? [warning('TLS', UNVERIFIED, 'unset it: it leaves other programs open')]
+      ? [warning('TLS', TLS_VARIABLE_IGNORED, 'unset it: it leaves other programs open')]
       : []),
-    ...ignoredVariables(parsed.config),
-    ...(parsed.config.metricsFile === null ? [] : [await metricsFolder(parsed.config.metricsFile)]),
+    ...libpqItems(parsed.config),
+    ...(parsed.config.metricsFile === null ? [] : [await metricsFileItem(parsed.config.metricsFile)]),
   ];
   return { items, ...parsed };
 }
 
 /** Variables of libpq: https://www.postgresql.org/docs/current/libpq-envars.html */
-const OF_LIBPQ =
+const LIBPQ_VARIABLE =
   /^PG(HOST|HOSTADDR|PORT|DATABASE|USER|PASSWORD|PASSFILE|SERVICE|SERVICEFILE|REQUIRE[A-Z]+|SSL[A-Z_]+|TARGETSESSIONATTRS)$/;
 
 /** Lists variables that psql uses and tasmart ignores, for users who rely on them. */
-function ignoredVariables({ database }: Config): CheckItem[] {
-  const found = Object.keys(process.env).filter((name) => OF_LIBPQ.test(name));
+function libpqItems({ database }: Config): CheckItem[] {
+  const found = Object.keys(process.env).filter((name) => LIBPQ_VARIABLE.test(name));
   if (database.embeddedFolder !== undefined || found.length === 0) return [];
   const seen = `${found.sort().join(', ')}: psql uses them, tasmart does not; nor does it use ~/.pgpass`;
   return [skipped('variables of libpq', seen)];
 }
 
-/** `item` is null if no file was named and the default one does not exist. */
+/** Reads a file, and says whether this worked. `item` is null if no file was named and the default one does not exist. */
 async function readFileItem(
-  name: string,
   named: string | undefined,
+  defaultFile: string,
   option: string,
 ): Promise<{ item: CheckItem | null; text: string | null }> {
   try {
-    const text = await readOptional(named, name, option);
-    return { item: text === null ? null : ok(name, resolve(named ?? name)), text };
+    const text = await readOptional(named, defaultFile, option);
+    return { item: text === null ? null : ok(defaultFile, resolve(named ?? defaultFile)), text };
   } catch (error) {
     if (!(error instanceof KnownError)) throw error;
-    return { item: failed(name, error.message, error.remedy), text: null };
+    return { item: failed(defaultFile, error.message, error.remedy), text: null };
   }
 }
 
@@ -62,7 +62,7 @@ function missingEnv(): CheckItem {
   return warning('.env', 'does not exist: only the environment is used', 'copy .env.example, unless that is intended');
 }
 
-async function permissions(file: string): Promise<CheckItem[]> {
+async function permissionItems(file: string): Promise<CheckItem[]> {
   if (process.platform === 'win32') return [];
   const { mode } = await stat(file);
   const text = (mode & 0o777).toString(8);
@@ -77,13 +77,13 @@ function problemItem({ key, message, section }: Problem): CheckItem {
   return section === 'shard' ? warning('configuration', seen, null) : failed('configuration', seen, null);
 }
 
-function describe({ accounts, intervalMinutes, timezone }: Config): string {
+function describeConfig({ accounts, intervalMinutes, timezone }: Config): string {
   const targets = count(accounts.flatMap((account) => account.targets).length, 'target');
-  const of = accounts.length > 1 ? ` of ${count(accounts.length, 'account')}` : '';
-  return `${targets}${of}, every ${intervalMinutes} minutes, ${timezone}`;
+  const ofAccounts = accounts.length > 1 ? ` of ${count(accounts.length, 'account')}` : '';
+  return `${targets}${ofAccounts}, every ${intervalMinutes} minutes, ${timezone}`;
 }
 
-async function metricsFolder(file: string): Promise<CheckItem> {
+async function metricsFileItem(file: string): Promise<CheckItem> {
   const folder = dirname(resolve(file));
   try {
     await access(folder, constants.W_OK);

@@ -6,9 +6,10 @@ import { loadSchemaFiles } from '../../database/schema-files.ts';
 import { withAnyDatabase } from '../../database/open.ts';
 import { KnownError } from '../../domain/errors.ts';
 import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
+import type { Prompt } from './prompt.ts';
 import { askUntilAccepted, type Session } from './session.ts';
 
-/** All variables that name a database. Only those of the chosen way stay in the env file. */
+/** All variables about the database. `init` removes those from the env file that the accepted answer does not set. */
 export const DATABASE_VARIABLES = [
   'DATABASE_URL',
   'DB_HOST',
@@ -23,25 +24,28 @@ export const DATABASE_VARIABLES = [
   'DB_SSL_KEY',
 ] as const;
 
-export function databaseOf(env: Environment): Environment | undefined {
+/** The given answer: all variables about the database, if they name one. */
+export function givenDatabase(env: Environment): Environment | undefined {
   const given = DATABASE_VARIABLES.flatMap((name) => (env[name] ? [[name, env[name]] as const] : []));
   return given.some(([name]) => name === 'DATABASE_URL' || name === 'DB_HOST') ? Object.fromEntries(given) : undefined;
 }
 
+/** Takes or asks for a database, and connects to it. Returns its variables. */
 export async function settleDatabase(session: Session, mayMigrate: boolean): Promise<Environment> {
   return askUntilAccepted(session, {
-    given: databaseOf(session.env),
-    ask: () => (session.prompt ? ask(session) : undefined),
+    given: givenDatabase(session.env),
+    ask: () => (session.prompt ? askForDatabase(session.prompt, session.say) : undefined),
     test: (variables) => tryDatabase(variables, session, mayMigrate),
   });
 }
 
-async function ask({ prompt, say }: Session): Promise<Environment> {
-  if (prompt === null) return {};
+async function askForDatabase(prompt: Prompt, say: Session['say']): Promise<Environment> {
   say('Readings go into an embedded PostgreSQL in a folder, or to a server.');
   const where = await prompt.ask('Folder or host name [./data]: ', './data');
-  if (/:\/\/|@/.test(where)) throw new KnownError('config', 'write the host name alone: the rest is asked for');
-  if (/^[./\\~]|[/\\]/.test(where)) return { DATABASE_URL: `embedded:${where}` };
+  const isUrl = /:\/\/|@/.test(where);
+  if (isUrl) throw new KnownError('config', 'write the host name alone: the rest is asked for');
+  const isFolder = /^[.~]|[/\\]/.test(where);
+  if (isFolder) return { DATABASE_URL: `embedded:${where}` };
   const isRemote = !isLoopback(where);
   const caFile = isRemote ? await prompt.ask('File with the CA certificates (for RDS its bundle) [none]: ') : '';
   return {
@@ -54,7 +58,7 @@ async function ask({ prompt, say }: Session): Promise<Environment> {
   };
 }
 
-/** Creates the schema of an embedded database. On a server, only with --migrate or if the user agrees. */
+/** Connects, and creates the schema: of an embedded database always, on a server only with --migrate or if the user agrees. */
 async function tryDatabase(
   variables: Environment,
   { prompt, say, giveUp }: Session,
@@ -71,8 +75,8 @@ async function tryDatabase(
     const { state } = await schemaState(database, files);
     const name = isEmbedded ? `an embedded PostgreSQL in ${settings.embeddedFolder}` : 'the database';
     if (state !== 'missing' && state !== 'older') return `${name} is ready`;
-    const wants = isEmbedded || mayMigrate || (await prompt?.confirm(`Its schema is ${state}. Create it now?`, true));
-    if (!wants) return `${name} answers; its schema is ${state}: run "tasmart migrate" as the owner of the tables`;
+    const agreed = isEmbedded || mayMigrate || (await prompt?.confirm(`Its schema is ${state}. Create it now?`, true));
+    if (!agreed) return `${name} answers; its schema is ${state}: run "tasmart migrate" as the owner of the tables`;
     await migrate(database.client, files, say);
     return `${name} is ready, its schema is up to date`;
   });

@@ -1,27 +1,34 @@
 /** Sets and removes variables in the text of an env file. All other lines stay. */
 import { KnownError } from '../../domain/errors.ts';
 
-const LINE = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=/;
+const ASSIGNMENT = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=/;
 
 const HEADING = '# Keep this file to yourself: it holds the credentials.\n';
 
-/** Sets each variable once: removes further lines that set it. @param values null: remove the variable. @throws KnownError for a value that cannot be quoted */
+/**
+ * Sets each variable once: removes further lines that set it.
+ *
+ * @param text null: there is no file yet
+ * @param values by variable; null: remove the variable
+ * @throws KnownError for a value that cannot be quoted
+ */
 export function withVariables(text: string | null, values: ReadonlyMap<string, string | null>): string {
-  const missing = new Map(values);
+  const unset = new Map(values);
   const lines = (text ?? HEADING)
     .replace(/\n$/, '')
     .split('\n')
     .flatMap((line) => {
-      const name = LINE.exec(line)?.[1];
+      const name = ASSIGNMENT.exec(line)?.[1];
       const value = name === undefined ? undefined : values.get(name);
       if (name === undefined || value === undefined) return [line];
-      const isFirst = missing.delete(name);
+      const isFirst = unset.delete(name);
       return value === null || !isFirst ? [] : [`${name}=${quoted(name, value)}`];
     });
-  for (const [name, value] of missing) if (value !== null) lines.push(`${name}=${quoted(name, value)}`);
+  for (const [name, value] of unset) if (value !== null) lines.push(`${name}=${quoted(name, value)}`);
   return `${lines.join('\n')}\n`;
 }
 
+/** A value that needs no quotes. */
 const PLAIN = /^[\w.:/@%+=,?&~-]+$/;
 
 /** Quotes for dotenv, which takes everything within single quotes or backticks literally. */

@@ -10,7 +10,7 @@ import type { HyCloud } from '../../hycloud/client.ts';
 import { withHyCloud } from '../hycloud.ts';
 import { askUntilAccepted, type Session } from './session.ts';
 
-const TIMEOUT_MS = 15_000;
+const CREDENTIAL_TIMEOUT_MS = 15_000;
 
 /** Asks for both credentials and tests each by itself: HyCloud's firmware endpoint needs the requester id only. */
 export async function acceptCredentials(
@@ -22,7 +22,7 @@ export async function acceptCredentials(
     ask: () => prompt?.ask('Requester id (IMI gave it to your company): '),
     test: async (text) => {
       const credentials = { ...env, REQUESTER_ID: text, API_KEY: 'none' };
-      await refused('requester id', () => tryHyCloud(credentials, session, (hycloud) => hycloud.latestFirmware()));
+      await tryCredential('requester id', credentials, session, (hycloud) => hycloud.latestFirmware());
       return 'HyCloud accepts the requester id';
     },
   });
@@ -32,23 +32,16 @@ export async function acceptCredentials(
     ask: () => prompt?.askSecret('API key (of a user of the web app; it is not shown): '),
     test: async (text) => {
       const credentials = { ...env, REQUESTER_ID: requesterId, API_KEY: text };
-      projects = await refused('key', () => tryHyCloud(credentials, session, (hycloud) => hycloud.listProjects()));
+      projects = await tryCredential('key', credentials, session, (hycloud) => hycloud.listProjects());
       return `HyCloud accepts the key, which sees ${count(projects.length, 'project')}`;
     },
   });
   return { variables: { REQUESTER_ID: requesterId, API_KEY: apiKey }, projects };
 }
 
-/** HyCloud's answer names no reason, but only one of the two can be wrong. */
-async function refused<T>(what: string, work: () => Promise<T>): Promise<T> {
-  return work().catch((cause: unknown) => {
-    if (!(cause instanceof KnownError) || cause.kind !== 'credentials') throw cause;
-    const remedy = 'staging and production of HyCloud share neither users nor keys';
-    throw new KnownError('credentials', `HyCloud refuses this ${what}`, { remedy, cause });
-  });
-}
-
-async function tryHyCloud<T>(
+/** @param credential the one that is tested: HyCloud's answer does not say which one it refuses */
+async function tryCredential<T>(
+  credential: string,
   env: Environment,
   { log, signal }: { log: Logger; signal: AbortSignal },
   use: (hycloud: HyCloud) => Promise<T>,
@@ -57,9 +50,13 @@ async function tryHyCloud<T>(
   const hycloud = parseHyCloud('', env, problems);
   const [problem] = problems;
   if (problem) throw new KnownError('config', `${problem.key} ${problem.message}`);
-  const endMs = performance.now() + TIMEOUT_MS;
-  const { config } = parseConfig({}, {});
-  return withHyCloud(hycloud, config, { signal, deadlineMs: () => endMs }, log, use);
+  const endMs = performance.now() + CREDENTIAL_TIMEOUT_MS;
+  const { config: defaults } = parseConfig({}, {});
+  return withHyCloud(hycloud, defaults, { signal, deadlineMs: () => endMs }, log, use).catch((cause: unknown) => {
+    if (!(cause instanceof KnownError) || cause.kind !== 'credentials') throw cause;
+    const remedy = 'staging and production of HyCloud share neither users nor keys';
+    throw new KnownError('credentials', `HyCloud refuses this ${credential}`, { remedy, cause });
+  });
 }
 
 /** The projects that options name, or that the user chooses from a list. A single project needs no choice. */
@@ -69,7 +66,7 @@ export async function chooseProjects(
   named: readonly string[],
 ): Promise<readonly ProjectSummary[]> {
   const listed = [...projects].sort((a, b) => compareNames(a.name, b.name));
-  if (named.length > 0) return named.map((name) => find(listed, name));
+  if (named.length > 0) return named.map((name) => findProject(listed, name));
   const [only, ...others] = listed;
   if (!only) {
     throw new KnownError('config', 'the key sees no project', {
@@ -77,37 +74,38 @@ export async function chooseProjects(
     });
   }
   if (others.length === 0) {
-    say(`✓ its project is ${line(only)}`);
+    say(`✓ its project is ${projectText(only)}`);
     return [only];
   }
   if (prompt === null) {
-    throw new KnownError('config', `the key sees ${listed.length} projects: ${names(listed)}`, {
+    throw new KnownError('config', `the key sees ${listed.length} projects: ${projectNames(listed)}`, {
       remedy: 'name one with --project <name or id> (may be repeated)',
     });
   }
-  say(listed.map((project, at) => `  ${at + 1}  ${line(project)}`).join('\n'));
+  say(listed.map((project, index) => `  ${index + 1}  ${projectText(project)}`).join('\n'));
   for (;;) {
     const numbers = (await prompt.ask('Which of them? A number, or several such as 1,3: ')).split(/[\s,]+/).map(Number);
-    const chosen = [...new Set(numbers)].flatMap((number) => listed[number - 1] ?? []);
-    if (chosen.length > 0 && chosen.length === new Set(numbers).size) return chosen;
+    const distinct = [...new Set(numbers)];
+    const chosen = distinct.flatMap((number) => listed[number - 1] ?? []);
+    if (chosen.length > 0 && chosen.length === distinct.length) return chosen;
     say(`✗ write numbers from 1 to ${listed.length}`);
   }
 }
 
-function find(listed: readonly ProjectSummary[], wanted: string): ProjectSummary {
+function findProject(listed: readonly ProjectSummary[], wanted: string): ProjectSummary {
   const same = (text: string) => text.normalize('NFC') === wanted.normalize('NFC');
   const [project, ...others] = listed.filter(({ id, name }) => id === wanted.toLowerCase() || same(name));
   if (project && others.length === 0) return project;
-  const message = project ? `is the name of ${others.length + 1} projects` : 'is not a project that the key sees';
-  throw new KnownError('config', `--project ${printable(wanted)} ${message}: ${names(listed)}`, {
+  const problem = project ? `is the name of ${others.length + 1} projects` : 'is not a project that the key sees';
+  throw new KnownError('config', `--project ${printable(wanted)} ${problem}: ${projectNames(listed)}`, {
     remedy: project ? 'name it by its id' : 'write one of these names or ids',
   });
 }
 
-function names(listed: readonly ProjectSummary[]): string {
+function projectNames(listed: readonly ProjectSummary[]): string {
   return listed.map(({ id, name }) => `"${printable(name)}" (${id})`).join(', ');
 }
 
-function line({ name, valveCount }: ProjectSummary): string {
+function projectText({ name, valveCount }: ProjectSummary): string {
   return `${printable(name)} (${count(valveCount, 'valve')})`;
 }

@@ -4,34 +4,36 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { ROOT } from '../package.ts';
 
 export function nextSteps({ config, env }: { config: string; env: string }): string {
-  const files = [
+  const fileOptions = [
     ...(config === 'config.json' ? [] : ['--config', config]),
     ...(env === '.env' ? [] : ['--env-file', env]),
   ];
-  const tasmart = [...program(), ...files].map(shellWord).join(' ');
+  const tasmart = [...tasmartCommand(), ...fileOptions].map(shellWord).join(' ');
   const steps = [
     [`${tasmart} poll`, 'one run: the newest reading of every valve'],
     [`${tasmart} backfill --from 30d`, 'the last thirty days'],
     [`${tasmart} consumption`, 'kWh per day of the last week'],
     [`${tasmart} report --out report.html`, 'a page to look at'],
-    ...(process.platform === 'win32' ? [] : [[cronLine(config, files), 'for "crontab -e": a run every 15 minutes']]),
   ];
+  if (process.platform !== 'win32') {
+    steps.push([cronLine(config, fileOptions), 'for "crontab -e": a run every 15 minutes']);
+  }
   return `What comes next:\n\n${steps.map(([line = '', meaning = '']) => `  ${line}\n      ${meaning}`).join('\n')}\n`;
 }
 
-/** As this process was called: npx finds tasmart only in its own folder. */
-function program(): string[] {
+/** How this process was called: with npx, which works only in tasmart's own folder; with node; or by its name. */
+function tasmartCommand(): string[] {
   if (existsSync(join(process.cwd(), 'dist', 'cli.js'))) return ['npx', 'tasmart'];
   const [, script = ''] = process.argv;
   return basename(script) === 'cli.js' ? ['node', script] : ['tasmart'];
 }
 
-/** cron.sh runs in the folder that holds config.json and .env. */
-function cronLine(config: string, files: readonly string[]): string {
+/** A line for crontab. cron.sh runs in the folder that holds config.json and .env. */
+function cronLine(config: string, fileOptions: readonly string[]): string {
   const script = join(ROOT, 'scripts', 'cron.sh');
   const home = dirname(resolve(config));
   const settings = home === ROOT ? '' : `TASMART_HOME=${shellWord(home)} `;
-  const args = files.map((word) => ` ${shellWord(word.startsWith('--') ? word : resolve(word))}`).join('');
+  const args = fileOptions.map((word) => ` ${shellWord(word.startsWith('--') ? word : resolve(word))}`).join('');
   return `*/15 * * * * sleep 5; ${settings}${shellWord(script)}${args === '' ? '' : `${args} poll`}`;
 }
 

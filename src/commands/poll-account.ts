@@ -1,0 +1,176 @@
+/** Polls one account for `tasmart poll`. */
+import type { Logger } from 'pino';
+import type { AccountConfig, Config } from '../config/config.ts';
+import { withDatabase } from '../database/open.ts';
+import { withRun, type RunEnd } from '../database/runs.ts';
+import type { Account } from '../domain/account.ts';
+import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../domain/time.ts';
+import type { Shard } from '../domain/shard.ts';
+import type { JudgeFailure } from '../energy/bookkeeping.ts';
+import type { HyCloud } from '../hycloud/client.ts';
+import type { Claims } from '../polling/claims.ts';
+import { shardPace } from '../polling/pace.ts';
+import { createReport, type PolledValve, type PollReport } from '../polling/report.ts';
+import { poll, type PollSettings } from '../polling/run.ts';
+import { runFields, type PollSummary } from '../reporting/poll.ts';
+import { accountsAfter, judgeAfter } from './accounts.ts';
+import type { GlobalOptions } from './context.ts';
+import type { RunLimits } from './deadline.ts';
+import { errorStatus, pollStatus } from './exit-status.ts';
+import { endOfError, warnOfFailures, type RunResult } from './failures.ts';
+import { withHyCloud } from './hycloud.ts';
+import { judgeStored, unjudgedReason } from './judging.ts';
+import { OPEN_OPTIONS, RUN_PROCESS } from './package.ts';
+import type { AccountEnding, RunListener } from './run-listener.ts';
+
+export interface AccountPoll {
+  config: Config;
+  dryRun: boolean;
+  /** of the whole run, by performance.now() */
+  startedMs: number;
+  account: AccountConfig;
+  /** the names of `--valve`; empty: every targeted valve */
+  valveNames: readonly string[];
+  /** null: all valves */
+  shard: Shard | null;
+  limits: RunLimits;
+  /** aborts only at the user's signal; that of `limits` aborts at the deadline too */
+  signal: AbortSignal;
+  globals: GlobalOptions;
+  claims: Claims;
+  /** marks the account as ended; true: all accounts have ended */
+  markEnded: (account: AccountConfig) => boolean;
+  /** filled in while the account is polled, also if that fails */
+  ending: AccountEnding;
+  listeners: readonly RunListener[];
+  log: Logger;
+}
+
+/** Polls one account, logs the report, and completes the account's `ending`, however it ends. */
+export async function pollAccount(run: AccountPoll): Promise<PollReport> {
+  const { account, dryRun, startedMs, markEnded, ending, log } = run;
+  const elapsedSeconds = () => (performance.now() - startedMs) / 1000;
+  try {
+    const report = await (dryRun ? pollOnly(run) : pollAndStore(run));
+    const { requests, retries } = ending;
+    logReport({ report, dryRun, requests, retries, seconds: elapsedSeconds() }, log);
+    Object.assign(ending, { report, status: pollStatus(report) });
+    return report;
+  } catch (error) {
+    ending.status = errorStatus(error);
+    throw error;
+  } finally {
+    ending.seconds = elapsedSeconds();
+    markEnded(account);
+  }
+}
+
+/** A dry run: opens no database. */
+async function pollOnly(run: AccountPoll): Promise<PollReport> {
+  const onPolled = notifyPolled(run.listeners, run.account);
+  return withRunHyCloud(run, run.limits.signal, (hycloud) =>
+    poll({ hycloud, database: null, log: run.log, claims: run.claims, onPolled }, pollSettings(run)),
+  );
+}
+
+async function pollAndStore(run: AccountPoll): Promise<PollReport> {
+  const { config, account, shard, limits, signal, globals, claims, markEnded, ending, listeners, log } = run;
+  const reportSoFar = createReport(0, []);
+  const onPolled = notifyPolled([{ polled: reportSoFar.add }, ...listeners], account);
+  const start = { ...RUN_PROCESS, account, mode: 'poll', shard } as const;
+  const describe = (result: { report: PollReport } | { error: unknown }): RunEnd => {
+    const { requests, retries } = ending;
+    const end =
+      'report' in result ? endOfReport(result.report, signal) : endOfError(result.error, signal, reportSoFar.result());
+    return { ...end, requests, retries };
+  };
+  return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp: limits.giveUp }, async (database) => {
+    // Stop reading when the session is lost: nothing could be stored.
+    const stop = AbortSignal.any([limits.signal, database.lost]);
+    const work = async (lockedRuns: number) => {
+      ending.lockedRuns = lockedRuns;
+      for (const listener of listeners) listener.begun?.();
+      const polling = withRunHyCloud(run, stop, (hycloud) =>
+        poll({ hycloud, database, log, claims, onPolled }, pollSettings(run)),
+      );
+      const judge = (judgeLog: Logger) => judgeStored(database, config, judgeLog, { globals, signal: stop });
+      const { done, unjudged } = await judgeAfter(polling, judge, () => markEnded(account), log);
+      return withUnjudged(done, unjudged);
+    };
+    return withRun(database, start, work, describe);
+  });
+}
+
+/** Readings that are stored, but whose kWh could not be judged, make a run partial. */
+function withUnjudged(report: PollReport, unjudged: readonly JudgeFailure[]): PollReport {
+  if (unjudged.length === 0) return report;
+  const failure = { valve: null, reason: unjudgedReason(unjudged), remedy: null };
+  const outcome = report.outcome === 'success' ? 'partial' : report.outcome;
+  return { ...report, outcome, failures: [...report.failures, failure] };
+}
+
+/** Calls `use` with a HyCloud client. Afterwards, notes its requests and retries in the account's `ending`. */
+async function withRunHyCloud<T>(
+  { config, account, shard, limits, ending, log }: AccountPoll,
+  signal: AbortSignal,
+  use: (hycloud: HyCloud) => Promise<T>,
+): Promise<T> {
+  const pace = { ...config, requestsPerSecond: shardPace(config.requestsPerSecond, shard) };
+  return withHyCloud(account.hycloud, pace, { ...limits, signal }, log, (hycloud) =>
+    use(hycloud).finally(() => Object.assign(ending, hycloud.stats)),
+  );
+}
+
+/** Passes each batch on to the listeners, with its account. */
+function notifyPolled(
+  listeners: readonly RunListener[],
+  account: Account,
+): (valves: readonly PolledValve[], nowUs: Micros) => void {
+  return (valves, nowUs) => {
+    for (const listener of listeners) listener.polled?.(valves, nowUs, account);
+  };
+}
+
+function pollSettings({ config, account, valveNames, shard }: AccountPoll): PollSettings {
+  return {
+    account,
+    later: accountsAfter(config, account),
+    targets: account.targets,
+    only: valveNames,
+    shard,
+    properties: config.properties,
+    maxConcurrency: config.maxConcurrency,
+    requestsPerSecond: config.requestsPerSecond,
+    runDeadlineSeconds: config.runDeadlineSeconds,
+    intervalUs: config.intervalMinutes * US_PER_MINUTE,
+    maxPowerKw: config.maxPowerKw,
+    catchUpUs: config.catchUpDays * US_PER_DAY,
+    initialHistoryUs: config.initialHistoryHours * US_PER_HOUR,
+  };
+}
+
+function endOfReport(report: PollReport, signal: AbortSignal): RunResult {
+  return {
+    valves: report.valves,
+    stored: report.stored,
+    unchanged: report.unchanged,
+    silent: report.silent,
+    failed: report.failures.length,
+    outcome: signal.aborted && report.failures.length > 0 ? 'interrupted' : report.outcome,
+    error: report.failures[0]?.reason ?? null,
+  };
+}
+
+function logReport(summary: PollSummary, log: Logger): void {
+  const { failures, skipped } = summary.report;
+  if (skipped) {
+    const { fromUs, toUs } = skipped.span;
+    const remedy = `run "tasmart backfill --from ${formatRfc3339(fromUs)} --to ${formatRfc3339(toUs)}"`;
+    log.warn(
+      { valves: skipped.valves, remedy },
+      'valves were last synced longer ago than catch_up_days; what lies between is not fetched',
+    );
+  }
+  warnOfFailures(failures, 'other valves failed too: "tasmart status" lists them', log);
+  log.info(runFields(summary), 'run finished');
+}
