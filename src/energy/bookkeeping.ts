@@ -17,7 +17,8 @@ import {
 } from '../database/judgements.ts';
 import { KnownError } from '../domain/errors.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
-import { checkpointsBefore, judge } from './judge.ts';
+import { judge } from './judge.ts';
+import { canGoOnFrom, newestOf, stateToRestartFrom } from './restart.ts';
 import {
   REGIMES,
   type Checkpoint,
@@ -85,11 +86,6 @@ export async function judgeInStep(
 function isInStep({ unjudgedSinceUs, judgedUntilUs, state }: ClaimedValve, oldestStoredUs: Micros): boolean {
   if (judgedUntilUs === null) return unjudgedSinceUs >= oldestStoredUs;
   return unjudgedSinceUs > judgedUntilUs && canGoOnFrom(state);
-}
-
-/** Whether every counter of the state has a checkpoint. */
-function canGoOnFrom(state: JudgeState): boolean {
-  return !Object.values(state).includes(null);
 }
 
 export interface PendingOptions {
@@ -182,27 +178,6 @@ export async function recompute(
   const valve = { tasmartId, judgedUntilUs: newestOf(state), state };
   const [judgement] = await judgeValves(database, [valve], Infinity, limits, rethrow);
   return judgement ?? null;
-}
-
-/**
- * The newest state from which a change at `changeUs` can be judged, for both counters. `{}`: from scratch.
- *
- * @param states those at the ends of months, oldest first, then that of the last run
- */
-function stateToRestartFrom(states: readonly JudgeState[], changeUs: Micros): JudgeState {
-  const usable = states.filter(canGoOnFrom);
-  const restarts = REGIMES.flatMap((regime) => {
-    const checkpoints = usable.flatMap((state) => state[regime] ?? []);
-    return checkpointsBefore(checkpoints, states.at(-1)?.[regime] ?? null, changeUs);
-  });
-  // A counter without a checkpoint had no reading until then.
-  const isRestart = (state: JudgeState) => Object.values(state).every((own) => restarts.some((one) => one === own));
-  return usable.findLast((state) => newestOf(state) !== null && isRestart(state)) ?? {};
-}
-
-function newestOf(state: JudgeState): Micros | null {
-  const times = REGIMES.flatMap((regime) => state[regime]?.newestUs ?? []);
-  return times.length > 0 ? Math.max(...times) : null;
 }
 
 /**

@@ -1,8 +1,8 @@
 /** Compares the counters of a valve with its measured power, and names the likely cause of a difference. Pure. */
 import { US_PER_HOUR, type Micros, type Span } from '../domain/time.ts';
 import { QUARTER_HOUR_US } from './buckets.ts';
-import { isOutage } from './envelope.ts';
-import { REGIMES, type CounterEvent, type Limits, type QuarterHour, type Regime } from './types.ts';
+import { isOutage } from './readings.ts';
+import { MICRO_PER_KWH, REGIMES, type CounterEvent, type Limits, type QuarterHour, type Regime } from './types.ts';
 
 export interface MeteredReading {
   timeUs: Micros;
@@ -109,7 +109,7 @@ function decidedPart(readings: readonly MeteredReading[], counters: readonly Jud
 
 function countedIn(quarters: readonly QuarterHour[], { fromUs, toUs }: Span): number {
   const inside = quarters.filter(({ startUs }) => startUs >= fromUs && startUs < toUs);
-  return inside.reduce((sum, { microKwh }) => sum + (microKwh ?? 0), 0) / 1e6;
+  return inside.reduce((sum, { microKwh }) => sum + (microKwh ?? 0), 0) / MICRO_PER_KWH;
 }
 
 interface PowerIntegral {
@@ -157,7 +157,7 @@ function unitOf(counters: readonly JudgedCounter[], within: Span, compared: Comp
   if (breaks.length > 0 && jumps.length < JUMPS_OF_A_WRONG_UNIT) return null;
   // A counter in Wh rises faster than any valve can. The judge takes its steps for jumps and counts power instead, so
   // add what the counter itself showed.
-  const jumpedKwh = jumps.reduce((sum, jump) => sum + riseOf(jump) - (jump.countedMicroKwh ?? 0) / 1e6, 0);
+  const jumpedKwh = jumps.reduce((sum, jump) => sum + riseOf(jump) - (jump.countedMicroKwh ?? 0) / MICRO_PER_KWH, 0);
   const shownKwh = compared.countedKwh + jumpedKwh;
   if (agree(shownKwh, powerKwh, unseenKwh) || Math.min(shownKwh, powerKwh) < LEAST_FOR_UNIT_KWH) return null;
   const fitting = FACTORS.filter((factor) => agree(shownKwh, powerKwh * factor, unseenKwh * factor));
