@@ -45,7 +45,7 @@ export interface PollDependencies {
   /** null: a dry run */
   database: Database | null;
   log: Logger;
-  /** Shared by all accounts of a run, so that a valve is read once. */
+  /** Shared by all accounts of a run, so that a valve is read once. By default, there are no other accounts. */
   claims?: Claims;
   /** Called once per batch, after the batch is stored. The run keeps nothing of it. */
   onPolled?: (valves: readonly PolledValve[], nowUs: Micros) => void;
@@ -94,7 +94,7 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
   return report.result();
 }
 
-/** Puts valves that another account is reading last, so that other valves need not wait for that account. */
+/** The jobs, those last whose valves another account is reading: so no other valve waits for that account. */
 function* freeFirst(jobs: readonly Job[], claims: Claims): Generator<Job> {
   const busy: Job[] = [];
   for (const job of jobs) {
