@@ -117,7 +117,8 @@ export function parseFile(json: unknown, problems: Problem[]): FileConfig {
   for (const issue of issues) problems.push(...explain(issue, json));
   const wrong = new Set(issues.map(({ path }) => path[0]));
   const sound = Object.entries(json ?? {}).filter(([key]) => Object.hasOwn(schema.shape, key) && !wrong.has(key));
-  return schema.parse({ ...Object.fromEntries(sound), ...(wrong.has('targets') && { targets: soundTargets(json) }) });
+  if (wrong.has('targets')) sound.push(['targets', soundTargets(json)]);
+  return schema.parse(Object.fromEntries(sound));
 }
 
 /** The targets without a problem. They are kept, so that the credentials of their accounts are checked too. */

@@ -103,13 +103,13 @@ async function get(
     call.signal.throwIfAborted();
     const request = { params: query, maxContentLength: maxBytes, signal: abort.signal };
     const response = await http.get<Buffer>(path, request);
-    if (response.status !== 200) throw refusal(path, response, variables);
+    if (response.status !== 200) throw statusError(path, response, variables);
     return { json: parseBody(unpackBody(response, path, maxBytes), path), serverTimeUs: serverTime(response) };
   } catch (error) {
     if (error instanceof HyCloudError) throw error;
     if (call.signal.aborted) throw new HyCloudError('aborted', path, 'stopped before an answer came');
     if (abort.signal.aborted) throw new HyCloudError('timeout', path, `no whole answer within ${timeoutMs / 1000} s`);
-    throw translate(call, error);
+    throw translateError(call, error);
   } finally {
     clearTimeout(timer);
     call.signal.removeEventListener('abort', stop);
@@ -163,7 +163,7 @@ function tooLarge(path: string, maxBytes: number): HyCloudError {
   return new HyCloudError('too-large', path, `the answer is larger than ${maxBytes / 1e6} MB`);
 }
 
-function refusal(
+function statusError(
   path: string,
   response: AxiosResponse<Buffer>,
   { apiKey, requesterId }: TransportOptions['variables'],
@@ -234,7 +234,7 @@ function header(response: AxiosResponse, name: string): string | undefined {
 }
 
 /** Copies only the code: the axios error holds the request, and the request holds the key. */
-function translate({ path, maxBytes }: Call, error: unknown): Error {
+function translateError({ path, maxBytes }: Call, error: unknown): Error {
   if (!isAxiosError(error)) return error instanceof Error ? error : new Error(String(error));
   const code = error.code ?? '';
   if (error.message.startsWith('maxContentLength')) return tooLarge(path, maxBytes);

@@ -16,7 +16,7 @@ import { judgeInStep } from '../energy/bookkeeping.ts';
 import type { Limits } from '../energy/types.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
-import { latestOf } from '../hycloud/points.ts';
+import { latestPossible } from '../hycloud/points.ts';
 import { inBatches } from './batches.ts';
 import { createClaims, type Claims } from './claims.ts';
 import { overload } from './pace.ts';
@@ -138,7 +138,7 @@ export async function planJobs(
   if (!database) return valves.map((valve) => ({ valve, state: UNKNOWN_VALVE }));
   const toUs = floorToGrid(nowUs, intervalUs);
   const ids = valves.map(({ id }) => id);
-  const states = await loadSyncStates(database, ids, { fromUs: toUs - intervalUs, toUs }, latestOf(nowUs));
+  const states = await loadSyncStates(database, ids, { fromUs: toUs - intervalUs, toUs }, latestPossible(nowUs));
   return valves
     .map((valve) => ({ valve, state: states.get(valve.id) ?? { ...UNKNOWN_VALVE, lastAttemptUs: 0 } }))
     .sort((a, b) => a.state.lastAttemptUs - b.state.lastAttemptUs);
