@@ -56,36 +56,36 @@ export function budgetsOf(
     if (riseKwh <= TOLERANCE_KWH) return { follows: true, final: true };
 
     const fromUs = budgetStart(level, reading.timeUs);
-    const first = lastAtOrBefore(readings, fromUs);
-    const allows = (sums: Float64Array) => riseKwh <= budgetKwh(sumBetween(sums, first, fromUs, i));
+    const startIndex = lastAtOrBefore(readings, fromUs);
+    const allows = (sums: Float64Array) => riseKwh <= budgetKwh(sumBetween(sums, startIndex, fromUs, i));
 
     const mostMicroKwh = energyMicroKwh(limits.maxPowerKw, reading.timeUs - fromUs);
     // 1 kWh of margin: the sums below are rounded up step by step, and may exceed this one.
     if (riseKwh > budgetKwh(mostMicroKwh) + 1) return { follows: false, final: true };
     if (allows(lowerSums)) return { follows: true, final: true };
 
-    demandHistory(level, fromUs, first, i);
+    demandHistory(level, fromUs, startIndex, i);
     envelopeSums ??= sumEnvelopes(readings, limits);
     if (allows(envelopeSums.certain)) return { follows: true, final: true };
     return { follows: allows(envelopeSums.soFar), final: newestUs >= reading.timeUs + FINAL_AFTER_US };
   }
 
-  /** What running sums add from `fromUs` to reading i. `first`: index of the last reading at or before `fromUs`, or -1. */
-  function sumBetween(sums: Float64Array, first: number, fromUs: Micros, i: number): number {
-    const fromFirst = (sums[i] ?? 0) - (sums[Math.max(first, 0)] ?? 0);
-    const [from, to] = [readings[first], readings[first + 1]];
+  /** What running sums add from `fromUs` to reading i. `startIndex`: the last reading at or before `fromUs`, or -1. */
+  function sumBetween(sums: Float64Array, startIndex: number, fromUs: Micros, i: number): number {
+    const fromFirst = (sums[i] ?? 0) - (sums[Math.max(startIndex, 0)] ?? 0);
+    const [from, to] = [readings[startIndex], readings[startIndex + 1]];
     if (from === undefined || to === undefined || from.timeUs === fromUs) return fromFirst;
-    const firstStep = (sums[first + 1] ?? 0) - (sums[first] ?? 0);
+    const firstStep = (sums[startIndex + 1] ?? 0) - (sums[startIndex] ?? 0);
     return fromFirst - Math.floor(firstStep * ((fromUs - from.timeUs) / (to.timeUs - from.timeUs)));
   }
 
   /** @throws HistoryNeeded if an envelope between `fromUs` and reading i needs readings older than those supplied */
-  function demandHistory(level: Level, fromUs: Micros, first: number, i: number): void {
+  function demandHistory(level: Level, fromUs: Micros, startIndex: number, i: number): void {
     if (suppliedFromUs === -Infinity) return;
-    // If no supplied reading is at or before `fromUs`, it lies in an outage. The reading before the outage is needed too. That
-    // one is not older than the level's first reading.
-    let neededUs = first < 0 && suppliedFromUs <= fromUs ? level.sinceUs : fromUs;
-    for (let k = Math.max(first, 0) + 1; k <= i; k++) {
+    // If no supplied reading is at or before `fromUs`, then `fromUs` lies in an outage. The reading before the outage is
+    // needed too, and that reading is not older than the level.
+    let neededUs = startIndex < 0 && suppliedFromUs <= fromUs ? level.sinceUs : fromUs;
+    for (let k = Math.max(startIndex, 0) + 1; k <= i; k++) {
       const [from, to] = [readingAt(readings, k - 1), readingAt(readings, k)];
       neededUs = Math.min(neededUs, historyStart(from.timeUs, to.timeUs, limits));
     }

@@ -48,7 +48,7 @@ export function glitchesAround(checkpoint: Checkpoint | null, recent: readonly A
   return mergeAdjacent([...clipUntil(checkpoint?.glitches ?? [], first.acceptedUs), ...glitchesOf(recent)]);
 }
 
-/** The checkpoint at the last settled reading. Null: none is possible. */
+/** The checkpoint at the last settled reading. Null: none is possible. `before`: the checkpoint that this run began at. */
 export function checkpointAfter(
   before: Checkpoint | null,
   { settled, accepted }: Verdicts,
@@ -58,7 +58,7 @@ export function checkpointAfter(
   glitches: readonly Span[],
 ): Checkpoint | null {
   const [oldest, end] = [settled.accepted[0], settled.accepted.at(-1)];
-  if (oldest === undefined || end === undefined) return before;
+  if (oldest === undefined || end === undefined) return null;
   // A settled reading was taken back by verdicts that are not settled. They may yet change, so the curve is not final
   // either with this reading or without it, and no checkpoint is possible.
   if (!accepted.some(({ acceptedUs }) => acceptedUs === end.acceptedUs)) return null;

@@ -9,7 +9,7 @@ const STAY_US = 12 * US_PER_HOUR;
 const AHEAD_US = 24 * US_PER_HOUR;
 const BACK_US = 7 * US_PER_DAY;
 const BACK_ACROSS_OUTAGE_US = 400 * US_PER_DAY;
-/** Without power, fewer steps show nothing. */
+/** Without power, fewer steps that stay show nothing. */
 const STEPS_TO_KNOW = 12;
 
 /** A step's envelope is final when its window has passed, and 12 hours more: then it is known which of its steps stay. */
@@ -59,7 +59,7 @@ interface Power {
 /**
  * The greatest of measured power and twice the counter's own pace: its third-greatest, or its mean without the two greatest.
  * One or two wild steps prove nothing: each may be a glitch or a jump. A counter that goes on counting is believed, even if
- * the power sensor shows too little. Without power and with fewer than 12 steps, nothing is known: `maxPowerKw`.
+ * the power sensor shows too little. Without power and with fewer than 12 steps that stay, nothing is known: `maxPowerKw`.
  */
 function envelopeOf({ power, paces }: Evidence, limits: Limits): Envelope {
   const measured = { kw: power?.kw ?? 0, sinceUs: power?.timeUs ?? 0, untilUs: power?.timeUs ?? 0 };

@@ -5,10 +5,12 @@ import type { Budgets } from './budget.ts';
 import { isOutage, readingAt, TOLERANCE_KWH, type VisibleReading } from './readings.ts';
 import { MICRO_PER_KWH, type Level, type Limits } from './types.ts';
 
+/** A reading that may be a glitch or a break is decided when readings of this time follow. */
 const DECIDES_AFTER_US = 24 * US_PER_HOUR;
+/** After this time, a counter that does not follow cannot rejoin its level any more. */
 const REJOINS_WITHIN_US = 7 * US_PER_DAY;
 const REJOINS_WITHIN_IF_STILL_US = 60 * US_PER_DAY;
-const MAY_TAKE_BACK = 4;
+const MAX_TAKEN_BACK = 4;
 
 /** What lies between an accepted reading and the accepted reading before. */
 export type Step = { kind: 'first' | 'follows' | 'glitch' } | Break;
@@ -65,7 +67,7 @@ export function judgeReadings(
   let { mayTakeBack } = begin;
   let kept = accepted.length;
   let settled = begin;
-  let allFinal = true as boolean;
+  let allFinal = true as boolean; // as boolean: TypeScript does not see that the functions below change it
   let i = start;
 
   for (; i < readings.length; i++) {
@@ -76,7 +78,12 @@ export function judgeReadings(
   }
   return { accepted, kept, decidedUntilUs: timeOf(i - 1), settled };
 
-  /** Returns the index of the accepted reading: i, or a later one after a glitch. Null: undecided. */
+  /**
+   * Accepts reading i if it follows the level. Else, if earlier readings were a glitch that ends with it; or if it begins a
+   * glitch, accepts the later reading that ends the glitch. Else it is a break, unless it may yet turn out to be a glitch.
+   *
+   * @returns the index of the accepted reading. Null: undecided
+   */
   function judgeReading(i: number): number | null {
     const level = accepted.at(-1);
     if (level === undefined) {
@@ -127,7 +134,7 @@ export function judgeReadings(
       acceptedUs: timeUs,
       step,
     });
-    mayTakeBack = before === undefined ? 0 : Math.min(MAY_TAKE_BACK, mayTakeBack + 1);
+    mayTakeBack = before === undefined ? 0 : Math.min(MAX_TAKEN_BACK, mayTakeBack + 1);
   }
 
   /** Begins a new level at reading i. Energy across the break: the lesser power of its two ends; nothing across an outage. */
