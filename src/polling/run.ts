@@ -118,7 +118,7 @@ async function findValves(
   const memory = database ? await loadMemory(database, settings.account, targets) : NO_MEMORY;
   const resolved = await resolveTargets(hycloud, targets, { memory, maxConcurrency });
   for (const warning of resolved.warnings) log.warn(warning);
-  if (database) await warnOfEmptied(database, resolved.projects, log);
+  if (database) await warnOfEmptied(database, resolved.listings, log);
   const narrowed = narrow(resolved, only);
   const projects = pickShard(narrowed.projects, shard);
   const valves = projects.flatMap((project) => project.valves);
