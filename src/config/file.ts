@@ -6,7 +6,7 @@ import type { Target } from '../domain/target.ts';
 import type { Problem } from './config.ts';
 import { isTimeZone } from './timezone.ts';
 
-/** No flags such as /i: a JSON schema cannot express them. */
+/** Without the flag i: this one becomes part of the JSON schema, which cannot express flags. */
 const UUID = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
 const SERIAL = /^([0-9a-f]{8}|[0-9a-f]{24})$/i;
 
