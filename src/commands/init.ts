@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parse as parseEnvFile } from 'dotenv';
-import { read, type Environment } from '../config/environment.ts';
+import { readVariable, type Environment } from '../config/environment.ts';
 import { KnownError } from '../domain/errors.ts';
 import type { ProjectSummary } from '../domain/valve.ts';
 import { adaptToScreen } from '../reporting/screen.ts';
@@ -104,8 +104,8 @@ async function readKey(file: string): Promise<string> {
 /** @throws KnownError naming everything that is missing */
 function requireAnswers(env: Environment): void {
   const missing = [
-    ...(read(env, 'REQUESTER_ID') ? [] : ['--requester-id <id> (or REQUESTER_ID)']),
-    ...(read(env, 'API_KEY') ? [] : ['--api-key-file <file> (or API_KEY)']),
+    ...(readVariable(env, 'REQUESTER_ID') ? [] : ['--requester-id <id> (or REQUESTER_ID)']),
+    ...(readVariable(env, 'API_KEY') ? [] : ['--api-key-file <file> (or API_KEY)']),
     ...(givenDatabase(env) ? [] : ['--database-url <url> (or DATABASE_URL)']),
   ];
   if (missing.length === 0) return;

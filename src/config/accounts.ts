@@ -14,12 +14,13 @@ export function parseAccounts(
   reportSharedVariables(names, problems);
   const accounts = (names.length > 0 ? names : ['']).map((name) => {
     const hycloud = parseHyCloud(name, env, problems);
-    const own = targets.filter(({ account }) => account === name);
     return {
       name,
       server: hycloud.baseUrl,
       keyId: keyIdOf(hycloud),
-      targets: own.map(({ projectId, projectName, valves }) => ({ projectId, projectName, valves })),
+      targets: targets
+        .filter(({ account }) => account === name)
+        .map(({ projectId, projectName, valves }) => ({ projectId, projectName, valves })),
       hycloud,
     };
   });

@@ -18,15 +18,15 @@ export function accountVariable(variable: string, account: string): string {
   return `${variable}_${account.toUpperCase().replace(/[^A-Z0-9]/gu, '_')}`;
 }
 
-/** The requester id and the base URL of a named account fall back to the plain variables. */
+/** The requester id and the base URL of a named account fall back to the variables without its name. */
 export function parseHyCloud(account: string, env: Environment, problems: Problem[]): HyCloudConfig {
   const report = reporter(problems, 'hycloud');
   const withFallback = (variable: string): string => {
-    const own = accountVariable(variable, account);
-    return read(env, own) === undefined ? variable : own;
+    const accountKey = accountVariable(variable, account);
+    return readVariable(env, accountKey) === undefined ? variable : accountKey;
   };
   const secret = (key: string): string => {
-    const value = read(env, key);
+    const value = readVariable(env, key);
     if (!value) report(key, 'is not set: HyCloud refuses every call without it');
     else if (!HEADER_VALUE.test(value)) report(key, 'holds characters that cannot stand in an HTTP header');
     return value ?? '';
@@ -37,7 +37,7 @@ export function parseHyCloud(account: string, env: Environment, problems: Proble
     apiKey: secret(variables.apiKey),
     requesterId: secret(variables.requesterId),
     variables,
-    baseUrl: parseBaseUrl(read(env, urlKey) ?? PRODUCTION, (message) => report(urlKey, message)),
+    baseUrl: parseBaseUrl(readVariable(env, urlKey) ?? PRODUCTION, (message) => report(urlKey, message)),
   };
 }
 
@@ -59,7 +59,7 @@ function parseBaseUrl(text: string, report: (message: string) => void): string {
 }
 
 export function parseHealthcheck(env: Environment, problems: Problem[]): string | null {
-  const text = read(env, 'HEALTHCHECK_URL');
+  const text = readVariable(env, 'HEALTHCHECK_URL');
   if (!text) return null;
   const url = parseUrl(text);
   const isUrl = ['http:', 'https:'].includes(url?.protocol ?? '');
@@ -71,8 +71,8 @@ export function parseHealthcheck(env: Environment, problems: Problem[]): string 
 
 export function parseDatabase(env: Environment, problems: Problem[]): DatabaseConfig {
   const report = reporter(problems, 'database');
-  const url = read(env, 'DATABASE_URL');
-  const parts = ['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_DATABASE'].filter((key) => read(env, key));
+  const url = readVariable(env, 'DATABASE_URL');
+  const parts = ['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_DATABASE'].filter((key) => readVariable(env, key));
   if (url && parts.length > 0) {
     report('DATABASE_URL', `and ${parts.join(', ')} are both set: keep one way of naming the database`);
   }
@@ -85,7 +85,7 @@ export function parseDatabase(env: Environment, problems: Problem[]): DatabaseCo
 
 function fromParts(env: Environment, report: Report): DatabaseConfig {
   const required = (key: string): string => {
-    const value = read(env, key);
+    const value = readVariable(env, key);
     if (!value) report(key, 'is not set (or set DATABASE_URL)');
     return value ?? '';
   };
@@ -94,12 +94,12 @@ function fromParts(env: Environment, report: Report): DatabaseConfig {
   if (/:\/\/|@/.test(host)) report('DB_HOST', 'is not a host name or address: a URL belongs in DATABASE_URL');
   return {
     host,
-    port: parsePort(read(env, 'DB_PORT') ?? '5432', 'DB_PORT', report),
+    port: parsePort(readVariable(env, 'DB_PORT') ?? '5432', 'DB_PORT', report),
     user: required('DB_USER'),
     ...parsePassword(env, null, report),
     database: required('DB_DATABASE'),
-    sslMode: parseSslMode(read(env, 'DB_SSLMODE'), host, 'DB_SSLMODE', report),
-    sslCaFile: read(env, 'DB_SSL_CA') ?? null,
+    sslMode: parseSslMode(readVariable(env, 'DB_SSLMODE'), host, 'DB_SSLMODE', report),
+    sslCaFile: readVariable(env, 'DB_SSL_CA') ?? null,
     ...parseClientCertificate(env, new URLSearchParams(), report),
   };
 }
@@ -125,8 +125,8 @@ function fromUrl(text: string, env: Environment, report: Report): DatabaseConfig
     return value ?? '';
   };
   // `new URL` keeps the brackets of an IPv6 address. The folder of a socket is percent-encoded, or in ?host=.
-  const named = url?.hostname === NO_HOST ? '' : decodePart(url?.hostname ?? '');
-  const host = params.get('host') ?? named.replace(/^\[(.*)\]$/, '$1');
+  const urlHost = url?.hostname === NO_HOST ? '' : decodePart(url?.hostname ?? '');
+  const host = params.get('host') ?? urlHost.replace(/^\[(.*)\]$/, '$1');
   return {
     host: part(host, 'host'),
     port: parsePort(url?.port === '' ? '5432' : (url?.port ?? '5432'), 'DATABASE_URL', report),
@@ -135,8 +135,8 @@ function fromUrl(text: string, env: Environment, report: Report): DatabaseConfig
     database: part(decodePart(url?.pathname.slice(1) ?? ''), 'database'),
     sslMode: params.has('sslmode')
       ? parseSslMode(params.get('sslmode'), host, 'DATABASE_URL', report)
-      : parseSslMode(read(env, 'DB_SSLMODE'), host, 'DB_SSLMODE', report),
-    sslCaFile: params.get('sslrootcert') ?? read(env, 'DB_SSL_CA') ?? null,
+      : parseSslMode(readVariable(env, 'DB_SSLMODE'), host, 'DB_SSLMODE', report),
+    sslCaFile: params.get('sslrootcert') ?? readVariable(env, 'DB_SSL_CA') ?? null,
     ...parseClientCertificate(env, params, report),
   };
 }
@@ -146,8 +146,8 @@ function parseClientCertificate(
   params: URLSearchParams,
   report: Report,
 ): Pick<ServerConfig, 'sslCertFile' | 'sslKeyFile'> {
-  const sslCertFile = params.get('sslcert') ?? read(env, 'DB_SSL_CERT') ?? null;
-  const sslKeyFile = params.get('sslkey') ?? read(env, 'DB_SSL_KEY') ?? null;
+  const sslCertFile = params.get('sslcert') ?? readVariable(env, 'DB_SSL_CERT') ?? null;
+  const sslKeyFile = params.get('sslkey') ?? readVariable(env, 'DB_SSL_KEY') ?? null;
   const nameOf = (parameter: string, variable: string) =>
     params.has(parameter) ? `${parameter} in DATABASE_URL` : variable;
   if (sslCertFile !== null && sslKeyFile === null) {
@@ -162,15 +162,16 @@ function parseClientCertificate(
 /** Does not trim the password: blanks may be part of it. An empty DB_PASS counts as unset. */
 function parsePassword(
   env: Environment,
-  fromUrl: string | null,
+  urlPassword: string | null,
   report: Report,
 ): Pick<ServerConfig, 'password' | 'passwordCommand'> {
-  const password = fromUrl ?? (env['DB_PASS'] === '' ? null : (env['DB_PASS'] ?? null));
-  const passwordCommand = read(env, 'DB_PASS_COMMAND') ?? null;
+  const variablePassword = env['DB_PASS'] === '' ? undefined : env['DB_PASS'];
+  const password = urlPassword ?? variablePassword ?? null;
+  const passwordCommand = readVariable(env, 'DB_PASS_COMMAND') ?? null;
   if (password !== null && passwordCommand !== null) {
     report(
       'DB_PASS_COMMAND',
-      `and ${fromUrl === null ? 'DB_PASS' : 'a password in DATABASE_URL'} are both set: keep one`,
+      `and ${urlPassword === null ? 'DB_PASS' : 'a password in DATABASE_URL'} are both set: keep one`,
     );
   }
   return { password, passwordCommand };
@@ -179,7 +180,7 @@ function parsePassword(
 function parseSslMode(text: string | null | undefined, host: string, key: string, report: Report): SslMode {
   if (!text) return host.startsWith('/') || isLoopback(host) ? 'disable' : 'verify-full';
   if (!SSL_MODES.includes(text)) {
-    report(key, `has an sslmode other than ${SSL_MODES.join(', ')}${quoted(text, OTHER_SSL_MODES)}`);
+    report(key, `has an sslmode other than ${SSL_MODES.join(', ')}${quoted(text, HARMLESS_SSL_MODES)}`);
   }
   return text as SslMode;
 }
@@ -191,7 +192,8 @@ function parsePort(text: string, key: string, report: Report): number {
   return port;
 }
 
-const OTHER_SSL_MODES = /^(prefer|allow|no-verify|disable|require|verify-ca|verify-full)$/i;
+/** Values that a wrong sslmode may have without being a secret: libpq's other modes, and a mode in capital letters. */
+const HARMLESS_SSL_MODES = /^(prefer|allow|no-verify|disable|require|verify-ca|verify-full)$/i;
 
 /** Quotes the wrong value only if it matches `harmless`: else it may be a secret in the wrong place. */
 function quoted(text: string, harmless: RegExp): string {
@@ -205,7 +207,7 @@ export function isLoopback(host: string): boolean {
 }
 
 /** The value of a variable without blanks at its ends. undefined: unset or empty */
-export function read(env: Environment, key: string): string | undefined {
+export function readVariable(env: Environment, key: string): string | undefined {
   const value = env[key]?.trim();
   return value === '' ? undefined : value;
 }

@@ -6,7 +6,7 @@ import type { Target } from '../domain/target.ts';
 import type { Problem } from './config.ts';
 import { isTimeZone } from './timezone.ts';
 
-/** No flags such as /i: a JSON schema cannot express them. */
+/** Without the flag i: this one becomes part of the JSON schema, which cannot express flags. */
 const UUID = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
 const SERIAL = /^([0-9a-f]{8}|[0-9a-f]{24})$/i;
 
@@ -117,7 +117,8 @@ export function parseFile(json: unknown, problems: Problem[]): FileConfig {
   for (const issue of issues) problems.push(...explain(issue, json));
   const wrong = new Set(issues.map(({ path }) => path[0]));
   const sound = Object.entries(json ?? {}).filter(([key]) => Object.hasOwn(schema.shape, key) && !wrong.has(key));
-  return schema.parse({ ...Object.fromEntries(sound), ...(wrong.has('targets') && { targets: soundTargets(json) }) });
+  if (wrong.has('targets')) sound.push(['targets', soundTargets(json)]);
+  return schema.parse(Object.fromEntries(sound));
 }
 
 /** The targets without a problem. They are kept, so that the credentials of their accounts are checked too. */

@@ -5,15 +5,16 @@ import type { Config, ParsedConfig, Problem, Section } from './config.ts';
 import { parseAccounts } from './accounts.ts';
 import { parseDatabase, parseHealthcheck, type Environment } from './environment.ts';
 import { parseFile, targetsOf } from './file.ts';
-import { parseShardOf } from './shard.ts';
+import { parseJobShard } from './shard.ts';
 
 /** Returns a frozen configuration and all problems. A setting with a problem has its default or an unusable value. */
 export function parseConfig(json: unknown, env: Environment): ParsedConfig {
   const problems: Problem[] = [];
   const file = parseFile(json, problems);
   const targets = targetsOf(file);
-  const targetIsWrong = problems.some(({ key }) => key.startsWith('target') || key === 'config.json');
-  if (targets.length === 0 && !targetIsWrong) {
+  // A wrong target is reported already, and missing here.
+  const isTargetWrong = problems.some(({ key }) => key.startsWith('target') || key === 'config.json');
+  if (targets.length === 0 && !isTargetWrong) {
     const message = 'is not set: name a project (target_project_name or target_project_id) or valves (target_valves)';
     problems.push({ key: 'target_project_name', message, section: 'targets' });
   }
@@ -34,7 +35,7 @@ export function parseConfig(json: unknown, env: Environment): ParsedConfig {
     metricsFile: file.metrics_file,
     database: parseDatabase(env, problems),
     healthcheckUrl: parseHealthcheck(env, problems),
-    shard: parseShardOf(env, problems),
+    shard: parseJobShard(env, problems),
   });
   return { config, problems };
 }

@@ -1,7 +1,7 @@
 /** Reads from the environment which part of the valves this process polls. */
 import { MAX_SHARDS, toShard, type Shard } from '../domain/shard.ts';
 import type { Problem } from './config.ts';
-import { read, type Environment } from './environment.ts';
+import { readVariable, type Environment } from './environment.ts';
 
 /**
  * The variables with the number of this job (from 0) and the number of jobs. Kubernetes sets no variable for a job's
@@ -16,17 +16,17 @@ const JOBS = [
 ] as const;
 
 /** The part that the environment names; null: it names none */
-export function parseShardOf(env: Environment, problems: Problem[]): Shard | null {
-  const job = JOBS.find(({ index }) => read(env, index) !== undefined);
+export function parseJobShard(env: Environment, problems: Problem[]): Shard | null {
+  const job = JOBS.find(({ index }) => readVariable(env, index) !== undefined);
   const report = (key: string, message: string) => {
     problems.push({ key, message, section: 'shard' });
     return null;
   };
   if (!job) {
-    if (read(env, 'TASMART_SHARDS') === undefined) return null;
+    if (readVariable(env, 'TASMART_SHARDS') === undefined) return null;
     return report('TASMART_SHARDS', 'is set, but not which of them this is: JOB_COMPLETION_INDEX, or --shard 1/4');
   }
-  const [index, count] = [read(env, job.index) ?? '', read(env, job.count)];
+  const [index, count] = [readVariable(env, job.index) ?? '', readVariable(env, job.count)];
   if (count === undefined) return report(job.count, `is not set, but ${job.index} is: how many jobs share the valves?`);
   const isWhole = /^\d+$/.test(index) && /^\d+$/.test(count);
   const shard = isWhole ? toShard(Number(index) + 1, Number(count)) : null;

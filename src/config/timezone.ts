@@ -1,3 +1,5 @@
+/** Checks the names of time zones. */
+
 /**
  * Zones of three letters that mean the same to Node and PostgreSQL. PostgreSQL reads other three letters as abbreviations:
  * without daylight saving (CET), or of another place (IST).

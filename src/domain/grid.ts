@@ -1,3 +1,4 @@
+/** The grid: a reading is stored for each of its boundaries, one interval apart. */
 import type { Micros } from './time.ts';
 
 /** The boundary at or before this instant. The grid counts from the epoch: …:00, :15, :30, :45 in every zone's minutes. */

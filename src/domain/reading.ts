@@ -81,4 +81,9 @@ export type PropertyName = keyof typeof PROPERTIES;
 export const PROPERTY_NAMES = Object.keys(PROPERTIES) as readonly PropertyName[];
 
 /** The properties that every run reads, configured or not. */
-export const MEASURED_PROPERTIES = PROPERTY_NAMES.slice(0, 4);
+export const MEASURED_PROPERTIES: readonly PropertyName[] = [
+  'measured_flow',
+  'measured_power',
+  'energy_counter_regime_1',
+  'energy_counter_regime_2',
+];

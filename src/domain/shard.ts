@@ -1,3 +1,5 @@
+/** Parts of the valves that are polled by several processes. */
+
 /** One of `count` parts of the valves, written `2/4`. `index` counts from 1. */
 export interface Shard {
   readonly index: number;

@@ -19,6 +19,11 @@ export interface Meaning {
   readonly from: 'own' | 'inherited' | 'other key';
 }
 
+/** A target of single valves, which any project may list. */
+export function isWithoutProject({ projectId, projectName }: Target): boolean {
+  return projectId === null && projectName === null;
+}
+
 /** The project names of these targets, in Unicode's NFC. */
 export function namesOf(targets: readonly Target[]): string[] {
   return targets.flatMap(({ projectId, projectName }) =>

@@ -7,6 +7,7 @@ const MAX_LENGTH = 60;
 
 /** Makes a text safe for one line of a terminal: spells out hostile characters, and cuts it to `maxLength`. */
 export function printable(text: string, maxLength = MAX_LENGTH): string {
+  // Enough for `maxLength` characters and one more, each of up to two code units.
   const shown = spelledOut(text.slice(0, 2 * maxLength + 2));
   if (shown.length <= maxLength) return shown;
   const characters = Array.from(shown);

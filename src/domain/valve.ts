@@ -60,7 +60,7 @@ export function compareValves(a: ValveName, b: ValveName): number {
 /** Whether `wanted` (uuid, full or short serial) names this valve; letter case does not matter. */
 export function isNamed(valve: Pick<Valve, 'id' | 'fullSn' | 'shortSn'>, wanted: string): boolean {
   const name = wanted.toLowerCase();
-  return [valve.id, valve.fullSn, valve.shortSn].some((own) => own?.toLowerCase() === name);
+  return [valve.id, valve.fullSn, valve.shortSn].some((idOrSerial) => idOrSerial?.toLowerCase() === name);
 }
 
 /** Like `isNamed`, but the customer's name counts too. Several valves may have the same name. */

@@ -1,8 +1,7 @@
-/** Judges stored readings, and stores the results. */
+/** Which stored readings are judged when, and from which checkpoint on. Stores the results. */
 import type { Database } from '../database/connection.ts';
-import { loadCorrectionsInForce } from '../database/corrections.ts';
-import { loadExtent, loadCounterReadings, type StoredReading } from '../database/counter-readings.ts';
-import { forgetResults, storeResults, type CounterResult } from '../database/energy.ts';
+import { loadExtent } from '../database/counter-readings.ts';
+import { forgetResults, storeResults } from '../database/energy.ts';
 import {
   claimValves,
   forgetCheckpoints,
@@ -15,35 +14,10 @@ import {
   storeStates,
   type ClaimedValve,
 } from '../database/judgements.ts';
-import { KnownError } from '../domain/errors.ts';
-import { formatRfc3339, type Micros } from '../domain/time.ts';
-import { checkpointsBefore, judge } from './judge.ts';
-import {
-  REGIMES,
-  type Checkpoint,
-  type Correction,
-  type CounterReading,
-  type JudgeState,
-  type Limits,
-  type Regime,
-} from './types.ts';
-
-/** A valve, and where the judge goes on from. */
-interface JudgedValve {
-  tasmartId: string;
-  /** the newest judged reading; null: judge from scratch */
-  judgedUntilUs: Micros | null;
-  state: JudgeState;
-}
-
-/** One run of the judge over the readings of a valve. */
-interface ValveJudgement {
-  before: JudgedValve;
-  after: JudgedValve & { judgedUntilUs: Micros };
-  /** the readings that the judge was given */
-  readings: readonly StoredReading[];
-  results: CounterResult[];
-}
+import type { Micros } from '../domain/time.ts';
+import { judgeValves, type JudgedValve, type ValveJudgement } from './judge-valves.ts';
+import { canGoOnFrom, newestOf, stateToRestartFrom } from './restart.ts';
+import type { Limits } from './types.ts';
 
 /** A valve that could not be judged. Its readings are stored, and it stays marked as unjudged. */
 export interface JudgeFailure {
@@ -82,14 +56,13 @@ export async function judgeInStep(
 }
 
 /** A valve without judged readings is in step if all of its readings are in this transaction. */
-function isInStep({ unjudgedSinceUs, judgedUntilUs, state }: ClaimedValve, oldestStoredUs: Micros): boolean {
-  if (judgedUntilUs === null) return unjudgedSinceUs >= oldestStoredUs;
-  return unjudgedSinceUs > judgedUntilUs && canGoOnFrom(state);
+function isInStep(valve: ClaimedValve, oldestStoredUs: Micros): boolean {
+  return valve.judgedUntilUs === null ? valve.unjudgedSinceUs >= oldestStoredUs : canGoOn(valve);
 }
 
-/** Whether every counter of the state has a checkpoint. */
-function canGoOnFrom(state: JudgeState): boolean {
-  return !Object.values(state).includes(null);
+/** Whether judging can go on from the state of the last run: all unjudged readings are newer. */
+function canGoOn({ unjudgedSinceUs, judgedUntilUs, state }: ClaimedValve): boolean {
+  return judgedUntilUs !== null && unjudgedSinceUs > judgedUntilUs && canGoOnFrom(state);
 }
 
 export interface PendingOptions {
@@ -142,22 +115,22 @@ export async function judgeOne(database: Database, tasmartId: string, configured
 async function judgeByMonth(database: Database, claimed: ClaimedValve, limits: Limits): Promise<void> {
   const extent = await loadExtent(database, claimed.tasmartId);
   if (!extent) return;
-  let valve = await restart(database, claimed);
-  for (let beforeUs = valve.judgedUntilUs ?? extent.oldestUs; beforeUs <= extent.newestUs;) {
+  let valve: JudgedValve = canGoOn(claimed) ? claimed : await goBack(database, claimed);
+  let beforeUs = valve.judgedUntilUs ?? extent.oldestUs;
+  while (beforeUs <= extent.newestUs) {
     beforeUs = startOfNextMonth(beforeUs);
-    const judgements = await judgeValves(database, [valve], beforeUs, limits, rethrow);
+    const [judgement] = await judgeValves(database, [valve], beforeUs, limits, rethrow);
+    if (judgement === undefined) continue; // a month without readings
     // If no checkpoint is possible at the end of this month, judge the next month together with it.
     const isLast = beforeUs > extent.newestUs;
-    if (!isLast && !judgements.every(({ after }) => canGoOnFrom(after.state))) continue;
-    await storeJudgements(database, judgements);
-    valve = judgements[0]?.after ?? valve;
+    if (!isLast && !canGoOnFrom(judgement.after.state)) continue;
+    await storeJudgements(database, [judgement]);
+    valve = judgement.after;
   }
 }
 
-/** Chooses a state early enough for the oldest unjudged reading. Deletes the checkpoints and results after that state. */
-async function restart(database: Database, claimed: ClaimedValve): Promise<JudgedValve> {
-  const { tasmartId, unjudgedSinceUs } = claimed;
-  if (claimed.judgedUntilUs !== null && isInStep(claimed, unjudgedSinceUs)) return claimed;
+/** Goes back to a state before the oldest unjudged reading. Deletes the checkpoints and results after that state. */
+async function goBack(database: Database, { tasmartId, unjudgedSinceUs }: ClaimedValve): Promise<JudgedValve> {
   const state = stateToRestartFrom(await loadCheckpoints(database, tasmartId), unjudgedSinceUs);
   const judgedUntilUs = newestOf(state);
   if (judgedUntilUs === null) await requireReadings(database, tasmartId);
@@ -184,141 +157,8 @@ export async function recompute(
   return judgement ?? null;
 }
 
-/**
- * The newest state from which a change at `changeUs` can be judged, for both counters. `{}`: from scratch.
- *
- * @param states those at the ends of months, oldest first, then that of the last run
- */
-function stateToRestartFrom(states: readonly JudgeState[], changeUs: Micros): JudgeState {
-  const usable = states.filter(canGoOnFrom);
-  const restarts = REGIMES.flatMap((regime) => {
-    const checkpoints = usable.flatMap((state) => state[regime] ?? []);
-    return checkpointsBefore(checkpoints, states.at(-1)?.[regime] ?? null, changeUs);
-  });
-  // A counter without a checkpoint had no reading until then.
-  const isRestart = (state: JudgeState) => Object.values(state).every((own) => restarts.some((one) => one === own));
-  return usable.findLast((state) => newestOf(state) !== null && isRestart(state)) ?? {};
-}
-
-function newestOf(state: JudgeState): Micros | null {
-  const times = REGIMES.flatMap((regime) => state[regime]?.newestUs ?? []);
-  return times.length > 0 ? Math.max(...times) : null;
-}
-
-/**
- * Judges each valve from its state on, up to `beforeUs`. Stores nothing. The result omits valves without readings in that
- * time.
- */
-async function judgeValves<Valve extends JudgedValve>(
-  database: Database,
-  valves: readonly Valve[],
-  beforeUs: Micros,
-  limits: Limits,
-  onFailure: (valve: Valve, error: unknown) => void,
-): Promise<ValveJudgement[]> {
-  if (valves.length === 0) return [];
-  const ids = valves.map(({ tasmartId }) => tasmartId);
-  const spans = valves.map((valve) => ({ tasmartId: valve.tasmartId, fromUs: suppliedFrom(valve), beforeUs }));
-  const readings = await loadCounterReadings(database, spans);
-  const corrections = await loadCorrectionsInForce(database, ids);
-  const judgements: ValveJudgement[] = [];
-  for (const valve of valves) {
-    const history = createHistory(database, valve, readings.get(valve.tasmartId) ?? []);
-    try {
-      const judgement = await judgeCounters(valve, history, corrections.get(valve.tasmartId) ?? [], limits);
-      if (judgement) judgements.push(judgement);
-    } catch (error) {
-      onFailure(valve, error);
-    }
-  }
-  return judgements;
-}
-
 function rethrow(_valve: JudgedValve, error: unknown): never {
   throw error;
-}
-
-/** The readings from here on are loaded: what the checkpoints need, and from scratch all. */
-function suppliedFrom({ judgedUntilUs, state }: JudgedValve): Micros {
-  const wanted = REGIMES.flatMap((regime) => state[regime]?.readingsFromUs ?? []);
-  return Math.min(...wanted, judgedUntilUs ?? -Infinity);
-}
-
-/** The readings of a valve from some time on. Older ones are loaded when the judge needs them. */
-interface History {
-  fromUs: () => Micros;
-  readings: () => readonly StoredReading[];
-  extend: (fromUs: Micros) => Promise<void>;
-}
-
-function createHistory(database: Database, valve: JudgedValve, loaded: readonly StoredReading[]): History {
-  let readings = loaded;
-  let suppliedFromUs = suppliedFrom(valve);
-  return {
-    fromUs: () => suppliedFromUs,
-    readings: () => readings,
-    async extend(fromUs) {
-      const span = { tasmartId: valve.tasmartId, fromUs, beforeUs: suppliedFromUs };
-      const older = await loadCounterReadings(database, [span]);
-      readings = [...(older.get(valve.tasmartId) ?? []), ...readings];
-      suppliedFromUs = fromUs;
-    },
-  };
-}
-
-async function judgeCounters(
-  before: JudgedValve,
-  history: History,
-  corrections: readonly Correction[],
-  limits: Limits,
-): Promise<ValveJudgement | null> {
-  const newest = history.readings().at(-1);
-  if (!newest) return null;
-  const results: CounterResult[] = [];
-  const state: JudgeState = {};
-  for (const regime of REGIMES) {
-    const checkpoint = before.state[regime];
-    const judgement = await judgeCounter(regime, checkpoint ?? null, history, corrections, limits);
-    if (!judgement) {
-      // The counter sends nothing any more, and its last readings are gone. If it sends again, the judge goes on from here.
-      if (checkpoint) state[regime] = checkpoint;
-      continue;
-    }
-    state[regime] = judgement.checkpoint;
-    results.push({ tasmartId: before.tasmartId, regime, ...judgement });
-  }
-  const after = { tasmartId: before.tasmartId, judgedUntilUs: newest.timeUs, state };
-  return { before, after, readings: history.readings(), results };
-}
-
-/** Null: the counter has no reading in this time. */
-async function judgeCounter(
-  regime: Regime,
-  checkpoint: Checkpoint | null,
-  history: History,
-  corrections: readonly Correction[],
-  limits: Limits,
-) {
-  for (;;) {
-    const readings = history.readings().flatMap(({ timeUs, powerKw, counters }) => {
-      const counterKwh = counters[regime];
-      return counterKwh === null ? [] : [{ timeUs, counterKwh, powerKw }];
-    });
-    if (readings.length === 0) return null;
-    requireReadingOf(checkpoint, readings);
-    const judgement = judge({ checkpoint, readings, suppliedFromUs: history.fromUs(), corrections, limits });
-    if (judgement.kind === 'judged') return judgement;
-    await history.extend(judgement.readingsFromUs);
-  }
-}
-
-/** The judge needs the checkpoint's last accepted reading. @throws KnownError exit 78: this reading is gone */
-function requireReadingOf(checkpoint: Checkpoint | null, readings: readonly CounterReading[]): void {
-  const acceptedUs = checkpoint?.levels.at(-1)?.acceptedUs;
-  if (acceptedUs === undefined || readings.some(({ timeUs }) => timeUs === acceptedUs)) return;
-  throw new KnownError('config', `the reading of ${formatRfc3339(acceptedUs)} is gone, from which kWh are counted on`, {
-    remedy: 'attach the partition of that month again',
-  });
 }
 
 async function storeJudgements(database: Database, judgements: readonly ValveJudgement[]): Promise<void> {
@@ -339,7 +179,7 @@ async function storeJudgements(database: Database, judgements: readonly ValveJud
   );
 }
 
-/** In UTC. */
+/** In UTC, as storeCheckpoints and forgetCheckpoints cut months. */
 function startOfNextMonth(timeUs: Micros): Micros {
   const date = new Date(timeUs / 1000);
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1) * 1000;

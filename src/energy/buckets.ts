@@ -4,8 +4,13 @@ import { QUALITIES, type Quality, type QuarterHour } from './types.ts';
 
 export const QUARTER_HOUR_US = 15 * US_PER_MINUTE;
 
+/** When the quarter of an hour of an instant begins. */
+export function quarterStart(timeUs: Micros): Micros {
+  return Math.floor(timeUs / QUARTER_HOUR_US) * QUARTER_HOUR_US;
+}
+
 export interface BucketSum {
-  /** Whole 10⁻⁶ kWh. Null where there is no curve. */
+  /** Null where there is no curve. */
   microKwh: number | null;
   coveredSeconds: number;
   quality: Quality;

@@ -1,13 +1,11 @@
 /** The curve: the accepted readings' kWh, spread over time and summed by quarters of an hour. */
 import type { Micros, Span } from '../domain/time.ts';
 import { US_PER_HOUR, US_PER_SECOND } from '../domain/time.ts';
-import { QUARTER_HOUR_US } from './buckets.ts';
-import { BUDGET_FACTOR, lastAtOrBefore, MICRO } from './budget.ts';
-import { isOutage, TOLERANCE_KWH } from './envelope.ts';
-import type { VisibleReading } from './envelope.ts';
-import { QUALITIES } from './types.ts';
-import type { Limits, Quality, QuarterHour, QuarterPart } from './types.ts';
-import type { Accepted } from './verdicts.ts';
+import { QUARTER_HOUR_US, quarterStart } from './buckets.ts';
+import { BUDGET_FACTOR } from './budget.ts';
+import { isOutage, lastAtOrBefore, readingAt, TOLERANCE_KWH, type VisibleReading } from './readings.ts';
+import { MICRO_PER_KWH, QUALITIES, type Limits, type Quality, type QuarterHour, type QuarterPart } from './types.ts';
+import { isBreak, type Accepted } from './verdicts.ts';
 
 export const NOTHING_YET: QuarterPart = { microKwh: 0, coveredUs: 0, quality: 'measured' };
 
@@ -23,10 +21,6 @@ export interface Curve {
   partAt: (timeUs: Micros) => QuarterPart | undefined;
 }
 
-export function quarterOf(timeUs: Micros): Micros {
-  return Math.floor(timeUs / QUARTER_HOUR_US) * QUARTER_HOUR_US;
-}
-
 /** What the curve adds from `fromUs` to the newest reading. `accepted` begins with the level that held at `fromUs`. */
 export function stretchesOf(accepted: readonly Accepted[], fromUs: Micros, newestUs: Micros): Stretch[] {
   const stretches: Stretch[] = [];
@@ -38,11 +32,11 @@ export function stretchesOf(accepted: readonly Accepted[], fromUs: Micros, newes
   for (const [i, { step, kwh, acceptedUs }] of accepted.entries()) {
     const before = accepted[i - 1];
     if (before === undefined) continue;
-    if ('fromKwh' in step) {
+    if (isBreak(step)) {
       reach(before.acceptedUs, 'still', 0);
       reach(acceptedUs, kwh < step.fromKwh ? 'reset' : 'jump', step.microKwh);
     } else if (kwh > before.kwh) {
-      reach(acceptedUs, 'rise', (kwh - before.kwh) * MICRO);
+      reach(acceptedUs, 'rise', (kwh - before.kwh) * MICRO_PER_KWH);
     }
   }
   reach(newestUs, 'still', 0);
@@ -61,54 +55,47 @@ export function drawCurve(
   decidedUntilUs: Micros,
   limits: Limits,
 ): Curve {
-  const parts = new Map<Micros, QuarterPart>();
+  const [firstStretch, lastStretch] = [stretches[0], stretches.at(-1)];
   const quarters: QuarterHour[] = [];
+  const partsAtReadings = new Map<Micros, QuarterPart>();
+  if (firstStretch) partsAtReadings.set(firstStretch.fromUs, start);
   let part = { ...start };
-  let glitch = 0;
+  let nextGlitch = 0;
 
   for (const stretch of stretches) {
-    const first = lastAtOrBefore(readings, stretch.fromUs);
-    if (parts.size === 0) parts.set(stretch.fromUs, start);
-    const pieces = piecesOf(readings, first, stretch);
     let drawnMicroKwh = 0;
-    for (const piece of pieces) {
-      const { fromUs, toUs, share, i } = piece;
+    for (const { fromUs, toUs, share, i } of piecesOf(readings, stretch)) {
+      const [from, to] = [readingAt(readings, i - 1), readingAt(readings, i)];
+      const inOutage = isOutage(from.timeUs, to.timeUs, limits);
       const totalMicroKwh = Math.floor(stretch.microKwh * share);
       part.microKwh += totalMicroKwh - drawnMicroKwh;
       drawnMicroKwh = totalMicroKwh;
-      const step = stepTo(i);
-      if (!step.isOutage) part.coveredUs += toUs - fromUs;
-      part.quality = worse(part.quality, qualityOf(stretch, step, fromUs));
-      if (toUs % QUARTER_HOUR_US === 0) finish(toUs - QUARTER_HOUR_US, toUs);
-      if (toUs === step.toUs) parts.set(toUs, { ...part });
+      if (!inOutage) part.coveredUs += toUs - fromUs;
+      part.quality = worse(part.quality, qualityOf(stretch, inOutage || to.afterExcluded, fromUs));
+      if (toUs % QUARTER_HOUR_US === 0) finishQuarter(toUs);
+      if (toUs === to.timeUs) partsAtReadings.set(toUs, { ...part });
     }
   }
-  const endUs = stretches.at(-1)?.toUs ?? 0;
-  if (endUs % QUARTER_HOUR_US !== 0) finish(quarterOf(endUs), quarterOf(endUs) + QUARTER_HOUR_US);
-  return { quarters, partAt: (timeUs) => parts.get(timeUs) };
+  if (lastStretch && lastStretch.toUs % QUARTER_HOUR_US !== 0) {
+    finishQuarter(quarterStart(lastStretch.toUs) + QUARTER_HOUR_US);
+  }
+  return { quarters, partAt: (timeUs) => partsAtReadings.get(timeUs) };
 
-  function finish(startUs: Micros, endUs: Micros): void {
+  function finishQuarter(endUs: Micros): void {
+    const startUs = endUs - QUARTER_HOUR_US;
     const quality = endUs > decidedUntilUs ? 'provisional' : part.quality;
     const coveredSeconds = Math.floor(part.coveredUs / US_PER_SECOND);
     quarters.push({ startUs, microKwh: part.microKwh, coveredSeconds, quality });
     part = { ...NOTHING_YET };
   }
 
-  function stepTo(i: number) {
-    const [from, to] = [readings[i - 1], readings[i]];
-    if (from === undefined || to === undefined) throw new RangeError(`no step to reading ${i}`);
-    return {
-      toUs: to.timeUs,
-      isOutage: isOutage(from.timeUs, to.timeUs, limits),
-      afterExcluded: to.afterExcluded,
-    };
-  }
-
-  function qualityOf(stretch: Stretch, step: ReturnType<typeof stepTo>, fromUs: Micros): Quality {
+  /** The quality of the piece that begins at `fromUs`. Call in order of time: it walks through the glitches. */
+  function qualityOf(stretch: Stretch, lacksReadings: boolean, fromUs: Micros): Quality {
     if (stretch.kind === 'reset' || stretch.kind === 'jump') return stretch.kind;
-    if (step.isOutage || step.afterExcluded) return 'estimated';
-    while ((glitches[glitch]?.toUs ?? Infinity) <= fromUs) glitch++;
-    return (glitches[glitch]?.fromUs ?? Infinity) <= fromUs ? 'estimated' : 'measured';
+    if (lacksReadings) return 'estimated';
+    while ((glitches[nextGlitch]?.toUs ?? Infinity) <= fromUs) nextGlitch++;
+    const isInGlitch = (glitches[nextGlitch]?.fromUs ?? Infinity) <= fromUs;
+    return isInGlitch ? 'estimated' : 'measured';
   }
 }
 
@@ -128,12 +115,12 @@ interface Piece extends Span {
  * A rise is spread in proportion to measured power (trapezoid). It is spread evenly if power is unknown somewhere in it, or
  * too small to explain it. Other stretches are spread evenly.
  */
-function piecesOf(readings: readonly VisibleReading[], first: number, stretch: Stretch): Piece[] {
-  const spans = cut(readings, first, stretch);
+function piecesOf(readings: readonly VisibleReading[], stretch: Stretch): Piece[] {
+  const spans = cut(readings, stretch);
   const energies = spans.map((span) => energyKwUs(readings, span));
   const kwh = energies.reduce((sum, energy) => sum + energy, 0) / US_PER_HOUR;
   // False for NaN: power is unknown somewhere.
-  const explains = kwh > 0 && stretch.microKwh / MICRO <= BUDGET_FACTOR * kwh + TOLERANCE_KWH;
+  const explains = kwh > 0 && stretch.microKwh / MICRO_PER_KWH <= BUDGET_FACTOR * kwh + TOLERANCE_KWH;
   const weights = stretch.kind === 'rise' && explains ? energies : spans.map(({ fromUs, toUs }) => toUs - fromUs);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   let reached = 0;
@@ -143,14 +130,14 @@ function piecesOf(readings: readonly VisibleReading[], first: number, stretch: S
   });
 }
 
-/** Cuts a stretch at readings and quarters of an hour. `first`: the last reading at or before its beginning. */
-function cut(readings: readonly VisibleReading[], first: number, stretch: Stretch): (Span & { i: number })[] {
+/** Cuts a stretch at readings and quarters of an hour. */
+function cut(readings: readonly VisibleReading[], stretch: Stretch): Omit<Piece, 'share'>[] {
   const spans = [];
   let fromUs = stretch.fromUs;
-  for (let i = first + 1; fromUs < stretch.toUs; i++) {
+  for (let i = lastAtOrBefore(readings, fromUs) + 1; fromUs < stretch.toUs; i++) {
     const stepToUs = readings[i]?.timeUs ?? stretch.toUs;
     while (fromUs < stepToUs) {
-      const toUs = Math.min(stepToUs, quarterOf(fromUs) + QUARTER_HOUR_US);
+      const toUs = Math.min(stepToUs, quarterStart(fromUs) + QUARTER_HOUR_US);
       spans.push({ fromUs, toUs, i });
       fromUs = toUs;
     }
@@ -159,7 +146,7 @@ function cut(readings: readonly VisibleReading[], first: number, stretch: Stretc
 }
 
 /** The integral of power over a part of the step that ends at reading i, in kW × µs. NaN: power is unknown. */
-function energyKwUs(readings: readonly VisibleReading[], { fromUs, toUs, i }: Span & { i: number }): number {
+function energyKwUs(readings: readonly VisibleReading[], { fromUs, toUs, i }: Omit<Piece, 'share'>): number {
   const [from, to] = [readings[i - 1], readings[i]];
   if (typeof from?.powerKw !== 'number' || typeof to?.powerKw !== 'number') return NaN;
   const { timeUs: startUs, powerKw: startKw } = from;

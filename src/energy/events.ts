@@ -1,10 +1,8 @@
 /** The events of a counter: gaps, glitches, resets, jumps, corrections and undecided ends. */
 import type { Micros } from '../domain/time.ts';
-import { lastAtOrBefore, MICRO } from './budget.ts';
-import { isOutage } from './envelope.ts';
-import type { VisibleReading } from './envelope.ts';
-import type { CounterEvent, Limits } from './types.ts';
-import type { Accepted } from './verdicts.ts';
+import { isOutage, lastAtOrBefore, type VisibleReading } from './readings.ts';
+import { MICRO_PER_KWH, type CounterEvent, type Limits } from './types.ts';
+import { isBreak, type Accepted } from './verdicts.ts';
 
 /** The events after the first of `accepted`, in order of time. */
 export function eventsOf(
@@ -34,10 +32,10 @@ function eventOfStep(
   limits: Limits,
 ): CounterEvent | null {
   const span = { fromUs: from.acceptedUs, toUs: to.acceptedUs, fromKwh: from.kwh, toKwh: to.kwh };
-  if ('fromKwh' in to.step) {
+  if (isBreak(to.step)) {
     return { kind: to.step.kind, ...span, strayKwh: null, countedMicroKwh: to.step.microKwh };
   }
-  const counted = { ...span, countedMicroKwh: (to.kwh - from.kwh) * MICRO };
+  const counted = { ...span, countedMicroKwh: (to.kwh - from.kwh) * MICRO_PER_KWH };
   const next = readingAfter(readings, from.acceptedUs);
   if (to.step.kind === 'glitch') return { kind: 'glitch', ...counted, strayKwh: next?.kwh ?? null };
   if (next?.afterExcluded) return { kind: 'excluded', ...counted, strayKwh: null };

@@ -1,8 +1,8 @@
 /** Compares the counters of a valve with its measured power, and names the likely cause of a difference. Pure. */
 import { US_PER_HOUR, type Micros, type Span } from '../domain/time.ts';
 import { QUARTER_HOUR_US } from './buckets.ts';
-import { isOutage } from './envelope.ts';
-import { REGIMES, type CounterEvent, type Limits, type QuarterHour, type Regime } from './types.ts';
+import { isOutage } from './readings.ts';
+import { MICRO_PER_KWH, REGIMES, type CounterEvent, type Limits, type QuarterHour, type Regime } from './types.ts';
 
 export interface MeteredReading {
   timeUs: Micros;
@@ -18,7 +18,7 @@ export interface JudgedCounter {
 }
 
 export type Finding =
-  /** A reset or a jump to a value outside of those that the counter has shown before. `more`: how many other breaks. */
+  /** A reset or a jump to a value outside of those that the counter has shown before. `more`: how many other breaks there are. */
   | { kind: 'swapped'; regime: Regime; event: CounterEvent; more: number }
   /** The counter returns to earlier values. `event` null: each fall is too small to be a reset, but there are many. */
   | { kind: 'restored'; regime: Regime; event: CounterEvent; more: number }
@@ -39,20 +39,22 @@ export interface Comparison {
   finding: Finding | null;
 }
 
-/** A counter's unfinished kWh at both ends. */
+/** A counter's unfinished kWh at both ends of the compared span. */
 const ROUNDING_KWH = 2;
+/** The error of a power sensor. */
 const SENSOR_SHARE = 0.1;
 const SIGMAS = 3;
-const FACTORS = [1000, 100, 10, 0.1, 0.01, 0.001];
+/** What a counter in another unit counts per kWh: in Wh, 1000; in MWh, 0.001. */
+const UNIT_FACTORS = [1000, 100, 10, 0.1, 0.01, 0.001];
 /** With less energy, a wrong unit looks like a counter that stands still or flickers. */
-const LEAST_FOR_UNIT_KWH = ROUNDING_KWH + 1;
-/** A single jump may match a factor by chance; this many jumps do not. */
-const JUMPS_OF_A_WRONG_UNIT = 5;
+const MIN_KWH_FOR_UNIT = ROUNDING_KWH + 1;
+/** Fewer jumps may match a factor by chance. */
+const MIN_JUMPS_FOR_UNIT = 5;
 
 /**
  * Compares within the part of the span that has readings and no undecided ones.
  *
- * @param oldest the valve's first reading ever: a counter that returns to a value between that one and these was restored
+ * @param oldest the valve's first reading ever. A counter that returns to a value since then was restored, not swapped.
  */
 export function comparePower(
   readings: readonly MeteredReading[],
@@ -66,7 +68,7 @@ export function comparePower(
   const countedKwh = counters.reduce((sum, { quarters }) => sum + countedIn(quarters, within), 0);
   const power = integratePower(readings, within, limits);
   if (power === null) {
-    return { countedKwh, powerKwh: null, toleranceKwh: 0, finding: breakOf(history, counters, within) };
+    return { countedKwh, powerKwh: null, toleranceKwh: 0, finding: findBreak(history, counters, within) };
   }
   const unseenKwh = SIGMAS * power.sigmaKwh + power.unknownKwh;
   const compared = { countedKwh, powerKwh: power.kwh, unseenKwh, greatestKw: power.greatestKw };
@@ -75,9 +77,9 @@ export function comparePower(
     powerKwh: power.kwh,
     toleranceKwh: tolerance(countedKwh, power.kwh, unseenKwh),
     finding:
-      unitOf(counters, within, compared) ??
-      breakOf(history, counters, within) ??
-      differenceOf(readings, counters, within, compared),
+      findWrongUnit(counters, within, compared) ??
+      findBreak(history, counters, within) ??
+      findDifference(readings, counters, within, compared),
   };
 }
 
@@ -97,7 +99,7 @@ function agree(countedKwh: number, powerKwh: number, unseenKwh: number): boolean
   return Math.abs(countedKwh - powerKwh) <= tolerance(countedKwh, powerKwh, unseenKwh);
 }
 
-/** Cut to whole quarters of an hour. Empty if nothing is decided. */
+/** The part of the span with readings and decided kWh, in whole quarters of an hour. Empty if nothing is decided. */
 function decidedPart(readings: readonly MeteredReading[], counters: readonly JudgedCounter[], span: Span): Span {
   const undecided = counters.flatMap(({ events }) => events.filter(({ kind }) => kind === 'undecided'));
   const oldestUs = readings[0]?.timeUs ?? Infinity;
@@ -109,7 +111,7 @@ function decidedPart(readings: readonly MeteredReading[], counters: readonly Jud
 
 function countedIn(quarters: readonly QuarterHour[], { fromUs, toUs }: Span): number {
   const inside = quarters.filter(({ startUs }) => startUs >= fromUs && startUs < toUs);
-  return inside.reduce((sum, { microKwh }) => sum + (microKwh ?? 0), 0) / 1e6;
+  return inside.reduce((sum, { microKwh }) => sum + (microKwh ?? 0), 0) / MICRO_PER_KWH;
 }
 
 interface PowerIntegral {
@@ -150,17 +152,17 @@ function breaksIn({ events }: JudgedCounter, { fromUs, toUs }: Span): CounterEve
   );
 }
 
-function unitOf(counters: readonly JudgedCounter[], within: Span, compared: Compared): Finding | null {
+function findWrongUnit(counters: readonly JudgedCounter[], within: Span, compared: Compared): Finding | null {
   const { powerKwh, unseenKwh } = compared;
   const breaks = counters.flatMap((counter) => breaksIn(counter, within));
   const jumps = breaks.filter(({ kind }) => kind === 'jump');
-  if (breaks.length > 0 && jumps.length < JUMPS_OF_A_WRONG_UNIT) return null;
+  if (breaks.length > 0 && jumps.length < MIN_JUMPS_FOR_UNIT) return null;
   // A counter in Wh rises faster than any valve can. The judge takes its steps for jumps and counts power instead, so
   // add what the counter itself showed.
-  const jumpedKwh = jumps.reduce((sum, jump) => sum + riseOf(jump) - (jump.countedMicroKwh ?? 0) / 1e6, 0);
+  const jumpedKwh = jumps.reduce((sum, jump) => sum + riseOf(jump) - (jump.countedMicroKwh ?? 0) / MICRO_PER_KWH, 0);
   const shownKwh = compared.countedKwh + jumpedKwh;
-  if (agree(shownKwh, powerKwh, unseenKwh) || Math.min(shownKwh, powerKwh) < LEAST_FOR_UNIT_KWH) return null;
-  const fitting = FACTORS.filter((factor) => agree(shownKwh, powerKwh * factor, unseenKwh * factor));
+  if (agree(shownKwh, powerKwh, unseenKwh) || Math.min(shownKwh, powerKwh) < MIN_KWH_FOR_UNIT) return null;
+  const fitting = UNIT_FACTORS.filter((factor) => agree(shownKwh, powerKwh * factor, unseenKwh * factor));
   return fitting.length === 1 ? { kind: 'unit', factor: fitting[0] ?? 1 } : null;
 }
 
@@ -169,36 +171,36 @@ function riseOf({ fromKwh, toKwh }: CounterEvent): number {
 }
 
 /** The most important break: the first to a new value (swapped), else the first to an earlier value (restored). */
-function breakOf(history: readonly MeteredReading[], counters: readonly JudgedCounter[], within: Span): Finding | null {
-  const found = counters.flatMap((counter) => {
-    const hasShown = shownBefore(history, counter.regime);
-    return breaksIn(counter, within).map((event) => {
-      const kind = hasShown(event) ? ('restored' as const) : ('swapped' as const);
-      return { kind, regime: counter.regime, event };
-    });
+function findBreak(
+  history: readonly MeteredReading[],
+  counters: readonly JudgedCounter[],
+  within: Span,
+): Finding | null {
+  const breaks = counters.flatMap((counter) => {
+    return breaksIn(counter, within).map((event) => ({ regime: counter.regime, event }));
   });
-  const worst = found.find(({ kind }) => kind === 'swapped') ?? found[0];
-  return worst ? { ...worst, more: found.length - 1 } : null;
+  const [first] = breaks;
+  if (first === undefined) return null;
+  const more = breaks.length - 1;
+  const swapped = breaks.find(({ regime, event }) => !returnsToEarlier(event, regime, history));
+  return swapped ? { kind: 'swapped', ...swapped, more } : { kind: 'restored', ...first, more };
 }
 
-/**
- * Returns a function: whether the counter after a break lies between its lowest and highest value before. Zeros do not
- * count. The function must be called with breaks in order of time.
- */
-function shownBefore(history: readonly MeteredReading[], regime: Regime) {
-  let [next, lowestKwh, highestKwh] = [0, Infinity, -Infinity];
-  return ({ fromUs, toKwh }: CounterEvent): boolean => {
-    for (let reading = history[next]; reading && reading.timeUs <= fromUs; reading = history[++next]) {
-      const kwh = reading.counters[regime];
-      if (kwh === null || kwh === 0) continue;
-      lowestKwh = Math.min(lowestKwh, kwh);
-      highestKwh = Math.max(highestKwh, kwh);
-    }
-    return toKwh !== null && lowestKwh <= toKwh && toKwh <= highestKwh;
-  };
+/** Whether the counter after a break lies between its lowest and highest value before. Zeros before do not count. */
+function returnsToEarlier(
+  { fromUs, toKwh }: CounterEvent,
+  regime: Regime,
+  history: readonly MeteredReading[],
+): boolean {
+  if (toKwh === null) return false;
+  const hasShown = (matches: (kwh: number) => boolean) =>
+    history.some(
+      ({ timeUs, counters: { [regime]: kwh } }) => timeUs <= fromUs && kwh !== null && kwh !== 0 && matches(kwh),
+    );
+  return hasShown((kwh) => kwh <= toKwh) && hasShown((kwh) => kwh >= toKwh);
 }
 
-function differenceOf(
+function findDifference(
   readings: readonly MeteredReading[],
   counters: readonly JudgedCounter[],
   within: Span,

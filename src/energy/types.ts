@@ -11,7 +11,7 @@ export interface CounterReading {
 }
 
 export interface Limits {
-  /** The configured time between two readings. A step longer than 1.5 intervals is an outage. */
+  /** The configured time between two readings. A longer step may be an outage: see `isOutage`. */
   intervalUs: Micros;
   /** The configured `max_power_kw`: no valve passes more. */
   maxPowerKw: number;
@@ -20,14 +20,17 @@ export interface Limits {
 /** Entered by an operator. `exclude` hides the readings of `[fromUs, toUs)`. `replaced` forces a break at `atUs`. */
 export type Correction = { kind: 'exclude'; fromUs: Micros; toUs: Micros } | { kind: 'replaced'; atUs: Micros };
 
-/** Worst first. A quarter of an hour has the worst that applies. */
+/** Worst first. A quarter of an hour has the worst that applies. SQL has the same order: sql/definitions/consumption.sql. */
 export const QUALITIES = ['missing', 'provisional', 'reset', 'jump', 'estimated', 'measured'] as const;
 export type Quality = (typeof QUALITIES)[number];
+
+/** Micro-kWh, 10⁻⁶ kWh: the curve is kept in whole ones, so that sums are exact. */
+export const MICRO_PER_KWH = 1_000_000;
 
 export interface QuarterHour {
   /** An edge of a quarter of an hour in UTC. */
   startUs: Micros;
-  /** Whole 10⁻⁶ kWh. Null where there is no curve. */
+  /** Null where there is no curve. */
   microKwh: number | null;
   /** 0 to 900: how much of it lies between readings at most 1.5 intervals apart. */
   coveredSeconds: number;

@@ -1,20 +1,30 @@
 /** The verdicts, reading by reading: which are accepted, which are glitches, and where the counter breaks. */
 import type { Micros, Span } from '../domain/time.ts';
 import { US_PER_DAY, US_PER_HOUR } from '../domain/time.ts';
-import { MICRO } from './budget.ts';
-import type { Answer, Budgets } from './budget.ts';
-import { isOutage, TOLERANCE_KWH } from './envelope.ts';
-import type { VisibleReading } from './envelope.ts';
-import type { Level, Limits } from './types.ts';
+import type { Budgets } from './budget.ts';
+import { isOutage, readingAt, TOLERANCE_KWH, type VisibleReading } from './readings.ts';
+import { MICRO_PER_KWH, type Level, type Limits } from './types.ts';
 
+/** A reading that may be a glitch or a break is decided when readings of this time follow. */
 const DECIDES_AFTER_US = 24 * US_PER_HOUR;
+/** After this time, a counter that does not follow cannot rejoin its level any more. */
 const REJOINS_WITHIN_US = 7 * US_PER_DAY;
 const REJOINS_WITHIN_IF_STILL_US = 60 * US_PER_DAY;
-const STEPS_TO_TAKE_BACK = 4;
+const MAX_TAKEN_BACK = 4;
 
 /** What lies between an accepted reading and the accepted reading before. */
-export type Step =
-  { kind: 'first' | 'follows' | 'glitch' } | { kind: 'reset' | 'jump' | 'replaced'; fromKwh: number; microKwh: number };
+export type Step = { kind: 'first' | 'follows' | 'glitch' } | Break;
+
+/** A new level begins. `fromKwh`: the level before. `microKwh`: what the curve adds across the break. */
+export interface Break {
+  kind: 'reset' | 'jump' | 'replaced';
+  fromKwh: number;
+  microKwh: number;
+}
+
+export function isBreak(step: Step): step is Break {
+  return 'fromKwh' in step;
+}
 
 /** An accepted reading, and the level after it. */
 export interface Accepted extends Level {
@@ -22,10 +32,10 @@ export interface Accepted extends Level {
 }
 
 /** The state of the walk through the readings. */
-export interface Standing {
+export interface Walk {
   accepted: readonly Accepted[];
   /** How many of the newest accepted steps may still be taken back. */
-  steps: number;
+  mayTakeBack: number;
 }
 
 export interface Verdicts {
@@ -36,11 +46,11 @@ export interface Verdicts {
   /** The last decided reading. The readings after it are undecided. */
   decidedUntilUs: Micros;
   /** The state after the last reading up to which no later reading can change a verdict. The next run goes on from here. */
-  settled: Standing;
+  settled: Walk;
 }
 
 /**
- * Judges readings `start` to the last. `replaced[i]`: the counter was replaced between reading i − 1 and reading i.
+ * Judges readings `start` to the last. `replacedBefore[i]`: the counter was replaced between readings i − 1 and i.
  *
  * A verdict is settled if all budgets it depends on are final and no rejoin can come any more. After the first verdict that
  * is not settled, none is: the next run judges again from there.
@@ -48,27 +58,32 @@ export interface Verdicts {
 export function judgeReadings(
   readings: readonly VisibleReading[],
   start: number,
-  standing: Standing,
+  begin: Walk,
   budgets: Budgets,
-  replaced: readonly boolean[],
+  replacedBefore: readonly boolean[],
   limits: Limits,
 ): Verdicts {
-  const accepted = [...standing.accepted];
-  let { steps } = standing;
+  const accepted = [...begin.accepted];
+  let { mayTakeBack } = begin;
   let kept = accepted.length;
-  let settled: Standing = standing;
-  let allFinal = true as boolean;
+  let settled = begin;
+  let allFinal = true as boolean; // as boolean: TypeScript does not see that the functions below change it
   let i = start;
 
   for (; i < readings.length; i++) {
     const next = judgeReading(i);
     if (next === null) break;
     i = next;
-    if (allFinal) settled = { accepted: accepted.slice(-1 - steps), steps };
+    if (allFinal) settled = { accepted: accepted.slice(-1 - mayTakeBack), mayTakeBack };
   }
   return { accepted, kept, decidedUntilUs: timeOf(i - 1), settled };
 
-  /** Returns the index of the accepted reading: i, or a later one after a glitch. Null: undecided. */
+  /**
+   * Accepts reading i if it follows the level. Else, if earlier readings were a glitch that ends with it; or if it begins a
+   * glitch, accepts the later reading that ends the glitch. Else it is a break, unless it may yet turn out to be a glitch.
+   *
+   * @returns the index of the accepted reading. Null: undecided
+   */
   function judgeReading(i: number): number | null {
     const level = accepted.at(-1);
     if (level === undefined) {
@@ -76,7 +91,7 @@ export function judgeReadings(
       return i;
     }
     // No break if the counter is the same before and after, as an unused counter at 0 is.
-    if (replaced[i] === true && at(i).kwh !== level.kwh) {
+    if (replacedBefore[i] === true && reading(i).kwh !== level.kwh) {
       breakAt(i, level, 'replaced');
       return i;
     }
@@ -84,17 +99,17 @@ export function judgeReadings(
       accept(i, { kind: 'follows' });
       return i;
     }
-    const fellKwh = level.kwh - at(i).kwh;
+    const fellKwh = level.kwh - reading(i).kwh;
     if (fellKwh > TOLERANCE_KWH && takeBack(i, fellKwh)) {
       accept(i, { kind: 'glitch' });
       return i;
     }
     const rejoin = findRejoin(i, level, fellKwh > TOLERANCE_KWH);
-    if (rejoin.at !== null) {
-      accept(rejoin.at, { kind: 'glitch' });
-      return rejoin.at;
+    if (typeof rejoin === 'number') {
+      accept(rejoin, { kind: 'glitch' });
+      return rejoin;
     }
-    if (rejoin.mayCome) {
+    if (rejoin === 'may-come') {
       allFinal = false;
       if (newestUs() - timeOf(i) < DECIDES_AFTER_US) return null;
     }
@@ -102,19 +117,16 @@ export function judgeReadings(
     return i;
   }
 
+  /** Also keeps in `allFinal` whether a later reading can change the answer. */
   function follows(level: Level, i: number): boolean {
-    return noted(budgets.follows(level, i));
-  }
-
-  /** Notes whether the answer is final, for `settled`. */
-  function noted(answer: Answer): boolean {
+    const answer = budgets.follows(level, i);
     allFinal &&= answer.final;
     return answer.follows;
   }
 
   function accept(i: number, step: Step): void {
     const before = accepted.at(-1);
-    const { kwh, timeUs } = at(i);
+    const { kwh, timeUs } = reading(i);
     const isRise = before === undefined || kwh > before.kwh;
     accepted.push({
       kwh: isRise ? kwh : before.kwh,
@@ -122,18 +134,18 @@ export function judgeReadings(
       acceptedUs: timeUs,
       step,
     });
-    steps = before === undefined ? 0 : Math.min(STEPS_TO_TAKE_BACK, steps + 1);
+    mayTakeBack = before === undefined ? 0 : Math.min(MAX_TAKEN_BACK, mayTakeBack + 1);
   }
 
   /** Begins a new level at reading i. Energy across the break: the lesser power of its two ends; nothing across an outage. */
   function breakAt(i: number, level: Level, kind: 'reset' | 'jump' | 'replaced'): void {
-    const [from, to] = [at(i - 1), at(i)];
+    const [from, to] = [reading(i - 1), reading(i)];
     const lastsUs = to.timeUs - from.timeUs;
     const kw = isOutage(from.timeUs, to.timeUs, limits) ? 0 : Math.min(from.powerKw ?? 0, to.powerKw ?? 0);
-    const microKwh = Math.floor((kw * MICRO * lastsUs) / US_PER_HOUR);
+    const microKwh = Math.floor((kw * MICRO_PER_KWH * lastsUs) / US_PER_HOUR);
     const step = { kind, fromKwh: level.kwh, microKwh };
     accepted.push({ kwh: to.kwh, sinceUs: to.timeUs, acceptedUs: to.timeUs, step });
-    steps = 0;
+    mayTakeBack = 0;
   }
 
   /**
@@ -141,12 +153,12 @@ export function judgeReadings(
    * fall, and reading i follows the level before it. Takes back that step and all later ones: they were a glitch.
    */
   function takeBack(i: number, fellKwh: number): boolean {
-    for (let back = 1; back <= steps; back++) {
+    for (let back = 1; back <= mayTakeBack; back++) {
       const [before, after] = [accepted.at(-1 - back), accepted.at(-back)];
       if (before === undefined || after === undefined) return false;
       if (after.kwh - before.kwh >= fellKwh / 2 && follows(before, i)) {
         accepted.length -= back;
-        steps -= back;
+        mayTakeBack -= back;
         kept = Math.min(kept, accepted.length);
         return true;
       }
@@ -159,36 +171,34 @@ export function judgeReadings(
    * return does not count: a counter that restarted at 0 also counts past its old value. But a counter that stood still
    * after a fall may return by any step. The return may come within 7 days, or 60 if the counter stood still.
    *
-   * `mayCome`: the time to return has not passed yet.
+   * @returns the index of that reading. `may-come`: there is none yet, and the time to return has not passed.
    */
-  function findRejoin(i: number, level: Level, fell: boolean): { at: number | null; mayCome: boolean } {
-    let [lowest, highest] = [at(i).kwh, at(i).kwh];
+  function findRejoin(i: number, level: Level, fell: boolean): number | 'may-come' | 'never' {
+    let [lowest, highest] = [reading(i).kwh, reading(i).kwh];
     for (let j = i + 1; j < readings.length; j++) {
-      if (replaced[j] === true) return { at: null, mayCome: false };
+      if (replacedBefore[j] === true) return 'never';
       const stoodStill = highest - lowest <= TOLERANCE_KWH;
       const withinUs = stoodStill ? REJOINS_WITHIN_IF_STILL_US : REJOINS_WITHIN_US;
-      if (timeOf(j) - timeOf(i) > withinUs) return { at: null, mayCome: false };
-      if (follows(level, j) && ((fell && stoodStill) || comesByJump(j))) return { at: j, mayCome: true };
-      lowest = Math.min(lowest, at(j).kwh);
-      highest = Math.max(highest, at(j).kwh);
+      if (timeOf(j) - timeOf(i) > withinUs) return 'never';
+      if (follows(level, j) && ((fell && stoodStill) || comesByJump(j))) return j;
+      lowest = Math.min(lowest, reading(j).kwh);
+      highest = Math.max(highest, reading(j).kwh);
     }
-    return { at: null, mayCome: true };
+    return 'may-come';
   }
 
   /** Whether reading j does not follow the reading right before it, or an outage lies between these two. */
   function comesByJump(j: number): boolean {
-    const { kwh, timeUs } = at(j - 1);
+    const { kwh, timeUs } = reading(j - 1);
     return isOutage(timeUs, timeOf(j), limits) || !follows({ kwh, sinceUs: timeUs, acceptedUs: timeUs }, j);
   }
 
-  function at(i: number): VisibleReading {
-    const reading = readings[i];
-    if (reading === undefined) throw new RangeError(`no reading ${i}`);
-    return reading;
+  function reading(i: number): VisibleReading {
+    return readingAt(readings, i);
   }
 
   function timeOf(i: number): Micros {
-    return at(i).timeUs;
+    return reading(i).timeUs;
   }
 
   function newestUs(): Micros {

@@ -15,7 +15,7 @@ import { decodeProject, decodeProjects, firmwareAnswer, pointsAnswer } from './w
  * A page of 2000 points with every property takes 0.7 MB. The limit leaves the same room again for error statuses.
  */
 const MAX_POINTS_BYTES = 1.5e6;
-/** A listed valve takes 0.3 to 0.6 kB: this holds 10 000 valves in one project. A run reads few lists at once: see PROJECTS_AT_ONCE in polling/targets.ts. */
+/** A listed valve takes 0.3 to 0.6 kB: this holds 10 000 valves in one project. polling/targets.ts limits how many lists a run reads at once. */
 const MAX_LIST_BYTES = 6e6;
 
 export interface HyCloudOptions extends TransportOptions, Timing {
@@ -95,7 +95,7 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
   }
 
   async function call(path: string, query: Query, maxBytes: number): Promise<Answer> {
-    // Once the credentials are refused, make no more calls, also not those that waited for their turn.
+    // Once the credentials are refused, make no more calls, not even those that already waited for the pacer.
     if (refusal) throw refusal;
     try {
       return await send(path, query, maxBytes);
@@ -104,7 +104,8 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
       if (!wasAccepted) throw (refusal = error);
       onRetry(error, 0);
     }
-    // The credentials were accepted before. Try once more, without a turn. If refused again, all other calls fail too.
+    // The credentials were accepted before. Try once more, without waiting for the pacer. If refused again, all other calls
+    // fail too.
     try {
       return await send(path, query, maxBytes);
     } catch (error) {
@@ -118,13 +119,13 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
     return transport.get(path, query, maxBytes, options.signal);
   }
 
-  async function getList<T>(path: string, decode: (raw: unknown) => T): Promise<T> {
+  async function getDecoded<T>(path: string, decode: (raw: unknown) => T): Promise<T> {
     const { json } = await get(path, {}, MAX_LIST_BYTES);
     return decodeAnswer(path, () => decode(json));
   }
 
   async function listProjects(): Promise<ProjectSummary[]> {
-    const { projects, skipped } = await getList('projects', decodeProjects);
+    const { projects, skipped } = await getDecoded('projects', decodeProjects);
     if (skipped > 0) options.onSkippedProjects(skipped);
     return projects;
   }
@@ -137,8 +138,8 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
 
   return {
     listProjects,
-    getProject: (id) => getList(`projects/${encodeURIComponent(id)}`, (raw) => decodeProject(raw, basePath)),
-    latestFirmware: () => getList('firmwares/ta-smart/latest', (raw) => firmwareAnswer.parse(raw).metadata.fw),
+    getProject: (id) => getDecoded(`projects/${encodeURIComponent(id)}`, (raw) => decodeProject(raw, basePath)),
+    latestFirmware: () => getDecoded('firmwares/ta-smart/latest', (raw) => firmwareAnswer.parse(raw).metadata.fw),
     getPoints,
     serverTimeUs: () => lastServerTimeUs ?? options.clockUs(),
     stats,

@@ -72,7 +72,7 @@ export class HyCloudError extends KnownError {
   }
 
   /** A copy of the error whose message has the number of attempts. */
-  after(attempts: number): HyCloudError {
+  withAttempts(attempts: number): HyCloudError {
     const { path, detail, retryAfterMs, remedy } = this;
     return new HyCloudError(this.failure, path, detail, {
       retryAfterMs,

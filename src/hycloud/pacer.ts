@@ -38,18 +38,18 @@ export interface Pacer {
  */
 export function createPacer(options: PacerOptions): Pacer {
   const spacingMs = 1000 / options.requestsPerSecond;
-  let nextMs = -Infinity;
+  let nextTurnMs = -Infinity;
   let pausedUntilMs = -Infinity;
   let queue: Promise<void> = Promise.resolve();
 
   async function wait(signal: AbortSignal): Promise<void> {
     // A pause may have moved the turn while we slept.
-    for (let waitMs = nextMs - options.now(); waitMs > 0; waitMs = nextMs - options.now()) {
-      if (nextMs > options.deadlineMs()) throw new TurnBeyondDeadline(nextMs === pausedUntilMs);
+    for (let waitMs = nextTurnMs - options.now(); waitMs > 0; waitMs = nextTurnMs - options.now()) {
+      if (nextTurnMs > options.deadlineMs()) throw new TurnBeyondDeadline(nextTurnMs === pausedUntilMs);
       await options.sleep(waitMs, signal);
     }
     signal.throwIfAborted();
-    nextMs = options.now() + spacingMs;
+    nextTurnMs = options.now() + spacingMs;
   }
 
   return {
@@ -60,7 +60,7 @@ export function createPacer(options: PacerOptions): Pacer {
     },
     pause(ms) {
       pausedUntilMs = Math.max(pausedUntilMs, options.now() + ms);
-      nextMs = Math.max(nextMs, pausedUntilMs);
+      nextTurnMs = Math.max(nextTurnMs, pausedUntilMs);
     },
   };
 }

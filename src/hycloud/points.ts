@@ -5,8 +5,8 @@ import { parseRfc3339, US_PER_MINUTE, type Micros } from '../domain/time.ts';
 /** HyCloud stamps points itself, so no point is later than its clock. The tolerance allows for skew among its servers. */
 const FUTURE_TOLERANCE_US = 5 * US_PER_MINUTE;
 
-/** A point later than this is from the future. */
-export function latestOf(serverTimeUs: Micros): Micros {
+/** The latest time that a point can have. A later point is from the future. */
+export function latestPossible(serverTimeUs: Micros): Micros {
   return serverTimeUs + FUTURE_TOLERANCE_US;
 }
 
@@ -37,7 +37,7 @@ export function decodePoint(
   const wire: WirePoint = raw;
   const timeUs = typeof wire.time === 'string' ? parseRfc3339(wire.time) : null;
   if (timeUs === null) return { timeUs: null, reason: 'a point without a valid time' };
-  if (timeUs > latestOf(serverTimeUs)) {
+  if (timeUs > latestPossible(serverTimeUs)) {
     return { timeUs, reason: `a point from the future (${String(wire.time).slice(0, 40)})` };
   }
   const reading: Reading = { timeUs, ...NO_MEASUREMENTS };
@@ -53,7 +53,7 @@ export function decodePoint(
   return reading;
 }
 
-/** The vendor's type listing names the answer's field `actuator_position`. */
+/** The vendor's type listing names the answer's field `actuator_position`: accept either name. */
 function valueOf(wire: WirePoint, name: PropertyName): unknown {
   return name === 'position' ? (wire.position ?? wire.actuator_position) : wire[name];
 }

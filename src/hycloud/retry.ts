@@ -35,11 +35,12 @@ export async function withRetry<T>(call: () => Promise<T>, path: string, context
       if (context.signal.aborted) throw last ?? new HyCloudError('aborted', path, 'stopped before an answer came');
       if (error instanceof TurnBeyondDeadline) throw notCalled(path, error);
       if (!(error instanceof HyCloudError)) throw error;
-      if (!isTransient(error)) throw error.after(attempt);
+      if (!isTransient(error)) throw error.withAttempts(attempt);
       const waitMs = pauseBefore(attempt + 1, error, context);
-      if (attempt === MAX_ATTEMPTS || context.now() + waitMs > context.deadlineMs()) throw error.after(attempt);
-      last = error.after(attempt);
+      if (attempt === MAX_ATTEMPTS || context.now() + waitMs > context.deadlineMs()) throw error.withAttempts(attempt);
+      last = error.withAttempts(attempt);
       context.onRetry(error, waitMs);
+      // An abort ends the sleep: the next turn then throws.
       await context.sleep(waitMs, context.signal).catch(() => undefined);
     }
   }
@@ -60,7 +61,7 @@ function notCalled(path: string, { isPaused }: TurnBeyondDeadline): HyCloudError
   );
 }
 
-/** Milliseconds to wait before this attempt. After a rate limit or a Retry-After, pauses all other requests too. */
+/** Milliseconds to wait before this attempt, from 2 on. After a rate limit or a Retry-After, pauses all other requests too. */
 function pauseBefore(attempt: number, error: HyCloudError, { pacer, random }: RetryContext): number {
   const jitterMs = random() * FIRST_BACKOFF_MS * 2 ** (attempt - 2);
   const askedMs = error.retryAfterMs ?? (error.failure === 'rate-limited' ? RATE_LIMIT_PAUSE_MS : null);

@@ -55,8 +55,8 @@ export interface BackfillReport {
   stored: number;
   /** valves with nothing new */
   unchanged: number;
-  /** valves, each with its first failure */
-  failures: ReadonlyMap<string, { valve: Valve; reason: string; error: HyCloudError | null }>;
+  /** the first failure of each valve, by its id */
+  failures: ReadonlyMap<string, BackfillFailure>;
   problems: readonly TargetProblem[];
   /** names of `--valve` that fit no valve of this account; null: none */
   missing: NoSuchValve | null;
@@ -64,8 +64,15 @@ export interface BackfillReport {
   nothingRead: boolean;
 }
 
-/** A valve sends a point every 15 s. A chunk leaves room for a few more points in its page. */
+interface BackfillFailure {
+  valve: Valve;
+  reason: string;
+  error: HyCloudError | null;
+}
+
+/** A valve sends a point every 15 s. */
 const POINT_SPACING_US = 15 * US_PER_SECOND;
+/** A chunk leaves room for a few more points in its page. */
 const SPARE_POINTS = 20;
 
 /** Chunks that arrive within this time are stored in one transaction. Short, so that a killed backfill loses little. */
@@ -101,31 +108,33 @@ export async function backfill(
     fromUs: floorToGrid(settings.span.fromUs, intervalUs),
     toUs: floorToGrid(Math.min(settings.span.toUs, hycloud.serverTimeUs()), intervalUs),
   };
-  const chunks = await plannedChunks(database, valves, span, settings.intervalMinutes);
+  const chunks = await planChunks(database, valves, span, settings.intervalMinutes);
   const nothing = chunks.length > 0 ? null : whyNothing(valves, span);
   onPlan({ valves: new Set(chunks.map(({ valve }) => valve.id)).size, requests: chunks.length, nothing });
 
-  const report = { valves: valves.length, stored: 0, failures: new Map(), problems, missing };
-  const progress = { requests: 0, valves: 0, stored: 0 };
   const batching = { concurrency: maxConcurrency, maxBatch: 4 * maxConcurrency, lingerMs: LINGER_MS };
   const fetch = (chunk: Chunk) => fetchChunk(hycloud, chunk, settings.properties, intervalUs);
+  const progress = { requests: 0, valves: 0, stored: 0 };
+  const failures = new Map<string, BackfillFailure>();
   const changed = new Set<string>();
   let wholeChunks = 0;
   for await (const batch of inBatches(chunks, fetch, batching)) {
     const isNew = await storeBackfill(database, batch, settings.intervalMinutes);
     for (const { tasmartId, readings, chunk, failure } of batch) {
       const added = readings.filter((reading) => isNew(tasmartId, reading)).length;
-      report.stored += added;
+      progress.stored += added;
       if (added > 0) changed.add(tasmartId);
       if (!failure) wholeChunks += 1;
-      if (failure && !report.failures.has(tasmartId))
-        report.failures.set(tasmartId, { valve: chunk.valve, ...failure });
+      else if (!failures.has(tasmartId)) failures.set(tasmartId, { valve: chunk.valve, ...failure });
       if (chunk.isLastOfValve) progress.valves += 1;
     }
-    onProgress({ ...progress, requests: (progress.requests += batch.length), stored: report.stored });
+    progress.requests += batch.length;
+    onProgress({ ...progress });
   }
-  const unchanged = valves.filter(({ id }) => !changed.has(id) && !report.failures.has(id)).length;
-  return { ...report, unchanged, nothingRead: chunks.length > 0 && wholeChunks === 0 && report.stored === 0 };
+  const { stored } = progress;
+  const unchanged = valves.filter(({ id }) => !changed.has(id) && !failures.has(id)).length;
+  const nothingRead = chunks.length > 0 && wholeChunks === 0 && stored === 0;
+  return { valves: valves.length, stored, unchanged, failures, problems, missing, nothingRead };
 }
 
 function whyNothing(valves: readonly Valve[], { fromUs, toUs }: Span): string {
@@ -133,7 +142,7 @@ function whyNothing(valves: readonly Valve[], { fromUs, toUs }: Span): string {
   return toUs <= fromUs ? 'no interval of the span is over' : 'the whole span is stored already';
 }
 
-async function plannedChunks(
+async function planChunks(
   database: Database,
   valves: readonly Valve[],
   span: Span,
@@ -148,7 +157,7 @@ async function plannedChunks(
   );
   return valves.flatMap((valve) => {
     const spans = (uncovered.get(valve.id) ?? []).flatMap((gap) => cut(gap, intervalMinutes * US_PER_MINUTE));
-    return spans.map((part, index) => ({ ...part, valve, isLastOfValve: index === spans.length - 1 }));
+    return spans.map((span, index) => ({ ...span, valve, isLastOfValve: index === spans.length - 1 }));
   });
 }
 
@@ -164,7 +173,7 @@ export function cut({ fromUs, toUs }: Span, intervalUs: number): Span[] {
 
 interface FetchedChunk extends BackfilledSpan {
   chunk: Chunk;
-  failure: { reason: string; error: HyCloudError | null } | null;
+  failure: Omit<BackfillFailure, 'valve'> | null;
 }
 
 async function fetchChunk(
@@ -178,28 +187,27 @@ async function fetchChunk(
   let coveredUntilUs = fromUs;
   /** the slowest clock of the HyCloud servers that answered: windows after it have not ended */
   let clockUs = toUs;
-  const fetched = (failure: FetchedChunk['failure']): FetchedChunk => {
+  const endWith = (failure: FetchedChunk['failure']): FetchedChunk => {
     const untilUs = floorToGrid(Math.min(coveredUntilUs, clockUs), intervalUs);
-    // If a window is incomplete, or has not ended, its last point is unknown.
+    // A later window is incomplete, or has not ended: its last point is unknown.
     const readings = [...samples].filter(([boundaryUs]) => boundaryUs <= untilUs).map(([, reading]) => reading);
     const covered = failure || untilUs <= fromUs ? null : { fromUs, toUs: untilUs };
     return { chunk, tasmartId: valve.id, readings, covered, failure };
   };
   try {
-    let malformed = '';
+    let malformedReason = '';
     for await (const slice of fetchRange(hycloud, { valve, fromUs, toUs, properties })) {
       samples = sample(samples, slice.points, intervalUs);
       coveredUntilUs = slice.coveredUntilUs;
       clockUs = Math.min(clockUs, slice.serverTimeUs);
-      malformed ||= slice.malformed[0]?.reason ?? '';
+      malformedReason ||= slice.malformed[0]?.reason ?? '';
     }
-    return fetched(
-      malformed ? { reason: `points that make no sense were not stored: ${malformed}`, error: null } : null,
-    );
+    if (!malformedReason) return endWith(null);
+    return endWith({ reason: `points that make no sense were not stored: ${malformedReason}`, error: null });
   } catch (error) {
     if (!(error instanceof HyCloudError)) throw error;
     // Every other chunk would fail too: end here. The next backfill continues.
     if (['unauthorized', 'rate-limited', 'aborted'].includes(error.failure)) throw error;
-    return fetched({ reason: error.message, error });
+    return endWith({ reason: error.message, error });
   }
 }

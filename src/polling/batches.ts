@@ -45,7 +45,9 @@ export async function* inBatches<T, R>(
   let done: R[] = [];
   let doneSize = 0;
   let stopped = false;
+  /** opens when a batch is full or has waited long enough */
   let filled = createGate();
+  /** opens when the consumer has taken the batch */
   let taken = createGate();
 
   function* untilStopped(): Generator<T> {
@@ -54,22 +56,23 @@ export async function* inBatches<T, R>(
       yield item;
     }
   }
-  const ended = forEachAtOnce(untilStopped(), concurrency, async (item) => {
+  const allDone = forEachAtOnce(untilStopped(), concurrency, async (item) => {
     const result = await work(item);
     done.push(result);
     doneSize += sizeOf(result);
     if (doneSize >= maxBatch) filled.open();
     while (doneSize >= maxBatch && !stopped) await taken.passed;
   });
-  const settled = ended.then(
-    () => 'ended' as const,
-    () => 'ended' as const,
+  // Does not reject: the last batch is yielded before `await allDone` throws a failure.
+  const ended = allDone.then(
+    () => true,
+    () => true,
   );
 
   try {
-    for (let state = ''; state !== 'ended';) {
+    for (let hasEnded = false; !hasEnded;) {
       const timer = setTimeout(() => filled.open(), lingerMs);
-      state = await Promise.race([settled, filled.passed]);
+      hasEnded = await Promise.race([ended, filled.passed.then(() => false)]);
       clearTimeout(timer);
       const batch = done;
       done = [];
@@ -79,7 +82,7 @@ export async function* inBatches<T, R>(
       taken = createGate();
       if (batch.length > 0) yield batch;
     }
-    await ended;
+    await allDone;
   } finally {
     stopped = true;
     taken.open();
@@ -87,14 +90,13 @@ export async function* inBatches<T, R>(
 }
 
 interface Gate {
-  passed: Promise<'open'>;
+  /** Resolves once the gate is open. */
+  passed: Promise<void>;
   open: () => void;
 }
 
 function createGate(): Gate {
   let open: () => void = () => undefined;
-  const passed = new Promise<'open'>((resolve) => {
-    open = () => resolve('open');
-  });
+  const passed = new Promise<void>((resolve) => (open = resolve));
   return { passed, open };
 }

@@ -12,33 +12,36 @@ export interface Claims {
   end: () => void;
 }
 
-/** Call once per run. Call the result once per account. */
+/** Call once per run. Returns a function: call it once per account. */
 export function createClaims(): () => Claims {
   const claims = new Map<string, Claim>();
   return () => {
-    const own = new Map<string, Claim>();
+    const claimsOfAccount = new Map<string, Claim>();
     let hasEnded = false;
     const release = (id: string, isStored: boolean) => {
-      const claim = own.get(id);
+      const claim = claimsOfAccount.get(id);
       if (!claim) return;
-      own.delete(id);
+      claimsOfAccount.delete(id);
       if (!isStored) claims.delete(id);
       claim.settle(isStored);
     };
     return {
       isFree: (id) => !claims.has(id),
       async claim(id) {
-        for (let other = claims.get(id); other; other = claims.get(id)) if (await other.isStored) return false;
+        // After another account failed, a third may have claimed the valve: look again.
+        for (let other = claims.get(id); other; other = claims.get(id)) {
+          if (await other.isStored) return false;
+        }
         if (hasEnded) return false;
         const claim = createClaim();
-        own.set(id, claim);
+        claimsOfAccount.set(id, claim);
         claims.set(id, claim);
         return true;
       },
       release,
       end() {
         hasEnded = true;
-        for (const id of [...own.keys()]) release(id, false);
+        for (const id of [...claimsOfAccount.keys()]) release(id, false);
       },
     };
   };

@@ -32,13 +32,13 @@ export interface Slice {
 
 /**
  * Fetches the newest point of a window with a request for one point. null: use fetchRange instead, because this point may
- * not be the newest of the window. HyCloud ignored the direction or the end, or the point lies within EDGE_US after it.
+ * not be the newest of the window. HyCloud ignored the direction or the end, or the point lies within EDGE_US after the end.
  */
 export async function fetchLatest(hycloud: HyCloud, window: Window): Promise<Slice | null> {
   const query = { ...widened(window), limit: 1, direction: 'descending' } as const;
   const { points, malformed, sort, serverTimeUs } = await hycloud.getPoints(window.valve, query);
-  const ignored = sort !== null && sort !== 'descending';
-  if (ignored || points.some(({ timeUs }) => timeUs > window.toUs)) return null;
+  const isOtherDirection = sort !== null && sort !== 'descending';
+  if (isOtherDirection || points.some(({ timeUs }) => timeUs > window.toUs)) return null;
   const newest = pointsIn(points, window.fromUs, window.toUs).slice(-1);
   return { points: newest, malformed, serverTimeUs, coveredUntilUs: window.toUs };
 }
@@ -49,18 +49,18 @@ export async function fetchLatest(hycloud: HyCloud, window: Window): Promise<Sli
  *
  * @throws HyCloudError `malformed` also if a page would not advance: so the loop always ends
  */
-export async function* fetchRange(hycloud: HyCloud, window: Window): AsyncGenerator<Slice> {
+export async function* fetchRange(hycloud: HyCloud, window: Window): AsyncGenerator<Slice, void> {
   let cursorUs = window.fromUs;
   while (cursorUs < window.toUs) {
-    const rest = { ...window, fromUs: cursorUs };
-    const query = { ...widened(rest), limit: PAGE_LIMIT, direction: 'ascending' } as const;
-    const slice = sliceOf(await hycloud.getPoints(window.valve, query), rest);
+    const remaining = { ...window, fromUs: cursorUs };
+    const query = { ...widened(remaining), limit: PAGE_LIMIT, direction: 'ascending' } as const;
+    const slice = sliceOf(await hycloud.getPoints(window.valve, query), remaining);
     cursorUs = slice.coveredUntilUs;
     yield slice;
   }
 }
 
-/** The part of the window that a page answers. */
+/** The part of the window that a page covers: up to the page's end if it is full, else the whole window. */
 function sliceOf(page: PointsPage, window: Window): Slice {
   const { fromUs, toUs } = window;
   const endUs = isFull(page) ? endOfPage(page, window) : toUs;
@@ -104,19 +104,15 @@ function endOfPage({ points, malformed, sort }: PointsPage, { valve, fromUs, toU
   const times = points.map(({ timeUs }) => timeUs);
   // If the valid points do not advance, use the times of malformed points, except times after the window.
   const malformedTimes = malformed.flatMap(({ timeUs }) => (timeUs === null || timeUs > toUs ? [] : [timeUs]));
-  const leading = [times, malformedTimes].find((some) => (some.at(-1) ?? fromUs) - 1 > fromUs);
-  const asAsked = sort === null || sort === 'ascending';
-  if (!leading || !asAsked || !isSorted(times) || !isSorted(leading)) {
+  const advances = (pageTimes: readonly Micros[]) => (pageTimes.at(-1) ?? fromUs) - 1 > fromUs;
+  const advancing = [times, malformedTimes].find(advances);
+  const isAscending = sort === null || sort === 'ascending';
+  if (!advancing || !isAscending || !isSorted(times) || !isSorted(advancing)) {
     throw new HyCloudError('malformed', pointsPathOf(valve), 'a page of points is not sorted or cut as asked for');
   }
-  return Math.min((leading.at(-1) ?? toUs) - 1, toUs);
+  return Math.min((advancing.at(-1) ?? toUs) - 1, toUs);
 }
 
 function isSorted(times: readonly Micros[]): boolean {
-  let lastUs = -Infinity;
-  for (const timeUs of times) {
-    if (timeUs < lastUs) return false;
-    lastUs = timeUs;
-  }
-  return true;
+  return times.every((timeUs, i) => timeUs >= (times[i - 1] ?? -Infinity));
 }

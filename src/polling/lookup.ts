@@ -18,15 +18,15 @@ export interface Resolution {
 
 /** Asks for each project at most once, and for the list of projects at most once. */
 export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
-  const seen = new Map<string, Promise<Project>>();
+  const projectsById = new Map<string, Promise<Project>>();
   const resolutions = new Map<Target, Promise<Resolution>>();
   const warnings: string[] = [];
   let summaries: ReturnType<HyCloud['listProjects']> | null = null;
   let everything: Promise<Resolution> | null = null;
 
   const byId = (id: string): Promise<Project> => {
-    const project = seen.get(id) ?? readProject(id);
-    seen.set(id, project);
+    const project = projectsById.get(id) ?? readProject(id);
+    projectsById.set(id, project);
     return project;
   };
   const list = () => (summaries ??= hycloud.listProjects());
@@ -67,7 +67,7 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     );
   }
 
-  /** The project that earlier runs took the name for. Warns if it was renamed, or if another has the name. */
+  /** The project that the configured name meant in earlier runs. Warns if it was renamed, or if another has the name. */
   async function byMeaning(configured: string, meaning: Meaning): Promise<Project> {
     const { projectId, name: lastName } = meaning;
     const project = await byId(projectId).catch((error: unknown) => successorOf(configured, projectId, error));
@@ -75,12 +75,14 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     const [other] = ((await visible()) ?? []).filter(
       ({ id, name }) => id !== projectId && isSameName(name, configured),
     );
-    if (project.name !== lastName || (other && !isSameName(project.name, configured))) {
-      const called = project.name === lastName ? configured : lastName;
-      const elsewhere = other
+    const isRenamed = project.name !== lastName;
+    const hasConfiguredName = isSameName(project.name, configured);
+    if (isRenamed || (other && !hasConfiguredName)) {
+      const formerName = isRenamed ? lastName : configured;
+      const nameTaken = other
         ? `; another project, ${other.id}, now has the name "${configured}", and is not polled`
         : '';
-      warnings.push(`project ${projectId} was called "${called}" and is now called "${project.name}"${elsewhere}`);
+      warnings.push(`project ${projectId} was called "${formerName}" and is now called "${project.name}"${nameTaken}`);
     } else if (other) {
       warnings.push(
         `another project, ${other.id}, is called "${configured}" too, and is not polled; to choose, set target_project_id`,
@@ -137,9 +139,10 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     const seenByKey = await visible();
     const visibleIds = [...listedIn].filter((projectId) => seenByKey?.some(({ id }) => id === projectId) ?? true);
     const remembered = await eachOf(visibleIds);
-    const areThere = wanted.length > 0 && pickValves(remembered.projects, wanted).missing.length === 0;
+    const areAllThere = wanted.length > 0 && pickValves(remembered.projects, wanted).missing.length === 0;
+    // Not a project that is gone: the missing valves may be in the project that could not be read.
     const isUnread = remembered.failures.some((error) => !(error instanceof TargetError));
-    return areThere || isUnread ? remembered : all();
+    return areAllThere || isUnread ? remembered : all();
   }
 
   function find({ projectId, projectName, valves }: Target): Promise<Resolution> {

@@ -74,8 +74,8 @@ export function createReport(
     const nothingRead = valves > 0 && unread === valves && readings === 0;
     const outcome = failures.length === 0 ? 'success' : nothingRead ? 'failed' : 'partial';
     const error = nothingRead ? firstError : null;
-    const all = valves + problems.length;
-    return { outcome, nowUs, valves: all, failures, stored, unchanged, silent, skipped, error, missing };
+    const polled = { valves: valves + problems.length, stored, unchanged, silent };
+    return { outcome, nowUs, ...polled, failures, skipped, error, missing };
   }
 
   return { add, result };

@@ -17,7 +17,7 @@ import { judgeInStep } from '../energy/bookkeeping.ts';
 import type { Limits } from '../energy/types.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
-import { latestOf } from '../hycloud/points.ts';
+import { latestPossible } from '../hycloud/points.ts';
 import { inBatches } from './batches.ts';
 import { createClaims, type Claims } from './claims.ts';
 import { overload } from './pace.ts';
@@ -46,7 +46,7 @@ export interface PollDependencies {
   /** null: a dry run */
   database: Database | null;
   log: Logger;
-  /** Shared by all accounts of a run, so that a valve is read once. */
+  /** Shared by all accounts of a run, so that a valve is read once. By default, there are no other accounts. */
   claims?: Claims;
   /** Called once per batch, after the batch is stored. The run keeps nothing of it. */
   onPolled?: (valves: readonly PolledValve[], nowUs: Micros) => void;
@@ -95,7 +95,7 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
   return report.result();
 }
 
-/** Puts valves that another account is reading last, so that other valves need not wait for that account. */
+/** The jobs, those last whose valves another account is reading: so no other valve waits for that account. */
 function* freeFirst(jobs: readonly Job[], claims: Claims): Generator<Job> {
   const busy: Job[] = [];
   for (const job of jobs) {
@@ -119,7 +119,7 @@ async function findValves(
   const memory = database ? await loadMemory(database, settings.account, targets) : NO_MEMORY;
   const resolved = await resolveTargets(hycloud, targets, { memory, maxConcurrency });
   for (const warning of resolved.warnings) log.warn(warning);
-  if (database) await warnOfEmptied(database, resolved.projects, log);
+  if (database) await warnOfEmptied(database, resolved.listings, log);
   const narrowed = narrow(resolved, only);
   const projects = pickShard(narrowed.projects, shard);
   const valves = projects.flatMap((project) => project.valves);
@@ -139,7 +139,7 @@ export async function planJobs(
   if (!database) return valves.map((valve) => ({ valve, state: UNKNOWN_VALVE }));
   const toUs = floorToGrid(nowUs, intervalUs);
   const ids = valves.map(({ id }) => id);
-  const states = await loadSyncStates(database, ids, { fromUs: toUs - intervalUs, toUs }, latestOf(nowUs));
+  const states = await loadSyncStates(database, ids, { fromUs: toUs - intervalUs, toUs }, latestPossible(nowUs));
   return valves
     .map((valve) => ({ valve, state: states.get(valve.id) ?? { ...UNKNOWN_VALVE, lastAttemptUs: 0 } }))
     .sort((a, b) => a.state.lastAttemptUs - b.state.lastAttemptUs);

@@ -6,6 +6,9 @@ import { US_PER_MINUTE, type Micros } from '../domain/time.ts';
 /** The last point of each window so far, by boundary. Includes the window that has not ended. */
 export type Samples = ReadonlyMap<Micros, Reading>;
 
+/** The newest point is only stored if it is at least this much newer than the last boundary's reading. */
+export const MIN_SPACING_US = US_PER_MINUTE;
+
 /** Adds points, in any order, to the samples taken so far. */
 export function sample(samples: Samples, points: readonly Reading[], intervalUs: number): Samples {
   const next = new Map(samples);
@@ -18,8 +21,7 @@ export function sample(samples: Samples, points: readonly Reading[], intervalUs:
 }
 
 /**
- * The readings to store, in order of time: one per boundary that has passed, and the newest point. The newest is left out
- * if it is less than a minute newer than the last boundary's reading.
+ * The readings to store, in order of time: one per boundary that has passed, and the newest point.
  *
  * @param lastBoundaryUs the last boundary that has passed
  * @param storedBoundaryReadingUs time of the last boundary's reading, if an earlier run has stored it
@@ -32,8 +34,8 @@ export function readingsToStore(
   const boundaryReadingUs = samples.get(lastBoundaryUs)?.timeUs ?? storedBoundaryReadingUs;
   return [...samples]
     .filter(([boundaryUs, { timeUs }]) => {
-      const passed = boundaryUs <= lastBoundaryUs;
-      return passed || boundaryReadingUs === null || timeUs - boundaryReadingUs >= US_PER_MINUTE;
+      const hasPassed = boundaryUs <= lastBoundaryUs;
+      return hasPassed || boundaryReadingUs === null || timeUs - boundaryReadingUs >= MIN_SPACING_US;
     })
     .map(([, reading]) => reading)
     .sort((a, b) => a.timeUs - b.timeUs);

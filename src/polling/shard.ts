@@ -17,8 +17,10 @@ export function pickShard(projects: readonly Project[], shard: Shard | null): re
  */
 export function isOfShard(tasmartId: string, { index, count }: Shard): boolean {
   const hash = createHash('sha256').update(tasmartId).digest().readUInt32LE();
-  const own = weight(hash, index);
-  for (let other = 1; other <= count; other += 1) if (weight(hash, other) > own) return false;
+  const ownWeight = weight(hash, index);
+  for (let other = 1; other <= count; other += 1) {
+    if (weight(hash, other) > ownWeight) return false;
+  }
   return true;
 }
 

@@ -18,7 +18,7 @@ export class NoSuchValve extends TargetError {
   readonly names: readonly string[];
   readonly known: readonly string[];
 
-  /** @param known the names that targeted valves have: short serials and the customer's. Those nearest to the first of `names` are told. */
+  /** @param known the names that targeted valves have: short serials and the customer's. The message suggests those nearest to the first of `names`. */
   constructor(names: readonly string[], known: readonly string[]) {
     const near = known.length > 0 ? `nearest: ${nearest(names[0] ?? '', known).join(', ')}` : 'the targets hold none';
     super(

@@ -1,9 +1,9 @@
 /** Resolves the configured targets to HyCloud's projects and valves. */
 import type { KnownError } from '../domain/errors.ts';
-import { namesOf, type Target } from '../domain/target.ts';
+import { isWithoutProject, namesOf, type Target } from '../domain/target.ts';
 import { isCalled, type Project } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
-import { createLookup, mapAtOnce } from './lookup.ts';
+import { createLookup, mapAtOnce, type Resolution } from './lookup.ts';
 import { NO_MEMORY, type Memory } from './memory.ts';
 import { eachValveOnce, pickValves } from './pick-valves.ts';
 import { NoSuchValve, TargetError } from './target-errors.ts';
@@ -55,35 +55,42 @@ export async function resolveTargets(
   const listings = new Map<string, Project>();
   const meanings = new Map<string, string>();
   const problems: TargetProblem[] = [];
-  const unseen = (reason: string) => problems.push({ reason, remedy: LOOK, error: null });
-  for (const { target, projects, failures } of resolved) {
-    const { kept, missing } = pickValves(projects, target.valves);
+  for (const { target, ...resolution } of resolved) {
+    const { kept, missing } = pickValves(resolution.projects, target.valves);
     found.push(...kept);
-    const ids = new Set((isWithoutProject(target) ? kept : projects).map(({ id }) => id));
-    for (const project of projects) if (ids.has(project.id)) listings.set(project.id, project);
-    for (const meaning of meaningsOf(target)) for (const id of ids) meanings.set(meaning, id);
-    // If single valves are wanted and all were found, problems of other valves do not matter.
-    if (target.valves.length === 0 || missing.length > 0) {
-      projects.flatMap(({ unreadable }) => unreadable).forEach(unseen);
-      problems.push(...failures.map(problemOf));
+    problems.push(...problemsOf(target, resolution, missing));
+    const keptIds = new Set(kept.map(({ id }) => id));
+    const isMeant = ({ id }: Project) => !isWithoutProject(target) || keptIds.has(id);
+    for (const project of resolution.projects.filter(isMeant)) {
+      listings.set(project.id, project);
+      for (const name of target.projectId === null ? namesOf([target]) : [target.projectId]) {
+        meanings.set(name, project.id);
+      }
     }
-    for (const wanted of missing) unseen(`valve ${wanted} is ${whereSearched(target, projects, failures)}`);
   }
   const projects = eachValveOnce(found);
   if (problems.length > 0 && projects.every(({ valves }) => valves.length === 0)) {
     for (const { error } of problems) if (error) throw error;
     throw new TargetError(problems.map(({ reason }) => reason).join('; '), LOOK);
   }
-  const [warnings, once] = [lookup.warnings.sort(), eachReasonOnce(problems)];
-  return { projects, listings: [...listings.values()], problems: once, meanings, warnings };
+  const warnings = lookup.warnings.sort();
+  return { projects, listings: [...listings.values()], problems: eachReasonOnce(problems), meanings, warnings };
 }
 
-function meaningsOf(target: Target): readonly string[] {
-  return target.projectId === null ? namesOf([target]) : [target.projectId];
-}
-
-function isWithoutProject({ projectId, projectName }: Target): boolean {
-  return projectId === null && projectName === null;
+function problemsOf(
+  target: Target,
+  { projects, failures }: Resolution,
+  missing: readonly string[],
+): readonly TargetProblem[] {
+  // If single valves are wanted and all were found, problems of other valves do not matter.
+  if (target.valves.length > 0 && missing.length === 0) return [];
+  const unlisted = (reason: string): TargetProblem => ({ reason, remedy: LOOK, error: null });
+  const where = whereSearched(target, projects, failures);
+  return [
+    ...projects.flatMap(({ unreadable }) => unreadable).map(unlisted),
+    ...failures.map((error) => ({ reason: error.message, remedy: error.remedy, error })),
+    ...missing.map((wanted) => unlisted(`valve ${wanted} is ${where}`)),
+  ];
 }
 
 /** Says where a missing valve was searched for, as the end of "valve … is …". */
@@ -91,10 +98,6 @@ function whereSearched(target: Target, projects: readonly Project[], failures: r
   if (failures.length > 0) return 'in no project that could be read';
   const [project] = isWithoutProject(target) ? [] : projects;
   return project ? `not in project "${project.name}"` : 'in no project that the key can see';
-}
-
-function problemOf(error: KnownError): TargetProblem {
-  return { reason: error.message, remedy: error.remedy, error };
 }
 
 function eachReasonOnce(problems: readonly TargetProblem[]): TargetProblem[] {
@@ -123,12 +126,11 @@ export function narrow(
   if (wanted.length === 0) return { projects, missing: null, problems };
   const { kept, missing } = pickValves(projects, wanted, isCalled);
   if (missing.length === 0) return { projects: kept, missing: null, problems: [] };
-  const known = projects.flatMap(({ valves }) =>
-    valves.flatMap(({ shortSn, id, userId }) => (userId === null ? [shortSn ?? id] : [userId, shortSn ?? id])),
-  );
+  const targeted = projects.flatMap(({ valves }) => valves);
+  const names = targeted.flatMap(({ userId, shortSn, id }) => [userId, shortSn ?? id]).filter((name) => name !== null);
+  const noSuchValve = new NoSuchValve(missing, names);
   // The missing valve may be in a project that could not be read: then do not blame the name.
-  const unread = problems.find(({ error }) => error !== null)?.error ?? null;
-  const error = new NoSuchValve(missing, known);
-  if (kept.length === 0) throw unread ?? error;
-  return { projects: kept, missing: unread ? null : error, problems };
+  const unreadError = problems.find(({ error }) => error !== null)?.error ?? null;
+  if (kept.length === 0) throw unreadError ?? noSuchValve;
+  return { projects: kept, missing: unreadError ? null : noSuchValve, problems };
 }

@@ -2,13 +2,13 @@
 import type { KnownError } from '../domain/errors.ts';
 import { boundaryOf, floorToGrid } from '../domain/grid.ts';
 import type { PropertyName, Reading } from '../domain/reading.ts';
-import { US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
+import { US_PER_HOUR, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
 import type { Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { fetchLatest, fetchRange, type Slice, type Window } from './fetch.ts';
 import { planFetch, type Plan, type PlanSettings, type ValveState } from './plan.ts';
-import { readingsToStore, sample, type Samples } from './sample.ts';
+import { MIN_SPACING_US, readingsToStore, sample, type Samples } from './sample.ts';
 
 export interface ValveContext {
   hycloud: HyCloud;
@@ -55,7 +55,8 @@ export async function pollValve(valve: Valve, state: ValveState, context: ValveC
   const plan = planFetch(state, context.nowUs, context.settings);
   const fetched = nothingFetched(plan, context);
   try {
-    for await (const slice of slices(valve, plan, context)) addSlice(fetched, slice, plan, context.settings.intervalUs);
+    for await (const slice of fetchSlices(valve, plan, context))
+      addSlice(fetched, slice, plan, context.settings.intervalUs);
     return outcomeOf(valve, state, plan, fetched, null, context);
   } catch (error) {
     if (!(error instanceof HyCloudError) || error.failure === 'unauthorized') throw error;
@@ -64,25 +65,32 @@ export async function pollValve(valve: Valve, state: ValveState, context: ValveC
   }
 }
 
-async function* slices(valve: Valve, plan: Plan, context: ValveContext): AsyncGenerator<Slice> {
+/** Fetches what the plan asks for. Where a request for a single point does not work (see fetchLatest), fetches a range. */
+async function* fetchSlices(valve: Valve, plan: Plan, context: ValveContext): AsyncGenerator<Slice, void> {
   const { hycloud, nowUs, properties } = context;
   // `nowUs` comes from HyCloud's Date header, which is rounded down to the second.
   const endUs = nowUs + US_PER_SECOND;
   const window = (fromUs: Micros, toUs: Micros): Window => ({ valve, fromUs, toUs, properties });
-  const range = (fromUs: Micros) => fetchRange(hycloud, window(fromUs, endUs));
-  const boundary = plan.kind === 'boundary' ? await fetchLatest(hycloud, window(plan.fromUs, plan.boundaryUs)) : null;
-  if (plan.kind === 'range' || (plan.kind === 'boundary' && !boundary)) {
-    yield* range(plan.fromUs);
-    return;
+
+  if (plan.kind === 'range') return yield* allAfter(plan.fromUs);
+  if (plan.kind === 'newest') return yield* newestAfter(plan.fromUs);
+  const boundary = await fetchLatest(hycloud, window(plan.fromUs, plan.boundaryUs));
+  if (!boundary) return yield* allAfter(plan.fromUs);
+  yield boundary;
+  const [boundaryReading] = boundary.points;
+  // A newer point would not be stored: not worth a request.
+  if (boundaryReading && endUs - boundaryReading.timeUs < MIN_SPACING_US) return;
+  yield* newestAfter(plan.boundaryUs);
+
+  function allAfter(fromUs: Micros): AsyncGenerator<Slice, void> {
+    return fetchRange(hycloud, window(fromUs, endUs));
   }
-  if (boundary) yield boundary;
-  const boundaryReading = boundary?.points[0];
-  // A newer point would be less than a minute newer: not worth a request.
-  if (boundaryReading && endUs - boundaryReading.timeUs < US_PER_MINUTE) return;
-  const fromUs = plan.kind === 'boundary' ? plan.boundaryUs : plan.fromUs;
-  const newest = await fetchLatest(hycloud, window(fromUs, endUs));
-  if (newest) yield newest;
-  else yield* range(Math.max(fromUs, nowUs - US_PER_HOUR));
+
+  async function* newestAfter(fromUs: Micros): AsyncGenerator<Slice, void> {
+    const newest = await fetchLatest(hycloud, window(fromUs, endUs));
+    if (newest) yield newest;
+    else yield* allAfter(Math.max(fromUs, nowUs - US_PER_HOUR));
+  }
 }
 
 /** The answers for one valve, added up. */
@@ -121,7 +129,8 @@ function addSlice(fetched: Fetched, slice: Slice, plan: Plan, intervalUs: number
   for (const { timeUs, reason } of slice.malformed) {
     fetched.malformedCount += 1;
     fetched.malformedReason ||= reason;
-    // In a range, the windows before a malformed point are whole. Of a single point, or without its time, none is.
+    // In a range, the windows before a malformed point are whole. If a single point was asked for, or the malformed point
+    // has no time, no window is.
     const wholeUntilUs = plan.kind === 'range' && timeUs !== null ? boundaryOf(timeUs, intervalUs) - intervalUs : 0;
     fetched.wholeUntilUs = Math.min(fetched.wholeUntilUs, wholeUntilUs);
   }
@@ -155,7 +164,8 @@ function chooseReadings(
   failure: Failure | null,
   lastBoundaryUs: Micros,
 ): readonly Reading[] {
-  if (plan.sinceUs === null) return failure === null && newest ? [newest] : [];
+  const isFirstRun = plan.sinceUs === null;
+  if (isFirstRun) return failure === null && newest ? [newest] : [];
   // An incomplete window is left out: its last point is unknown.
   const complete = [...samples].filter(([boundaryUs]) => failure === null || boundaryUs <= coveredUntilUs);
   return readingsToStore(new Map(complete), lastBoundaryUs, state.boundaryReadingUs);
@@ -175,9 +185,10 @@ function syncedUntil(
   if (plan.sinceUs === null) {
     // A failed first run fixes where the valve's history begins: the next run continues from its window.
     if (failure && malformedCount === 0) return lastBoundaryUs - intervalUs;
-    return untilUs === nowUs ? lastBoundaryUs : null;
+    const isWhole = untilUs === nowUs;
+    return isWhole ? lastBoundaryUs : null;
   }
-  // An earlier run may have stored a synced_until ahead of HyCloud's clock: do not confirm it.
+  // `sinceUs` is computed from `nowUs`, a clock that may be ahead of the clock of these answers.
   const reachedUs = Math.max(floorToGrid(untilUs, intervalUs), plan.sinceUs);
   return reachedUs <= Math.max(clockUs, state.syncedUntilUs ?? clockUs) ? reachedUs : null;
 }

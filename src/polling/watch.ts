@@ -29,30 +29,33 @@ export interface Watcher {
  * A valve that left its project is no longer watched, unless the target names the valve itself.
  */
 export function watch<V extends Watchable>(valves: readonly V[], { targets, meanings }: Watcher): Watch<V> {
-  const wanted = new Set<V>();
-  const gone = new Set<V>();
+  const watched = new Set<V>();
+  const left = new Set<V>();
   const unknown: string[] = [];
   for (const target of targets.length > 0 ? targets : [EVERYTHING]) {
-    const placeIn = placesOf(target, meanings);
-    const inProject = valves.filter((valve) => placeIn(valve) !== 'elsewhere');
+    const placeOf = placesFor(target, meanings);
+    const inProject = valves.filter((valve) => placeOf(valve) !== 'elsewhere');
     if (target.valves.length === 0) {
-      for (const valve of inProject) (placeIn(valve) === 'listed' ? wanted : gone).add(valve);
+      for (const valve of inProject) (placeOf(valve) === 'listed' ? watched : left).add(valve);
       if (inProject.length === 0) unknown.push(`no valve of ${describe(target)} was ever polled`);
     }
     for (const name of target.valves) {
       const fitting = inProject.filter((valve) => isNamed(valve, name));
-      for (const valve of fitting) wanted.add(valve);
+      for (const valve of fitting) watched.add(valve);
       if (fitting.length === 0) unknown.push(`valve ${name} was never polled`);
     }
   }
-  const left = valves.filter((valve) => gone.has(valve) && !wanted.has(valve));
-  return { watched: valves.filter((valve) => wanted.has(valve)), left, unknown };
+  return {
+    watched: valves.filter((valve) => watched.has(valve)),
+    left: valves.filter((valve) => left.has(valve) && !watched.has(valve)),
+    unknown,
+  };
 }
 
 const EVERYTHING: Target = { projectId: null, projectName: null, valves: [] };
 
-/** Whether the projects of a target list a valve, have lost it, or never had it. */
-function placesOf(target: Target, meanings: Watcher['meanings']) {
+/** Returns a function: whether the projects of the target list a valve, have lost it, or never had it. */
+function placesFor(target: Target, meanings: Watcher['meanings']) {
   const ids = target === EVERYTHING ? null : new Set(projectsOf(target, meanings));
   return ({ projects }: Watchable): 'listed' | 'left' | 'elsewhere' => {
     const places = projects.filter(({ id }) => ids?.has(id) ?? true);
@@ -64,13 +67,13 @@ function placesOf(target: Target, meanings: Watcher['meanings']) {
 /** The ids of a target's projects. A target without a project may have its valves in any project of the account. */
 function projectsOf({ projectId, projectName }: Target, meanings: Watcher['meanings']): string[] {
   if (projectId !== null) return [projectId];
-  const known =
-    projectName === null ? [...meanings.values()].flat() : (meanings.get(projectName.normalize('NFC')) ?? []);
-  const idsFrom = (wanted: Meaning['from']) =>
-    known.filter(({ from }) => from === wanted).map((meaning) => meaning.projectId);
+  const ofName = projectName === null ? [...meanings.values()].flat() : meanings.get(projectName.normalize('NFC'));
+  const idsFrom = (source: Meaning['from']) =>
+    (ofName ?? []).filter(({ from }) => from === source).map((meaning) => meaning.projectId);
   // Without a configured key (a machine that only watches), several keys may have resolved the name to different projects.
   const own = idsFrom('own');
   if (own.length > 0) return own;
+  // The likeliest is the first: see Memory.
   return projectName === null ? idsFrom('inherited') : idsFrom('inherited').slice(0, 1);
 }
 

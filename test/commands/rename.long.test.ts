@@ -159,6 +159,13 @@ test('a project without valves awaits them; one that has lost all of them is tol
   }
 });
 
+test('a project that two targets name has not lost the valves that the first one takes', async () => {
+  const targets = [{ project_name: 'Old name' }, { project_name: 'Old name' }];
+  await writeFile(join(folder, 'config.json'), JSON.stringify({ targets, requests_per_second: 1000 }));
+  await poll();
+  expect(await poll()).toEqual({ code: 0, warnings: [], errors: [] });
+});
+
 test('each run asks for the list of projects, and for each project, once', async () => {
   await poll();
   simulator.log.length = 0;

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { US_PER_HOUR, US_PER_MINUTE } from '../../src/domain/time.ts';
 import { budgetsOf } from '../../src/energy/budget.ts';
-import type { VisibleReading } from '../../src/energy/envelope.ts';
+import type { VisibleReading } from '../../src/energy/readings.ts';
 import { envelopes } from '../../src/energy/envelope.ts';
 import type { Correction, CounterReading, QuarterHour } from '../../src/energy/types.ts';
 import { judgeReadings } from '../../src/energy/verdicts.ts';
@@ -231,7 +231,7 @@ function expectWithinBudgets(readings: readonly CounterReading[]): void {
 function stepsOfCurve(readings: readonly CounterReading[], envelopesKw: readonly number[]) {
   const judged = readings.map(visible);
   const budgets = budgetsOf(judged, -Infinity, { kw: 0, sinceUs: 0, untilUs: 0 }, LIMITS);
-  const { accepted } = judgeReadings(judged, 0, { accepted: [], steps: 0 }, budgets, [], LIMITS);
+  const { accepted } = judgeReadings(judged, 0, { accepted: [], mayTakeBack: 0 }, budgets, [], LIMITS);
   return accepted.slice(1).flatMap((to, i) => {
     const from = accepted[i] ?? to;
     const isBreak = 'fromKwh' in to.step;

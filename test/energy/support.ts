@@ -1,7 +1,8 @@
 /** Helpers for the judge's tests: counters with known truth, and a driver that judges step by step as a run does. */
 import fc from 'fast-check';
 import { US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
-import { checkpointsBefore, judge } from '../../src/energy/judge.ts';
+import { judge } from '../../src/energy/judge.ts';
+import { checkpointsBefore } from '../../src/energy/restart.ts';
 import type { Checkpoint, Correction, CounterEvent, CounterReading, QuarterHour } from '../../src/energy/types.ts';
 
 export const LIMITS = { intervalUs: 15 * US_PER_MINUTE, maxPowerKw: 1500 };

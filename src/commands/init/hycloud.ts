@@ -1,7 +1,7 @@
 /** The part of `tasmart init` about HyCloud: its credentials, and the projects that they can see. */
 import type { Logger } from 'pino';
 import type { Problem } from '../../config/config.ts';
-import { parseHyCloud, read, type Environment } from '../../config/environment.ts';
+import { parseHyCloud, readVariable, type Environment } from '../../config/environment.ts';
 import { parseConfig } from '../../config/parse.ts';
 import { KnownError } from '../../domain/errors.ts';
 import { count, printable } from '../../domain/text.ts';
@@ -18,7 +18,7 @@ export async function acceptCredentials(
 ): Promise<{ variables: Environment; projects: ProjectSummary[] }> {
   const { env, prompt } = session;
   const requesterId = await askUntilAccepted(session, {
-    given: read(env, 'REQUESTER_ID'),
+    given: readVariable(env, 'REQUESTER_ID'),
     ask: () => prompt?.ask('Requester id (IMI gave it to your company): '),
     test: async (text) => {
       const credentials = { ...env, REQUESTER_ID: text, API_KEY: 'none' };
@@ -28,7 +28,7 @@ export async function acceptCredentials(
   });
   let projects: ProjectSummary[] = [];
   const apiKey = await askUntilAccepted(session, {
-    given: read(env, 'API_KEY'),
+    given: readVariable(env, 'API_KEY'),
     ask: () => prompt?.askSecret('API key (of a user of the web app; it is not shown): '),
     test: async (text) => {
       const credentials = { ...env, REQUESTER_ID: requesterId, API_KEY: text };
