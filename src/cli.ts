@@ -289,7 +289,7 @@ const help = program
   .action((name: string | undefined) => printHelp(program, name));
 withExamples(help, [['tasmart help poll', 'the same as "tasmart poll --help"']]);
 
-/** How long a command may take to end cleanly. */
+/** How long a command may take to end cleanly. Also in test/support/cli.ts. */
 const CLEAN_STOP_MS = 1000;
 const stop = new AbortController();
 const giveUp = new AbortController();

@@ -4,7 +4,6 @@ import type { CommandContext } from './context.ts';
 import type { RequestLimits } from './hycloud.ts';
 
 export interface RunLimits extends RequestLimits {
-  /** see CommandContext */
   giveUp: AbortSignal;
 }
 

@@ -1,3 +1,4 @@
+/** Checks the database after each step of a history. */
 import { deepStrictEqual } from 'node:assert/strict';
 import type pg from 'pg';
 import type { Valve } from '../../scripts/simulator/fleet.ts';
@@ -7,7 +8,7 @@ import { formatRfc3339, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros }
 import type { Run, StepFault } from './history.ts';
 import { clockErrorUs, type World } from './world.ts';
 
-/** Something that must never be so. */
+/** The database is in a state that must never occur. */
 export class Broken extends Error {
   override readonly name = 'Broken';
 }
@@ -21,18 +22,18 @@ interface Row {
   measured: (string | null)[];
 }
 
-/** What is known of a valve's progress. */
+/** How far a valve was synced after the last step. */
 interface Progress {
   syncedUs: Micros;
   /** boundaries up to here need no row: before the first sync, or given up after catch_up_days */
   excusedUntilUs: Micros;
 }
 
-/** Follows the database from run to run and compares it with the truth. */
+/** Compares the database with the points of HyCloud after each run. */
 export interface Chronicle {
   /** @throws Broken */
   afterStep: (run: Run, beganUs: Micros, faults: readonly StepFault[]) => Promise<void>;
-  /** @throws Broken unless everything that HyCloud has is stored, and nothing changed since it was */
+  /** After a run without faults. @throws Broken if a point is missing, or a row has changed since it was stored */
   atTheEnd: (beganUs: Micros) => Promise<void>;
   rows: () => number;
 }
@@ -46,7 +47,7 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
   const { hycloud, intervalUs, floor } = world;
   const rows = new Map<string, Row>();
   const newestRowUs = new Map<string, Micros>();
-  /** rows that a run without faults stored: when it began */
+  /** by row that a run without faults has stored: when that run began */
   const healthySinceUs = new Map<string, Micros>();
   const progress = new Map<string, Progress>();
   let lastId = '0';
@@ -67,7 +68,7 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
     const valve = world.valves.find(({ id }) => id === row.tasmart_id);
     const points = valve ? world.pointsAt(valve, timeUs) : [];
     if (Number(row.timestamp) !== secondOf(timeUs)) throw new Broken(`not its second: ${describe(row)}`);
-    // HyCloud's Date has whole seconds: a point from the future may lie in the one that it names.
+    // HyCloud's Date has whole seconds: a point of that second may lie after it.
     if (timeUs > hycloud.clock.now() + US_PER_SECOND)
       throw new Broken(`stored before it was measured: ${describe(row)}`);
     const expected = points.map((point) => measuredOf(world, point));
@@ -77,8 +78,8 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
   }
 
   /**
-   * Whether a point has its row, or rightly none. The table's key is (tasmart_id, "timestamp"), so another point of its
-   * second may have it: the last of another window, one that came first, or one that was stored amid faults.
+   * Whether a point has its row, or need not have one. The table's key is (tasmart_id, "timestamp"), so another point of the
+   * same second may have taken the row: the last of another window, an earlier one, or one that a run with faults stored.
    */
   function isStored(valve: Valve, timeUs: Micros): boolean {
     const key = keyOf(valve.id, timeUs);
@@ -102,9 +103,9 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
     }
   }
 
-  /** Up to where a valve that has just been synced for the first time needs no rows. */
+  /** For a valve that was synced for the first time: the time up to which no rows are needed. */
   function originOf(run: Run, syncedUs: Micros, rowBeforeUs: Micros | undefined, nowUs: Micros): Micros {
-    // What a first run of two finds of the other is chance.
+    // If two runs were first, chance decides what each has found of the other.
     if (run.kind !== 'poll') return syncedUs;
     if (rowBeforeUs !== undefined) return Math.max(rowBeforeUs, floor(nowUs - world.catchUpUs));
     const { initialHistoryHours } = world.history;
@@ -146,7 +147,7 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
     }
   }
 
-  /** A valve that nobody knew has its newest point now, and nothing else. */
+  /** The first run of a valve stores its newest point only. */
   function checkFirstRun(run: Run, beganUs: Micros, isHealthy: boolean, added: readonly Row[]): void {
     if (run.kind !== 'poll' || world.history.initialHistoryHours > 0) return;
     for (const valve of world.targeted()) {

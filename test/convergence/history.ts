@@ -1,14 +1,15 @@
+/** Random histories: the valves, what fails, and which runs take place. */
 import fc from 'fast-check';
 import type { Fault } from '../../scripts/simulator/faults.ts';
 import type { PropertyName } from '../../src/domain/reading.ts';
 import { PROPERTY_NAMES } from '../../src/domain/reading.ts';
 
 /**
- * Everything that one history consists of, as plain data: what fast-check prints of a failure can be pasted into a test.
+ * A history as plain data, so that what fast-check prints of a failure can be pasted into a test.
  * Minutes count from the START of world.ts.
  */
 export interface History {
-  /** of the valves' draws */
+  /** for the random values of the valves */
   seed: number;
   intervalMinutes: 5 | 15 | 60;
   properties: 'four' | 'some' | 'all';
@@ -18,23 +19,23 @@ export interface History {
   maxConcurrency: number;
   deadlineSeconds: number;
   targets: 'both' | 'first' | 'by name';
-  /** which of HyCloud's servers has the clock that `date` faults put ahead */
+  /** whose answers have the wrong clock in `date` faults */
   aheadIs: 'projects' | 'points';
   valves: readonly ValveHistory[];
   steps: readonly Step[];
 }
 
 export interface ValveHistory {
-  /** seconds between points; 15 is the real one, the others are cheaper */
+  /** seconds between points; 15 in a real valve; more makes the test faster */
   everyS: number;
-  /** after the grid of `everyS`; 0 without a jitter: points on boundaries */
+  /** offset of the points from the grid of `everyS`; 0 without jitter: points lie on boundaries */
   phaseMs: number;
   jitterMs: number;
   livesIn: Place;
-  /** kWh when installed; beyond 2^53 a double does not hold it */
+  /** the counter when the valve is installed; `huge` approaches 2^53, above which a double is inexact */
   counter: 'new' | 'old' | 'huge';
   outages: readonly { atMin: number; minutes: number }[];
-  /** without `minutes` for good */
+  /** `minutes` null: the counter never comes back */
   resets: readonly { atMin: number; kwh: number; minutes: number | null }[];
   absences: readonly { property: PropertyName; as: 'absent' | 'null'; atMin: number; minutes: number }[];
   extras: readonly { boundary: number; offsetUs: number; copies: number; apartUs: number }[];
@@ -44,8 +45,9 @@ export interface ValveHistory {
 export type Place = 'first' | 'second' | 'both' | 'none';
 
 export interface Step {
-  /** 0: so long after the last run; else after (or before) the n-th boundary from then */
+  /** the run takes place `offsetUs` after this many boundaries from the last run; 0: after the last run itself */
   boundaries: number;
+  /** may be negative */
   offsetUs: number;
   moves: readonly { valve: number; to: Place }[];
   inclusive: { from: boolean; to: boolean };
@@ -62,18 +64,18 @@ export type Run =
 
 export type StepFault =
   | { kind: 'http'; on: 'projects' | 'points' | 'all' | number; after: number; times: number; fault: HttpFault }
-  /** points of a stretch make no sense, in this step and so many more */
+  /** points of a stretch are malformed, in this step and in `steps` more */
   | { kind: 'malformed'; valve: number; agoMin: number; minutes: number; how: Nonsense; steps: number }
   | { kind: 'database'; what: DatabaseFault; at: number }
   | { kind: 'process'; what: 'abort' | 'crash'; on: 'request' | 'statement'; at: number }
-  /** our clock is wrong, and some of HyCloud's answers, or all, do not say what time it is */
+  /** our clock is wrong, and some or all of HyCloud's answers have no Date */
   | { kind: 'clock'; aheadMin: number; dateless: 'projects' | 'points' | 'all' };
 
 type HttpFault = Exclude<Fault, { kind: 'transform' }>;
 
 export type DatabaseFault =
   | 'terminated'
-  /** the statement was done, its answer is lost with the session */
+  /** the statement is executed, but the session is lost before its result arrives */
   | 'answer lost'
   | 'read-only'
   | 'locked'
@@ -82,7 +84,7 @@ export type DatabaseFault =
 
 export type Nonsense = 'text' | 'fraction' | 'too large' | 'bad time' | 'no time' | 'no object';
 
-/** Waits, from in step to days; mostly in step. */
+/** The time to wait before a run, mostly until the next boundary, at most days. */
 function waits(intervalMinutes: number): fc.Arbitrary<Pick<Step, 'boundaries' | 'offsetUs'>> {
   const wait = (boundaries: fc.Arbitrary<number>, offsetUs: fc.Arbitrary<number>) =>
     fc.record({ boundaries, offsetUs });
@@ -177,7 +179,7 @@ const bodies = fc.record({
     '{"points":[',
   ),
 });
-/** A server that ignores what it is asked; it may say so or not. */
+/** HyCloud ignores parameters. `honest`: the answer names the values that it has used. */
 const ignorance = fc.record({
   kind: fc.constant('ignore' as const),
   parameters: fc.subarray(['from' as const, 'to' as const, 'limit' as const, 'direction' as const], { minLength: 1 }),
@@ -224,7 +226,7 @@ const httpFaults: fc.Arbitrary<StepFault> = fc
     { weight: 5, arbitrary: fc.tuple(where, httpTimes, caps) },
     { weight: 5, arbitrary: fc.tuple(where, httpTimes, transformations) },
     { weight: 3, arbitrary: fc.tuple(where, httpTimes, connections) },
-    // Each of these takes as long as the client's patience.
+    // Each of these takes a whole request timeout.
     { weight: 1, arbitrary: fc.tuple(where, fc.record({ after: fc.nat(6), times: fc.constant(1) }), slow) },
   )
   .map(([on, times, fault]) => ({ kind: 'http', on, ...times, fault }));
@@ -274,7 +276,7 @@ const otherFaults: fc.Arbitrary<StepFault> = fc.oneof(
       at: fc.nat(20),
     }),
   },
-  // With no time at all from HyCloud there is but our own clock: then it is not ahead.
+  // Without any Date from HyCloud, the run goes by our own clock. A clock that is ahead would then be believed.
   {
     weight: 1,
     arbitrary: fc.oneof(
@@ -348,14 +350,14 @@ function histories(
 }
 
 /**
- * Of these a step has but one: two together can leave nothing to tell the time by, or confirm each other, as a clock that
- * is ahead and a point from the future do.
+ * Whether a fault makes the time uncertain. A step has at most one such fault: two could leave no right clock, or confirm
+ * each other, such as a clock that is ahead and a point from the future.
  */
-function isOfTime(fault: StepFault): boolean {
+function isAboutTime(fault: StepFault): boolean {
   return fault.kind === 'clock' || (fault.kind === 'http' && ['date', 'future'].includes(fault.fault.kind));
 }
 
-/** Histories with every fault there is, for runs in this process. */
+/** Histories with faults of every kind, for runs in this process. */
 export function faultyHistories(): fc.Arbitrary<History> {
   return histories(
     (aheadIs) =>
@@ -372,14 +374,14 @@ export function faultyHistories(): fc.Arbitrary<History> {
               ),
               { minLength: 1, maxLength: 2 },
             )
-            .filter((faults) => faults.filter(isOfTime).length <= 1),
+            .filter((faults) => faults.filter(isAboutTime).length <= 1),
         },
       ),
     9,
   );
 }
 
-/** Short histories with the faults that cost no waiting, for the program as a child process; it is mostly killed. */
+/** Short histories for the built program, which is mostly killed. Their faults do not make a run wait. */
 export function deadlyHistories(): fc.Arbitrary<History> {
   const at = fc.nat(9);
   const faults: fc.Arbitrary<StepFault> = fc.oneof(

@@ -1,3 +1,4 @@
+/** Plays a history: runs its steps, and checks the database after each. */
 import { deepStrictEqual } from 'node:assert';
 import { withConnection } from '../../src/database/connection.ts';
 import { loadMeteredValves } from '../../src/database/consumption.ts';
@@ -12,7 +13,7 @@ import type { Perform } from './runs.ts';
 import type { Stage } from './stage.ts';
 import { createWorld, enter, misbehave, type World } from './world.ts';
 
-/** How often what was met, in all histories of a test. */
+/** Counts the faults and endings of all histories of a test. */
 export interface Tally {
   add: (kind: string, by?: number) => void;
   print: () => void;
@@ -30,7 +31,7 @@ export function createTally(): Tally {
 }
 
 /**
- * Lives through a history, compares the database with the truth after every step, and ends with a healthy run.
+ * Plays the steps of a history, and then a run without faults. Checks the database after each.
  *
  * @throws Broken
  */
@@ -39,7 +40,7 @@ export async function live(stage: Stage, history: History, perform: Perform, tal
   const world = await createWorld(history);
   const { clock, faults } = world.hycloud;
   const chronicle = createChronicle(world, stage.admin);
-  const performed = async (run: Run, troubles: readonly StepFault[]) => {
+  const performAndCount = async (run: Run, troubles: readonly StepFault[]) => {
     const results = await perform(world, stage, run, troubles, tally.add);
     for (const { mode, ending } of results) tally.add(`run: ${mode}, ${ending}`);
     return results;
@@ -55,13 +56,13 @@ export async function live(stage: Stage, history: History, perform: Perform, tal
       const troubles = lasting.map(({ fault }) => fault);
       for (const trouble of troubles) misbehave(world, trouble, tally.add);
       const beganUs = clock.now();
-      await performed(step.run, troubles);
+      await performAndCount(step.run, troubles);
       await chronicle.afterStep(step.run, beganUs, troubles);
       faults.clear();
     }
     const healthy: Run = { kind: 'poll', valve: null };
     const beganUs = clock.now();
-    const [last] = await performed(healthy, []);
+    const [last] = await performAndCount(healthy, []);
     if (last?.ending !== 'success') throw new Broken(`the healthy run ended in ${last?.ending ?? 'nothing'}`);
     await chronicle.afterStep(healthy, beganUs, []);
     await chronicle.atTheEnd(beganUs);
@@ -74,7 +75,7 @@ export async function live(stage: Stage, history: History, perform: Perform, tal
   }
 }
 
-/** The stored kWh are those that the stored readings give from scratch, whatever happened on the way. */
+/** Checks that the stored kWh equal those that the judge makes of all stored readings from scratch. */
 async function compareKwh(stage: Stage, { intervalUs }: World): Promise<void> {
   const session = { applicationName: 'tasmart convergence', giveUp: new AbortController().signal };
   await withConnection(stage.settings, session, async (database) => {

@@ -1,3 +1,4 @@
+/** Performs the runs of a history by the built program, and kills it. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,15 +11,15 @@ import { eachOf, spanOf, targetsOf, type OnStruck, type Perform, type RunResult 
 import type { Stage } from './stage.ts';
 import type { World } from './world.ts';
 
-/** How long a killed program's session may live on in the server, on a loaded machine too. */
+/** How long the session of a killed program may remain in the server. Long enough for a loaded machine. */
 const SESSION_LIMIT_MS = 60_000;
 
-/** By the built program, as a process of its own. */
+/** Performs runs by the built program. `folder` holds its config.json. */
 export function performByProgram(folder: string): Perform {
   return async (world, stage, run, faults, onStruck) => {
     await writeFile(join(folder, 'config.json'), JSON.stringify(configOf(world)));
     const results = await eachOf(run, (mode) => inChild(world, stage, run, mode, { folder, faults, onStruck }));
-    await sessionsGone(stage);
+    await waitUntilSessionsEnd(stage);
     return results;
   };
 }
@@ -72,7 +73,7 @@ async function inChild(
   return { mode, ending: code === 0 ? 'success' : (signal ?? `exit ${code ?? ''}`) };
 }
 
-/** Lets a process end as a fault wants it. Returns what ends the peril. */
+/** Kills the process, or ends its session, as the fault says. Returns a function to call after the process has ended. */
 function imperil(
   world: World,
   stage: Stage,
@@ -115,7 +116,7 @@ function imperil(
   return atRequest(0, false, () => sleep(fault.at * 5).then(() => kill(signal, 'at some moment')));
 }
 
-/** Holds up the transaction that stores the readings after it has inserted them, and has the program killed there. */
+/** Blocks the transaction that stores readings, after it has inserted them, and kills the program there. */
 async function killInTransaction(
   { admin, rival }: Stage,
   { child }: RunningCli,
@@ -123,7 +124,7 @@ async function killInTransaction(
 ): Promise<void> {
   await rival.query('begin');
   try {
-    // Where a doubled run is writing already, there is nothing to hold up.
+    // If the other run of the step is writing already, the lock fails at once: no transaction can be blocked.
     await rival.query('lock table tasmart_valves, tasmart_backfills in exclusive mode nowait');
     while (child.exitCode === null && child.signalCode === null) {
       const { rowCount } = await admin.query(
@@ -137,7 +138,7 @@ async function killInTransaction(
       await sleep(2);
     }
   } catch (error) {
-    // The doubled run's own strike is in the same session, and meets what became of it.
+    // The other run of the step may use the same session, whose transaction has failed then.
     if (!['55P03', '25P02'].includes(String((error as { code?: unknown }).code))) throw error;
   } finally {
     await rival.query('rollback');
@@ -146,7 +147,8 @@ async function killInTransaction(
 
 const SESSIONS = `from pg_stat_activity where datname = current_database() and application_name like 'tasmart%'`;
 
-async function sessionsGone({ admin }: Stage): Promise<void> {
+/** Waits until the program's sessions have ended. @throws Broken if they do not */
+async function waitUntilSessionsEnd({ admin }: Stage): Promise<void> {
   const untilMs = performance.now() + SESSION_LIMIT_MS;
   for (;;) {
     const { rowCount } = await admin.query(`select ${SESSIONS}`);

@@ -1,3 +1,4 @@
+/** Performs the runs of a history in this process, with their faults. */
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type pg from 'pg';
 import pino from 'pino';
@@ -22,13 +23,13 @@ export interface RunResult {
 
 export type OnStruck = (kind: string) => void;
 
-/** Where HyCloud is silent, a run with faults soon gives up; a healthy one never does. */
+/** Request timeouts: short in a run with faults, because HyCloud may never answer; long in a run without. */
 const IMPATIENCE_MS = 80;
 const PATIENCE_MS = 20_000;
 
 const log = pino({ level: 'silent' });
 
-/** Does what a step says, and tells of every fault that strikes. */
+/** Performs the run of a step. Calls `onStruck` for every fault that hits it. */
 export type Perform = (
   world: World,
   stage: Stage,
@@ -37,7 +38,7 @@ export type Perform = (
   onStruck: OnStruck,
 ) => Promise<RunResult[]>;
 
-/** In this process; waiting costs nothing but HyCloud's time. */
+/** Performs runs in this process. Waiting takes no time: it advances HyCloud's clock. */
 export const performHere: Perform = (world, stage, run, faults, onStruck) =>
   eachOf(run, (mode) => inProcess(world, stage, run, mode, faults, onStruck));
 
@@ -154,7 +155,7 @@ function ended(outcome: RunEnd['outcome'], counts = { stored: 0, unchanged: 0 })
   return { outcome, valves: 0, stored, unchanged, silent: 0, failed: 0, requests: 0, retries: 0, error: null };
 }
 
-/** A backfill's span is in hours before now. */
+/** The span of a backfill, by HyCloud's clock. */
 export function spanOf({ hycloud }: World, run: Run): { fromUs: number; toUs: number } {
   const { fromHours, hours } = 'fromHours' in run ? run : { fromHours: 1, hours: 1 };
   const fromUs = hycloud.clock.now() - fromHours * US_PER_HOUR;
@@ -171,7 +172,7 @@ export function targetsOf({ history, hycloud }: World) {
 }
 
 interface Perils {
-  /** never true: it only counts */
+  /** counts requests; never true, so that it changes no answer */
   onRequest: (request: SimulatedRequest) => boolean;
   watch: (client: pg.Client) => Promise<void>;
   end: () => Promise<void>;
@@ -179,7 +180,7 @@ interface Perils {
 
 type Send = (text: string, values?: unknown[]) => Promise<pg.QueryResult>;
 
-/** What befalls a run at its n-th request or statement. */
+/** Ends or disturbs a run at its n-th request or statement, as the faults say. */
 function createPerils(
   { admin, rival }: Stage,
   faults: readonly StepFault[],
@@ -192,11 +193,11 @@ function createPerils(
   let statements = 0;
   let processId: number | null = null;
   let isLocked = false;
-  let lastWords: Promise<unknown> = Promise.resolve();
+  let pending: Promise<unknown> = Promise.resolve();
 
   const terminate = () => admin.query('select pg_terminate_backend($1, 60000)', [processId]);
 
-  async function fatal(on: 'request' | 'statement', count: number): Promise<void> {
+  async function endRunAt(on: 'request' | 'statement', count: number): Promise<void> {
     for (const { what } of ofProcess.filter((fault) => fault.on === on && fault.at === count)) {
       onStruck(`process: ${what === 'crash' ? 'gone' : 'signal'} at a ${on}`);
       stop.abort();
@@ -220,7 +221,7 @@ function createPerils(
 
   return {
     onRequest: () => {
-      lastWords = Promise.all([lastWords, fatal('request', requests)]);
+      pending = Promise.all([pending, endRunAt('request', requests)]);
       requests += 1;
       return false;
     },
@@ -231,7 +232,7 @@ function createPerils(
       const watched: Send = async (text, values) => {
         const count = statements;
         statements += 1;
-        await fatal('statement', count);
+        await endRunAt('statement', count);
         const due = ofDatabase.filter(({ at }) => at === count);
         for (const { what } of due) await strike(what, send).catch(ignoreLostCause);
         const result = await send(text, values);
@@ -242,13 +243,13 @@ function createPerils(
       client.query = watched as unknown as typeof client.query;
     },
     async end() {
-      await lastWords;
+      await pending;
       if (isLocked) await rival.query('rollback');
     },
   };
 }
 
-/** A session that is gone, or a transaction that has failed, takes no settings; then it is the run's own error that counts. */
+/** Ignores that a fault cannot be set up in a lost session or a failed transaction: the run reports its own error. */
 function ignoreLostCause(error: unknown): void {
   const { code } = error as { code?: unknown };
   if (typeof code === 'string' && !/^(25P02|57P|E)/.test(code)) throw error;

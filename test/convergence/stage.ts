@@ -1,19 +1,21 @@
+/** The database in which histories are tested. */
 import type pg from 'pg';
 import type { ServerSettings } from '../../src/database/connection.ts';
 import { freshDatabase } from '../support/database.ts';
 
-/** A database for histories, one after the other. */
+/** A database for several histories, one after the other. */
 export interface Stage {
   settings: ServerSettings;
   url: string;
-  /** sessions of the test's own; `rival` holds locks */
+  /** the test's own sessions; `rival` holds locks */
   admin: pg.Client;
   rival: pg.Client;
+  /** deletes all rows, before the next history */
   clear: () => Promise<void>;
   close: () => Promise<void>;
 }
 
-/** Says 53100 wherever a session of the test has asked for it. */
+/** Simulates a full disk: writes to the table in the setting test.full_disk of a session fail with 53100. */
 const FULL_DISK = `
   create function test_full_disk() returns trigger language plpgsql as $$
   begin

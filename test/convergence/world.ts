@@ -1,3 +1,4 @@
+/** The simulated HyCloud of a history, and what a test knows to be true of it. */
 import type { FaultRule, SimulatedRequest } from '../../scripts/simulator/faults.ts';
 import { createValve, type SimulatedPoint, type Valve } from '../../scripts/simulator/fleet.ts';
 import { history as pointsIn, pointsOf } from '../../scripts/simulator/history.ts';
@@ -9,7 +10,7 @@ import { parseRfc3339, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros } 
 import type { History, Nonsense, Place, Step, StepFault, ValveHistory } from './history.ts';
 
 export const START = Number(parseRfc3339('2026-03-01T10:00:00Z'));
-/** How far HyCloud's memory reaches; a valve that was installed long ago has too many points for a test. */
+/** The oldest points. Valves that were installed earlier would have too many points for a test. */
 const INSTALLED = START - 40 * US_PER_HOUR;
 
 const PROPERTIES: Record<History['properties'], readonly PropertyName[]> = {
@@ -18,21 +19,20 @@ const PROPERTIES: Record<History['properties'], readonly PropertyName[]> = {
   all: PROPERTY_NAMES,
 };
 
-/** HyCloud as a history has it, and what is true of it. */
 export interface World {
   history: History;
   hycloud: Simulator;
   intervalUs: number;
   catchUpUs: number;
   properties: readonly PropertyName[];
-  /** every valve there ever is, listed or not */
+  /** all valves, also those that no project lists now */
   valves: readonly Valve[];
-  /** valves that the targets mean now */
+  /** the valves that the targets mean now */
   targeted: () => readonly Valve[];
   floor: (timeUs: Micros) => Micros;
   /** the last point in (boundary − interval, boundary] */
   lastPointOf: (valve: Valve, boundaryUs: Micros) => Micros | null;
-  /** the newest point up to an instant, not older than the other */
+  /** the newest point in (fromUs, toUs] */
   newestPointOf: (valve: Valve, fromUs: Micros, toUs: Micros) => Micros | null;
   pointsAt: (valve: Valve, timeUs: Micros) => readonly Reading[];
   close: () => Promise<void>;
@@ -72,8 +72,8 @@ export async function createWorld(history: History): Promise<World> {
     floor: (timeUs) => Math.floor(timeUs / intervalUs) * intervalUs,
     lastPointOf: (valve, boundaryUs) => {
       const key = `${valve.id} ${boundaryUs}`;
-      const known = lastPoints.get(key);
-      if (known !== undefined) return known;
+      const cached = lastPoints.get(key);
+      if (cached !== undefined) return cached;
       const found = newestPointOf(valve, boundaryUs - intervalUs, boundaryUs);
       lastPoints.set(key, found);
       return found;
@@ -116,7 +116,7 @@ function valveOf(spec: ValveHistory, seed: number, index: number, intervalUs: nu
   return spec.everyS === 15 ? plain : { ...plain, pointsInstead: sparsePoints(plain, spec) };
 }
 
-/** Points further apart than a valve's 15 s, so that days cost little. */
+/** Points further apart than the 15 s of a real valve, so that a test of days stays fast. */
 function sparsePoints({ seed, outages }: Valve, { everyS, phaseMs, jitterMs }: ValveHistory) {
   const everyUs = everyS * US_PER_SECOND;
   return (fromUs: Micros, toUs: Micros): SimulatedPoint[] => {
@@ -140,7 +140,7 @@ function place({ projects }: Simulator, valve: Valve, where: Place): void {
   if (where === 'second' || where === 'both') second?.valves.set(valve.id, valve);
 }
 
-/** Lets time pass until a step's run, and what happened to HyCloud meanwhile. */
+/** Sets HyCloud's clock to the time of a step's run, and changes what the step changes in HyCloud. */
 export function enter({ hycloud, valves, intervalUs, floor }: World, step: Step): void {
   const nowUs = hycloud.clock.now();
   const thenUs = (step.boundaries === 0 ? nowUs : floor(nowUs) + step.boundaries * intervalUs) + step.offsetUs;
@@ -153,7 +153,7 @@ export function enter({ hycloud, valves, intervalUs, floor }: World, step: Step)
   hycloud.settings.timeFormat = step.timeFormat;
 }
 
-/** Makes HyCloud misbehave; `onStruck` is told of every request that is hit. Returns what ends it. */
+/** Makes HyCloud misbehave. Calls `onStruck` for every request that the fault hits. Returns a function that ends the fault. */
 export function misbehave(world: World, fault: StepFault, onStruck: (kind: string) => void): () => void {
   const { hycloud, valves } = world;
   const rule = (match: (request: SimulatedRequest) => boolean, what: Omit<FaultRule, 'match'>, kind: string) => {
@@ -178,13 +178,13 @@ export function misbehave(world: World, fault: StepFault, onStruck: (kind: strin
     const untilUs = hycloud.clock.now() - fault.agoMin * US_PER_MINUTE;
     const fromUs = untilUs - fault.minutes * US_PER_MINUTE;
     const valveId = valves[fault.valve]?.id;
-    const spoilt = (point: WirePoint | null): Json => {
-      // Another fault may have spoilt it before.
+    const spoilPoint = (point: WirePoint | null): Json => {
+      // Another fault may have spoilt the time already.
       const timeUs = parseRfc3339(point?.time ?? '') ?? -Infinity;
       return point && timeUs > fromUs && timeUs <= untilUs + US_PER_SECOND ? spoil(point, fault.how) : point;
     };
     const transform = (answer: { points?: readonly (WirePoint | null)[] }): Json =>
-      answer.points ? { ...answer, points: answer.points.map(spoilt) } : answer;
+      answer.points ? { ...answer, points: answer.points.map(spoilPoint) } : answer;
     const what = { kind: 'transform', transform } as const;
     return rule((request) => request.valveId === valveId, { fault: what }, `malformed points: ${fault.how}`);
   }
@@ -197,7 +197,7 @@ export function misbehave(world: World, fault: StepFault, onStruck: (kind: strin
 
 type WirePoint = Readonly<Record<string, Json>> & { readonly time?: string };
 
-/** By how much a run may think that it is later than it is. */
+/** How far a run's clock may be ahead of HyCloud's. */
 export function clockErrorUs(faults: readonly StepFault[]): Micros {
   const errors = faults.map((fault) => {
     if (fault.kind === 'clock') return fault.aheadMin * US_PER_MINUTE;

@@ -1,3 +1,4 @@
+/** Builds dist/ for the tests that run the program. */
 import { execFile } from 'node:child_process';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Runs the built program as a child process. */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import type { Readable, Writable } from 'node:stream';
@@ -10,7 +11,7 @@ export interface CliOptions {
   cwd?: string;
   /** what standard input holds; empty by default, as under cron */
   stdin?: string;
-  /** after which it is killed (SIGKILL) */
+  /** after this time the program is killed (SIGKILL) */
   timeoutMs?: number;
 }
 
@@ -28,25 +29,26 @@ export interface RunningCli {
   result: Promise<CliResult>;
 }
 
+/** 1000 is CLEAN_STOP_MS in src/cli.ts (and EXIT_AFTER_MS, which does not matter here). */
 const WITH_PATIENCE = `
   const { setTimeout } = globalThis;
   globalThis.setTimeout = (act, ms, ...args) => setTimeout(act, ms === 1000 ? 60_000 : ms, ...args);`;
 
 /**
- * At a signal, the program gives itself a second to end in good order. A busy machine may let that second pass without
- * running the program at all. In this environment the second is a minute, for tests of what the good order leaves.
+ * At a signal, the program gives itself a second to end cleanly. On a busy machine the second may pass before the program
+ * runs at all. With these variables the second is a minute, for tests of what a clean end leaves.
  */
 export const PATIENT = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(WITH_PATIENCE)}` };
 
 /** Waits until the program has written this to standard error. */
 export async function untilSaid({ child }: RunningCli, words: string): Promise<void> {
-  let said = '';
+  let stderr = '';
   await new Promise<void>((resolve, reject) => {
     child.stderr.on('data', (chunk: Buffer) => {
-      said += chunk.toString();
-      if (said.includes(words)) resolve();
+      stderr += chunk.toString();
+      if (stderr.includes(words)) resolve();
     });
-    child.once('exit', () => reject(new Error(`it ended without saying "${words}": ${said}`)));
+    child.once('exit', () => reject(new Error(`it ended without saying "${words}": ${stderr}`)));
   });
 }
 
@@ -67,7 +69,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Run
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
   });
-  child.stdin.on('error', () => undefined); // it may end without reading
+  child.stdin.on('error', () => undefined); // the program may end without reading
   child.stdin.end(stdin);
   return { child, result: collect(child, startedMs) };
 }

@@ -1,3 +1,4 @@
+/** Gives each test a database of its own. */
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { inject } from 'vitest';
@@ -7,7 +8,7 @@ import type { Coordinates } from './postgres.ts';
 export interface TestDatabase extends Coordinates {
   database: string;
   url: string;
-  /** connected; drop() ends it */
+  /** a new session; `drop` ends it */
   client: () => Promise<pg.Client>;
   drop: () => Promise<void>;
 }
@@ -29,7 +30,7 @@ async function createDatabase(template: string, options = ''): Promise<TestDatab
     const { rows } = await admin.query<{ version: number }>(
       `select current_setting('server_version_num')::integer as version`,
     );
-    // Before 15 there was no other.
+    // PostgreSQL 14 and older have no other strategy, and no option for it.
     const strategy = (rows[0]?.version ?? 0) < 150_000 ? '' : 'strategy file_copy';
     await admin.query(`create database ${database} template ${template} ${strategy} ${options}`);
   });

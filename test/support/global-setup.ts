@@ -1,3 +1,4 @@
+/** Sets up a test run: vitest calls this file once, before all tests. */
 import { randomInt } from 'node:crypto';
 import type { TestProject } from 'vitest/node';
 import { buildCli } from './build.ts';
@@ -21,18 +22,19 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const temporary = await useTemporaryFolder('tasmart-test-');
   await buildCli();
   const { host, port, user, password, stop } = givenServer() ?? (await startPostgres({ max_connections: '200' }));
-  await makeTemplate({ host, port, user, password });
-  project.provide('postgres', { host, port, user, password });
+  const server = { host, port, user, password };
+  await makeTemplate(server);
+  project.provide('postgres', server);
   return async () => {
     await stop();
     await temporary.remove();
   };
 }
 
-/** Of another version than ours, which `npm run test:matrix` has started. */
+/** A server of another PostgreSQL version, which `npm run test:matrix` has started. null: none */
 function givenServer(): (Coordinates & { stop: () => Promise<void> }) | null {
-  const given = process.env['TASMART_TEST_SERVER'];
-  if (given === undefined) return null;
-  const { hostname: host, port, username: user, password } = new URL(given);
+  const url = process.env['TASMART_TEST_SERVER'];
+  if (url === undefined) return null;
+  const { hostname: host, port, username: user, password } = new URL(url);
   return { host, port: Number(port), user, password, stop: () => Promise.resolve() };
 }

@@ -1,3 +1,4 @@
+/** Starts PostgreSQL servers for tests. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,12 +19,17 @@ export interface TestServer extends Coordinates {
   stop: () => Promise<void>;
 }
 
-const LIMIT_MS = 60_000;
+/** For the start, and for the end. */
+const TIMEOUT_MS = 60_000;
 
-/** Nothing of a test outlives it, so nothing need survive a power cut. */
+/** Faster, but a power cut loses data. No data outlives its test. */
 const FAST = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_wal_size: '4GB' };
 
-/** A PostgreSQL server of one's own, for tests that stop, kill or reconfigure it; its folder goes when it stops. */
+/**
+ * Starts a PostgreSQL server for tests that stop, kill or reconfigure it. `stop` removes its folder.
+ *
+ * @param prepare changes files of the new cluster before the server starts
+ */
 export async function startPostgres(
   settings: Record<string, string> = {},
   prepare: (cluster: Cluster) => Promise<void> = () => Promise.resolve(),
@@ -32,7 +38,7 @@ export async function startPostgres(
   const cacheFolder = join(tmpdir(), 'tasmart-cache');
   const cluster = await openCluster(folder, { settings: { ...FAST, ...settings }, cacheFolder });
   await prepare(cluster);
-  await startServer(cluster, AbortSignal.timeout(LIMIT_MS));
+  await startServer(cluster, AbortSignal.timeout(TIMEOUT_MS));
   const server = await runningServer(cluster.dataFolder);
   if (!server) throw new Error(`the test server in ${folder} ended at once`);
   return {
@@ -43,7 +49,7 @@ export async function startPostgres(
     cluster,
     async stop() {
       await stopServer(cluster, 'fast');
-      if (!(await serverGone(cluster, LIMIT_MS))) throw new Error(`the test server in ${folder} does not end`);
+      if (!(await serverGone(cluster, TIMEOUT_MS))) throw new Error(`the test server in ${folder} does not end`);
       await rm(folder, { recursive: true });
     },
   };

@@ -1,4 +1,6 @@
-/** One sample, its labels as they were before escaping. */
+/** Parses metrics, and checks that their text follows the format. */
+
+/** One sample, with unescaped labels. */
 export interface Sample {
   name: string;
   labels: Record<string, string>;
@@ -12,33 +14,35 @@ const SAMPLE = new RegExp(`^(${NAME})(?:\\{(.*)\\})? (-?[0-9]+(?:\\.[0-9]+)?(?:e
 const LABEL = /^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\["\\n])*)"(?:,|$)/;
 
 /**
- * Reads the text format 0.0.4, and throws wherever a file is not as it says and the naming conventions want it: HELP,
- * TYPE, then all samples of a metric in one group; no sample twice; counters, and only they, end in _total; base units.
+ * Parses the text format 0.0.4. Each metric must have HELP, TYPE, then all of its samples in one group, each once. By the
+ * naming conventions, counters (and only counters) end in _total, and units are base units.
  *
+ * @throws if the text breaks one of these rules
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
  */
 export function parseMetrics(text: string): Sample[] {
   if (!text.endsWith('\n')) throw new Error('the last line does not end');
   const samples: Sample[] = [];
+  /** names of metrics, and keys of samples */
   const seen = new Set<string>();
-  let family = { name: '', type: '' };
-  let helped = '';
+  let family = '';
+  let lastHelp = '';
   for (const line of text.slice(0, -1).split('\n')) {
-    const [, help] = HELP.exec(line) ?? [];
-    const [, typed, type] = TYPE.exec(line) ?? [];
-    if (help !== undefined) {
-      if (seen.has(help)) throw new Error(`a second group: ${line}`);
-      seen.add(help);
-      helped = help;
-    } else if (typed !== undefined && type !== undefined) {
-      if (typed !== helped) throw new Error(`TYPE without its HELP: ${line}`);
-      if ((type === 'counter') !== typed.endsWith('_total')) throw new Error(`the name of a ${type}: ${typed}`);
-      if (/kilo|milli|_kwh|_ms_|minutes|hours|_percent/.test(typed)) throw new Error(`no base unit: ${typed}`);
-      family = { name: typed, type };
+    const [, helpName] = HELP.exec(line) ?? [];
+    const [, typeName, type] = TYPE.exec(line) ?? [];
+    if (helpName !== undefined) {
+      if (seen.has(helpName)) throw new Error(`a second group: ${line}`);
+      seen.add(helpName);
+      lastHelp = helpName;
+    } else if (typeName !== undefined && type !== undefined) {
+      if (typeName !== lastHelp) throw new Error(`TYPE without its HELP: ${line}`);
+      if ((type === 'counter') !== typeName.endsWith('_total')) throw new Error(`the name of a ${type}: ${typeName}`);
+      if (/kilo|milli|_kwh|_ms_|minutes|hours|_percent/.test(typeName)) throw new Error(`no base unit: ${typeName}`);
+      family = typeName;
     } else {
       const sample = parseSample(line);
       const key = JSON.stringify([sample.name, Object.entries(sample.labels).sort()]);
-      if (sample.name !== family.name) throw new Error(`outside of its group: ${line}`);
+      if (sample.name !== family) throw new Error(`outside of its group: ${line}`);
       if (seen.has(key)) throw new Error(`twice: ${line}`);
       seen.add(key);
       samples.push(sample);

@@ -1,3 +1,4 @@
+/** Cleans up after a test run: stops its servers and removes its temporary folder, however the run ends. */
 import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -6,12 +7,12 @@ import { exists } from '../../src/database/embedded/files.ts';
 import { runningServer } from '../../src/database/embedded/postmaster-pid.ts';
 
 /**
- * A process of its own that outlives the test run, however that ends (Ctrl-C and SIGKILL included), stops the servers
- * that run in the given folder, and removes it. The end of the run is the end of our standard input.
+ * Runs as a process of its own, which outlives the test run, also after Ctrl-C and SIGKILL. The test run ends when our
+ * standard input ends. Then stops the servers that run in the folder, and removes the folder.
  */
 const [folder = ''] = process.argv.slice(2);
 const ending = await text(process.stdin);
-// Nobody waited for the programs that the run started: they may be starting servers still.
+// The test run was killed. Programs that it started may still be starting servers.
 if (ending !== 'orderly') await sleep(3_000);
 await reap();
 

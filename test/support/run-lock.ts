@@ -1,3 +1,4 @@
+/** Locks out the polls of a test. */
 import type pg from 'pg';
 import { parseConfig } from '../../src/config/parse.ts';
 import { runLock } from '../../src/database/run-lock.ts';

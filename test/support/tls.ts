@@ -1,3 +1,4 @@
+/** Starts a PostgreSQL server with TLS, and makes certificates. */
 import { chmod, chown, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
@@ -7,15 +8,15 @@ import { startPostgres, type TestServer } from './postgres.ts';
 export interface TlsServer extends TestServer {
   /** the CA that signed the server's certificate (PEM) */
   caFile: string;
-  /** a CA that signed nothing here */
+  /** a CA that has signed no certificate of the server (PEM) */
   otherCaFile: string;
-  /** of a role that logs in by it alone; its name begins with "by_" */
+  /** Makes a certificate with which a role logs in without a password. The role's name must begin with "by_". */
   clientCertificate: (role: string) => Promise<{ certFile: string; keyFile: string }>;
 }
 
 /**
- * A server with TLS. Its certificate is for localhost and 127.0.0.1; with `certificateFor`, for that name alone,
- * so that the names do not agree. Connections without TLS are taken too.
+ * Starts a server with TLS. Its certificate is for localhost and 127.0.0.1. With `certificateFor`, it is for that name alone,
+ * which does not match the host. The server accepts connections without TLS too.
  */
 export async function startTlsPostgres({ certificateFor }: { certificateFor?: string } = {}): Promise<TlsServer> {
   const [ca, otherCa] = await Promise.all([makeCa('tasmart test CA'), makeCa('another test CA')]);
@@ -45,12 +46,12 @@ export async function startTlsPostgres({ certificateFor }: { certificateFor?: st
   };
 }
 
-interface Pair {
+interface KeyPair {
   private: string;
   cert: string;
 }
 
-function makeCa(commonName: string): Promise<Pair> {
+function makeCa(commonName: string): Promise<KeyPair> {
   return generate([{ name: 'commonName', value: commonName }], {
     keyType: 'ec',
     algorithm: 'sha256',
@@ -61,7 +62,7 @@ function makeCa(commonName: string): Promise<Pair> {
   });
 }
 
-function makeCertificate(ca: Pair, hostName?: string): Promise<Pair> {
+function makeCertificate(ca: KeyPair, hostName?: string): Promise<KeyPair> {
   const localhost = [
     { type: 2 as const, value: 'localhost' },
     { type: 7 as const, ip: '127.0.0.1' },

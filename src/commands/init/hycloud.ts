@@ -10,8 +10,7 @@ import type { HyCloud } from '../../hycloud/client.ts';
 import { withHyCloud } from '../hycloud.ts';
 import { askUntilAccepted, type Session } from './session.ts';
 
-/** For a test of a credential, with its retries. */
-const TIMEOUT_MS = 15_000;
+const CREDENTIAL_TIMEOUT_MS = 15_000;
 
 /** Asks for both credentials and tests each by itself: HyCloud's firmware endpoint needs the requester id only. */
 export async function acceptCredentials(
@@ -51,7 +50,7 @@ async function tryCredential<T>(
   const hycloud = parseHyCloud('', env, problems);
   const [problem] = problems;
   if (problem) throw new KnownError('config', `${problem.key} ${problem.message}`);
-  const endMs = performance.now() + TIMEOUT_MS;
+  const endMs = performance.now() + CREDENTIAL_TIMEOUT_MS;
   const { config: defaults } = parseConfig({}, {});
   return withHyCloud(hycloud, defaults, { signal, deadlineMs: () => endMs }, log, use).catch((cause: unknown) => {
     if (!(cause instanceof KnownError) || cause.kind !== 'credentials') throw cause;
