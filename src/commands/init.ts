@@ -131,10 +131,15 @@ async function newEnvText(
   /** null: remove the variable */
   const changes = new Map<string, string | null>();
   for (const [name, value] of Object.entries(wanted)) {
-    const file = process.env[`${name}_FILE`] ?? before[`${name}_FILE`];
-    // A secret in a file of its own is not copied: the variable names that file.
-    if (file) changes.set(`${name}_FILE`, file);
-    else if (value) changes.set(name, value);
+    const fileVariable = `${name}_FILE`;
+    const file = process.env[fileVariable] ?? before[fileVariable];
+    const { env: fromFile } = await readSecrets({ [fileVariable]: file }, {});
+    // A secret in a file of its own is not copied: the variable names that file. Another answer replaces the variable.
+    if (file && fromFile[name]?.trim() === value?.trim()) changes.set(fileVariable, file);
+    else if (value) {
+      changes.set(name, value);
+      if (before[fileVariable]) changes.set(fileVariable, null);
+    }
   }
   // Variables that name another database would contradict the accepted ones.
   for (const name of DATABASE_VARIABLES) if (name in before && !changes.has(name)) changes.set(name, null);

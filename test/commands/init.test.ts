@@ -133,6 +133,28 @@ describe('without a terminal it asks nothing', () => {
   });
 });
 
+test('an option replaces a variable that names a file with another secret', async () => {
+  const empty = 'embedded:./never-made';
+  await Promise.all([
+    writeFile(fileIn('old-key'), 'old'),
+    writeFile(fileIn('old-url'), empty),
+    writeFile(fileIn('key'), KEY),
+  ]);
+  await writeFile(fileIn('.env'), `API_KEY_FILE=old-key\nDATABASE_URL_FILE=old-url\nREQUESTER_ID=${REQUESTER}\n`);
+  const args = ['--api-key-file', 'key', '--database-url', database.url, '--project', project(0)];
+  expect(await init(args)).toMatchObject({
+    code: 78,
+    stderr: expect.stringContaining('.env sets API_KEY_FILE, DATABASE_URL_FILE otherwise') as string,
+  });
+  expect((await init([...args, '--force'])).code).toBe(0);
+  expect(parseEnvFile(await textOf('.env'))).toEqual({
+    API_KEY: KEY,
+    REQUESTER_ID: REQUESTER,
+    DATABASE_URL: database.url,
+    HYCLOUD_BASE_URL: hycloud.baseUrl,
+  });
+});
+
 const SCRIPT = '/usr/bin/script';
 
 describe.skipIf(process.platform !== 'linux' || !existsSync(SCRIPT))('on a terminal', () => {
