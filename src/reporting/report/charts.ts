@@ -1,12 +1,11 @@
 /** The frames of a valve’s charts, and the data that the script draws into them. */
-import { count } from '../../domain/text.ts';
 import type { Micros } from '../../domain/time.ts';
 import type { RegimeEnergy, ReportFrame, Series, ValveReport } from './data.ts';
 import { decimalsOf, linesPayload, type Line } from './embedded.ts';
 import { barsOf, isWorthShowing, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
 import type { ValvePayload } from './payload.ts';
-import { valveName } from './messages.ts';
+import { groupedCount, valveName } from './messages.ts';
 import { groupThousands } from './page/numbers.ts';
 
 /** A chart: its frame, which is in the page, and the data that the script draws into it. */
@@ -88,7 +87,7 @@ function energyFigure(counter: RegimeEnergy, valve: ValveReport, fromUs: Micros)
   const total = `${totalText(counter)} kWh`;
   const bars = barsOf(counter, fromUs);
   const doubtful = bars.filter(({ quality }) => quality !== 'measured').length;
-  const label = `Energy of regime ${counter.regime}, ${valveName(valve)}: ${total} in ${count(bars.length, 'bar')}, ${doubtful} of them not measured throughout.`;
+  const label = `Energy of regime ${counter.regime}, ${valveName(valve)}: ${total} in ${groupedCount(bars.length, 'bar')}, ${doubtful} of them not measured throughout.`;
   return figure({
     title: `Energy, regime ${counter.regime}`,
     unit: 'kWh',
@@ -100,7 +99,7 @@ function energyFigure(counter: RegimeEnergy, valve: ValveReport, fromUs: Micros)
 
 function linesFigure({ title, unit, lines }: LineChart, valve: ValveReport): Markup {
   const ranges = lines.map((line) => `${lines.length > 1 ? `${line.name} ` : ''}${rangeText(line.series)}`).join(', ');
-  const faults = `${count(valve.gaps.length, 'gap')}, ${count(valve.errors.length, 'error period')}`;
+  const faults = `${groupedCount(valve.gaps.length, 'gap')}, ${groupedCount(valve.errors.length, 'error period')}`;
   const keys =
     lines.length > 1 &&
     lines.map(({ key, colour }) => markup`<span class="line-key ${colour.slice('--'.length)}">${key}</span>`);

@@ -82,6 +82,7 @@ const MAX_VALUES = 10;
 /** A bar per day. Pale bars: the span begins or ends within the day, or kWh are missing or provisional. */
 function days(regime: 1 | 2, data: ReportData, { offsets }: Messages): Markup {
   const dateOf = (timeS: number) => dayText(wallOf(offsets, timeS));
+  const monthOf = (timeS: number) => dateOf(timeS).split(' ')[2];
   // Not every day begins at 0:00: in Cairo, summer time begins at midnight.
   const isWithinDay = (timeUs: Micros) => dateOf(epochSeconds(timeUs)) === dateOf(epochSeconds(timeUs) - 1);
   const [isFirstCut, isLastCut] = [isWithinDay(data.fromUs), isWithinDay(data.toUs)];
@@ -101,7 +102,8 @@ function days(regime: 1 | 2, data: ReportData, { offsets }: Messages): Markup {
     const y = (100 - Number(height)).toFixed(1);
     // Dates are counted from the last bar, so the first date may be up to a step away from the first bar.
     const hasDate = (last - index) % dateStep === 0;
-    const hasMonth = day === '1' || index < dateStep;
+    const previousDated = bars[index - dateStep];
+    const hasMonth = !previousDated || monthOf(previousDated.startS) !== month;
     const date = [
       sums.length <= MAX_DATES && markup`${weekday}<br>`,
       day,

@@ -53,13 +53,17 @@ export function valveName(valve: ValveSummary): string {
   return printable(valve.label, NAME_LENGTH);
 }
 
-/** These texts are also the classes of `.state` (page/table.css) and `.badge` (page/valve.css). */
 const STATES = {
   ok: 'reporting',
   silent: 'silent',
   behind: 'failing',
   left: 'no longer listed',
 } as const;
+
+/** The class beside `.state` (page/table.css) and `.badge` (page/valve.css). */
+export function stateClass(state: ValveSummary['state']): string {
+  return state ?? 'unregistered';
+}
 
 export function stateText(state: ValveSummary['state']): string {
   return state === null ? 'unregistered' : STATES[state];

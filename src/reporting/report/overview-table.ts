@@ -5,8 +5,8 @@ import { completePercent } from './completeness.ts';
 import type { ReportData, ValveSummary } from './data.ts';
 import { changePercent, fleetTotal, signedText, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
-import { nameMarkup, sectionId, stateText, type Messages } from './messages.ts';
-import type { ProblemGroup } from './problem-list.ts';
+import { nameMarkup, sectionId, stateClass, stateText, type Messages } from './messages.ts';
+import { countValves, type ProblemGroup } from './problem-list.ts';
 import type { Problems } from './problems.ts';
 import { strip, stripKeys, stripRange } from './strip.ts';
 
@@ -80,7 +80,7 @@ function select(label: string, field: string, names: readonly string[]): Markup 
 }
 
 function problemSelect(groups: readonly ProblemGroup[]): Markup {
-  return markup`<label>Problem <select name="problem"><option value="">with and without</option><option value="any">any</option>${groups.map(({ title, entries }, index) => markup`<option value="${index}">${shortTitle(title)} (${entries.length})</option>`)}</select></label>`;
+  return markup`<label>Problem <select name="problem"><option value="">with and without</option><option value="any">any</option>${groups.map(({ title, entries }, index) => markup`<option value="${index}">${shortTitle(title)} (${countValves(entries)})</option>`)}</select></label>`;
 }
 
 /** The part before the colon. The list of problems and the valve's section show the whole title. */
@@ -115,14 +115,15 @@ function row(
   const change = regime1 ? changePercent(regime1) : null;
   const complete = completePercent(valve.days);
   const state = stateText(valve.state);
-  const search = [valve.label, valve.shortSn, valve.fullSn, valve.id, valve.backendRef].join(' ').toLowerCase();
+  // The label last: a long one is cut.
+  const search = [valve.shortSn, valve.fullSn, valve.id, valve.backendRef, valve.label].join(' ').toLowerCase();
   const worst = problems[0];
   // Orders by the worst problem, then by the number of problems.
   const problemOrder = worst ? 100 * (99 - worst.rank) + problems.length : 0;
   const newestS = valve.newestUs === null ? null : epochSeconds(valve.newestUs);
   const text = (value: string | null): Markup => markup`<td class="text">${value !== null && nameMarkup(value)}</td>`;
   return markup`<tr data-search="${printable(search, 300)}" data-account="${printable(valve.account ?? '')}" data-project="${printable(valve.projectName ?? '')}" data-problems=" ${groups.join(' ')} ">
-    <th scope="row"><span class="state ${state}" title="${state}"><span class="hidden">${state}: </span></span><a href="#${sectionId(index)}">${nameMarkup(valve.label)}</a></th>
+    <th scope="row"><span class="state ${stateClass(valve.state)}" title="${state}"><span class="hidden">${state}: </span></span><a href="#${sectionId(index)}">${nameMarkup(valve.label)}</a></th>
     <td data-v="${kwh}">${regime1 ? totalText(regime1) : '–'}</td>
     ${hasRegime2 && markup`<td data-v="${regime2?.totalKwh}">${regime2 ? totalText(regime2) : '–'}</td>`}
     <td data-v="${share?.toFixed(3)}">${share === null ? '–' : share.toFixed(1)}</td>

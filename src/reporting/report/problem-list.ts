@@ -30,7 +30,7 @@ export function groupProblems({ valves }: Problems): ProblemGroup[] {
 }
 
 /** A valve may have a problem twice: once for each counter. */
-function countValves(entries: ProblemGroup['entries']): number {
+export function countValves(entries: ProblemGroup['entries']): number {
   return new Set(entries.map(({ index }) => index)).size;
 }
 

@@ -1,5 +1,4 @@
 /** A valve’s days and events as tables. */
-import { count } from '../../domain/text.ts';
 import { epochSeconds, type Micros } from '../../domain/time.ts';
 import type { ReportFrame, Series, ValveReport } from './data.ts';
 import { lineChartsOf } from './charts.ts';
@@ -10,7 +9,7 @@ import { dayText, wallOf } from './page/local-time.ts';
 import { groupThousands } from './page/numbers.ts';
 import { QUALITIES } from './page/quality.ts';
 import { addUp, type Bar } from './page/decode.ts';
-import { valveName, type Messages } from './messages.ts';
+import { groupedCount, valveName, type Messages } from './messages.ts';
 
 /** Days in the tables of all valves. With more, there are no such tables: the page would take seconds to open. */
 const MAX_DAY_ROWS = 10_000;
@@ -30,7 +29,7 @@ function eventTable({ events }: ValveReport, { span }: Messages): Markup | null 
   const counterText = (kwh: number | null): string => (kwh === null ? '–' : groupThousands(kwh));
   const more = events.length > MAX_EVENTS ? ` The newest ${MAX_EVENTS}; "tasmart events" lists them all.` : '';
   return details(
-    count(events.length, 'event'),
+    groupedCount(events.length, 'event'),
     'Events of the counters',
     markup`<table>
       <thead>

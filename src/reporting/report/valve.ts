@@ -6,7 +6,7 @@ import { LOW_DELTA_T_K } from './delta-t.ts';
 import { embeddedJson, valvePayload } from './embedded.ts';
 import { changePercent, isWorthShowing, percentText, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
-import { nameMarkup, sectionId, sentence, stateText, type Messages } from './messages.ts';
+import { nameMarkup, sectionId, sentence, stateClass, stateText, type Messages } from './messages.ts';
 import { groupThousands } from './page/numbers.ts';
 import { capitalised } from './problem-list.ts';
 import type { ValveProblem } from './problems.ts';
@@ -25,7 +25,7 @@ export function valveSection(
   const problemTexts = problems.map(({ title, detail }) => (detail === '' ? title : `${title} · ${detail}`));
   return markup`<section class="valve" id="${id}" aria-labelledby="${id}-name">
       <h2 id="${id}-name" tabindex="-1">
-        ${nameMarkup(valve.label)} <span class="badge ${stateText(valve.state)}">${stateText(valve.state)}</span>
+        ${nameMarkup(valve.label)} <span class="badge ${stateClass(valve.state)}">${stateText(valve.state)}</span>
       </h2>
       ${facts(valve, messages)}
       ${

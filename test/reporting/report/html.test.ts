@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { US_PER_HOUR, US_PER_MINUTE } from '../../../src/domain/time.ts';
 import { spanText, timeOf, timeText, type ZoneOffsets } from '../../../src/reporting/report/page/local-time.ts';
@@ -128,7 +129,7 @@ test('of thousands of events, the page lists the newest, and says where all are'
   const events = [...Array.from({ length: 2999 }, () => jump), last];
   const html = reportHtml(reportOf([valveOf(0, { events })]), ASSETS);
   expect(html.match(/<td>jump<\/td>/g)).toHaveLength(100);
-  expect(textOf(html)).toContain('3000 events');
+  expect(textOf(html)).toContain('3 000 events');
   expect(textOf(html)).toContain('77 777');
   expect(textOf(html)).toContain('The newest 100; "tasmart events" lists them all.');
 });
@@ -178,6 +179,44 @@ test('nothing but the page’s own script and style may run, and nothing may be 
   expect(page).toContain(`<style>${ASSETS.style}</style>`);
   expect(page).not.toMatch(/https?:|<link|<img|<iframe| style="| src="/);
   expect(page.match(/ href="[^#]/g)).toBeNull();
+});
+
+test.each(['silent', 'behind', 'left', null] as const)('a valve that is %s has a mark of its own', async (state) => {
+  const page = reportHtml(reportOf([valveOf(0, { state }), valveOf(1)]), ASSETS);
+  const [, mark = ''] = /<span class="state (.*?)"/.exec(page) ?? [];
+  const css = await readFile(new URL('../../../src/reporting/report/page/table.css', import.meta.url), 'utf8');
+  expect(css).toMatch(new RegExp(`^\\.state\\.${mark}[ ,]`, 'm'));
+});
+
+test('a valve is found by its serial, however long its name', () => {
+  const valve = valveOf(0, { label: 'x'.repeat(300) });
+  const [, search = ''] = /data-search="(.*?)"/.exec(reportHtml(reportOf([valve, valveOf(1)]), ASSETS)) ?? [];
+  expect(search).toContain(valve.fullSn);
+});
+
+test('where only some bars have a date, the month is named where it changes', () => {
+  const span = { fromUs: local('2026-05-01T00:00'), toUs: local('2026-11-22T00:00') };
+  const page = reportHtml(reportOf([valveOf(0, { stepUs: 6 * US_PER_HOUR }, span)], span), ASSETS);
+  const [, days = ''] = /<ol class="days".*?>(.*?)<\/ol>/s.exec(page) ?? [];
+  const dates = [...days.matchAll(/<span aria-hidden="true">(.*?)<\/span>/gs)].map(([, date = '']) => textOf(date));
+  expect(dates.filter((date) => date !== '')).toEqual([
+    '10May',
+    '23',
+    '5Jun',
+    '18',
+    '1Jul',
+    '14',
+    '27',
+    '9Aug',
+    '22',
+    '4Sep',
+    '17',
+    '30',
+    '13Oct',
+    '26',
+    '8Nov',
+    '21',
+  ]);
 });
 
 test('a hostile name is text: cut, escaped, and with its control characters spelled out', () => {
