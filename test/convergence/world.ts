@@ -1,8 +1,7 @@
 import type { FaultRule, SimulatedRequest } from '../../scripts/simulator/faults.ts';
-import { createValve, type SimulatedPoint, type Valve } from '../../scripts/simulator/fleet.ts';
-import { history as pointsIn, pointsOf } from '../../scripts/simulator/history.ts';
+import { createValve, isIn, type SimulatedPoint, type Valve } from '../../scripts/simulator/fleet.ts';
+import { pointsIn, readingsIn, slotTimeUs } from '../../scripts/simulator/history.ts';
 import type { Json } from '../../scripts/simulator/json.ts';
-import { hash32 } from '../../scripts/simulator/random.ts';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
 import { PROPERTY_NAMES, type PropertyName, type Reading } from '../../src/domain/reading.ts';
 import { parseRfc3339, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
@@ -79,7 +78,7 @@ export async function createWorld(history: History): Promise<World> {
       return found;
     },
     newestPointOf,
-    pointsAt: (valve, timeUs) => [...pointsOf(valve, timeUs - 1, timeUs)],
+    pointsAt: (valve, timeUs) => [...readingsIn(valve, timeUs - 1, timeUs)],
     close: () => hycloud.close(),
   };
 }
@@ -113,19 +112,17 @@ function valveOf(spec: ValveHistory, seed: number, index: number, intervalUs: nu
     absences: spec.absences.map(({ property, as, ...during }) => ({ property, as, during: stretch(during) })),
     extraPoints,
   };
-  return spec.everyS === 15 ? plain : { ...plain, pointsInstead: sparsePoints(plain, spec) };
+  return spec.everyS === 15 ? plain : { ...plain, pointsInstead: sparsePoints(plain, spec.everyS * US_PER_SECOND) };
 }
 
 /** Points further apart than a valve's 15 s, so that days cost little. */
-function sparsePoints({ seed, outages }: Valve, { everyS, phaseMs, jitterMs }: ValveHistory) {
-  const everyUs = everyS * US_PER_SECOND;
+function sparsePoints(valve: Valve, everyUs: Micros) {
   return (fromUs: Micros, toUs: Micros): SimulatedPoint[] => {
     const points: SimulatedPoint[] = [];
     const last = Math.floor(toUs / everyUs);
     for (let slot = Math.floor(Math.max(fromUs, INSTALLED) / everyUs) - 1; slot <= last; slot += 1) {
-      const jitterUs = Math.floor((hash32(seed, slot) / 2 ** 32) * jitterMs * 1000);
-      const timeUs = slot * everyUs + phaseMs * 1000 + jitterUs;
-      const isOut = outages.some((outage) => timeUs >= outage.fromUs && timeUs < outage.toUs);
+      const timeUs = slotTimeUs(valve, slot, everyUs);
+      const isOut = valve.outages.some((outage) => isIn(outage, timeUs));
       if (!isOut && timeUs >= INSTALLED) points.push({ timeUs });
     }
     return points;
