@@ -1,3 +1,4 @@
+/** What vitest runs once, before and after all tests. */
 import { randomInt } from 'node:crypto';
 import type { TestProject } from 'vitest/node';
 import { buildCli } from './build.ts';
@@ -12,8 +13,8 @@ declare module 'vitest' {
 }
 
 /**
- * One build, one server with a template database, and one temporary folder for the whole run. The tests copy the template
- * (database.ts).
+ * Builds the program, starts a server with a template database, and makes the temporary folder of the whole run. Tests copy
+ * the template (database.ts). Returns the function that ends all of it.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const seed = (process.env['TASMART_SEED'] ??= String(randomInt(2 ** 31)));
@@ -29,7 +30,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-/** Of another version than ours, which `npm run test:matrix` has started. */
+/** The server that `npm run test:matrix` (scripts/matrix.ts) has started, of another version. Null: none. */
 function givenServer(): (Coordinates & { stop: () => Promise<void> }) | null {
   const given = process.env['TASMART_TEST_SERVER'];
   if (given === undefined) return null;

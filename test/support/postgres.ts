@@ -1,3 +1,4 @@
+/** A PostgreSQL server of its own, started by the program's own code for embedded servers. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,10 +21,14 @@ export interface TestServer extends Coordinates {
 
 const LIMIT_MS = 60_000;
 
-/** Nothing of a test outlives it, so nothing need survive a power cut. */
+/** No data of a test must survive a power cut. */
 const FAST = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_wal_size: '4GB' };
 
-/** A PostgreSQL server of one's own, for tests that stop, kill or reconfigure it; its folder goes when it stops. */
+/**
+ * Starts a server, for tests that stop, kill or reconfigure it. `stop` removes its folder.
+ *
+ * @param prepare called before the start, when the folder of the data exists
+ */
 export async function startPostgres(
   settings: Record<string, string> = {},
   prepare: (cluster: Cluster) => Promise<void> = () => Promise.resolve(),

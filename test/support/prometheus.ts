@@ -1,4 +1,6 @@
-/** One sample, its labels as they were before escaping. */
+/** Parses and checks Prometheus metrics. */
+
+/** One sample. The labels are unescaped. */
 export interface Sample {
   name: string;
   labels: Record<string, string>;
@@ -12,39 +14,45 @@ const SAMPLE = new RegExp(`^(${NAME})(?:\\{(.*)\\})? (-?[0-9]+(?:\\.[0-9]+)?(?:e
 const LABEL = /^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\["\\n])*)"(?:,|$)/;
 
 /**
- * Reads the text format 0.0.4, and throws wherever a file is not as it says and the naming conventions want it: HELP,
- * TYPE, then all samples of a metric in one group; no sample twice; counters, and only they, end in _total; base units.
+ * Parses the text format 0.0.4.
  *
+ * @throws Error unless each metric is one group of HELP, TYPE and its samples, no sample occurs twice, counters and only
+ * counters end in _total, and names have base units
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
  */
 export function parseMetrics(text: string): Sample[] {
   if (!text.endsWith('\n')) throw new Error('the last line does not end');
   const samples: Sample[] = [];
-  const seen = new Set<string>();
-  let family = { name: '', type: '' };
-  let helped = '';
+  const sampleKeys = new Set<string>();
+  const namesWithHelp = new Set<string>();
+  let nameOfHelp = '';
+  let nameOfType = '';
   for (const line of text.slice(0, -1).split('\n')) {
-    const [, help] = HELP.exec(line) ?? [];
-    const [, typed, type] = TYPE.exec(line) ?? [];
-    if (help !== undefined) {
-      if (seen.has(help)) throw new Error(`a second group: ${line}`);
-      seen.add(help);
-      helped = help;
-    } else if (typed !== undefined && type !== undefined) {
-      if (typed !== helped) throw new Error(`TYPE without its HELP: ${line}`);
-      if ((type === 'counter') !== typed.endsWith('_total')) throw new Error(`the name of a ${type}: ${typed}`);
-      if (/kilo|milli|_kwh|_ms_|minutes|hours|_percent/.test(typed)) throw new Error(`no base unit: ${typed}`);
-      family = { name: typed, type };
+    const [, helpName] = HELP.exec(line) ?? [];
+    const [, typeName, type] = TYPE.exec(line) ?? [];
+    if (helpName !== undefined) {
+      if (namesWithHelp.has(helpName)) throw new Error(`a second group: ${line}`);
+      namesWithHelp.add(helpName);
+      nameOfHelp = helpName;
+    } else if (typeName !== undefined && type !== undefined) {
+      if (typeName !== nameOfHelp) throw new Error(`TYPE without its HELP: ${line}`);
+      requireMetricName(typeName, type);
+      nameOfType = typeName;
     } else {
       const sample = parseSample(line);
       const key = JSON.stringify([sample.name, Object.entries(sample.labels).sort()]);
-      if (sample.name !== family.name) throw new Error(`outside of its group: ${line}`);
-      if (seen.has(key)) throw new Error(`twice: ${line}`);
-      seen.add(key);
+      if (sample.name !== nameOfType) throw new Error(`outside of its group: ${line}`);
+      if (sampleKeys.has(key)) throw new Error(`twice: ${line}`);
+      sampleKeys.add(key);
       samples.push(sample);
     }
   }
   return samples;
+}
+
+function requireMetricName(name: string, type: string): void {
+  if ((type === 'counter') !== name.endsWith('_total')) throw new Error(`the name of a ${type}: ${name}`);
+  if (/kilo|milli|_kwh|_ms_|minutes|hours|_percent/.test(name)) throw new Error(`no base unit: ${name}`);
 }
 
 function parseSample(line: string): Sample {

@@ -1,3 +1,7 @@
+/**
+ * A process of its own that outlives the test run, even after Ctrl-C or SIGKILL. It stops the servers that run in the given
+ * folder, and removes the folder. temporary-folder.ts starts it. Its standard input ends when the run ends.
+ */
 import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -5,13 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { exists } from '../../src/database/embedded/files.ts';
 import { runningServer } from '../../src/database/embedded/postmaster-pid.ts';
 
-/**
- * A process of its own that outlives the test run, however that ends (Ctrl-C and SIGKILL included), stops the servers
- * that run in the given folder, and removes it. The end of the run is the end of our standard input.
- */
 const [folder = ''] = process.argv.slice(2);
 const ending = await text(process.stdin);
-// Nobody waited for the programs that the run started: they may be starting servers still.
+// A killed run did not wait for its programs: they may still be starting servers.
 if (ending !== 'orderly') await sleep(3_000);
 await reap();
 

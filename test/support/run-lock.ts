@@ -1,3 +1,4 @@
+/** Holds the lock of a run, as another run would. */
 import type pg from 'pg';
 import { parseConfig } from '../../src/config/parse.ts';
 import { runLock } from '../../src/database/run-lock.ts';

@@ -1,3 +1,4 @@
+/** A temporary folder that is removed, with the servers in it, however the process ends. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp } from 'node:fs/promises';
@@ -7,12 +8,12 @@ import { fileURLToPath } from 'node:url';
 import { REPOSITORY } from './build.ts';
 
 /**
- * Stands for os.tmpdir() from here on, in whatever this process starts, too. Whatever they or their servers leave in it
- * goes at the end, also where we are killed.
+ * Makes a new folder os.tmpdir() of this process and of all processes that it starts. `remove` stops the servers in it and
+ * deletes it. If this process is killed, reaper.ts does the same.
  */
 export async function useTemporaryFolder(prefix: string): Promise<{ folder: string; remove: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), prefix));
-  await chmod(folder, 0o1777); // like the one that it stands for: root's programs start others as another user
+  await chmod(folder, 0o1777); // like /tmp: programs that root starts write to it as another user
   process.env['TMPDIR'] = process.env['TEMP'] = folder;
   const script = fileURLToPath(new URL('reaper.ts', import.meta.url));
   const reaper = spawn(process.execPath, ['--import', 'tsx', script, folder], {
