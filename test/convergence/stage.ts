@@ -1,19 +1,21 @@
+/** The database in which histories are acted out. */
 import type pg from 'pg';
 import type { ServerSettings } from '../../src/database/connection.ts';
 import { freshDatabase } from '../support/database.ts';
 
-/** A database for histories, one after the other. */
 export interface Stage {
   settings: ServerSettings;
   url: string;
-  /** sessions of the test's own; `rival` holds locks */
+  /** a session of the test, for queries */
   admin: pg.Client;
+  /** a session of the test that holds locks */
   rival: pg.Client;
+  /** Empties the tables, before each history. */
   clear: () => Promise<void>;
   close: () => Promise<void>;
 }
 
-/** Says 53100 wherever a session of the test has asked for it. */
+/** Fails as on a full disk (53100) in a session that has set test.full_disk to the name of the table: see injector.ts. */
 const FULL_DISK = `
   create function test_full_disk() returns trigger language plpgsql as $$
   begin

@@ -1,3 +1,4 @@
+/** The simulated HyCloud of a history, and what it has. */
 import type { FaultRule, SimulatedRequest } from '../../scripts/simulator/faults.ts';
 import { createValve, isIn, type SimulatedPoint, type Valve } from '../../scripts/simulator/fleet.ts';
 import { pointsIn, readingsIn, slotTimeUs } from '../../scripts/simulator/history.ts';
@@ -5,10 +6,10 @@ import type { Json } from '../../scripts/simulator/json.ts';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
 import { PROPERTY_NAMES, type PropertyName, type Reading } from '../../src/domain/reading.ts';
 import { parseRfc3339, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
-import type { History, Nonsense, Place, Step, StepFault, ValveHistory } from './history.ts';
+import type { History, Malformation, Place, Step, StepFault, ValveHistory } from './history.ts';
 
 export const START = Number(parseRfc3339('2026-03-01T10:00:00Z'));
-/** How far HyCloud's memory reaches; a valve that was installed long ago has too many points for a test. */
+/** When all valves were installed. A valve that is much older has too many points for a test. */
 const INSTALLED = START - 40 * US_PER_HOUR;
 
 const PROPERTIES: Record<History['properties'], readonly PropertyName[]> = {
@@ -17,22 +18,23 @@ const PROPERTIES: Record<History['properties'], readonly PropertyName[]> = {
   all: PROPERTY_NAMES,
 };
 
-/** HyCloud as a history has it, and what is true of it. */
 export interface World {
   history: History;
   hycloud: Simulator;
   intervalUs: number;
   catchUpUs: number;
   properties: readonly PropertyName[];
-  /** every valve there ever is, listed or not */
+  /** all valves of the history, whether a project lists them now or not */
   valves: readonly Valve[];
-  /** valves that the targets mean now */
+  /** the valves that the targets select now */
   targeted: () => readonly Valve[];
+  /** the last boundary up to an instant */
   floor: (timeUs: Micros) => Micros;
-  /** the last point in (boundary − interval, boundary] */
+  /** time of the last point in (boundary − interval, boundary] */
   lastPointOf: (valve: Valve, boundaryUs: Micros) => Micros | null;
-  /** the newest point up to an instant, not older than the other */
+  /** time of the newest point after `fromUs` up to `toUs` */
   newestPointOf: (valve: Valve, fromUs: Micros, toUs: Micros) => Micros | null;
+  /** the points of this very microsecond: there may be several */
   pointsAt: (valve: Valve, timeUs: Micros) => readonly Reading[];
   close: () => Promise<void>;
 }
@@ -51,6 +53,7 @@ export async function createWorld(history: History): Promise<World> {
   });
   const valves = history.valves.map((spec, index) => valveOf(spec, history.seed, index, intervalUs));
   valves.forEach((valve, index) => place(hycloud, valve, history.valves[index]?.livesIn ?? 'none'));
+  /** what lastPointOf returned: the history of a valve does not change */
   const lastPoints = new Map<string, Micros | null>();
 
   const newestPointOf = (valve: Valve, fromUs: Micros, toUs: Micros): Micros | null => {
@@ -71,11 +74,11 @@ export async function createWorld(history: History): Promise<World> {
     floor: (timeUs) => Math.floor(timeUs / intervalUs) * intervalUs,
     lastPointOf: (valve, boundaryUs) => {
       const key = `${valve.id} ${boundaryUs}`;
-      const known = lastPoints.get(key);
-      if (known !== undefined) return known;
-      const found = newestPointOf(valve, boundaryUs - intervalUs, boundaryUs);
-      lastPoints.set(key, found);
-      return found;
+      const cached = lastPoints.get(key);
+      if (cached !== undefined) return cached;
+      const lastUs = newestPointOf(valve, boundaryUs - intervalUs, boundaryUs);
+      lastPoints.set(key, lastUs);
+      return lastUs;
     },
     newestPointOf,
     pointsAt: (valve, timeUs) => [...readingsIn(valve, timeUs - 1, timeUs)],
@@ -115,7 +118,7 @@ function valveOf(spec: ValveHistory, seed: number, index: number, intervalUs: nu
   return spec.everyS === 15 ? plain : { ...plain, pointsInstead: sparsePoints(plain, spec.everyS * US_PER_SECOND) };
 }
 
-/** Points further apart than a valve's 15 s, so that days cost little. */
+/** Points further apart than 15 s, so that a test can have days of them. */
 function sparsePoints(valve: Valve, everyUs: Micros) {
   return (fromUs: Micros, toUs: Micros): SimulatedPoint[] => {
     const points: SimulatedPoint[] = [];
@@ -137,7 +140,7 @@ function place({ projects }: Simulator, valve: Valve, where: Place): void {
   if (where === 'second' || where === 'both') second?.valves.set(valve.id, valve);
 }
 
-/** Lets time pass until a step's run, and what happened to HyCloud meanwhile. */
+/** Moves the clock to the run of a step, and changes HyCloud as the step says. */
 export function enter({ hycloud, valves, intervalUs, floor }: World, step: Step): void {
   const nowUs = hycloud.clock.now();
   const thenUs = (step.boundaries === 0 ? nowUs : floor(nowUs) + step.boundaries * intervalUs) + step.offsetUs;
@@ -150,66 +153,67 @@ export function enter({ hycloud, valves, intervalUs, floor }: World, step: Step)
   hycloud.settings.timeFormat = step.timeFormat;
 }
 
-/** Makes HyCloud misbehave; `onStruck` is told of every request that is hit. Returns what ends it. */
-export function misbehave(world: World, fault: StepFault, onStruck: (kind: string) => void): () => void {
+/** Adds the fault's rule to HyCloud, if the fault is one of HyCloud. `onStruck` is called for each request that gets it. */
+export function misbehave(world: World, fault: StepFault, onStruck: (kind: string) => void): void {
   const { hycloud, valves } = world;
-  const rule = (match: (request: SimulatedRequest) => boolean, what: Omit<FaultRule, 'match'>, kind: string) => {
-    const { after = 0, times = Infinity } = what;
-    let seen = 0;
-    return hycloud.faults.add({
-      ...what,
+  const addRule = (match: (request: SimulatedRequest) => boolean, rule: Omit<FaultRule, 'match'>, kind: string) => {
+    const { after = 0, times = Infinity } = rule;
+    let matchedRequests = 0;
+    hycloud.faults.add({
+      ...rule,
       match: (request) => {
         if (!match(request)) return false;
-        if (seen >= after && seen < after + times) onStruck(kind);
-        seen += 1;
+        if (matchedRequests >= after && matchedRequests < after + times) onStruck(kind);
+        matchedRequests += 1;
         return true;
       },
     });
   };
   if (fault.kind === 'http') {
-    const { on, after, times, fault: what } = fault;
-    const status = what.kind === 'status' ? ` ${what.status}${what.headers ? ' Retry-After' : ''}` : '';
-    return rule((request) => isOn(request, on, valves), { after, times, fault: what }, `HTTP ${what.kind}${status}`);
+    const { on, after, times, fault: httpFault } = fault;
+    const retryAfter = httpFault.kind === 'status' && httpFault.headers ? ' Retry-After' : '';
+    const status = httpFault.kind === 'status' ? ` ${httpFault.status}${retryAfter}` : '';
+    const kind = `HTTP ${httpFault.kind}${status}`;
+    addRule((request) => isOn(request, on, valves), { after, times, fault: httpFault }, kind);
   }
   if (fault.kind === 'malformed') {
     const untilUs = hycloud.clock.now() - fault.agoMin * US_PER_MINUTE;
     const fromUs = untilUs - fault.minutes * US_PER_MINUTE;
     const valveId = valves[fault.valve]?.id;
-    const spoilt = (point: WirePoint | null): Json => {
-      // Another fault may have spoilt it before.
+    const spoilInRange = (point: WirePoint | null): Json => {
+      // Another fault may have removed the point or its time before.
       const timeUs = parseRfc3339(point?.time ?? '') ?? -Infinity;
       return point && timeUs > fromUs && timeUs <= untilUs + US_PER_SECOND ? spoil(point, fault.how) : point;
     };
     const transform = (answer: { points?: readonly (WirePoint | null)[] }): Json =>
-      answer.points ? { ...answer, points: answer.points.map(spoilt) } : answer;
-    const what = { kind: 'transform', transform } as const;
-    return rule((request) => request.valveId === valveId, { fault: what }, `malformed points: ${fault.how}`);
+      answer.points ? { ...answer, points: answer.points.map(spoilInRange) } : answer;
+    const isOfValve = (request: SimulatedRequest) => request.valveId === valveId;
+    addRule(isOfValve, { fault: { kind: 'transform', transform } }, `malformed points: ${fault.how}`);
   }
   if (fault.kind === 'clock') {
-    const what = { kind: 'date', date: null } as const;
-    return rule((request) => isOn(request, fault.dateless, valves), { fault: what }, 'no Date');
+    addRule((request) => isOn(request, fault.dateless, valves), { fault: { kind: 'date', date: null } }, 'no Date');
   }
-  return () => undefined;
 }
 
 type WirePoint = Readonly<Record<string, Json>> & { readonly time?: string };
 
-/** By how much a run may think that it is later than it is. */
-export function clockErrorUs(faults: readonly StepFault[]): Micros {
-  const errors = faults.map((fault) => {
+/** How far ahead of HyCloud's true time the faults may put the clock that a run goes by. */
+export function clockAheadUs(faults: readonly StepFault[]): Micros {
+  const aheadUs = faults.map((fault) => {
     if (fault.kind === 'clock') return fault.aheadMin * US_PER_MINUTE;
     return fault.kind === 'http' && fault.fault.kind === 'date' ? Number(fault.fault.date) : 0;
   });
-  return Math.max(0, ...errors);
+  return Math.max(0, ...aheadUs);
 }
 
+/** Whether a request is one of those that a fault concerns. */
 function isOn({ valveId }: SimulatedRequest, on: (StepFault & { kind: 'http' })['on'], valves: readonly Valve[]) {
   if (on === 'all') return true;
   if (typeof on === 'number') return valveId !== null && valveId === valves[on]?.id;
   return (valveId === null) === (on === 'projects');
 }
 
-function spoil(point: WirePoint, how: Nonsense): Json {
+function spoil(point: WirePoint, how: Malformation): Json {
   const { time, ...rest } = point;
   if (how === 'no object') return null;
   if (how === 'no time') return rest;
