@@ -1,11 +1,11 @@
-/** Readings of a valve for tests of the commands that print kWh. */
+/** Readings of a valve, for tests of the commands that print kWh. */
 import type { TestDatabase } from '../support/database.ts';
 
-/** The night summer time ends in Rome, 2025: the day has 25 hours. */
+/** In Rome, the midnight at which 2025-10-26 begins: summer time ends that night, so the day has 25 hours. */
 const MIDNIGHT_MS = Date.UTC(2025, 9, 25, 22);
 const QUARTER_HOUR_MS = 15 * 60_000;
 
-/** A quarter of an hour of that night as `2025-10-25T22:00:00.000Z`. */
+/** The start of the n-th 15 minutes after that midnight, as `2025-10-25T22:00:00.000Z`. */
 export function timeOf(slot: number): string {
   return new Date(MIDNIGHT_MS + slot * QUARTER_HOUR_MS).toISOString();
 }
