@@ -74,3 +74,7 @@ export async function inTurn<A, B>(
   while (pairs.length < count) pairs.push([await first(), await second()]);
   return pairs;
 }
+
+export function formatMs(ms: number): string {
+  return `${ms.toFixed(0)} ms`;
+}

@@ -1,10 +1,9 @@
 /** The bench's rows about questions for kWh, compared with plain SQL. */
 import type { Database } from '../../src/database/connection.ts';
-import { inTurn, median, type Bench, type Sample } from './bench.ts';
+import { formatMs, inTurn, median, type Bench, type Sample } from './bench.ts';
 import { runNode } from './child.ts';
 import type { BenchDatabase } from './database.ts';
 import { createJudgedDatabase, DAY_S, END_S, withSession, type ValveKind } from './judged-database.ts';
-import { formatMs } from './print.ts';
 
 /** A fleet of 200 valves in December; some of them have the whole year. */
 const KINDS: readonly ValveKind[] = [

@@ -1,8 +1,7 @@
 /** The bench's row about storing readings. */
 import { join } from 'node:path';
-import { median, type Bench, type Sample } from './bench.ts';
+import { formatMs, median, type Bench, type Sample } from './bench.ts';
 import { runNode } from './child.ts';
-import { formatMs } from './print.ts';
 import type { Inserted, InsertTask } from './workers/insert.ts';
 
 /** Wall time of storing 100 000 readings ÷ that of COPY. */

@@ -6,10 +6,9 @@ import { NO_MEASUREMENTS } from '../../src/domain/reading.ts';
 import { judgeInStep, judgePending } from '../../src/energy/bookkeeping.ts';
 import { judge } from '../../src/energy/judge.ts';
 import type { CounterReading } from '../../src/energy/types.ts';
-import { inTurn, median, type Bench, type Sample } from './bench.ts';
+import { formatMs, inTurn, median, type Bench, type Sample } from './bench.ts';
 import { createJudgedDatabase, DAY_S, END_S, INTERVAL_S, LIMITS, withSession } from './judged-database.ts';
 import { LATENCY_MS } from './polls.ts';
-import { formatMs } from './print.ts';
 
 /** The counter (kWh) after n readings, for inputs that make the judge look far ahead. */
 const BAD_COUNTERS: Record<string, (n: number) => number> = {

@@ -1,10 +1,9 @@
 /** The bench's rows about polls: time, CPU, memory, requests and bytes. */
 import { MEASURED_PROPERTIES } from '../../src/domain/reading.ts';
 import { formatRfc3339, US_PER_MINUTE } from '../../src/domain/time.ts';
-import { inTurn, median, type Bench, type Sample } from './bench.ts';
+import { formatMs, inTurn, median, type Bench, type Sample } from './bench.ts';
 import { runNode, runProbed, type Cost } from './child.ts';
 import { CONCURRENCY, NOW_US, type Fleet, type Polled } from './fleet.ts';
-import { formatMs } from './print.ts';
 import type { FetchTask } from './workers/fetch.ts';
 
 /** Of each of HyCloud's answers, in the rows that wait for it. */

@@ -12,10 +12,6 @@ export interface Measured extends Omit<Row, 'measure'> {
   detail: string;
 }
 
-export function formatMs(ms: number): string {
-  return `${ms.toFixed(0)} ms`;
-}
-
 const right = (heading: string) => ({ heading, align: 'right' as const });
 
 export function printTables(machine: Machine, rows: readonly Measured[], growth: readonly Growth[]): void {
