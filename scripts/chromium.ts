@@ -5,7 +5,7 @@ import { chromium, type Browser } from 'playwright-core';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-/** A Chromium of this machine: TASMART_CHROMIUM, else the first on the PATH; null: there is none. */
+/** The path of a Chromium: TASMART_CHROMIUM, or the first on the PATH. Null: none was found. */
 export function findChromium(env: Partial<Record<string, string>>): string | null {
   const named = env['TASMART_CHROMIUM'];
   if (named !== undefined && named !== '') return named;
@@ -14,7 +14,7 @@ export function findChromium(env: Partial<Record<string, string>>): string | nul
   return paths.find((path) => existsSync(path)) ?? null;
 }
 
-/** Headless, and without any network access of its own: no updates, reports or downloads. */
+/** Starts Chromium without a window, and without network access of its own: no updates, reports or downloads. */
 export async function launchChromium(executablePath: string): Promise<Browser> {
   return chromium.launch({
     executablePath,

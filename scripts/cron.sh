@@ -3,13 +3,13 @@
 #
 #   */15 * * * * sleep 5; /opt/tasmart/scripts/cron.sh
 #
-# Arguments are handed on (default: poll). Settings, all optional:
+# Passes its arguments on to tasmart (default: poll). Settings, all optional:
 #   TASMART_HOME  folder with config.json and .env   default: the folder above this script
 #   TASMART_LOG   log file                           default: $TASMART_HOME/logs/tasmart.log
 #   NODE          the node to use                    default: the one on PATH, or where installers put it
-#                 (a node that is too old is skipped; where no other is found, its complaint goes to cron)
+#                 (a node that is too old is skipped; if all are too old, cron gets the message of the first)
 #
-# The log holds a line of JSON per event. Beyond 5 MB it moves to tasmart.log.1, .1 to .2, up to .5: 30 MB at most.
+# The log holds a line of JSON per event. Above 5 MB it moves to tasmart.log.1, .1 to .2, up to .5: 30 MB at most.
 set -u
 
 script=$(readlink -f -- "$0" 2>/dev/null || echo "$0")
@@ -19,7 +19,7 @@ log=${TASMART_LOG:-$home/logs/tasmart.log}
 max_bytes=5242880
 kept=5
 
-# Prints the nodes of this machine, one a line, the preferred one first. IFS: a home may have blanks in its name.
+# Prints the nodes of this machine, one a line, the preferred one first. IFS: the path of a home may contain blanks.
 list_nodes() (
   IFS='
 '
@@ -30,7 +30,7 @@ list_nodes() (
   done
 )
 
-# 20.19, as src/start.ts says; in syntax that any node reads.
+# At least 20.19, as in src/start.ts. In syntax that any node reads.
 is_new_enough() {
   "$1" -e 'var v = process.versions.node.split("."); process.exit(v[0] * 100 + +v[1] >= 2019 ? 0 : 1)' 2>/dev/null
 }
@@ -45,7 +45,7 @@ find_node() {
   done
 }
 
-rotate() {
+rotate_log() {
   [ -f "$log" ] && [ "$(wc -c <"$log")" -gt "$max_bytes" ] || return 0
   number=$kept
   while [ "$number" -gt 1 ]; do
@@ -58,9 +58,9 @@ rotate() {
 
 node=$(find_node)
 if [ -z "$node" ]; then
-  old=$(list_nodes | head -n 1)
-  # It says its version, the one that is needed, and exits with 78.
-  [ -z "$old" ] || exec "$old" "$package/dist/cli.js"
+  old_node=$(list_nodes | head -n 1)
+  # src/start.ts prints which version was found and which is needed, and exits with 78.
+  [ -z "$old_node" ] || exec "$old_node" "$package/dist/cli.js"
   echo "tasmart: no node found: set NODE=/path/to/node in the crontab" >&2
   exit 127
 fi
@@ -68,7 +68,7 @@ cd "$home" || exit 1
 [ $# -gt 0 ] || set -- poll
 
 mkdir -p "$(dirname -- "$log")" 2>/dev/null
-rotate
+rotate_log
 # A log that cannot be written (a full disk, no right) must not keep readings from being stored.
 if (: >>"$log") 2>/dev/null; then exec 2>>"$log"; fi
 exec "$node" -- "$package/dist/cli.js" --log-format json "$@" >/dev/null

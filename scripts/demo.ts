@@ -14,7 +14,7 @@ import { startSimulator } from './simulator/simulator.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'data', 'demo');
-const here = relative(process.cwd(), folder) || '.';
+const shownFolder = relative(process.cwd(), folder) || '.';
 /** Relative to the demo's folder, in which users run tasmart. */
 const DATABASE_URL = 'embedded:./postgres';
 
@@ -45,9 +45,9 @@ try {
   await tasmart('report', '--from', '30d', '--out', 'report.html');
   say(`What next?
 
-  ${join(here, 'report.html')} is the page to look at. More from what is stored:
+  ${join(shownFolder, 'report.html')} is the page to look at. More from what is stored:
 
-  cd ${here}
+  cd ${shownFolder}
   npx tasmart status
   npx tasmart consumption
   npx tasmart consumption --from 30d --by week --matrix
@@ -78,13 +78,14 @@ function say(text: string): void {
   console.log(`\n${text}\n`);
 }
 
-/** Runs the built program in the demo's folder, and shows its output. */
+/** Runs the built program in the demo's folder, and shows its output. @throws Error if its exit status is not 0 */
 async function tasmart(...args: string[]): Promise<void> {
   const cli = join(root, 'dist', 'cli.js');
   console.log(`$ npx tasmart ${args.join(' ')}`);
   // Do not use a database or an account that is configured in this shell.
-  const own = Object.entries(process.env).filter(([name]) => !/^(API_KEY|REQUESTER_ID|DATABASE_URL|DB_)/.test(name));
-  const env = { ...Object.fromEntries(own), ...simulator.env(), DATABASE_URL };
+  const isForeign = (name: string) => /^(API_KEY|REQUESTER_ID|DATABASE_URL|DB_)/.test(name);
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !isForeign(name)));
+  const env = { ...inherited, ...simulator.env(), DATABASE_URL };
   const options = ['--log-level', 'warn', '--log-format', 'pretty'];
   const child = spawn(process.execPath, [cli, ...options, ...args], { env, cwd: folder, stdio: 'inherit' });
   const [status] = (await once(child, 'exit')) as [number | null];

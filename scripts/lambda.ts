@@ -32,12 +32,14 @@ interface Ended {
   stderr: string;
 }
 
-/** Statuses that the next run repairs. Any other status fails the invocation, which CloudWatch counts as an error. */
+/** Success, and statuses that the next run repairs. Any other fails the invocation: CloudWatch counts it as an error. */
 const HARMLESS: readonly number[] = [0, EXIT_STATUS.partial, EXIT_STATUS.locked];
-let folder: string | undefined;
+/** The command of an event without arguments. Only the output of this very list is parsed. */
 const POLL = ['poll', '--format', 'json'];
-/** Reserve of the function's time, to report what happened. */
+/** The program is ended this long before the function's time limit, so that the handler can still report it. */
 const SPARE_MS = 1000;
+/** Holds config.json. All invocations in this process use it. */
+let configFolder: string | undefined;
 
 /**
  * Handler for AWS Lambda: runs the program once, in a thread of its own, as cron would. When the thread ends, nothing is left
@@ -49,13 +51,13 @@ const SPARE_MS = 1000;
  */
 export async function handler(event: Event | null, context?: Context): Promise<Answer> {
   const args = argsOf(event);
+  const isPoll = args === POLL;
   const { status, stdout, stderr } = await runCli([...(await configOption()), ...args], context);
   if (!HARMLESS.includes(status)) {
-    const printed = args === POLL ? '' : stdout;
-    const reason = [problemIn(stderr), printed].filter(Boolean).join('\n');
+    const reason = [lastProblem(stderr), isPoll ? '' : stdout].filter(Boolean).join('\n');
     throw new Error(`tasmart ${args.join(' ')} ended with status ${status}: ${reason}`);
   }
-  if (args !== POLL) return { status, output: stdout };
+  if (!isPoll) return { status, output: stdout };
   // Omit the readings: they are in the database, and an answer may hold 6 MB at most.
   const { run, failures } = JSON.parse(stdout || '{}') as Partial<Answer>;
   return { status, ...(run && { run }), ...(failures && { failures }) };
@@ -64,24 +66,27 @@ export async function handler(event: Event | null, context?: Context): Promise<A
 /** Options that name files. An event must not use them: its sender may not be allowed to read or write these files. */
 const FILE_OPTION = /^--(config|env-file|out|[\w-]+-file)(=|$)/;
 
+/** The program's arguments; POLL if the event has none. @throws Error if they may name files */
 function argsOf(event: { args?: unknown } | null): readonly string[] {
   const args = event?.args ?? POLL;
   const isList = Array.isArray(args) && args.every((arg) => typeof arg === 'string');
   if (!isList) throw new Error('the event\'s "args" must be a list of texts, such as {"args": ["migrate"]}');
-  // Global options may come before the command.
+  // Not only the first argument: global options may come before the command.
   const isLink = args.includes('link');
-  const refused = args.find((arg) => FILE_OPTION.test(arg) || arg === 'init' || (isLink && /^--from(=|$)/.test(arg)));
-  if (refused === undefined) return args;
-  const option = refused.replace(/=.*/s, '');
+  const isRefused = (arg: string) => arg === 'init' || FILE_OPTION.test(arg) || (isLink && /^--from(=|$)/.test(arg));
+  const refusedArg = args.find(isRefused);
+  if (refusedArg === undefined) return args;
+  const option = refusedArg.replace(/=.*/s, '');
   throw new Error(`an event must not name files: ${option} is refused (TASMART_CONFIG holds the configuration)`);
 }
 
+/** Writes the text of TASMART_CONFIG to a file. Without it, the program finds config.json beside package.json. */
 async function configOption(): Promise<string[]> {
   const config = process.env['TASMART_CONFIG']?.trim();
   if (!config) return [];
   // Lambda allows writing only to /tmp. A new folder, so that no file can have been put there before.
-  folder ??= await mkdtemp(join(tmpdir(), 'tasmart-'));
-  const file = join(folder, 'config.json');
+  configFolder ??= await mkdtemp(join(tmpdir(), 'tasmart-'));
+  const file = join(configFolder, 'config.json');
   await writeFile(file, config);
   return ['--config', file];
 }
@@ -94,22 +99,22 @@ async function runCli(args: readonly string[], context: Context | undefined): Pr
     stderr: true,
   });
   worker.stderr.on('data', (chunk: Uint8Array) => process.stderr.write(chunk));
-  const limit = new AbortController();
-  limit.signal.addEventListener('abort', () => void worker.terminate());
+  const outOfTime = new AbortController();
+  outOfTime.signal.addEventListener('abort', () => void worker.terminate());
   const limitMs = context ? Math.max(0, context.getRemainingTimeInMillis() - SPARE_MS) : null;
-  const timer = limitMs === null ? undefined : setTimeout(() => limit.abort(), limitMs);
+  const timer = limitMs === null ? undefined : setTimeout(() => outOfTime.abort(), limitMs);
   try {
     const exit = once(worker, 'exit') as Promise<[number]>;
     const [[status], stdout, stderr] = await Promise.all([exit, text(worker.stdout), text(worker.stderr)]);
-    if (!limit.signal.aborted) return { status, stdout, stderr };
+    if (!outOfTime.signal.aborted) return { status, stdout, stderr };
     throw new Error("the function's time limit came before the end: set it above run_deadline_seconds");
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** The last error in the log's JSON lines. For a wrong command line, its plain text. */
-function problemIn(stderr: string): string {
+/** The last entry of the log that is more than information. A wrong command line is not logged: then all of stderr. */
+function lastProblem(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => line.startsWith('{'));
   const entries = lines.map((line) => JSON.parse(line) as { level: string; msg?: string; remedy?: string });
   const problem = entries.findLast(({ level }) => level !== 'info');

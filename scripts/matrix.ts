@@ -21,22 +21,22 @@ const VERSIONS: Readonly<Record<string, string>> = {
 };
 const MAJORS = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(VERSIONS);
 /** Tests that use the matrix's server. The others start servers of the version that tasmart brings. */
-const TESTS = ['migrations', 'prototype', 'repository', 'connection', 'session', 'consumption'].map(
-  (name) => `test/database/${name}.test.ts`,
-);
-const COMMANDS = ['migrate', 'poll', 'backfill', 'consumption', 'status', 'link', 'valves'].map(
-  (name) => `test/commands/${name}.test.ts`,
-);
+const TESTS = [
+  ...['migrations', 'prototype', 'repository', 'connection', 'session', 'consumption'].map(
+    (name) => `database/${name}`,
+  ),
+  ...['migrate', 'poll', 'backfill', 'consumption', 'status', 'link', 'valves'].map((name) => `commands/${name}`),
+].map((path) => `test/${path}.test.ts`);
 const SETTINGS = ['fsync = off', 'synchronous_commit = off', 'full_page_writes = off', 'max_connections = 200'];
 const PASSWORD = 'matrix';
 
 const run = promisify(execFile);
-/** PostgreSQL does not run as root. */
+/** PostgreSQL does not run as root: use the account nobody. */
 const account = userInfo().uid === 0 ? { uid: 65534, gid: 65534 } : {};
 const results: string[] = [];
 const folder = await mkdtemp(join(tmpdir(), 'tasmart-matrix-'));
 try {
-  await chmod(folder, 0o755);
+  await chmod(folder, 0o755); // PostgreSQL's account reads it
   for (const major of MAJORS) results.push(await testWith(major));
 } finally {
   await rm(folder, { recursive: true, force: true });
@@ -44,38 +44,46 @@ try {
 console.log(`\n${results.join('\n')}`);
 process.exitCode = results.every((line) => line.endsWith('passed')) ? 0 : 1;
 
+/** Runs the tests with a server of this version. Returns a line such as `PostgreSQL 14.23: passed`. */
 async function testWith(major: string): Promise<string> {
   const home = join(folder, major);
   const data = join(home, 'data');
   await mkdir(data, { recursive: true, mode: 0o700 });
   await chmod(home, 0o755);
-  await writeFile(join(home, 'password'), PASSWORD);
   if (account.uid !== undefined) await chown(data, account.uid, account.gid);
   await run('npm', ['install', '--prefix', home, '--no-save', '--no-audit', `${PACKAGE}@${VERSIONS[major] ?? major}`]);
   const native = join(home, 'node_modules', PACKAGE, 'native');
+  const postgres = join(native, 'bin', 'postgres');
   const options = { cwd: data, ...account, env: { LD_LIBRARY_PATH: join(native, 'lib'), PATH: '/usr/bin:/bin' } };
+
+  await writeFile(join(home, 'password'), PASSWORD);
   const initdb = ['-D', data, '--username=tasmart', '--encoding=UTF8', '--no-locale', '--auth=scram-sha-256'];
   await run(join(native, 'bin', 'initdb'), [...initdb, `--pwfile=${join(home, 'password')}`], options);
   const port = await freePort();
-  await appendFile(
-    join(data, 'postgresql.conf'),
-    [...SETTINGS, `port = ${port}`, `listen_addresses = '127.0.0.1'`, `unix_socket_directories = ''`, ''].join('\n'),
-  );
-  const server = spawn(join(native, 'bin', 'postgres'), ['-D', data], { ...options, stdio: 'ignore' });
+  const addresses = [`port = ${port}`, `listen_addresses = '127.0.0.1'`, `unix_socket_directories = ''`];
+  await appendFile(join(data, 'postgresql.conf'), [...SETTINGS, ...addresses, ''].join('\n'));
+
+  const server = spawn(postgres, ['-D', data], { ...options, stdio: 'ignore' });
   const ended = once(server, 'exit');
   try {
     await sleep(2000);
     if (server.exitCode !== null) return `PostgreSQL ${major}: does not start`;
-    const { stdout } = await run(join(native, 'bin', 'postgres'), ['--version'], options);
-    const env = { ...process.env, TASMART_TEST_SERVER: `postgres://tasmart:${PASSWORD}@127.0.0.1:${port}` };
+    const { stdout } = await run(postgres, ['--version'], options);
     console.log(`\n${stdout.trim()}`);
-    const tests = spawn('npx', ['vitest', 'run', ...TESTS, ...COMMANDS], { cwd: ROOT, env, stdio: 'inherit' });
-    const [status] = (await once(tests, 'exit')) as [number | null];
-    return `${stdout.trim().replace('postgres (PostgreSQL)', 'PostgreSQL')}: ${status === 0 ? 'passed' : 'failed'}`;
+    const name = stdout.trim().replace('postgres (PostgreSQL)', 'PostgreSQL');
+    return `${name}: ${(await testsPass(port)) ? 'passed' : 'failed'}`;
   } finally {
     server.kill('SIGINT');
     await ended;
   }
+}
+
+/** test/support/global-setup.ts uses the server of TASMART_TEST_SERVER. */
+async function testsPass(port: number): Promise<boolean> {
+  const env = { ...process.env, TASMART_TEST_SERVER: `postgres://tasmart:${PASSWORD}@127.0.0.1:${port}` };
+  const tests = spawn('npx', ['vitest', 'run', ...TESTS], { cwd: ROOT, env, stdio: 'inherit' });
+  const [status] = (await once(tests, 'exit')) as [number | null];
+  return status === 0;
 }
 
 async function freePort(): Promise<number> {

@@ -1,19 +1,19 @@
--- Turns tasmart_data_table into a table partitioned by month (UTC), in place. Once, as the owner of the table:
+-- Turns tasmart_data_table into a table partitioned by month (UTC), in place. Run it once, as the owner of the table:
 --
 --   psql -v ON_ERROR_STOP=1 -f scripts/partition.sql
 --
--- All rows there are become the first partition, tasmart_data_table_history, up to the end of this month: nothing is
--- copied. The name, the columns, ids, primary key, indexes, grants, comments, tasmart's own triggers and all views stay;
--- tasmart and everything that reads the table notice nothing. It is one transaction, under a lock, as long as reading the
--- table once takes.
+-- All existing rows become the first partition, tasmart_data_table_history, up to the end of this month. Nothing is
+-- copied. The table keeps its name, columns, ids, primary key, indexes, grants, comments, tasmart's own triggers and all
+-- views, so programs that use it need no change. This is one transaction. It locks the table for as long as one full read.
 --
---   select tasmart_add_partitions();     every month: partitions for the next three; also those that were forgotten
---   select tasmart_split_history();      at leisure, again and again: gives the oldest month of the history a partition
---                                        of its own; null when nothing is left to split
+--   select tasmart_add_partitions();     run it every month: creates the partitions of the next three months, and any
+--                                        that are missing before
+--   select tasmart_split_history();      optional: moves the oldest month of the history to a partition of its own.
+--                                        Repeat until it returns null
 --   alter table tasmart_data_table detach partition tasmart_data_table_2026_01;
---                                        retires a month: it is a table of its own then, to dump or to drop
+--                                        retires a month: it becomes a table of its own, to dump or to drop
 --
--- A row of a month without a partition goes to tasmart_data_table_default, where tasmart_add_partitions finds it.
+-- A row of a month without a partition goes to tasmart_data_table_default. tasmart_add_partitions moves it later.
 
 begin;
 set local lock_timeout = '20s';
@@ -32,7 +32,7 @@ create function tasmart_month_seconds(month date) returns bigint language sql im
   select extract(epoch from month::timestamp at time zone 'UTC')::bigint
 $$;
 
--- Gives a month its partition, with the rows that `source` has of it; the caller attaches it.
+-- Creates the table of a month and moves that month's rows from `source` into it. Returns its name, for tasmart_attach.
 create function tasmart_month_from(source regclass, month date) returns text
 language plpgsql set search_path from current as $$
 declare
@@ -43,7 +43,7 @@ begin
   );
   execute format(
     'with moved as (delete from %s where "timestamp" >= $1 and "timestamp" < $2 returning *)
-     insert into %I select * from moved order by tasmart_id, "timestamp"', -- a valve's readings lie together then
+     insert into %I select * from moved order by tasmart_id, "timestamp"', -- stores a valve's readings side by side
     source, name
   )
   using tasmart_month_seconds(month), tasmart_month_seconds((month + interval '1 month')::date);
@@ -51,7 +51,7 @@ begin
 end
 $$;
 
--- The settings of sql/0015_energy.sql. They belong to tables that hold rows, and "like" does not copy them.
+-- The settings of sql/0015_energy.sql. Only a table that holds rows can have them, and "like" does not copy them.
 create function tasmart_set_autovacuum(partition text) returns void
 language plpgsql set search_path from current as $$
 begin
@@ -61,10 +61,11 @@ begin
 end
 $$;
 
+-- The bounds of the partition are from_seconds, null for no lower bound, and to_seconds, which is exclusive.
 create function tasmart_attach(partition text, from_seconds bigint, to_seconds bigint) returns void
 language plpgsql set search_path from current as $$
 begin
-  -- Builds the indexes that the partition lacks.
+  -- Also creates the indexes that the partition lacks.
   execute format(
     'alter table tasmart_data_table attach partition %I for values from (%s) to (%s)',
     partition, coalesce(from_seconds::text, 'minvalue'), to_seconds
@@ -73,7 +74,7 @@ begin
 end
 $$;
 
--- First second after the last partition with bounds; null where there is none.
+-- The first second after the last partition with bounds; null if there is none.
 create function tasmart_partitions_end() returns bigint
 language sql stable set search_path from current as $$
   select max(substring(pg_get_expr(relpartbound, pg_class.oid) from $re$TO \('?(\d+)'?\)$re$)::bigint)
@@ -111,7 +112,7 @@ begin
   if to_regclass('tasmart_data_table_history') is null then
     return null;
   end if;
-  -- Readers go on until the partitions change places; writers wait, or fail and catch up by their next run.
+  -- Readers are not blocked until the detach below. Writers wait, or fail and catch up in their next run.
   lock table tasmart_data_table, only tasmart_data_table_history in share row exclusive mode;
   select substring(pg_get_expr(relpartbound, oid) from $re$TO \('?(\d+)'?\)$re$)::bigint into history_end
   from pg_class where oid = 'tasmart_data_table_history'::regclass;
@@ -137,13 +138,14 @@ $$;
 
 do $$
 declare
-  old constant oid := 'tasmart_data_table'::regclass;
+  old_table constant oid := 'tasmart_data_table'::regclass; -- becomes tasmart_data_table_history
+  own_triggers constant text[] := array['tasmart_mark_unjudged', 'tasmart_mark_changed'];
   history_end constant bigint :=
     tasmart_month_seconds((date_trunc('month', now() at time zone 'UTC') + interval '1 month')::date);
   last_id constant bigint := pg_sequence_last_value(pg_get_serial_sequence('tasmart_data_table', 'id')::regclass);
   obstacles text;
   statement text;
-  again text[];
+  recreate_statements text[];
 begin
   select string_agg(obstacle, ', ') into obstacles
   from (
@@ -151,35 +153,35 @@ begin
     from pg_depend
     join pg_rewrite on pg_rewrite.oid = objid
     join pg_class on pg_class.oid = ev_class
-    where classid = 'pg_rewrite'::regclass and refobjid = old and relkind = 'm'
+    where classid = 'pg_rewrite'::regclass and refobjid = old_table and relkind = 'm'
     union all
     select format('trigger %I', tgname) from pg_trigger
-    where tgrelid = old and not tgisinternal and tgname not in ('tasmart_mark_unjudged', 'tasmart_mark_changed')
+    where tgrelid = old_table and not tgisinternal and tgname <> all (own_triggers)
     union all
-    select format('row-level security policy %I', polname) from pg_policy where polrelid = old
+    select format('row-level security policy %I', polname) from pg_policy where polrelid = old_table
     union all
     select format('publication %I', pubname)
     from pg_publication_rel
     join pg_publication on pg_publication.oid = prpubid
-    where prrelid = old
+    where prrelid = old_table
     union all
     select format('foreign key %I of %s', conname, conrelid::regclass)
     from pg_constraint
-    where contype = 'f' and confrelid = old
+    where contype = 'f' and confrelid = old_table
   ) as found (obstacle);
   if obstacles is not null then
     raise exception 'tasmart_data_table cannot be partitioned while these hang on it: %', obstacles
       using hint = 'Drop them, run this file, and create them again.';
   end if;
 
-  -- What hangs on the table itself, rather than on its name, is made again for the new one.
-  again := array(
+  -- These belong to the table and not to its name, so they are created again for the new table. In format(), null is ''.
+  recreate_statements := array(
     select format('alter table tasmart_data_table add constraint %I %s', conname, pg_get_constraintdef(oid))
     from pg_constraint
-    where conrelid = old and contype in ('p', 'u')
+    where conrelid = old_table and contype in ('p', 'u')
   ) || array(
     select pg_get_indexdef(indexrelid) from pg_index
-    where indrelid = old and not exists (select from pg_constraint where conindid = indexrelid)
+    where indrelid = old_table and not exists (select from pg_constraint where conindid = indexrelid)
   ) || array(
     select distinct format(
       'create or replace view %s %s as %s',
@@ -188,14 +190,14 @@ begin
     from pg_depend
     join pg_rewrite on pg_rewrite.oid = objid
     join pg_class on pg_class.oid = ev_class
-    where classid = 'pg_rewrite'::regclass and refobjid = old and relkind = 'v'
+    where classid = 'pg_rewrite'::regclass and refobjid = old_table and relkind = 'v'
   ) || array(
-    -- They fire for rows that are inserted or changed through the parent, in whichever partition.
-    select pg_get_triggerdef(oid) from pg_trigger where tgrelid = old and tgname in ('tasmart_mark_unjudged', 'tasmart_mark_changed')
+    -- A trigger of the parent fires for rows that are inserted or changed through the parent, in any partition.
+    select pg_get_triggerdef(oid) from pg_trigger where tgrelid = old_table and tgname = any (own_triggers)
   ) || array(
-    select format('alter table tasmart_data_table owner to %I', pg_get_userbyid(relowner)) from pg_class where oid = old
+    select format('alter table tasmart_data_table owner to %I', pg_get_userbyid(relowner)) from pg_class where oid = old_table
     union all
-    select format('comment on table tasmart_data_table is %L', obj_description(old, 'pg_class'))
+    select format('comment on table tasmart_data_table is %L', obj_description(old_table, 'pg_class'))
   ) || array(
     select format(
       'grant %s%s on tasmart_data_table to %s%s',
@@ -205,15 +207,15 @@ begin
       case when is_grantable then ' with grant option' end
     )
     from (
-      select relacl, null::text from pg_class where oid = old
+      select relacl, null::text from pg_class where oid = old_table
       union all
-      select attacl, attname::text from pg_attribute where attrelid = old
+      select attacl, attname::text from pg_attribute where attrelid = old_table
     ) as granted (acl, name),
     aclexplode(acl)
   );
 
   for statement in select format('alter index %s rename to %I', indexrelid::regclass, relname || '_history')
-    from pg_index join pg_class on pg_class.oid = indexrelid where indrelid = old
+    from pg_index join pg_class on pg_class.oid = indexrelid where indrelid = old_table
   loop
     execute statement;
   end loop;
@@ -228,7 +230,7 @@ begin
   if last_id is not null then
     perform setval(pg_get_serial_sequence('tasmart_data_table', 'id'), last_id);
   end if;
-  foreach statement in array again loop
+  foreach statement in array recreate_statements loop
     execute statement;
   end loop;
 
@@ -241,5 +243,5 @@ $$;
 
 commit;
 
--- Autovacuum does not do this for a partitioned table: run it now and then, with tasmart_add_partitions.
+-- Autovacuum does not analyze a partitioned table: do it every month, after tasmart_add_partitions.
 analyze tasmart_data_table;

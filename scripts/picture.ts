@@ -18,7 +18,7 @@ const picture = join(root, 'scripts', 'report.png');
 const WIDTH_PX = 1280;
 /** besides the measured values, which are always read */
 const PROPERTIES = ['local_temp', 'remote_temp'];
-const MOST_BYTES = 300_000;
+const MAX_BYTES = 300_000;
 
 const chromium = findChromium(process.env);
 if (chromium === null) throw new Error('no Chromium found; apt-get install chromium, or set TASMART_CHROMIUM');
@@ -33,7 +33,7 @@ const env = { ...process.env, ...simulator.env(), DATABASE_URL: `embedded:${join
 try {
   const nowUs = simulator.clock.now();
   const [first] = simulator.valves();
-  spoil(simulator.valves(), nowUs);
+  addFaults(simulator.valves(), nowUs);
   await writeFile(
     config,
     JSON.stringify({
@@ -47,16 +47,16 @@ try {
   await tasmart('poll');
   if (first) await tasmart('link', first.id, 'IT-4711');
   await tasmart('report', '--from', '7d', '--out', report);
-  await shoot(chromium);
+  await takePicture(chromium);
   const { size } = await stat(picture);
   console.log(`${relative(process.cwd(), picture)}: ${Math.round(size / 1000)} kB`);
-  if (size > MOST_BYTES) throw new Error('the picture is too large for a repository');
+  if (size > MAX_BYTES) throw new Error('the picture is too large for a repository');
 } finally {
   await simulator.close();
 }
 
-/** Outages, a silent valve, a counter that was reset. */
-function spoil([, holes, shortHole, reset, , silent]: readonly Valve[], nowUs: Micros): void {
+/** Gives some valves outages, a counter that was reset, or silence until now. */
+function addFaults([, holes, shortHole, reset, , silent]: readonly Valve[], nowUs: Micros): void {
   const span = (agoUs: Micros, lengthUs: Micros) => ({ fromUs: nowUs - agoUs, toUs: nowUs - agoUs + lengthUs });
   if (holes) holes.outages = [span(4.4 * US_PER_DAY, 9 * US_PER_HOUR), span(1.3 * US_PER_DAY, 50 * US_PER_MINUTE)];
   if (shortHole) shortHole.outages = [span(2.6 * US_PER_DAY, 3 * US_PER_HOUR)];
@@ -64,13 +64,14 @@ function spoil([, holes, shortHole, reset, , silent]: readonly Valve[], nowUs: M
   if (silent) silent.outages = [span(75 * US_PER_MINUTE, US_PER_DAY)];
 }
 
-async function shoot(executablePath: string): Promise<void> {
+/** Takes the picture: from the top of the page to the legend of its charts (src/reporting/report/legend.ts). */
+async function takePicture(executablePath: string): Promise<void> {
   const browser = await launchChromium(executablePath);
   try {
     const page = await browser.newPage({ viewport: { width: WIDTH_PX, height: 1800 }, reducedMotion: 'reduce' });
     await page.goto(pathToFileURL(report).href);
-    const end = await page.locator('#valves ~ .keys').boundingBox();
-    const height = Math.ceil((end?.y ?? 1500) + (end?.height ?? 0)) + 16;
+    const legend = await page.locator('#valves ~ .keys').boundingBox();
+    const height = Math.ceil((legend?.y ?? 1500) + (legend?.height ?? 0)) + 16;
     await page.screenshot({ path: picture, clip: { x: 0, y: 0, width: WIDTH_PX, height }, fullPage: true });
   } finally {
     await browser.close();

@@ -17,14 +17,14 @@ export async function backfillOverPace(bench: Bench): Promise<Sample> {
   const [valve = ''] = fleet.projects[0]?.valves.keys() ?? [];
   const span = ['--from', formatRfc3339(FROM_US), '--to', formatRfc3339(TO_US)];
   const env = fleet.env(await bench.stage.freshDatabase());
-  const before = await fleet.hycloud.steer();
+  const { requests: requestsBefore } = await fleet.hycloud.steer();
   const { cpuMs } = await runProbed(
     fleet.args('backfill', ...span, '--valve', valve),
     bench.stage.signal,
     bench.stage.folder,
     { env, timeoutMs: LIMIT_MS },
   );
-  const requests = (await fleet.hycloud.steer()).requests - before.requests;
+  const requests = (await fleet.hycloud.steer()).requests - requestsBefore;
   const paceMs = (requests / REQUESTS_PER_SECOND) * 1000;
   return {
     values: [cpuMs / paceMs],

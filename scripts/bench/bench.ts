@@ -6,13 +6,13 @@ import type { Stage } from './stage.ts';
 export interface Bench {
   stage: Stage;
   fleet: (valves: number) => Promise<Fleet>;
-  /** returns `count` polls of this kind; earlier ones are reused */
+  /** The first `count` polls with this many valves and this latency. Polls that were made for another row count too. */
   polls: (valves: number, latencyMs: number, count: number) => Promise<Polled[]>;
   /** prints progress */
   say: (text: string) => void;
 }
 
-/** One number per repetition, and a text about how it was measured. */
+/** What a row measured: one number per repetition, and a text about how it was measured. */
 export interface Sample {
   values: number[];
   detail: string;
@@ -20,32 +20,40 @@ export interface Sample {
 
 export function createBench(stage: Stage, say: (text: string) => void): Bench {
   const fleets = new Map<number, Promise<Fleet>>();
-  const made: Polled[] = [];
-  /** kinds of polls that failed: do not wait for their time limit again */
+  const allPolls: Polled[] = [];
+  /** The error of each kind of poll that failed. It is not tried again: that could take its whole time limit. */
   const failures = new Map<string, unknown>();
-  const fleet = (valves: number): Promise<Fleet> => {
+
+  function fleet(valves: number): Promise<Fleet> {
     const existing = fleets.get(valves) ?? createFleet(stage, valves);
     fleets.set(valves, existing);
     return existing;
-  };
+  }
+
+  async function poll(valves: number, latencyMs: number): Promise<Polled> {
+    const kind = `${valves} ${latencyMs}`;
+    if (failures.has(kind)) throw failures.get(kind);
+    try {
+      return await (await fleet(valves)).poll(latencyMs);
+    } catch (error) {
+      failures.set(kind, error);
+      throw error;
+    }
+  }
+
   return {
     stage,
     fleet,
     say,
     polls: async (valves, latencyMs, count) => {
-      const alike = () => made.filter((poll) => poll.valves === valves && poll.latencyMs === latencyMs);
-      while (alike().length < count) {
-        say(`poll of ${valves} valves at ${latencyMs} ms, ${alike().length + 1} of ${count}`);
-        const kind = `${valves} ${latencyMs}`;
-        if (failures.has(kind)) throw failures.get(kind);
-        try {
-          made.push(await (await fleet(valves)).poll(latencyMs));
-        } catch (error) {
-          failures.set(kind, error);
-          throw error;
-        }
+      const polls = allPolls.filter((one) => one.valves === valves && one.latencyMs === latencyMs);
+      while (polls.length < count) {
+        say(`poll of ${valves} valves at ${latencyMs} ms, ${polls.length + 1} of ${count}`);
+        const made = await poll(valves, latencyMs);
+        polls.push(made);
+        allPolls.push(made);
       }
-      return alike().slice(0, count);
+      return polls.slice(0, count);
     },
   };
 }
@@ -65,4 +73,8 @@ export async function inTurn<A, B>(
   const pairs: [A, B][] = [];
   while (pairs.length < count) pairs.push([await first(), await second()]);
   return pairs;
+}
+
+export function formatMs(ms: number): string {
+  return `${ms.toFixed(0)} ms`;
 }

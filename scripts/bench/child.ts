@@ -24,34 +24,34 @@ export interface Ran {
   stdout: string;
 }
 
-/** Runs node with these arguments. Keeps the output only if `wanted`. @throws if it fails */
+/** Runs node with these arguments. `keepStdout`: returns what it prints. @throws Error if the exit status is not 0 */
 export async function runNode(
   args: readonly string[],
   signal: AbortSignal,
-  { env = {}, timeoutMs = 60_000, wanted = false }: RunOptions & { wanted?: boolean } = {},
+  { env = {}, timeoutMs = 60_000, keepStdout = false }: RunOptions & { keepStdout?: boolean } = {},
 ): Promise<Ran> {
   signal.throwIfAborted();
   const startMs = performance.now();
   const child = spawn(process.execPath, args, {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
-    stdio: ['ignore', wanted ? 'pipe' : 'ignore', 'pipe'],
+    stdio: ['ignore', keepStdout ? 'pipe' : 'ignore', 'pipe'],
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
     signal,
   });
-  const output = child.stdout ? text(child.stdout) : Promise.resolve('');
-  const errors = child.stderr ? text(child.stderr) : Promise.resolve('');
-  const [code, wallMs] = await new Promise<[number | string | null, number]>((resolve, reject) => {
+  const stdout = child.stdout ? text(child.stdout) : Promise.resolve('');
+  const stderr = child.stderr ? text(child.stderr) : Promise.resolve('');
+  const [ending, wallMs] = await new Promise<[number | string | null, number]>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (status, killedBy) => resolve([status ?? killedBy, performance.now() - startMs]));
   });
-  if (code !== 0) throw new Error(`${basename(args[0] ?? '')} ended with ${code ?? 'nothing'}: ${await errors}`);
-  return { wallMs, stdout: await output };
+  if (ending !== 0) throw new Error(`${basename(args[0] ?? '')} ended with ${ending ?? 'nothing'}: ${await stderr}`);
+  return { wallMs, stdout: await stdout };
 }
 
 /**
- * Code for the child: writes the resources it used to a file when it ends. VmHWM starts at 0 after exec. ru_maxrss, the only
- * value outside of Linux, also counts memory from before exec.
+ * Code for the child: writes its resources to the file BENCH_COST_FILE when it ends. On Linux, peak memory is VmHWM, which
+ * starts at 0 after exec. Elsewhere it is maxRSS, which also counts memory from before exec.
  */
 export const PROBE = `
 const { readFileSync, writeFileSync } = require('node:fs');
@@ -59,20 +59,20 @@ process.on('exit', () => {
   const { user, system } = process.cpuUsage();
   let peakKb = process.resourceUsage().maxRSS;
   try { peakKb = Number(/VmHWM:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]); } catch {}
-  writeFileSync(process.env.BENCH_NOTE, JSON.stringify({ cpuMs: (user + system) / 1000, peakMb: peakKb / 1024 }));
+  writeFileSync(process.env.BENCH_COST_FILE, JSON.stringify({ cpuMs: (user + system) / 1000, peakMb: peakKb / 1024 }));
 });
 `;
 
-/** Like `runNode`, but returns the resources used. `folder` holds PROBE as probe.cjs. */
+/** Like `runNode`, but returns the resources used. `folder` holds PROBE as probe.cjs (stage.ts). */
 export async function runProbed(
   args: readonly string[],
   signal: AbortSignal,
   folder: string,
   { env = {}, timeoutMs }: RunOptions = {},
 ): Promise<Cost> {
-  const note = join(folder, 'note.json');
-  await rm(note, { force: true });
-  const probed = { ...env, BENCH_NOTE: note, NODE_OPTIONS: `--require=${join(folder, 'probe.cjs')}` };
-  const { wallMs } = await runNode(args, signal, { env: probed, ...(timeoutMs !== undefined && { timeoutMs }) });
-  return { wallMs, ...(JSON.parse(await readFile(note, 'utf8')) as Omit<Cost, 'wallMs'>) };
+  const costFile = join(folder, 'cost.json');
+  await rm(costFile, { force: true });
+  const probeEnv = { ...env, BENCH_COST_FILE: costFile, NODE_OPTIONS: `--require=${join(folder, 'probe.cjs')}` };
+  const { wallMs } = await runNode(args, signal, { env: probeEnv, ...(timeoutMs !== undefined && { timeoutMs }) });
+  return { wallMs, ...(JSON.parse(await readFile(costFile, 'utf8')) as Omit<Cost, 'wallMs'>) };
 }

@@ -9,11 +9,11 @@ import type { Project } from '../simulator/fleet.ts';
 export interface BenchDatabase {
   server: ServerSettings;
   url: string;
-  query: <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => Promise<Row[]>;
+  query: <Row extends pg.QueryResultRow>(sql: string, values?: unknown[]) => Promise<Row[]>;
 }
 
 export interface BenchServer {
-  /** an empty database, with the schema if there is one already */
+  /** A new database: a copy of the template, or empty. */
   createDatabase: (template?: BenchDatabase) => Promise<BenchDatabase>;
   stop: () => Promise<void>;
 }
@@ -23,28 +23,30 @@ const DURABLE = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' 
 
 export async function startServer(): Promise<BenchServer> {
   const { stop, host, port, user, password } = await startPostgres(DURABLE);
-  const connect = (database: string): BenchDatabase => {
+  const databaseNamed = (database: string): BenchDatabase => {
     const server: ServerSettings = { host, port, user, password, database, sslMode: 'disable', sslCaFile: null };
     const url = `postgres://${user}:${password}@${host}:${port}/${database}`;
-    return { server, url, query: (text, values) => query(url, text, values) };
+    return { server, url, query: (sql, values) => queryOnce(url, sql, values) };
   };
   return {
     stop,
     async createDatabase(template) {
       const name = `bench_${randomBytes(4).toString('hex')}`;
-      await connect('postgres').query(`create database ${name} template ${template?.server.database ?? 'template0'}`);
-      return connect(name);
+      await databaseNamed('postgres').query(
+        `create database ${name} template ${template?.server.database ?? 'template0'}`,
+      );
+      return databaseNamed(name);
     },
   };
 }
 
 /** Opens a session per query, so that none is open during a measurement. */
-async function query<Row extends pg.QueryResultRow>(url: string, text: string, values?: unknown[]): Promise<Row[]> {
+async function queryOnce<Row extends pg.QueryResultRow>(url: string, sql: string, values?: unknown[]): Promise<Row[]> {
   const client = new pg.Client({ connectionString: url });
   client.on('error', () => undefined);
   await client.connect();
   try {
-    return (await client.query<Row>(text, values)).rows;
+    return (await client.query<Row>(sql, values)).rows;
   } finally {
     await client.end();
   }
@@ -56,8 +58,8 @@ export async function registerFleet(
   projects: readonly Project[],
   untilUs: Micros,
 ): Promise<void> {
-  for (const { id, name, valves } of projects) {
-    const all = [...valves.values()];
+  for (const { id, name, valves: valvesById } of projects) {
+    const valves = [...valvesById.values()];
     await database.query('insert into tasmart_projects (project_id, name) values ($1, $2)', [id, name]);
     await database.query(
       `insert into tasmart_valves
@@ -69,12 +71,12 @@ export async function registerFleet(
       [
         id,
         formatRfc3339(untilUs),
-        all.map((valve) => valve.id),
-        all.map((valve) => valve.fullSn),
-        all.map((valve) => valve.shortSn),
-        all.map((valve) => valve.userId ?? null),
-        all.map((valve) => valve.kind),
-        all.map((valve) => valve.fwVersion ?? null),
+        valves.map((valve) => valve.id),
+        valves.map((valve) => valve.fullSn),
+        valves.map((valve) => valve.shortSn),
+        valves.map((valve) => valve.userId ?? null),
+        valves.map((valve) => valve.kind),
+        valves.map((valve) => valve.fwVersion ?? null),
       ],
     );
   }

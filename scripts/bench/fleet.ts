@@ -15,7 +15,8 @@ export interface Fleet {
   hycloud: HyCloudProcess;
   /** environment variables for the program; `database` replaces the fleet's own */
   env: (database?: BenchDatabase) => Record<string, string>;
-  args: (...args: string[]) => string[];
+  /** Node's arguments that run this command of the program */
+  args: (...command: string[]) => string[];
   /** Advances the clock by one interval and polls, a few seconds after the boundary. */
   poll: (latencyMs: number, options?: { gzipFromBytes?: number }) => Promise<Polled>;
 }
@@ -31,7 +32,7 @@ const SEED = 1;
 export const CONCURRENCY = 32;
 export const NOW_US = parseRfc3339('2026-03-01T10:00:03.500000Z') ?? 0;
 const INTERVAL_US = 15 * US_PER_MINUTE;
-/** A poll that takes longer is killed. */
+/** A poll that takes longer than the sum is killed. */
 const LIMIT_MS = 60_000;
 const LIMIT_PER_VALVE_MS = 1.2;
 /** As at a large site. */
@@ -49,36 +50,35 @@ export async function createFleet(stage: Stage, valves: number): Promise<Fleet> 
   stage.defer(hycloud.stop);
   const projects = createProjects(SEED, counts);
   // Two of a hundred thousand valves may have the same random id. The program polls them once.
-  const distinct = new Set(projects.flatMap((project) => [...project.valves.keys()])).size;
+  const distinctValves = new Set(projects.flatMap((project) => [...project.valves.keys()])).size;
   const config = await writeConfig(stage.folder, valves, projects);
   const { env: credentials } = await hycloud.steer();
-  const args = (...rest: string[]) => [stage.cli, '--config', config, '--log-level', 'warn', ...rest];
-  const env = (database: BenchDatabase) => ({
+  const fleetDatabase = await stage.freshDatabase();
+  await registerFleet(fleetDatabase, projects, NOW_US - (NOW_US % INTERVAL_US));
+  const args: Fleet['args'] = (...command) => [stage.cli, '--config', config, '--log-level', 'warn', ...command];
+  const env: Fleet['env'] = (database = fleetDatabase) => ({
     ...credentials,
     DATABASE_URL: database.url,
     NODE_EXTRA_CA_CERTS: stage.caFile,
   });
-  const database = await stage.freshDatabase();
-  await registerFleet(database, projects, NOW_US - (NOW_US % INTERVAL_US));
-  const fleet: Fleet = {
+  return {
     valves,
     projects,
     hycloud,
     args,
-    env: (other = database) => env(other),
+    env,
     poll: async (latencyMs, { gzipFromBytes = GZIP_FROM_BYTES } = {}) => {
       const before = await hycloud.steer({ advanceUs: INTERVAL_US, latencyMs, gzipFromBytes });
       const cost = await runProbed(args('poll', '--format', stage.format), stage.signal, stage.folder, {
-        env: env(database),
+        env: env(),
         timeoutMs: Math.ceil(LIMIT_MS + valves * LIMIT_PER_VALVE_MS),
       });
       const after = await hycloud.steer({ latencyMs: 0 });
-      await verifyStored(database, distinct);
+      await verifyStored(fleetDatabase, distinctValves);
       const requests = after.requests - before.requests;
       return { ...cost, valves, latencyMs, requests, bytesReceived: after.bytesSent - before.bytesSent };
     },
   };
-  return fleet;
 }
 
 async function writeConfig(folder: string, valves: number, projects: readonly Project[]): Promise<string> {
@@ -93,7 +93,7 @@ async function writeConfig(folder: string, valves: number, projects: readonly Pr
   return file;
 }
 
-/** A run that stored too little must not count as fast. */
+/** A run that stored too little must not count as fast. @throws Error unless the last poll stored a reading per valve */
 async function verifyStored(database: BenchDatabase, valves: number): Promise<void> {
   const [run] = await database.query<{ stored: number }>(
     `select stored from tasmart_runs where mode = 'poll' order by id desc limit 1`,

@@ -5,7 +5,7 @@ import type { SimulatorOptions } from '../simulator/simulator.ts';
 import type { HyCloudState, Steering } from './workers/hycloud.ts';
 
 export interface HyCloudProcess {
-  /** Changes settings, if any are given. Returns the state afterwards. */
+  /** Changes the clock or settings, if any are given. Returns the state afterwards. One call at a time. */
   steer: (change?: Steering) => Promise<HyCloudState>;
   stop: () => Promise<void>;
 }
@@ -27,17 +27,17 @@ export async function startHyCloud(
     killSignal: 'SIGKILL',
     signal,
   });
-  child.on('error', () => undefined); // the signal ends the process; `answer` throws by the same signal
+  child.on('error', () => undefined); // the signal ends the process; `nextState` throws by the same signal
   const ended = once(child, 'exit');
-  const answer = async (): Promise<HyCloudState> => {
+  const nextState = async (): Promise<HyCloudState> => {
     const gone = ended.then(() => Promise.reject(new Error('the simulator has ended')));
     const [state] = (await Promise.race([once(child, 'message', { signal }), gone])) as [HyCloudState];
     return state;
   };
-  await answer();
+  await nextState(); // the simulator has started
   return {
     steer: (change = {}) => {
-      const state = answer();
+      const state = nextState();
       child.send(change);
       return state;
     },

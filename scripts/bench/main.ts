@@ -27,13 +27,14 @@ const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort(signal));
 setTimeout(() => stop.abort('time limit'), LIMIT_MS).unref();
 
+/** Replaces the line of progress. An empty text removes it. */
 const say = (text: string): void => {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
 };
 const isWanted = (name: string): boolean => options.only === undefined || options.only === name;
 
-/** If a row fails, the others are still measured. */
-function failed(error: unknown): Sample {
+/** The sample of a row that failed: the others are still measured. */
+function failedSample(error: unknown): Sample {
   if (stop.signal.aborted) throw error;
   return { values: [], detail: error instanceof Error ? error.message : String(error) };
 }
@@ -51,7 +52,7 @@ try {
     const bench = createBench(stage, say);
     for (const { measure, ...row } of ROWS.filter(({ name }) => isWanted(name))) {
       say(row.name);
-      rows.push({ ...row, ...summary(await measure(bench).catch(failed)) });
+      rows.push({ ...row, ...summary(await measure(bench).catch(failedSample)) });
     }
     if (isWanted('growth')) growth.push(...(await measureGrowth(bench)));
   });

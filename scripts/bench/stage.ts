@@ -8,7 +8,7 @@ import { useTemporaryFolder } from '../../test/support/temporary-folder.ts';
 import { createCertificate } from '../simulator/certificate.ts';
 import type { OutputFormat } from '../../src/commands/context.ts';
 import { PROBE, runNode } from './child.ts';
-import { startServer, type BenchDatabase, type BenchServer } from './database.ts';
+import { startServer, type BenchDatabase } from './database.ts';
 
 /** Everything that the rows share. All of it is in one folder, which is deleted at the end. */
 export interface Stage {
@@ -33,13 +33,13 @@ export async function withStage<T>(
   { signal, format }: Pick<Stage, 'signal' | 'format'>,
   use: (stage: Stage) => Promise<T>,
 ): Promise<T> {
-  const endings: (() => Promise<void>)[] = [];
+  const deferred: (() => Promise<void>)[] = [];
   const { folder, remove } = await useTemporaryFolder('tasmart-bench-');
-  endings.push(remove);
+  deferred.push(remove);
   try {
-    return await use({ ...(await prepare(folder, signal, (end) => endings.push(end))), format });
+    return await use({ ...(await prepare(folder, signal, (end) => deferred.push(end))), format });
   } finally {
-    for (const end of endings.reverse()) await end().catch((error: unknown) => console.error(error));
+    for (const end of deferred.reverse()) await end().catch((error: unknown) => console.error(error));
   }
 }
 
@@ -54,37 +54,39 @@ async function prepare(folder: string, signal: AbortSignal, defer: Stage['defer'
   const caFile = join(folder, 'ca.pem');
   await writeFile(caFile, tls.cert);
   await writeFile(join(folder, 'probe.cjs'), PROBE);
-  let server: Promise<BenchServer> | undefined;
-  let template: Promise<BenchDatabase> | undefined;
   const cli = join(program, 'dist', 'cli.js');
-  const startOnce = async (): Promise<BenchServer> => {
-    const started = await startServer();
-    defer(started.stop);
-    return started;
-  };
   return {
     folder,
     cli,
     worker: (name) => join(folder, 'workers', `${name}.mjs`),
     tls,
     caFile,
-    freshDatabase: async () => {
-      const { createDatabase } = await (server ??= startOnce());
-      template ??= createDatabase().then(async (database) => {
-        await runNode([cli, 'migrate'], signal, { env: { DATABASE_URL: database.url } });
-        return database;
-      });
-      return createDatabase(await template);
-    },
+    freshDatabase: databaseSource(cli, signal, defer),
     signal,
     defer,
   };
 }
 
+/** Starts a server and creates a template with the schema at the first call; each call returns a copy of the template. */
+function databaseSource(cli: string, signal: AbortSignal, defer: Stage['defer']): Stage['freshDatabase'] {
+  const startWithTemplate = async () => {
+    const server = await startServer();
+    defer(server.stop);
+    const template = await server.createDatabase();
+    await runNode([cli, 'migrate'], signal, { env: { DATABASE_URL: template.url } });
+    return { server, template };
+  };
+  let started: ReturnType<typeof startWithTemplate> | undefined;
+  return async () => {
+    const { server, template } = await (started ??= startWithTemplate());
+    return server.createDatabase(template);
+  };
+}
+
 async function bundleWorkers(folder: string): Promise<void> {
-  const here = fileURLToPath(new URL('workers', import.meta.url));
+  const sources = fileURLToPath(new URL('workers', import.meta.url));
   await build({
-    entryPoints: ['hycloud', 'fetch', 'insert'].map((name) => join(here, `${name}.ts`)),
+    entryPoints: ['hycloud', 'fetch', 'insert'].map((name) => join(sources, `${name}.ts`)),
     outdir: join(folder, 'workers'),
     outExtension: { '.js': '.mjs' },
     bundle: true,

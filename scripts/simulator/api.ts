@@ -4,7 +4,7 @@ import { formatRfc3339, type Micros } from '../../src/domain/time.ts';
 import type { Clock } from './clock.ts';
 import { distortAnswer, distortText, faultOf, misreadQuery, type Fault, type SimulatedRequest } from './faults.ts';
 import type { SimulatedPoint, Project, Valve } from './fleet.ts';
-import { history, valuesOf } from './history.ts';
+import { pointsIn, valuesOf } from './history.ts';
 import type { Json } from './json.ts';
 import { InvalidQuery, parsePointsQuery, type PointsQuery } from './query.ts';
 import type { Settings } from './settings.ts';
@@ -33,10 +33,11 @@ export interface Reply {
   text: string;
 }
 
-export function findValve({ projects }: World, valveId: string): Valve | undefined {
+export function findValve(projects: readonly Project[], valveId: string): Valve | undefined {
   return projects.find(({ valves }) => valves.has(valveId))?.valves.get(valveId);
 }
 
+/** The valve whose points this path asks for. */
 export function valveIdOf(path: string): string | null {
   return POINTS_PATH.exec(path)?.[1] ?? null;
 }
@@ -51,7 +52,7 @@ const PROBLEM_TYPES: Record<number, [type: string, title: string]> = {
   429: ['api/v1/too-many-requests', 'Too many requests'],
 };
 
-function problem({ problemTypeKey }: Settings, status: number, details: string, headers = {}): Reply {
+function problemReply({ problemTypeKey }: Settings, status: number, details: string, headers = {}): Reply {
   const [type, title] = PROBLEM_TYPES[status] ?? ['api/v1/server-error', 'Server error'];
   return {
     status,
@@ -63,8 +64,12 @@ function problem({ problemTypeKey }: Settings, status: number, details: string, 
 /** The 429 of a limit per key, which the vendor has announced but not described. */
 export function tooManyRequests({ settings, clock }: World): Reply {
   const inASecond = new Date(clock.now() / 1000 + 1000).toUTCString();
-  const retryAfter = { seconds: '1', date: inASecond, absent: null }[settings.rateLimit?.retryAfter ?? 'absent'];
-  return problem(settings, 429, 'slow down', retryAfter === null ? {} : { 'retry-after': retryAfter });
+  const headers = {
+    seconds: { 'retry-after': '1' },
+    date: { 'retry-after': inASecond },
+    absent: {},
+  }[settings.rateLimit?.retryAfter ?? 'absent'];
+  return problemReply(settings, 429, 'slow down', headers);
 }
 
 function formatTime({ timeFormat }: Settings, timeUs: Micros): string {
@@ -85,12 +90,13 @@ function wirePoint(settings: Settings, valve: Valve, point: SimulatedPoint, prop
   return point.raw ? { ...wire, ...point.raw } : wire;
 }
 
-function page(settings: Settings, valve: Valve, query: PointsQuery, newestUs: Micros): Json[] {
+/** The points that a query asks for, up to and including `newestUs`. */
+function wirePoints(settings: Settings, valve: Valve, query: PointsQuery, newestUs: Micros): Json[] {
   const firstUs = settings.inclusive.from ? query.fromUs : query.fromUs + 1;
   const lastUs = settings.inclusive.to ? query.toUs : query.toUs - 1;
   const points: Json[] = [];
   let toSkip = query.offset;
-  for (const point of history(valve, firstUs, Math.min(lastUs, newestUs), query.direction)) {
+  for (const point of pointsIn(valve, firstUs, Math.min(lastUs, newestUs), query.direction)) {
     if (toSkip-- > 0) continue;
     points.push(wirePoint(settings, valve, point, query.properties));
     if (points.length === query.limit) break;
@@ -100,7 +106,7 @@ function page(settings: Settings, valve: Valve, query: PointsQuery, newestUs: Mi
 
 function pointsAnswer(world: World, valve: Valve, params: URLSearchParams, faults: readonly Fault[]): Json {
   const nowUs = world.clock.now();
-  const [served, echoed] = misreadQuery(faults, parsePointsQuery(params, nowUs), nowUs);
+  const { served, echoed } = misreadQuery(faults, parsePointsQuery(params, nowUs), nowUs);
   // HyCloud has no points of the future. Only a fault makes some.
   const newestUs = nowUs + (faultOf(faults, 'future')?.aheadUs ?? 0);
   return {
@@ -110,7 +116,7 @@ function pointsAnswer(world: World, valve: Valve, params: URLSearchParams, fault
     limit: echoed.limit,
     offset: echoed.offset,
     properties: echoed.properties,
-    points: page(world.settings, valve, served, newestUs),
+    points: wirePoints(world.settings, valve, served, newestUs),
   };
 }
 
@@ -154,20 +160,23 @@ function projectDetails(project: Project): Json {
   };
 }
 
-/** The answer to a request. Null: not found. */
-function answer(everything: World, request: SimulatedRequest, faults: readonly Fault[]): Json {
+/** The projects that the key of a request may see. */
+function visibleProjects({ settings, projects }: World, request: SimulatedRequest): readonly Project[] {
+  const ids = settings.otherKeys[keyOf(request)];
+  return ids ? projects.filter(({ id }) => ids.includes(id)) : projects;
+}
+
+/** The parsed answer to a request, before its text is distorted. Null: not found. */
+function answerTo(world: World, request: SimulatedRequest, faults: readonly Fault[]): Json {
   const { path, query, valveId } = request;
-  const ids = everything.settings.otherKeys[keyOf(request)];
-  const world = ids
-    ? { ...everything, projects: everything.projects.filter(({ id }) => ids.includes(id)) }
-    : everything;
+  const projects = visibleProjects(world, request);
   if (path === `${BASE_PATH}firmwares/ta-smart/latest`) return { ...world.firmware };
-  if (path === `${BASE_PATH}projects`) return world.projects.map(projectSummary);
+  if (path === `${BASE_PATH}projects`) return projects.map(projectSummary);
   if (valveId !== null) {
-    const valve = findValve(world, valveId);
+    const valve = findValve(projects, valveId);
     return valve ? pointsAnswer(world, valve, query, faults) : null;
   }
-  const project = world.projects.find(({ id }) => id === PROJECT_PATH.exec(path)?.[1]);
+  const project = projects.find(({ id }) => id === PROJECT_PATH.exec(path)?.[1]);
   return project ? projectDetails(project) : null;
 }
 
@@ -182,27 +191,28 @@ function keyOf({ headers }: SimulatedRequest): string {
   return String(headers['authorization'] ?? '').replace(/^ApiKey /, '');
 }
 
-function contractual(world: World, request: SimulatedRequest, faults: readonly Fault[]): Reply {
+/** The reply that the API note describes. Faults may distort its data. */
+function ordinaryReply(world: World, request: SimulatedRequest, faults: readonly Fault[]): Reply {
   const { settings } = world;
-  if (!isAuthorized(world, request)) return problem(settings, 401, 'credentials missing or unknown');
-  if (request.method !== 'GET') return problem(settings, 405, 'only GET', { allow: 'GET' });
+  if (!isAuthorized(world, request)) return problemReply(settings, 401, 'credentials missing or unknown');
+  if (request.method !== 'GET') return problemReply(settings, 405, 'only GET', { allow: 'GET' });
   try {
-    const body = answer(world, request, faults);
-    if (body === null) return problem(settings, 404, `nothing at ${request.path}`);
-    const text = distortText(faults, distortAnswer(faults, body));
+    const answer = answerTo(world, request, faults);
+    if (answer === null) return problemReply(settings, 404, `nothing at ${request.path}`);
+    const text = distortText(faults, distortAnswer(faults, answer));
     return { status: 200, headers: { 'content-type': 'application/json' }, text };
   } catch (error) {
-    if (error instanceof InvalidQuery) return problem(settings, 400, error.message);
+    if (error instanceof InvalidQuery) return problemReply(settings, 400, error.message);
     throw error;
   }
 }
 
-/** HyCloud's answer to a request, or that of a fault. */
+/** HyCloud's reply to a request, or that of a fault. */
 export function replyTo(world: World, request: SimulatedRequest, faults: readonly Fault[]): Reply {
   const status = faultOf(faults, 'status');
   if (status) {
     if (status.body === undefined || status.body === 'problem') {
-      return problem(world.settings, status.status, 'simulated', status.headers);
+      return problemReply(world.settings, status.status, 'simulated', status.headers);
     }
     const text = status.body === 'html' ? `<html><body><h1>${status.status}</h1></body></html>` : '';
     return { status: status.status, headers: { 'content-type': 'text/html', ...status.headers }, text };
@@ -212,5 +222,5 @@ export function replyTo(world: World, request: SimulatedRequest, faults: readonl
   const body = faultOf(faults, 'body');
   if (body)
     return { status: 200, headers: { 'content-type': body.contentType ?? 'application/json' }, text: body.text };
-  return contractual(world, request, faults);
+  return ordinaryReply(world, request, faults);
 }

@@ -12,23 +12,23 @@ export interface Clock {
   run(): void;
 }
 
-export function createClock(stoppedAtUs?: Micros): Clock {
+export function createClock(initiallyStoppedAtUs: Micros | null): Clock {
   const realUs = (): Micros => Math.round((performance.timeOrigin + performance.now()) * 1000);
-  let timeUs = stoppedAtUs ?? 0;
-  let running = stoppedAtUs === undefined;
-  const now = (): Micros => (running ? realUs() + timeUs : timeUs);
+  /** null: the clock runs, `aheadUs` ahead of real time */
+  let stoppedAtUs = initiallyStoppedAtUs;
+  let aheadUs = 0;
   return {
-    now,
-    set: (atUs) => {
-      running = false;
-      timeUs = atUs;
+    now: () => stoppedAtUs ?? realUs() + aheadUs,
+    set: (timeUs) => {
+      stoppedAtUs = timeUs;
     },
     advance: (byUs) => {
-      timeUs += byUs;
+      if (stoppedAtUs === null) aheadUs += byUs;
+      else stoppedAtUs += byUs;
     },
     run: () => {
-      if (!running) timeUs -= realUs();
-      running = true;
+      if (stoppedAtUs !== null) aheadUs = stoppedAtUs - realUs();
+      stoppedAtUs = null;
     },
   };
 }

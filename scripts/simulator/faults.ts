@@ -12,9 +12,7 @@ export interface SimulatedRequest {
   valveId: string | null;
 }
 
-/**
- * A fault of an answer. Several faults act together. If two exclude each other, the first wins.
- */
+/** A fault of an answer. Several faults act together. If two exclude each other, the first wins. */
 export type Fault =
   /** the answer comes late */
   | { kind: 'delay'; ms: number }
@@ -25,14 +23,14 @@ export type Fault =
   /** ignores parameters. `lying`: the answer claims to have used them */
   | { kind: 'ignore'; parameters: ('from' | 'to' | 'limit' | 'direction')[]; echo: 'honest' | 'lying' }
   | { kind: 'capLimit'; limit: number; echo: 'honest' | 'lying' }
-  /** includes points of the future, up to this much after now */
+  /** includes points of the future, up to `aheadUs` after now */
   | { kind: 'future'; aheadUs: Micros }
   | { kind: 'shuffle' }
   | { kind: 'double' }
   | { kind: 'numbersAsStrings' }
   /** any change of the parsed answer, of this or any other endpoint */
   | { kind: 'transform'; transform: (answer: never) => Json }
-  /** the `Date` header: none, any text, or so many microseconds ahead */
+  /** the `Date` header: none (null), any text, or a number of microseconds ahead of the clock */
   | { kind: 'date'; date: null | string | number }
   /** the connection is cut: instead of an answer, or in the middle of its body */
   | { kind: 'reset'; when: 'before' | 'midBody' }
@@ -43,7 +41,7 @@ export type Fault =
   /** headers, then a blank from time to time for ever */
   | { kind: 'drip'; everyMs?: number }
   | { kind: 'endless' }
-  /** a small body that unpacks to so many megabytes */
+  /** a small body that unpacks to this size */
   | { kind: 'gzipBomb'; megabytes?: number };
 
 type FaultOf<K extends Fault['kind']> = Extract<Fault, { kind: K }>;
@@ -51,9 +49,9 @@ type FaultOf<K extends Fault['kind']> = Extract<Fault, { kind: K }>;
 /** A fault, and the requests that get it. Without `match`: all requests. */
 export interface FaultRule {
   match?: ((request: SimulatedRequest) => boolean) | { path?: RegExp; valveId?: string };
-  /** so many matching requests are answered correctly first */
+  /** how many matching requests are answered correctly first; default 0 */
   after?: number;
-  /** so many requests get the fault then; without `times`: all */
+  /** how many requests then get the fault; default: all */
   times?: number;
   fault: Fault;
 }
@@ -73,10 +71,10 @@ function matches({ match }: FaultRule, request: SimulatedRequest): boolean {
 }
 
 export function createFaults(): Faults {
-  const rules = new Set<{ rule: FaultRule; seen: number }>();
+  const rules = new Set<{ rule: FaultRule; matchedRequests: number }>();
   return {
     add: (rule) => {
-      const entry = { rule, seen: 0 };
+      const entry = { rule, matchedRequests: 0 };
       rules.add(entry);
       return () => void rules.delete(entry);
     },
@@ -86,8 +84,8 @@ export function createFaults(): Faults {
       for (const entry of rules) {
         if (!matches(entry.rule, request)) continue;
         const { after = 0, times = Infinity, fault } = entry.rule;
-        const turn = entry.seen++ - after;
-        if (turn >= 0 && turn < times) faults.push(fault);
+        const earlier = entry.matchedRequests++;
+        if (earlier >= after && earlier < after + times) faults.push(fault);
       }
       return faults;
     },
@@ -98,13 +96,16 @@ export function faultOf<K extends Fault['kind']>(faults: readonly Fault[], kind:
   return faults.find((fault): fault is FaultOf<K> => fault.kind === kind);
 }
 
-/** served if the fault ignores `limit` */
+/** The number of points that an answer holds at most if the fault ignores `limit`. */
 const IGNORANT_LIMIT = 10_000;
 
 /** The query that is served instead, and the query that the answer claims to have served. */
-export function misreadQuery(faults: readonly Fault[], asked: PointsQuery, nowUs: Micros): [PointsQuery, PointsQuery] {
+export function misreadQuery(
+  faults: readonly Fault[],
+  asked: PointsQuery,
+  nowUs: Micros,
+): { served: PointsQuery; echoed: PointsQuery } {
   const served = { ...asked };
-  let echoed = asked;
   for (const fault of faults) {
     if (fault.kind === 'future') served.toUs = Math.max(served.toUs, nowUs) + fault.aheadUs;
     if (fault.kind === 'capLimit') served.limit = Math.min(served.limit, fault.limit);
@@ -116,15 +117,15 @@ export function misreadQuery(faults: readonly Fault[], asked: PointsQuery, nowUs
         else served.direction = 'descending';
       }
     }
-    if ('echo' in fault && fault.echo === 'honest') echoed = served;
   }
-  return [served, echoed];
+  const isHonest = faults.some((fault) => 'echo' in fault && fault.echo === 'honest');
+  return { served, echoed: isHonest ? served : asked };
 }
 
-/** Separates neighbours. The order is always the same. */
+/** Every third point from the end on, then the others in the same way: neighbours are separated, always in the same order. */
 function shuffled(points: readonly Json[]): Json[] {
-  const hands = [2, 0, 1].map((hand) => points.filter((_point, index) => index % 3 === hand));
-  return hands.flat().toReversed();
+  const thirds = [2, 0, 1].map((remainder) => points.filter((_point, index) => index % 3 === remainder));
+  return thirds.flat().toReversed();
 }
 
 function withStrings(value: Json): Json {
@@ -140,7 +141,7 @@ function withPoints(answer: Json, change: (points: readonly Json[]) => Json[]): 
   return { ...answer, points: change(points) };
 }
 
-/** Whether the client never sees a status. */
+/** Whether the client gets no status, because the connection is cut before or stays silent. */
 export function isUnanswered(faults: readonly Fault[]): boolean {
   return faultOf(faults, 'silence') !== undefined || faultOf(faults, 'reset')?.when === 'before';
 }

@@ -3,7 +3,7 @@
  * same each time the simulator starts.
  */
 import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
-import type { SimulatedPoint, TimeRange, Valve } from './fleet.ts';
+import { isIn, type Absence, type SimulatedPoint, type Valve } from './fleet.ts';
 
 /** Faults are added to these days before and after now. */
 const PAST_DAYS = 400;
@@ -11,9 +11,9 @@ const COMING_DAYS = 60;
 
 /** Gives each of the first five valves another fault, so often that any 30 days hold all of them. */
 export function addFaults(valves: readonly Valve[], nowUs: Micros): void {
-  const today = Math.floor(nowUs / US_PER_DAY);
+  const firstDay = Math.floor(nowUs / US_PER_DAY) - PAST_DAYS;
   const every = (days: number): Micros[] =>
-    Array.from({ length: PAST_DAYS + COMING_DAYS }, (_, index) => today - PAST_DAYS + index)
+    Array.from({ length: PAST_DAYS + COMING_DAYS }, (_, index) => firstDay + index)
       .filter((day) => day % days === 0)
       .map((day) => day * US_PER_DAY);
   const [offline, jumpy, renewed, partial, faulty] = valves;
@@ -24,12 +24,8 @@ export function addFaults(valves: readonly Valve[], nowUs: Micros): void {
   if (jumpy) {
     // Its counter shows 0 for 40 minutes.
     jumpy.counterJumps = every(9).map((dayUs) => {
-      return {
-        regime: 1,
-        fromUs: dayUs + 10 * US_PER_HOUR,
-        toUs: dayUs + 10 * US_PER_HOUR + 40 * US_PER_MINUTE,
-        kwh: 0,
-      };
+      const fromUs = dayUs + 10 * US_PER_HOUR;
+      return { regime: 1, fromUs, toUs: fromUs + 40 * US_PER_MINUTE, kwh: 0 };
     });
   }
   if (renewed) {
@@ -38,11 +34,12 @@ export function addFaults(valves: readonly Valve[], nowUs: Micros): void {
   }
   if (partial) {
     // Flow and power are missing for an afternoon; the counter counts on.
-    partial.absences = every(4).flatMap((dayUs) => {
+    partial.absences = every(4).flatMap((dayUs): Absence[] => {
       const during = { fromUs: dayUs + 14 * US_PER_HOUR, toUs: dayUs + 18 * US_PER_HOUR };
-      return (['measured_flow', 'measured_power'] as const).map(
-        (property) => ({ property, as: 'null', during }) as const,
-      );
+      return [
+        { property: 'measured_flow', as: 'null', during },
+        { property: 'measured_power', as: 'null', during },
+      ];
     });
   }
   if (faulty) {
@@ -55,14 +52,10 @@ export function addFaults(valves: readonly Valve[], nowUs: Micros): void {
 export function sendEachMinute(valve: Valve): void {
   valve.pointsInstead = (fromUs, toUs) => {
     const points: SimulatedPoint[] = [];
-    const first = Math.ceil((Math.max(fromUs, valve.installedUs) - valve.phaseUs) / US_PER_MINUTE);
-    for (let timeUs = first * US_PER_MINUTE + valve.phaseUs; timeUs <= toUs; timeUs += US_PER_MINUTE) {
+    const firstMinute = Math.ceil((Math.max(fromUs, valve.installedUs) - valve.phaseUs) / US_PER_MINUTE);
+    for (let timeUs = firstMinute * US_PER_MINUTE + valve.phaseUs; timeUs <= toUs; timeUs += US_PER_MINUTE) {
       if (!valve.outages.some((outage) => isIn(outage, timeUs))) points.push({ timeUs });
     }
     return points;
   };
-}
-
-function isIn({ fromUs, toUs }: TimeRange, timeUs: Micros): boolean {
-  return timeUs >= fromUs && timeUs < toUs;
 }

@@ -1,6 +1,6 @@
 /** The simulated projects and valves. */
 import type { PropertyName } from '../../src/domain/reading.ts';
-import { parseRfc3339, US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
+import { parseRfc3339, US_PER_SECOND, type Micros, type Span } from '../../src/domain/time.ts';
 import type { Json } from './json.ts';
 import { CITIES, PLACES, PLANTS, PROJECT_NAMES } from './names.ts';
 import { draws, hash32 } from './random.ts';
@@ -10,13 +10,12 @@ export type Regime = 1 | 2;
 /** The value of a property. Null is sent as an explicit null. */
 export type PropertyValue = number | readonly string[] | null;
 
-/** `toUs` is exclusive. */
-export interface TimeRange {
-  fromUs: Micros;
-  toUs: Micros;
+/** Whether a time is in a span; `toUs` is exclusive. */
+export function isIn({ fromUs, toUs }: Span, timeUs: Micros): boolean {
+  return timeUs >= fromUs && timeUs < toUs;
 }
 
-/** With `toUs`, a glitch: the counter shows `kwh` until then. Without `toUs`, a reset: it counts on from `kwh`. */
+/** With `toUs`, a glitch: the counter shows `kwh` until `toUs`. Without `toUs`, a reset: it counts on from `kwh`. */
 export interface CounterJump {
   regime: Regime;
   fromUs: Micros;
@@ -28,14 +27,14 @@ export interface CounterJump {
 export interface Absence {
   property: PropertyName;
   as: 'absent' | 'null';
-  during?: TimeRange;
+  during?: Span;
 }
 
 /** A point that a valve has sent. Tests may set `values` and `raw`. */
 export interface SimulatedPoint {
-  /** its place in the history, and its time unless `raw` overrides it */
+  /** the point's place in the history, and its time unless `raw` overrides it */
   timeUs: Micros;
-  /** replace the values that physics.ts computes */
+  /** instead of the values that physics.ts computes */
   values?: Partial<Record<PropertyName, PropertyValue>>;
   /**
    * Overrides members of the JSON object as it is served; undefined leaves the member out. Such a point is malformed, and
@@ -56,7 +55,7 @@ export interface Valve {
 
   /** seed of all random draws for this valve */
   seed: number;
-  /** a point of slot k comes at k · 15 s + phase + a jitter in [0, jitter); together below 15 s */
+  /** A point of slot k comes at k · 15 s + phaseUs + a random part of jitterUs. The sum of both must be below 15 s. */
   phaseUs: Micros;
   jitterUs: Micros;
   /** how far the valve's own clock is ahead */
@@ -75,10 +74,10 @@ export interface Valve {
   /** what the counters showed when the valve was installed */
   installedKwh: Readonly<Record<Regime, number>>;
   counterJumps: readonly CounterJump[];
-  outages: readonly TimeRange[];
+  outages: readonly Span[];
   absences: readonly Absence[];
   extraPoints: readonly SimulatedPoint[];
-  /** replaces the 15 s points: returns those of a range, both ends included, in ascending order */
+  /** replaces the points of every 15 s: returns those of a range, both ends included, in ascending order */
   pointsInstead?: (fromUs: Micros, toUs: Micros) => readonly SimulatedPoint[];
 }
 

@@ -1,7 +1,7 @@
 /** The points that a valve has sent. */
 import { PROPERTIES, PROPERTY_NAMES, type PropertyName, type Reading } from '../../src/domain/reading.ts';
-import { US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
-import type { SimulatedPoint, PropertyValue, TimeRange, Valve } from './fleet.ts';
+import { US_PER_SECOND, type Micros, type Span } from '../../src/domain/time.ts';
+import { isIn, type PropertyValue, type SimulatedPoint, type Valve } from './fleet.ts';
 import { valuesAt, type PointValues } from './physics.ts';
 import { hash32 } from './random.ts';
 
@@ -10,14 +10,15 @@ export type Direction = 'ascending' | 'descending';
 /** A valve sends a point every 15 s (API note). Slot k begins k · 15 s after 1970. */
 const SLOT_US = 15 * US_PER_SECOND;
 
-function slotTimeUs(valve: Valve, slot: number): Micros {
+/** The time of a valve's point in a slot. Always the same for the same valve and slot. */
+export function slotTimeUs(valve: Valve, slot: number, slotUs = SLOT_US): Micros {
   const jitterUs = Math.floor((hash32(valve.seed, slot) / 2 ** 32) * valve.jitterUs);
-  return slot * SLOT_US + valve.phaseUs + jitterUs;
+  return slot * slotUs + valve.phaseUs + jitterUs;
 }
 
-/** The parts of a range outside of outages, in ascending order. Both ends of the range are inclusive. */
-function rangesOnline(valve: Valve, fromUs: Micros, toUs: Micros): TimeRange[] {
-  let ranges: TimeRange[] = [{ fromUs: Math.max(fromUs, valve.installedUs), toUs: toUs + 1 }];
+/** The parts of a range outside of outages, in ascending order. Both ends of the range are inclusive; each part's end is not. */
+function rangesOnline(valve: Valve, fromUs: Micros, toUs: Micros): Span[] {
+  let ranges: Span[] = [{ fromUs: Math.max(fromUs, valve.installedUs), toUs: toUs + 1 }];
   for (const outage of valve.outages) {
     ranges = ranges.flatMap((range) => [
       { fromUs: range.fromUs, toUs: Math.min(range.toUs, outage.fromUs) },
@@ -37,13 +38,13 @@ function* slotPoints(valve: Valve, fromUs: Micros, toUs: Micros, direction: Dire
     const last = Math.floor(range.toUs / SLOT_US);
     for (let slot = step > 0 ? first : last; slot >= first && slot <= last; slot += step) {
       const timeUs = slotTimeUs(valve, slot);
-      if (timeUs >= range.fromUs && timeUs < range.toUs) yield { timeUs };
+      if (isIn(range, timeUs)) yield { timeUs };
     }
   }
 }
 
 /** All points of a range, both ends included, in order. A generator: only the points that are read are computed. */
-export function* history(valve: Valve, fromUs: Micros, toUs: Micros, direction: Direction): Generator<SimulatedPoint> {
+export function* pointsIn(valve: Valve, fromUs: Micros, toUs: Micros, direction: Direction): Generator<SimulatedPoint> {
   const sign = direction === 'ascending' ? 1 : -1;
   const inOrder = (points: readonly SimulatedPoint[]): SimulatedPoint[] =>
     points.filter(({ timeUs }) => timeUs >= fromUs && timeUs <= toUs).sort((a, b) => sign * (a.timeUs - b.timeUs));
@@ -62,7 +63,7 @@ export function* history(valve: Valve, fromUs: Micros, toUs: Micros, direction: 
 export function valuesOf(valve: Valve, point: SimulatedPoint, properties: readonly PropertyName[]): PointValues {
   const values = valuesAt(valve, point.timeUs, properties);
   for (const { property, as, during } of valve.absences) {
-    if (during && (point.timeUs < during.fromUs || point.timeUs >= during.toUs)) continue;
+    if (during && !isIn(during, point.timeUs)) continue;
     if (as === 'absent') Reflect.deleteProperty(values, property);
     else if (property in values) values[property] = null;
   }
@@ -73,7 +74,7 @@ export function valuesOf(valve: Valve, point: SimulatedPoint, properties: readon
   return values;
 }
 
-function decoded(valve: Valve, point: SimulatedPoint): Reading {
+function readingOf(valve: Valve, point: SimulatedPoint): Reading {
   const values = valuesOf(valve, point, PROPERTY_NAMES);
   const reading: Partial<Record<keyof Reading, PropertyValue>> = { timeUs: point.timeUs };
   for (const property of PROPERTY_NAMES) {
@@ -82,7 +83,7 @@ function decoded(valve: Valve, point: SimulatedPoint): Reading {
   return reading as Reading;
 }
 
-/** The readings that tests expect to be stored: the points after `fromUs` up to and including `toUs` that are not malformed. */
-export function* pointsOf(valve: Valve, fromUs: Micros, toUs: Micros): Generator<Reading> {
-  for (const point of history(valve, fromUs + 1, toUs, 'ascending')) if (!point.raw) yield decoded(valve, point);
+/** The readings that a program may store: the points after `fromUs` up to and including `toUs` that are not malformed. */
+export function* readingsIn(valve: Valve, fromUs: Micros, toUs: Micros): Generator<Reading> {
+  for (const point of pointsIn(valve, fromUs + 1, toUs, 'ascending')) if (!point.raw) yield readingOf(valve, point);
 }

@@ -38,14 +38,14 @@ async function writeCertificate() {
   return { tls, folder, file };
 }
 
-/** `12:30:05  200  3 ms  GET projects`: local time, as people read along. */
+/** Prints `12:30:05  200  3 ms  GET projects`. The time is local, for people who read along. */
 function logRequest({ status, method, path, query }: LoggedRequest, ms: number): void {
-  const words = Object.entries(query).map(([name, value]) =>
+  const parameters = Object.entries(query).map(([name, value]) =>
     Array.isArray(value) ? `${value.length} ${name}` : `${name}=${value}`,
   );
   const time = new Date().toTimeString().slice(0, 8);
   const what = `${method} ${path.replace(BASE_PATH, '')}`;
-  console.log([time, status ?? '---', `${Math.round(ms)} ms`, what, ...words].join('  '));
+  console.log([time, status ?? '---', `${Math.round(ms)} ms`, what, ...parameters].join('  '));
 }
 
 /** Reports a busy port as one line, without a stack. */
@@ -115,12 +115,12 @@ ${config}
 if (certificate) console.log(`Node reads this one before .env:\n\nexport NODE_EXTRA_CA_CERTS=${certificate.file}\n`);
 console.log(FAULTS_HELP);
 
-const faults = createInterface({ input: process.stdin });
-faults.on('line', (line) => console.log(typeFault(line, simulator.faults)));
+const typedLines = createInterface({ input: process.stdin });
+typedLines.on('line', (line) => console.log(typeFault(line, simulator.faults)));
 
 const stop = (): void => {
   if (certificate) rmSync(certificate.folder, { recursive: true });
-  faults.close();
+  typedLines.close();
   void simulator.close();
 };
 process.once('SIGINT', stop);

@@ -1,5 +1,5 @@
 /** Computes the values that a valve measures at an instant. */
-import { PROPERTY_NAMES, type PropertyName } from '../../src/domain/reading.ts';
+import type { PropertyName } from '../../src/domain/reading.ts';
 import { US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
 import type { PropertyValue, Regime, Valve } from './fleet.ts';
 import { hash32 } from './random.ts';
@@ -27,7 +27,7 @@ const PEAK_RATE = RHYTHMS.reduce((sum, { share }) => sum + share, 1 + SWING_SHAR
 
 /** The season is ((1 + cos) / 2)²: full at its peak, a quarter in spring and autumn, nothing half a year later. */
 const SEASON_PEAK_S = { 1: 15 * DAY_S, 2: 197 * DAY_S } as const;
-/** Flows even then. Otherwise a rounding error could make an idle counter fall by 1. */
+/** A share of full power that never stops. Without it, a rounding error could make an idle counter fall by 1. */
 const TRICKLE = 0.002;
 
 /** HyCloud's values are means of 15 s. */
@@ -55,7 +55,7 @@ function seasonIntegralS(workedTimeS: number, peakS: number): number {
   return (TRICKLE + 3 / 8) * workedTimeS + Math.sin(angle) / (2 * omega) + Math.sin(2 * angle) / (16 * omega);
 }
 
-/** kWh since an arbitrary beginning; nothing flows before the valve is installed. */
+/** kWh since an arbitrary beginning: use differences only. Nothing flows before the valve is installed. */
 function totalKwh(valve: Valve, regime: Regime, timeUs: Micros): number {
   const peakKw = regime === 1 ? valve.heatingPeakKw : valve.coolingPeakKw;
   if (peakKw === 0) return 0;
@@ -73,15 +73,16 @@ function meanKw(valve: Valve, regime: Regime, timeUs: Micros): number {
   return (energyKwh(valve, regime, timeUs - MEAN_S * US_PER_SECOND, timeUs) * 3600) / MEAN_S;
 }
 
+/** What the counter shows: the value of a glitch, or what was counted since the last reset. */
 function counterKwh(valve: Valve, regime: Regime, timeUs: Micros): number {
-  let since = { fromUs: valve.installedUs, kwh: valve.installedKwh[regime] };
+  let lastReset = { fromUs: valve.installedUs, kwh: valve.installedKwh[regime] };
   for (const jump of valve.counterJumps) {
     if (jump.regime !== regime || jump.fromUs > timeUs) continue;
     if (jump.toUs === undefined) {
-      if (jump.fromUs >= since.fromUs) since = jump;
+      if (jump.fromUs >= lastReset.fromUs) lastReset = jump;
     } else if (timeUs < jump.toUs) return jump.kwh;
   }
-  return since.kwh + Math.floor(energyKwh(valve, regime, since.fromUs, timeUs));
+  return lastReset.kwh + Math.floor(energyKwh(valve, regime, lastReset.fromUs, timeUs));
 }
 
 /** The state of the water: means of the 15 s before an instant. */
@@ -90,6 +91,7 @@ interface Water {
   flowM3h: number;
   /** 0 to 1 */
   load: number;
+  /** 0 to 1 */
   openness: number;
   spreadK: number;
   cooling: boolean;
@@ -138,11 +140,7 @@ const VALUES: Record<PropertyName, (valve: Valve, timeUs: Micros, water: Water) 
 export type PointValues = Partial<Record<PropertyName, PropertyValue>>;
 
 /** What a healthy valve sends at an instant. */
-export function valuesAt(
-  valve: Valve,
-  timeUs: Micros,
-  properties: readonly PropertyName[] = PROPERTY_NAMES,
-): PointValues {
+export function valuesAt(valve: Valve, timeUs: Micros, properties: readonly PropertyName[]): PointValues {
   const water = waterAt(valve, timeUs);
   const values: PointValues = {};
   for (const property of properties) values[property] = VALUES[property](valve, timeUs, water);

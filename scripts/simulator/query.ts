@@ -18,7 +18,7 @@ export class InvalidQuery extends Error {}
 const DEFAULT_LIMIT = 240;
 const MAX_LIMIT = 2000;
 
-function instant(params: URLSearchParams, name: string, fallbackUs: Micros): Micros {
+function instantOf(params: URLSearchParams, name: string, fallbackUs: Micros): Micros {
   const text = params.get(name);
   if (text === null) return fallbackUs;
   const timeUs = parseRfc3339(text);
@@ -26,7 +26,7 @@ function instant(params: URLSearchParams, name: string, fallbackUs: Micros): Mic
   return timeUs;
 }
 
-function wholeNumber(params: URLSearchParams, name: string, fallback: number, min: number, max: number): number {
+function wholeNumberOf(params: URLSearchParams, name: string, fallback: number, min: number, max: number): number {
   const text = params.get(name) ?? String(fallback);
   const number = Number(text);
   if (!/^-?\d+$/.test(text) || number < min || number > max) {
@@ -53,10 +53,10 @@ function propertiesOf(params: URLSearchParams): PropertyName[] {
 /** The parameters of data/points, with the API note's defaults. */
 export function parsePointsQuery(params: URLSearchParams, nowUs: Micros): PointsQuery {
   return {
-    fromUs: instant(params, 'from', nowUs - US_PER_HOUR),
-    toUs: instant(params, 'to', nowUs),
-    limit: wholeNumber(params, 'limit', DEFAULT_LIMIT, 1, MAX_LIMIT),
-    offset: wholeNumber(params, 'offset', 0, 0, Number.MAX_SAFE_INTEGER),
+    fromUs: instantOf(params, 'from', nowUs - US_PER_HOUR),
+    toUs: instantOf(params, 'to', nowUs),
+    limit: wholeNumberOf(params, 'limit', DEFAULT_LIMIT, 1, MAX_LIMIT),
+    offset: wholeNumberOf(params, 'offset', 0, 0, Number.MAX_SAFE_INTEGER),
     direction: directionOf(params),
     properties: propertiesOf(params),
   };

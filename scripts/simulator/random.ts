@@ -1,4 +1,4 @@
-/** A 32-bit hash of two integers (the finaliser of MurmurHash3): always the same for a valve and slot. */
+/** A 32-bit hash of two integers, like the finaliser of MurmurHash3. Changing it changes all valves and their histories. */
 export function hash32(seed: number, n: number): number {
   let h = Math.imul(seed ^ n, 0x85ebca6b) ^ seed;
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
@@ -6,7 +6,7 @@ export function hash32(seed: number, n: number): number {
   return (h ^ (h >>> 13)) >>> 0;
 }
 
-/** Random draws from a seed. */
+/** Random draws. Each call takes the next number of the sequence, so the order of calls matters. */
 export interface Draws {
   /** a real number in [from, to) */
   between: (from: number, to: number) => number;
@@ -18,12 +18,12 @@ export interface Draws {
 }
 
 export function draws(seed: number): Draws {
-  let n = 0;
-  const unit = (): number => hash32(seed, ++n) / 2 ** 32;
+  let drawn = 0;
+  const unit = (): number => hash32(seed, ++drawn) / 2 ** 32;
   const below = (count: number): number => Math.floor(unit() * count);
   const hex = (digits: number): string => {
     let text = '';
-    while (text.length < digits) text += hash32(seed, ++n).toString(16).padStart(8, '0');
+    while (text.length < digits) text += hash32(seed, ++drawn).toString(16).padStart(8, '0');
     return text.slice(0, digits);
   };
   return {

@@ -6,7 +6,11 @@ import { parse as parseEnvFile } from 'dotenv';
 import { withVariables } from '../../src/commands/init/env-file.ts';
 import type { Simulator } from './simulator.ts';
 
-/** Keeps all other variables of the file. @throws Error if the file has a key that is not the simulator's */
+/**
+ * Keeps all other variables of the file, and its database if it names one.
+ *
+ * @throws Error if the file has an API key that is not the simulator's
+ */
 export async function writeEnv(file: string, simulator: Simulator, databaseUrl: string): Promise<void> {
   const text = existsSync(file) ? await readFile(file, 'utf8') : null;
   const before = parseEnvFile(text ?? '');

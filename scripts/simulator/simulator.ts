@@ -9,7 +9,7 @@ import { BASE_PATH, findValve, replyTo, tooManyRequests, valveIdOf, type World }
 import { createClock } from './clock.ts';
 import { createFaults, dateHeader, isUnanswered, type Fault, type Faults, type SimulatedRequest } from './faults.ts';
 import { createProjects, LATEST_FIRMWARE, type Valve } from './fleet.ts';
-import { pointsOf } from './history.ts';
+import { readingsIn } from './history.ts';
 import { energyKwh } from './physics.ts';
 import { defaultSettings, type Settings } from './settings.ts';
 import { pack, send } from './transport.ts';
@@ -39,11 +39,11 @@ export interface LoggedRequest {
   headers: SimulatedRequest['headers'];
   hasApiKey: boolean;
   hasRequesterId: boolean;
-  /** null where there is none, or not yet */
+  /** null: no answer, or not yet */
   status: number | null;
-  /** by the simulated clock */
+  /** when the request came, by the simulated clock */
   atUs: Micros;
-  /** by the real one, as performance.now() */
+  /** when the request came, by the real clock: performance.now() */
   atMs: number;
 }
 
@@ -74,12 +74,12 @@ export interface Simulator extends World {
 
 function truthOf(world: World): Truth {
   const find = (valveId: string): Valve => {
-    const valve = findValve(world, valveId);
+    const valve = findValve(world.projects, valveId);
     if (!valve) throw new Error(`no such valve: ${valveId}`);
     return valve;
   };
   return {
-    points: (valveId, fromUs, toUs) => [...pointsOf(find(valveId), fromUs, Math.min(toUs, world.clock.now()))],
+    points: (valveId, fromUs, toUs) => [...readingsIn(find(valveId), fromUs, Math.min(toUs, world.clock.now()))],
     energyKwh: (valveId, fromUs, toUs) => {
       const valve = find(valveId);
       return energyKwh(valve, 1, fromUs, toUs) + energyKwh(valve, 2, fromUs, toUs);
@@ -87,13 +87,13 @@ function truthOf(world: World): Truth {
   };
 }
 
-function received(incoming: IncomingMessage): SimulatedRequest {
+function parseRequest(incoming: IncomingMessage): SimulatedRequest {
   const [path = '', query] = (incoming.url ?? '').split('?', 2);
   const { method = '', headers } = incoming;
   return { method, path, query: new URLSearchParams(query), headers, valveId: valveIdOf(path) };
 }
 
-function logged(request: SimulatedRequest, atUs: Micros): LoggedRequest {
+function logEntry(request: SimulatedRequest, atUs: Micros): LoggedRequest {
   const { authorization, 'requester-id': requesterId, ...headers } = request.headers;
   const query: LoggedRequest['query'] = {};
   for (const [name, value] of request.query) query[name] = name.endsWith('[]') ? request.query.getAll(name) : value;
@@ -110,7 +110,7 @@ function logged(request: SimulatedRequest, atUs: Micros): LoggedRequest {
   };
 }
 
-/** Whether one more request fits into the second that ends now. */
+/** Returns a function that admits a request and counts it, or returns false: the second that ends now is full. */
 function createRateLimiter(settings: Settings): () => boolean {
   let servedMs: number[] = [];
   return () => {
@@ -149,7 +149,7 @@ async function listen(server: Server, port: number): Promise<number> {
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { seed = 1, valves = 7 } = options;
   const world: World = {
-    clock: createClock(options.nowUs),
+    clock: createClock(options.nowUs ?? null),
     settings: { ...defaultSettings(), ...options.settings },
     projects: createProjects(seed, typeof valves === 'number' ? [valves] : valves),
     firmware: {
@@ -161,12 +161,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const faults = createFaults();
   const log: LoggedRequest[] = [];
   let requests = 0;
-  const fitsTheRate = createRateLimiter(settings);
+  const admit = createRateLimiter(settings);
 
   const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const arrivedMs = performance.now();
-    const request = received(incoming);
-    const entry = logged(request, clock.now());
+    const request = parseRequest(incoming);
+    const entry = logEntry(request, clock.now());
     requests++;
     if (settings.logLength > 0) log.push(entry);
     if (log.length > settings.logLength) log.splice(0, log.length - settings.logLength);
@@ -176,20 +176,20 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       closed.abort('closed');
       options.onRequest?.(entry, performance.now() - arrivedMs);
     });
-    const isWithinRate = fitsTheRate();
-    const struck = faults.take(request);
-    const dueMs = arrivedMs + delayMs(struck);
-    await until(dueMs, closed.signal);
+    const isAdmitted = admit();
+    const requestFaults = faults.take(request);
+    const dueMs = arrivedMs + delayMs(requestFaults);
+    await sleepUntil(dueMs, closed.signal);
     // Make the answer during the latency, so that its time is not added.
-    const reply = isWithinRate ? replyTo(world, request, struck) : tooManyRequests(world);
-    const date = dateHeader(struck, clock.now());
+    const reply = isAdmitted ? replyTo(world, request, requestFaults) : tooManyRequests(world);
+    const date = dateHeader(requestFaults, clock.now());
     const packed = await pack(incoming, reply, settings.gzipFromBytes);
-    await until(dueMs + settings.latencyMs, closed.signal);
+    await sleepUntil(dueMs + settings.latencyMs, closed.signal);
     if (closed.signal.aborted) return;
-    if (!isUnanswered(struck)) entry.status = reply.status;
+    if (!isUnanswered(requestFaults)) entry.status = reply.status;
     response.sendDate = false;
     if (date !== null) response.setHeader('date', date);
-    await send(incoming, response, packed, struck, closed.signal);
+    await send(incoming, response, packed, requestFaults, closed.signal);
   };
   const serve = (incoming: IncomingMessage, response: ServerResponse): void => {
     answer(incoming, response).catch((error: unknown) => {
@@ -226,8 +226,8 @@ function delayMs(faults: readonly Fault[]): number {
   return faults.reduce((sum, fault) => sum + (fault.kind === 'delay' ? fault.ms : 0), 0);
 }
 
-/** Timers ignore fractions of a millisecond, and are late by about as much. */
-async function until(dueMs: number, closed: AbortSignal): Promise<void> {
+/** Waits until performance.now() is `dueMs`, or the connection is closed. A timer may be late by a millisecond. */
+async function sleepUntil(dueMs: number, closed: AbortSignal): Promise<void> {
   const waitMs = dueMs - performance.now();
   if (waitMs > 0) await sleep(waitMs, undefined, { signal: closed }).catch(() => undefined);
 }

@@ -9,17 +9,17 @@ import { constants, gzip, gzipSync } from 'node:zlib';
 import type { Reply } from './api.ts';
 import { faultOf, isUnanswered, type Fault } from './faults.ts';
 
-const compress = promisify(gzip);
+const gzipAsync = promisify(gzip);
 
-const PACKED = { level: constants.Z_BEST_SPEED };
+const GZIP = { level: constants.Z_BEST_SPEED };
 /** Compresses small answers with little memory, as nginx does: clearing more memory would take most of the time. */
-const SMALL_WINDOW = 2 ** 10;
-const PACKED_SMALL = { ...PACKED, windowBits: 10, memLevel: 3 };
+const SMALL_WINDOW_BITS = 10;
+const GZIP_SMALL = { ...GZIP, windowBits: SMALL_WINDOW_BITS, memLevel: 3 };
 
 const MEGABYTE = 2 ** 20;
 
 /** Resets the TCP connection (RST). Node cannot do this for TLS. */
-function cut(socket: Socket): void {
+function cutConnection(socket: Socket): void {
   if (socket instanceof TLSSocket) socket.destroy();
   else socket.resetAndDestroy();
 }
@@ -27,12 +27,13 @@ function cut(socket: Socket): void {
 /** One megabyte of blanks, compressed. Any number of gzip members may follow each other (RFC 1952, 2.2). */
 let packedMegabyte: Buffer | undefined;
 
-async function write(response: ServerResponse, chunk: string | Buffer, closed: AbortSignal): Promise<void> {
+/** Waits until the client has read enough, so that an endless answer does not fill the memory. */
+async function writeAndDrain(response: ServerResponse, chunk: Buffer, closed: AbortSignal): Promise<void> {
   if (response.write(chunk)) return;
   await once(response, 'drain', { signal: closed }).catch(() => undefined);
 }
 
-/** A reply, and its text as it is sent without faults. */
+/** A reply, and the body that is sent if no fault replaces it. */
 export interface PackedReply extends Reply {
   body: Buffer;
   isPacked: boolean;
@@ -43,13 +44,11 @@ export async function pack(request: IncomingMessage, reply: Reply, gzipFromBytes
   const body = Buffer.from(reply.text);
   const isPacked = body.length >= gzipFromBytes && /\bgzip\b/.test(String(request.headers['accept-encoding']));
   if (!isPacked) return { ...reply, body, isPacked };
-  const packed = body.length <= SMALL_WINDOW ? gzipSync(body, PACKED_SMALL) : await compress(body, PACKED);
-  return { ...reply, body: packed, isPacked };
+  const isSmall = body.length <= 2 ** SMALL_WINDOW_BITS;
+  return { ...reply, body: isSmall ? gzipSync(body, GZIP_SMALL) : await gzipAsync(body, GZIP), isPacked };
 }
 
-/**
- * Sends a reply with its faults. `closed` stops an endless reply.
- */
+/** Sends a reply with its faults. `closed` stops an endless reply. */
 export async function send(
   request: IncomingMessage,
   response: ServerResponse,
@@ -59,7 +58,7 @@ export async function send(
 ): Promise<void> {
   const reset = faultOf(faults, 'reset');
   if (isUnanswered(faults)) {
-    if (reset) cut(request.socket);
+    if (reset) cutConnection(request.socket);
     return;
   }
 
@@ -69,20 +68,23 @@ export async function send(
   if (reset) {
     const body = Buffer.from(reply.text);
     response.setHeader('content-length', body.length);
-    response.write(body.subarray(0, Math.floor(body.length / 2)), () => cut(request.socket));
+    response.write(body.subarray(0, Math.floor(body.length / 2)), () => cutConnection(request.socket));
     return;
   }
   const bomb = faultOf(faults, 'gzipBomb');
   if (bomb) {
     packedMegabyte ??= gzipSync(Buffer.alloc(MEGABYTE, ' '));
     response.setHeader('content-encoding', 'gzip');
-    for (let n = 0; n < (bomb.megabytes ?? 1024) && !closed.aborted; n++) await write(response, packedMegabyte, closed);
+    const megabytes = bomb.megabytes ?? 1024;
+    for (let sent = 0; sent < megabytes && !closed.aborted; sent++) {
+      await writeAndDrain(response, packedMegabyte, closed);
+    }
     response.end();
     return;
   }
   if (faultOf(faults, 'endless')) {
     const blanks = Buffer.alloc(64 * 1024, ' ');
-    while (!closed.aborted) await write(response, blanks, closed);
+    while (!closed.aborted) await writeAndDrain(response, blanks, closed);
     return;
   }
   const drip = faultOf(faults, 'drip');

@@ -2,7 +2,7 @@
 import { US_PER_HOUR } from '../../src/domain/time.ts';
 import type { Fault, Faults } from './faults.ts';
 
-const NAMED: Record<string, { fault: Fault; meaning: string }> = {
+const NAMED_FAULTS: Record<string, { fault: Fault; meaning: string }> = {
   slow: { fault: { kind: 'delay', ms: 3000 }, meaning: 'answers come 3 s late' },
   silence: { fault: { kind: 'silence' }, meaning: 'no answer at all' },
   reset: { fault: { kind: 'reset', when: 'before' }, meaning: 'the connection is cut instead of an answer' },
@@ -18,7 +18,7 @@ const NAMED: Record<string, { fault: Fault; meaning: string }> = {
 export const FAULTS_HELP = `Type a fault to switch it on, with a number for so many requests alone ("503 3"); "off" ends them all:
 
   <status>  an HTTP status from 300 to 599, such as 401, 429 or 503
-${Object.entries(NAMED)
+${Object.entries(NAMED_FAULTS)
   .map(([name, { meaning }]) => `  ${name.padEnd(8)}  ${meaning}`)
   .join('\n')}
 `;
@@ -31,7 +31,9 @@ export function typeFault(line: string, faults: Faults): string {
     faults.clear();
     return 'no faults';
   }
-  const fault = /^[345]\d\d$/.test(name) ? { kind: 'status' as const, status: Number(name) } : NAMED[name]?.fault;
+  const fault = /^[345]\d\d$/.test(name)
+    ? { kind: 'status' as const, status: Number(name) }
+    : NAMED_FAULTS[name]?.fault;
   const isCount = times === undefined || /^[1-9]\d*$/.test(times);
   if (!fault || !isCount || more.length > 0) return FAULTS_HELP;
   faults.add({ fault, ...(times !== undefined && { times: Number(times) }) });

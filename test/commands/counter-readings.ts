@@ -1,26 +1,25 @@
-/** Readings of a valve for tests of the commands that print kWh. */
+/** Readings of a valve, for tests of the commands that print kWh. */
 import type { TestDatabase } from '../support/database.ts';
 
-/** The night summer time ends in Rome, 2025: the day has 25 hours. */
+/** In Rome, the midnight at which 2025-10-26 begins: summer time ends that night, so the day has 25 hours. */
 const MIDNIGHT_MS = Date.UTC(2025, 9, 25, 22);
 const QUARTER_HOUR_MS = 15 * 60_000;
 
-/** The time of a slot, a quarter of an hour counted from that midnight, as `2025-10-25T22:00:00.000Z`. */
+/** The start of the n-th 15 minutes after that midnight, as `2025-10-25T22:00:00.000Z`. */
 export function timeOf(slot: number): string {
   return new Date(MIDNIGHT_MS + slot * QUARTER_HOUR_MS).toISOString();
 }
 
-/** Inserts a reading per slot, from slot 0 to slot `slots`. Null: no reading. */
+/** One reading per quarter of an hour from that midnight on, both ends included. Null: no reading. */
 export async function insertReadings(
   database: TestDatabase,
   valve: string,
   slots: number,
-  readingAt: (slot: number) => [kwh: number | null, powerDw: number, kwh2?: number] | null,
+  at: (slot: number) => [kwh: number | null, dW: number, kwh2?: number] | null,
 ): Promise<void> {
-  const rows = Array.from({ length: slots + 1 }, (_, slot) => slot).flatMap((slot) => {
-    const reading = readingAt(slot);
-    return reading === null ? [] : [{ time: timeOf(slot), reading }];
-  });
+  const rows = Array.from({ length: slots + 1 }, (_, slot) => ({ time: timeOf(slot), reading: at(slot) })).flatMap(
+    ({ time, reading }) => (reading === null ? [] : [{ time, reading }]),
+  );
   await (
     await database.client()
   ).query(
@@ -32,11 +31,11 @@ export async function insertReadings(
       valve,
       rows.map(({ time }) => time),
       rows.map(({ reading: [kwh] }) => kwh),
-      rows.map(({ reading: [, powerDw] }) => powerDw),
+      rows.map(({ reading: [, dw] }) => dw),
       rows.map(({ reading: [, , kwh2] }) => kwh2 ?? null),
     ],
   );
 }
 
 /** 4 kW: one kWh per quarter of an hour. */
-export const STEADY = (slot: number): [kwh: number, powerDw: number] => [1000 + slot, 40_000];
+export const STEADY = (slot: number): [kwh: number, dW: number] => [1000 + slot, 40_000];

@@ -1,4 +1,4 @@
-/** Checks the database after each step of a history. */
+/** Follows the database from run to run, and compares it with what HyCloud has. */
 import { deepStrictEqual } from 'node:assert/strict';
 import type pg from 'pg';
 import type { Valve } from '../../scripts/simulator/fleet.ts';
@@ -6,14 +6,14 @@ import { micros } from '../../src/database/repository.ts';
 import { PROPERTIES, PROPERTY_NAMES, type Reading } from '../../src/domain/reading.ts';
 import { formatRfc3339, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
 import type { Run, StepFault } from './history.ts';
-import { clockErrorUs, type World } from './world.ts';
+import { clockAheadUs, type World } from './world.ts';
 
-/** The database is in a state that must never occur. */
+/** The program broke a promise, so the test fails. */
 export class Broken extends Error {
   override readonly name = 'Broken';
 }
 
-/** A row of tasmart_data_table; int64 as text. */
+/** A row of tasmart_data_table. int64 is text. */
 interface Row {
   id: string;
   tasmart_id: string;
@@ -22,18 +22,10 @@ interface Row {
   measured: (string | null)[];
 }
 
-/** How far a valve was synced after the last step. */
-interface Progress {
-  syncedUs: Micros;
-  /** boundaries up to here need no row: before the first sync, or given up after catch_up_days */
-  excusedUntilUs: Micros;
-}
-
-/** Compares the database with the points of HyCloud after each run. */
 export interface Chronicle {
-  /** @throws Broken */
+  /** @throws Broken if a row is wrong, or missing although the database says that it is stored */
   afterStep: (run: Run, beganUs: Micros, faults: readonly StepFault[]) => Promise<void>;
-  /** After a run without faults. @throws Broken if a point is missing, or a row has changed since it was stored */
+  /** @throws Broken unless everything that HyCloud has is stored, and no row was ever changed */
   atTheEnd: (beganUs: Micros) => Promise<void>;
   rows: () => number;
 }
@@ -45,17 +37,20 @@ const ROWS = `
 
 export function createChronicle(world: World, admin: pg.Client): Chronicle {
   const { hycloud, intervalUs, floor } = world;
+  /** by rowKey */
   const rows = new Map<string, Row>();
+  /** By rowKey, for rows that a run without faults stored: when that run began. */
+  const healthyRunBeganUs = new Map<string, Micros>();
+  /** by valve id */
   const newestRowUs = new Map<string, Micros>();
-  /** by row that a run without faults has stored: when that run began */
-  const healthySinceUs = new Map<string, Micros>();
-  const progress = new Map<string, Progress>();
+  /** `synced_until` by valve id, as of the last step */
+  const lastSyncedUs = new Map<string, Micros>();
   let lastId = '0';
 
   async function readNewRows(): Promise<Row[]> {
     const { rows: added } = await admin.query<Row>(`${ROWS} where id > $1 order by id`, [lastId]);
     for (const row of added) {
-      const key = keyOf(row.tasmart_id, Number(row.time_us));
+      const key = rowKey(row.tasmart_id, Number(row.time_us));
       if (rows.has(key)) throw new Broken(`stored twice: ${describe(row)}`);
       rows.set(key, row);
       lastId = row.id;
@@ -68,7 +63,7 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
     const valve = world.valves.find(({ id }) => id === row.tasmart_id);
     const points = valve ? world.pointsAt(valve, timeUs) : [];
     if (Number(row.timestamp) !== secondOf(timeUs)) throw new Broken(`not its second: ${describe(row)}`);
-    // HyCloud's Date has whole seconds: a point of that second may lie after it.
+    // HyCloud's Date has whole seconds, so a run may store a point that comes later in the same second.
     if (timeUs > hycloud.clock.now() + US_PER_SECOND)
       throw new Broken(`stored before it was measured: ${describe(row)}`);
     const expected = points.map((point) => measuredOf(world, point));
@@ -78,60 +73,60 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
   }
 
   /**
-   * Whether a point has its row, or need not have one. The table's key is (tasmart_id, "timestamp"), so another point of the
-   * same second may have taken the row: the last of another window, an earlier one, or one that a run with faults stored.
+   * Whether a point is stored, or another point of the same second rightly has its row: the table's key is (tasmart_id,
+   * "timestamp"). The other point may be of another window. Or the run that stored it had faults, or began before the point
+   * came.
    */
   function isStored(valve: Valve, timeUs: Micros): boolean {
-    const key = keyOf(valve.id, timeUs);
+    const key = rowKey(valve.id, timeUs);
     const row = rows.get(key);
     if (!row) return false;
     const rowUs = Number(row.time_us);
-    const isOfWindow = floor(rowUs - 1) === floor(timeUs - 1);
-    return rowUs === timeUs || !isOfWindow || (healthySinceUs.get(key) ?? -Infinity) < timeUs;
+    if (rowUs === timeUs) return true;
+    const isSameWindow = floor(rowUs - 1) === floor(timeUs - 1); // a window is (boundary − interval, boundary]
+    const beganUs = healthyRunBeganUs.get(key) ?? -Infinity;
+    return !isSameWindow || beganUs < timeUs;
   }
 
-  function checkIsStored(valve: Valve, boundaryUs: Micros, why: string): void {
-    const lastUs = world.lastPointOf(valve, boundaryUs);
-    if (lastUs === null || isStored(valve, lastUs)) return;
-    const boundary = formatRfc3339(boundaryUs);
-    throw new Broken(`valve ${valve.id}, boundary ${boundary}: ${formatRfc3339(lastUs)} is not stored, but ${why}`);
-  }
-
+  /** Each boundary after `fromUs` up to `toUs` must have its row. `why` says who promised that. */
   function checkBoundaries(valve: Valve, fromUs: Micros, toUs: Micros, why: string): void {
     for (let boundaryUs = floor(fromUs) + intervalUs; boundaryUs <= toUs; boundaryUs += intervalUs) {
-      checkIsStored(valve, boundaryUs, why);
+      const lastUs = world.lastPointOf(valve, boundaryUs);
+      if (lastUs === null || isStored(valve, lastUs)) continue;
+      const boundary = formatRfc3339(boundaryUs);
+      throw new Broken(`valve ${valve.id}, boundary ${boundary}: ${formatRfc3339(lastUs)} is not stored, but ${why}`);
     }
   }
 
-  /** For a valve that was synced for the first time: the time up to which no rows are needed. */
-  function originOf(run: Run, syncedUs: Micros, rowBeforeUs: Micros | undefined, nowUs: Micros): Micros {
-    // If two runs were first, chance decides what each has found of the other.
+  /** Before this instant, a valve that has just been synced for the first time needs no rows. */
+  function firstSyncFromUs(run: Run, syncedUs: Micros, rowBeforeUs: Micros | undefined, nowUs: Micros): Micros {
+    // Two runs at once: how much of one the other finds is chance.
     if (run.kind !== 'poll') return syncedUs;
     if (rowBeforeUs !== undefined) return Math.max(rowBeforeUs, floor(nowUs - world.catchUpUs));
     const { initialHistoryHours } = world.history;
     return initialHistoryHours > 0 ? floor(nowUs - initialHistoryHours * US_PER_HOUR) : syncedUs;
   }
 
-  async function checkSynced(run: Run, errorUs: Micros): Promise<void> {
+  /** @param aheadUs how far ahead a fault may have put the clock that the run went by */
+  async function checkSynced(run: Run, aheadUs: Micros): Promise<void> {
     const nowUs = hycloud.clock.now();
     const { rows: states } = await admin.query<{ tasmart_id: string; synced: string | null }>(
       `select tasmart_id, ${micros('synced_until')} as synced from tasmart_valves`,
     );
     for (const { tasmart_id: id, synced } of states) {
       const valve = world.valves.find((candidate) => candidate.id === id);
-      const before = progress.get(id);
+      const beforeUs = lastSyncedUs.get(id);
       if (!valve) throw new Broken(`a valve that HyCloud does not know: ${id}`);
-      if (synced === null && before) throw new Broken(`synced_until of ${id} is gone`);
+      if (synced === null && beforeUs !== undefined) throw new Broken(`synced_until of ${id} is gone`);
       if (synced === null) continue;
       const syncedUs = Number(synced);
       const when = formatRfc3339(syncedUs);
-      if (before && syncedUs < before.syncedUs) throw new Broken(`synced_until of ${id} went back to ${when}`);
+      if (beforeUs !== undefined && syncedUs < beforeUs) throw new Broken(`synced_until of ${id} went back to ${when}`);
       if (syncedUs > nowUs) throw new Broken(`synced_until of ${id} is ${when}, ahead of HyCloud's clock`);
-      const fromUs = before?.syncedUs ?? originOf(run, syncedUs, newestRowUs.get(id), nowUs + errorUs);
-      const givenUpUs = floor(nowUs + errorUs - world.catchUpUs);
-      const excusedUntilUs = syncedUs > fromUs ? Math.max(fromUs, givenUpUs) : fromUs;
-      checkBoundaries(valve, excusedUntilUs, syncedUs, `synced_until is ${when}`);
-      progress.set(id, { syncedUs, excusedUntilUs });
+      const fromUs = beforeUs ?? firstSyncFromUs(run, syncedUs, newestRowUs.get(id), nowUs + aheadUs);
+      const givenUpBeforeUs = floor(nowUs + aheadUs - world.catchUpUs);
+      checkBoundaries(valve, Math.max(fromUs, givenUpBeforeUs), syncedUs, `synced_until is ${when}`);
+      lastSyncedUs.set(id, syncedUs);
     }
   }
 
@@ -147,16 +142,16 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
     }
   }
 
-  /** The first run of a valve stores its newest point only. */
+  /** A valve that is polled for the first time has its newest point stored, and no other. */
   function checkFirstRun(run: Run, beganUs: Micros, isHealthy: boolean, added: readonly Row[]): void {
     if (run.kind !== 'poll' || world.history.initialHistoryHours > 0) return;
     for (const valve of world.targeted()) {
-      if (newestRowUs.has(valve.id) || progress.has(valve.id)) continue;
-      const own = added.filter(({ tasmart_id: id }) => id === valve.id);
-      if (own.length > 1) throw new Broken(`the first run of ${valve.id} stored ${own.length} readings`);
+      if (newestRowUs.has(valve.id) || lastSyncedUs.has(valve.id)) continue;
+      const stored = added.filter(({ tasmart_id: id }) => id === valve.id);
+      if (stored.length > 1) throw new Broken(`the first run of ${valve.id} stored ${stored.length} readings`);
       const newestUs = world.newestPointOf(valve, beganUs - world.catchUpUs, beganUs);
       if (!isHealthy || newestUs === null || run.valve !== null) continue;
-      const storedUs = Number(own[0]?.time_us ?? -Infinity);
+      const storedUs = Number(stored[0]?.time_us ?? -Infinity);
       if (storedUs < newestUs) throw new Broken(`the first run of ${valve.id} missed ${formatRfc3339(newestUs)}`);
     }
   }
@@ -165,11 +160,12 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
     async afterStep(run, beganUs, faults) {
       const added = await readNewRows();
       added.forEach(checkIsReal);
-      if (faults.length === 0) {
-        for (const { tasmart_id: id, time_us: timeUs } of added) healthySinceUs.set(keyOf(id, Number(timeUs)), beganUs);
+      const isHealthy = faults.length === 0;
+      for (const { tasmart_id: id, time_us: timeUs } of isHealthy ? added : []) {
+        healthyRunBeganUs.set(rowKey(id, Number(timeUs)), beganUs);
       }
-      checkFirstRun(run, beganUs, faults.length === 0, added);
-      await checkSynced(run, clockErrorUs(faults));
+      checkFirstRun(run, beganUs, isHealthy, added);
+      await checkSynced(run, clockAheadUs(faults));
       await checkBackfills();
       for (const { tasmart_id: id, time_us: timeUs } of added) {
         newestRowUs.set(id, Math.max(newestRowUs.get(id) ?? 0, Number(timeUs)));
@@ -177,25 +173,27 @@ export function createChronicle(world: World, admin: pg.Client): Chronicle {
     },
     async atTheEnd(beganUs) {
       for (const valve of world.targeted()) {
-        const syncedUs = progress.get(valve.id)?.syncedUs ?? -Infinity;
+        const syncedUs = lastSyncedUs.get(valve.id) ?? -Infinity;
         if (syncedUs < floor(beganUs)) throw new Broken(`the healthy run left ${valve.id} behind`);
         const newestUs = world.newestPointOf(valve, syncedUs, beganUs);
-        const boundaryUs = world.lastPointOf(valve, syncedUs);
-        const hasBoundary = boundaryUs !== null && rows.has(keyOf(valve.id, boundaryUs));
         if (newestUs === null || newestUs <= (newestRowUs.get(valve.id) ?? 0) || isStored(valve, newestUs)) continue;
-        if (hasBoundary && newestUs - boundaryUs < US_PER_MINUTE) continue;
+        const boundaryReadingUs = world.lastPointOf(valve, syncedUs);
+        const hasBoundaryReading = boundaryReadingUs !== null && rows.has(rowKey(valve.id, boundaryReadingUs));
+        // A run does not store the newest point if it is less than a minute younger than the boundary's reading.
+        if (hasBoundaryReading && newestUs - boundaryReadingUs < US_PER_MINUTE) continue;
         throw new Broken(`the newest point of ${valve.id}, ${formatRfc3339(newestUs)}, is not stored`);
       }
       const { rows: stored } = await admin.query<Row>(`${ROWS} order by id`);
       deepStrictEqual(stored, [...rows.values()]);
-      const { rows: open } = await admin.query(`select from tasmart_runs where outcome is null and mode = 'poll'`);
-      if (open.length > 0) throw new Broken('a run in tasmart_runs is still open');
+      const { rows: openRuns } = await admin.query(`select from tasmart_runs where outcome is null and mode = 'poll'`);
+      if (openRuns.length > 0) throw new Broken('a run in tasmart_runs is still open');
     },
     rows: () => rows.size,
   };
 }
 
-function keyOf(tasmartId: string, timeUs: Micros): string {
+/** Like the table's key. */
+function rowKey(tasmartId: string, timeUs: Micros): string {
   return `${tasmartId} ${secondOf(timeUs)}`;
 }
 

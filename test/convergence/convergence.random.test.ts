@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, describe, test } from 'vitest';
 import { cases, isRepeating, SEED } from '../support/random.ts';
-import { faultyHistories, type History, type Step, type ValveHistory } from './history.ts';
+import type { History, Step, ValveHistory } from './history.ts';
 import { createTally, live } from './live.ts';
+import { faultyHistories } from './random-histories.ts';
 import { performHere } from './runs.ts';
 import { createStage } from './stage.ts';
 
@@ -52,7 +53,7 @@ const HISTORY: History = {
   maxConcurrency: 1,
   deadlineSeconds: 600,
   targets: 'both',
-  aheadIs: 'projects',
+  wrongClockOf: 'projects',
   valves: [VALVE],
   steps: [STEP],
 };

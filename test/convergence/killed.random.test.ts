@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, test } from 'vitest';
 import { cases } from '../support/random.ts';
-import { deadlyHistories } from './history.ts';
 import { createTally, live } from './live.ts';
 import { performByProgram } from './program.ts';
+import { deadlyHistories } from './random-histories.ts';
 import { createStage } from './stage.ts';
 
 const tally = createTally();

@@ -1,4 +1,4 @@
-/** Plays a history: runs its steps, and checks the database after each. */
+/** Acts out a history. */
 import { deepStrictEqual } from 'node:assert';
 import { withConnection } from '../../src/database/connection.ts';
 import { loadMeteredValves } from '../../src/database/consumption.ts';
@@ -8,12 +8,12 @@ import { judgePending } from '../../src/energy/bookkeeping.ts';
 import { REGIMES } from '../../src/energy/types.ts';
 import { kwhFromScratch, storedKwh } from '../energy/stored.ts';
 import { Broken, createChronicle } from './chronicle.ts';
-import type { History, Run, StepFault } from './history.ts';
+import type { History, Run, Step, StepFault } from './history.ts';
 import type { Perform } from './runs.ts';
 import type { Stage } from './stage.ts';
 import { createWorld, enter, misbehave, type World } from './world.ts';
 
-/** Counts the faults and endings of all histories of a test. */
+/** Counts what happened in all histories of a test. */
 export interface Tally {
   add: (kind: string, by?: number) => void;
   print: () => void;
@@ -31,7 +31,7 @@ export function createTally(): Tally {
 }
 
 /**
- * Plays the steps of a history, and then a run without faults. Checks the database after each.
+ * Acts out a history, and ends with a healthy run. Compares the database with what HyCloud has after each run.
  *
  * @throws Broken
  */
@@ -40,31 +40,24 @@ export async function live(stage: Stage, history: History, perform: Perform, tal
   const world = await createWorld(history);
   const { clock, faults } = world.hycloud;
   const chronicle = createChronicle(world, stage.admin);
-  const performAndCount = async (run: Run, troubles: readonly StepFault[]) => {
-    const results = await perform(world, stage, run, troubles, tally.add);
+  const performAndCheck = async (run: Run, runFaults: readonly StepFault[]) => {
+    const beganUs = clock.now();
+    const results = await perform(world, stage, run, runFaults, tally.add);
     for (const { mode, ending } of results) tally.add(`run: ${mode}, ${ending}`);
-    return results;
+    await chronicle.afterStep(run, beganUs, runFaults);
+    return { beganUs, results };
   };
   try {
-    let lasting: { left: number; fault: StepFault }[] = [];
-    for (const step of history.steps) {
+    for (const [index, step] of history.steps.entries()) {
       enter(world, step);
-      lasting = [
-        ...lasting.map(({ left, fault }) => ({ left: left - 1, fault })).filter(({ left }) => left >= 0),
-        ...step.faults.map((fault) => ({ left: fault.kind === 'malformed' ? fault.steps : 0, fault })),
-      ];
-      const troubles = lasting.map(({ fault }) => fault);
-      for (const trouble of troubles) misbehave(world, trouble, tally.add);
-      const beganUs = clock.now();
-      await performAndCount(step.run, troubles);
-      await chronicle.afterStep(step.run, beganUs, troubles);
+      const stepFaults = faultsDuring(history.steps, index);
+      for (const fault of stepFaults) misbehave(world, fault, tally.add);
+      await performAndCheck(step.run, stepFaults);
       faults.clear();
     }
-    const healthy: Run = { kind: 'poll', valve: null };
-    const beganUs = clock.now();
-    const [last] = await performAndCount(healthy, []);
-    if (last?.ending !== 'success') throw new Broken(`the healthy run ended in ${last?.ending ?? 'nothing'}`);
-    await chronicle.afterStep(healthy, beganUs, []);
+    const { beganUs, results } = await performAndCheck({ kind: 'poll', valve: null }, []);
+    const ending = results[0]?.ending ?? 'nothing';
+    if (ending !== 'success') throw new Broken(`the healthy run ended in ${ending}`);
     await chronicle.atTheEnd(beganUs);
     await compareKwh(stage, world);
     tally.add('histories');
@@ -75,7 +68,16 @@ export async function live(stage: Stage, history: History, perform: Perform, tal
   }
 }
 
-/** Checks that the stored kWh equal those that the judge makes of all stored readings from scratch. */
+/** The faults of a step, and those of earlier steps that last until then. */
+function faultsDuring(steps: readonly Step[], index: number): StepFault[] {
+  return steps
+    .slice(0, index + 1)
+    .flatMap(({ faults }, begin) =>
+      faults.filter((fault) => begin === index || (fault.kind === 'malformed' && begin + fault.steps >= index)),
+    );
+}
+
+/** The stored kWh must be those that the stored readings give from scratch. */
 async function compareKwh(stage: Stage, { intervalUs }: World): Promise<void> {
   const session = { applicationName: 'tasmart convergence', giveUp: new AbortController().signal };
   await withConnection(stage.settings, session, async (database) => {
@@ -88,11 +90,11 @@ async function compareKwh(stage: Stage, { intervalUs }: World): Promise<void> {
     }));
     for (const [id, readings] of await loadCounterReadings(database, spans)) {
       for (const regime of REGIMES) {
-        const counted = readings.flatMap(({ timeUs, powerKw, counters }) => {
+        const counterReadings = readings.flatMap(({ timeUs, powerKw, counters }) => {
           const counterKwh = counters[regime];
           return counterKwh === null ? [] : [{ timeUs, powerKw, counterKwh }];
         });
-        deepStrictEqual(await storedKwh(database, id, regime), kwhFromScratch(counted, limits));
+        deepStrictEqual(await storedKwh(database, id, regime), kwhFromScratch(counterReadings, limits));
       }
     }
   });

@@ -1,4 +1,4 @@
-/** Performs the runs of a history by the built program, and kills it. */
+/** Performs runs with the built program, as a process of its own. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,19 +7,21 @@ import { formatRfc3339 } from '../../src/domain/time.ts';
 import { startCli, type RunningCli } from '../support/cli.ts';
 import { Broken } from './chronicle.ts';
 import type { Run, StepFault } from './history.ts';
-import { eachOf, spanOf, targetsOf, type OnStruck, type Perform, type RunResult } from './runs.ts';
+import type { OnStruck } from './injector.ts';
+import { modesOf, namedValve, spanOf, targetsOf, type Perform, type RunResult } from './runs.ts';
 import type { Stage } from './stage.ts';
 import type { World } from './world.ts';
 
-/** How long the session of a killed program may remain in the server. Long enough for a loaded machine. */
+/** How long the session of a killed program may stay in the server, on a loaded machine too. */
 const SESSION_LIMIT_MS = 60_000;
 
-/** Performs runs by the built program. `folder` holds its config.json. */
+/** The config.json of each run is in `folder`. */
 export function performByProgram(folder: string): Perform {
   return async (world, stage, run, faults, onStruck) => {
     await writeFile(join(folder, 'config.json'), JSON.stringify(configOf(world)));
-    const results = await eachOf(run, (mode) => inChild(world, stage, run, mode, { folder, faults, onStruck }));
-    await waitUntilSessionsEnd(stage);
+    const circumstances = { folder, faults, onStruck };
+    const results = await Promise.all(modesOf(run).map((mode) => inChild(world, stage, run, mode, circumstances)));
+    await untilNoSession(stage);
     return results;
   };
 }
@@ -53,28 +55,24 @@ async function inChild(
   mode: RunMode,
   { folder, faults, onStruck }: Circumstances,
 ): Promise<RunResult> {
-  const wanted = 'valve' in run && run.valve !== null ? world.valves[run.valve] : undefined;
+  const valve = namedValve(world, run);
   const span = spanOf(world, run);
-  const args = [
-    ...(mode === 'poll'
-      ? ['poll']
-      : ['backfill', '--from', formatRfc3339(span.fromUs), '--to', formatRfc3339(span.toUs)]),
-    ...(wanted ? ['--valve', wanted.id] : []),
-  ];
-  const cli = startCli(args, {
+  const command =
+    mode === 'poll' ? ['poll'] : ['backfill', '--from', formatRfc3339(span.fromUs), '--to', formatRfc3339(span.toUs)];
+  const cli = startCli([...command, ...(valve ? ['--valve', valve.id] : [])], {
     cwd: folder,
     env: { ...world.hycloud.env(), DATABASE_URL: stage.url },
     timeoutMs: 120_000,
   });
-  const perils = faults.map((fault) => imperil(world, stage, cli, fault, onStruck));
+  const endings = faults.map((fault) => inject(world, stage, cli, fault, onStruck));
   const { code, signal, stderr } = await cli.result;
-  await Promise.all(perils.map((end) => end()));
+  await Promise.all(endings.map((end) => end()));
   if (code === 1) throw new Broken(`a defect: ${stderr}`);
   return { mode, ending: code === 0 ? 'success' : (signal ?? `exit ${code ?? ''}`) };
 }
 
-/** Kills the process, or ends its session, as the fault says. Returns a function to call after the process has ended. */
-function imperil(
+/** Injects a fault of the database or of the process. Returns a function to call at the end of the process. */
+function inject(
   world: World,
   stage: Stage,
   cli: RunningCli,
@@ -83,10 +81,10 @@ function imperil(
 ): () => Promise<void> {
   let requests = 0;
   let action: Promise<unknown> = Promise.resolve();
-  const atRequest = (nth: number, ofPoints: boolean, act: () => Promise<unknown>) => {
-    const forget = world.hycloud.faults.add({
+  const atRequest = (nth: number, onlyForPoints: boolean, act: () => Promise<unknown>) => {
+    const stopCounting = world.hycloud.faults.add({
       match: ({ valveId }) => {
-        if (ofPoints && valveId === null) return false;
+        if (onlyForPoints && valveId === null) return false;
         if (requests === nth) action = act();
         requests += 1;
         return false;
@@ -94,7 +92,7 @@ function imperil(
       fault: { kind: 'delay', ms: 0 },
     });
     return async () => {
-      forget();
+      stopCounting();
       await action;
     };
   };
@@ -116,7 +114,7 @@ function imperil(
   return atRequest(0, false, () => sleep(fault.at * 5).then(() => kill(signal, 'at some moment')));
 }
 
-/** Blocks the transaction that stores readings, after it has inserted them, and kills the program there. */
+/** Blocks the transaction that stores the readings after it has inserted them, and kills the program there. */
 async function killInTransaction(
   { admin, rival }: Stage,
   { child }: RunningCli,
@@ -124,7 +122,7 @@ async function killInTransaction(
 ): Promise<void> {
   await rival.query('begin');
   try {
-    // If the other run of the step is writing already, the lock fails at once: no transaction can be blocked.
+    // If the other run of two is writing already, the lock is not free, and nothing is killed.
     await rival.query('lock table tasmart_valves, tasmart_backfills in exclusive mode nowait');
     while (child.exitCode === null && child.signalCode === null) {
       const { rowCount } = await admin.query(
@@ -138,7 +136,7 @@ async function killInTransaction(
       await sleep(2);
     }
   } catch (error) {
-    // The other run of the step may use the same session, whose transaction has failed then.
+    // The other run of two uses the same session `rival`. Its statements may find the transaction failed.
     if (!['55P03', '25P02'].includes(String((error as { code?: unknown }).code))) throw error;
   } finally {
     await rival.query('rollback');
@@ -147,8 +145,7 @@ async function killInTransaction(
 
 const SESSIONS = `from pg_stat_activity where datname = current_database() and application_name like 'tasmart%'`;
 
-/** Waits until the program's sessions have ended. @throws Broken if they do not */
-async function waitUntilSessionsEnd({ admin }: Stage): Promise<void> {
+async function untilNoSession({ admin }: Stage): Promise<void> {
   const untilMs = performance.now() + SESSION_LIMIT_MS;
   for (;;) {
     const { rowCount } = await admin.query(`select ${SESSIONS}`);

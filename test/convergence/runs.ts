@@ -1,17 +1,17 @@
-/** Performs the runs of a history in this process, with their faults. */
+/** Performs runs in this process. */
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
-import type pg from 'pg';
 import pino from 'pino';
-import type { SimulatedRequest } from '../../scripts/simulator/faults.ts';
+import type { Valve } from '../../scripts/simulator/fleet.ts';
 import { withConnection, type Database } from '../../src/database/connection.ts';
 import type { RunMode } from '../../src/database/run-lock.ts';
 import { withRun, type RunEnd } from '../../src/database/runs.ts';
 import { KnownError } from '../../src/domain/errors.ts';
 import { US_PER_HOUR } from '../../src/domain/time.ts';
 import { createHyCloud, type HyCloud } from '../../src/hycloud/client.ts';
-import { backfill } from '../../src/polling/backfill.ts';
+import { backfill, type BackfillReport } from '../../src/polling/backfill.ts';
 import { poll } from '../../src/polling/run.ts';
-import type { DatabaseFault, Run, StepFault } from './history.ts';
+import type { Run, StepFault } from './history.ts';
+import { createInjector, type OnStruck } from './injector.ts';
 import type { Stage } from './stage.ts';
 import type { World } from './world.ts';
 
@@ -21,15 +21,13 @@ export interface RunResult {
   ending: string;
 }
 
-export type OnStruck = (kind: string) => void;
-
-/** Request timeouts: short in a run with faults, because HyCloud may never answer; long in a run without. */
-const IMPATIENCE_MS = 80;
-const PATIENCE_MS = 20_000;
+/** Timeout of a request. A run with faults does not wait long for a silent HyCloud. A healthy run never times out. */
+const FAULTY_TIMEOUT_MS = 80;
+const HEALTHY_TIMEOUT_MS = 20_000;
 
 const log = pino({ level: 'silent' });
 
-/** Performs the run of a step. Calls `onStruck` for every fault that hits it. */
+/** Performs the run of a step. A run of two modes gives two results. */
 export type Perform = (
   world: World,
   stage: Stage,
@@ -38,20 +36,20 @@ export type Perform = (
   onStruck: OnStruck,
 ) => Promise<RunResult[]>;
 
-/** Performs runs in this process. Waiting takes no time: it advances HyCloud's clock. */
+/** In this process. Sleeping takes no real time: it only moves HyCloud's clock. */
 export const performHere: Perform = (world, stage, run, faults, onStruck) =>
-  eachOf(run, (mode) => inProcess(world, stage, run, mode, faults, onStruck));
+  Promise.all(modesOf(run).map((mode) => inProcess(world, stage, run, mode, faults, onStruck)));
 
-export async function eachOf(run: Run, one: (mode: RunMode) => Promise<RunResult>): Promise<RunResult[]> {
-  switch (run.kind) {
+/** The modes that a run performs at the same time. */
+export function modesOf({ kind }: Run): RunMode[] {
+  switch (kind) {
     case 'poll':
-      return [await one('poll')];
     case 'backfill':
-      return [await one('backfill')];
+      return [kind];
     case 'two polls':
-      return Promise.all([one('poll'), one('poll')]);
+      return ['poll', 'poll'];
     case 'poll and backfill':
-      return Promise.all([one('poll'), one('backfill')]);
+      return ['poll', 'backfill'];
   }
 }
 
@@ -66,9 +64,9 @@ async function inProcess(
   const { clock } = world.hycloud;
   const deadlineMs = world.history.deadlineSeconds * 1000;
   const stop = new AbortController();
-  const perils = createPerils(stage, faults, stop, onStruck);
-  const forgetRequests = world.hycloud.faults.add({ match: perils.onRequest, fault: { kind: 'delay', ms: 0 } });
-  const aheadUs = faults.reduce((sum, fault) => sum + (fault.kind === 'clock' ? fault.aheadMin * 60e6 : 0), 0);
+  const injector = createInjector(stage, faults, stop, onStruck);
+  const stopCounting = world.hycloud.faults.add({ match: injector.onRequest, fault: { kind: 'delay', ms: 0 } });
+  const clockAheadUs = faults.reduce((sum, fault) => sum + (fault.kind === 'clock' ? fault.aheadMin * 60e6 : 0), 0);
   let elapsedMs = 0;
   const hycloud = createHyCloud({
     baseUrl: world.hycloud.baseUrl,
@@ -78,7 +76,7 @@ async function inProcess(
     userAgent: 'tasmart/test',
     maxConcurrency: world.history.maxConcurrency,
     requestsPerSecond: world.history.requestsPerSecond,
-    requestTimeoutMs: faults.length > 0 ? IMPATIENCE_MS : PATIENCE_MS,
+    requestTimeoutMs: faults.length > 0 ? FAULTY_TIMEOUT_MS : HEALTHY_TIMEOUT_MS,
     proxy: null,
     deadlineMs: () => deadlineMs,
     signal: stop.signal,
@@ -91,50 +89,56 @@ async function inProcess(
       signal.throwIfAborted();
     },
     random: () => 0.7,
-    clockUs: () => clock.now() + aheadUs,
+    clockUs: () => clock.now() + clockAheadUs,
     onRetry: () => undefined,
     onSkippedProjects: () => undefined,
   });
   try {
-    const limits = { applicationName: 'tasmart convergence', giveUp: new AbortController().signal };
-    return await withConnection(stage.settings, limits, async (database) => {
+    const options = { applicationName: 'tasmart convergence', giveUp: new AbortController().signal };
+    return await withConnection(stage.settings, options, async (database) => {
       database.lost.addEventListener('abort', () => stop.abort());
-      await perils.watch(database.client);
-      return record(world, database, hycloud, run, mode);
+      await injector.watch(database.client);
+      return performMode(world, database, hycloud, run, mode);
     });
   } catch (error) {
     if (!(error instanceof KnownError)) throw error;
     return { mode, ending: error.kind };
   } finally {
-    forgetRequests();
+    stopCounting();
     hycloud.close();
-    await perils.end();
+    await injector.end();
   }
 }
 
-async function record(world: World, database: Database, hycloud: HyCloud, run: Run, mode: RunMode): Promise<RunResult> {
+/** Polls or backfills as the commands do, with a row in tasmart_runs. */
+async function performMode(
+  world: World,
+  database: Database,
+  hycloud: HyCloud,
+  run: Run,
+  mode: RunMode,
+): Promise<RunResult> {
   const { history, properties } = world;
   const account = { name: '', server: world.hycloud.baseUrl, keyId: 'key' };
   const start = { account, mode, shard: null, host: 'convergence', processId: process.pid, version: 'test' };
-  const wanted = 'valve' in run && run.valve !== null ? world.valves[run.valve] : undefined;
+  const valve = namedValve(world, run);
   const common = {
     ...history,
     account,
     later: [],
     targets: targetsOf(world),
-    only: wanted ? [wanted.id] : [],
+    only: valve ? [valve.id] : [],
     properties,
   };
   if (mode === 'backfill') {
     const span = spanOf(world, run);
-    const nothing = { onPlan: () => undefined, onProgress: () => undefined };
-    const work = () => backfill({ hycloud, database, log, ...nothing }, { ...common, span });
+    const noProgress = { onPlan: () => undefined, onProgress: () => undefined };
+    const work = () => backfill({ hycloud, database, log, ...noProgress }, { ...common, span });
+    const outcomeOf = ({ failures }: BackfillReport) => (failures.size > 0 ? 'partial' : 'success');
     const report = await withRun(database, start, work, (result) =>
-      'report' in result
-        ? ended(result.report.failures.size > 0 ? 'partial' : 'success', result.report)
-        : ended('failed'),
+      'report' in result ? runEnd(outcomeOf(result.report), result.report) : runEnd('failed'),
     );
-    return { mode, ending: report.failures.size > 0 ? 'partial' : 'success' };
+    return { mode, ending: outcomeOf(report) };
   }
   const { intervalUs, catchUpUs } = world;
   const reach = {
@@ -146,17 +150,22 @@ async function record(world: World, database: Database, hycloud: HyCloud, run: R
   const work = () =>
     poll({ hycloud, database, log }, { ...common, ...reach, shard: null, runDeadlineSeconds: history.deadlineSeconds });
   const report = await withRun(database, start, work, (result) =>
-    'report' in result ? ended(result.report.outcome, result.report) : ended('failed'),
+    'report' in result ? runEnd(result.report.outcome, result.report) : runEnd('failed'),
   );
   return { mode, ending: report.outcome };
 }
 
-function ended(outcome: RunEnd['outcome'], counts = { stored: 0, unchanged: 0 }): RunEnd {
+function runEnd(outcome: RunEnd['outcome'], counts = { stored: 0, unchanged: 0 }): RunEnd {
   const { stored, unchanged } = counts;
   return { outcome, valves: 0, stored, unchanged, silent: 0, failed: 0, requests: 0, retries: 0, error: null };
 }
 
-/** The span of a backfill, by HyCloud's clock. */
+/** The valve that a run is narrowed to, if any. */
+export function namedValve({ valves }: World, run: Run): Valve | undefined {
+  return 'valve' in run && run.valve !== null ? valves[run.valve] : undefined;
+}
+
+/** The span of a backfill: `fromHours` before now, and `hours` long. */
 export function spanOf({ hycloud }: World, run: Run): { fromUs: number; toUs: number } {
   const { fromHours, hours } = 'fromHours' in run ? run : { fromHours: 1, hours: 1 };
   const fromUs = hycloud.clock.now() - fromHours * US_PER_HOUR;
@@ -170,88 +179,4 @@ export function targetsOf({ history, hycloud }: World) {
       ? { projectId: null, projectName: name, valves: [] }
       : { projectId: id, projectName: null, valves: [] },
   );
-}
-
-interface Perils {
-  /** counts requests; never true, so that it changes no answer */
-  onRequest: (request: SimulatedRequest) => boolean;
-  watch: (client: pg.Client) => Promise<void>;
-  end: () => Promise<void>;
-}
-
-type Send = (text: string, values?: unknown[]) => Promise<pg.QueryResult>;
-
-/** Ends or disturbs a run at its n-th request or statement, as the faults say. */
-function createPerils(
-  { admin, rival }: Stage,
-  faults: readonly StepFault[],
-  stop: AbortController,
-  onStruck: OnStruck,
-): Perils {
-  const ofDatabase = faults.filter((fault) => fault.kind === 'database');
-  const ofProcess = faults.filter((fault) => fault.kind === 'process');
-  let requests = 0;
-  let statements = 0;
-  let processId: number | null = null;
-  let isLocked = false;
-  let pending: Promise<unknown> = Promise.resolve();
-
-  const terminate = () => admin.query('select pg_terminate_backend($1, 60000)', [processId]);
-
-  async function endRunAt(on: 'request' | 'statement', count: number): Promise<void> {
-    for (const { what } of ofProcess.filter((fault) => fault.on === on && fault.at === count)) {
-      onStruck(`process: ${what === 'crash' ? 'gone' : 'signal'} at a ${on}`);
-      stop.abort();
-      if (what === 'crash') await terminate();
-    }
-  }
-
-  async function strike(what: DatabaseFault, send: Send): Promise<void> {
-    onStruck(`database: ${what}`);
-    if (what === 'terminated') await terminate();
-    else if (what === 'read-only') await send('set default_transaction_read_only = on');
-    else if (what === 'full: readings') await send(`set test.full_disk = 'tasmart_data_table'`);
-    else if (what === 'full: valves') await send(`set test.full_disk = 'tasmart_valves'`);
-    else if (what === 'locked') {
-      await send(`set lock_timeout = '20ms'`);
-      await rival.query('begin');
-      isLocked = true;
-      await rival.query('lock table tasmart_data_table in share mode nowait').catch(() => undefined);
-    }
-  }
-
-  return {
-    onRequest: () => {
-      pending = Promise.all([pending, endRunAt('request', requests)]);
-      requests += 1;
-      return false;
-    },
-    async watch(client) {
-      const send = client.query.bind(client) as unknown as Send;
-      const { rows } = (await send('select pg_backend_pid() as pid')) as pg.QueryResult<{ pid: number }>;
-      processId = rows[0]?.pid ?? null;
-      const watched: Send = async (text, values) => {
-        const count = statements;
-        statements += 1;
-        await endRunAt('statement', count);
-        const due = ofDatabase.filter(({ at }) => at === count);
-        for (const { what } of due) await strike(what, send).catch(ignoreLostCause);
-        const result = await send(text, values);
-        if (!due.some(({ what }) => what === 'answer lost')) return result;
-        await terminate();
-        throw new Error('Connection terminated unexpectedly');
-      };
-      client.query = watched as unknown as typeof client.query;
-    },
-    async end() {
-      await pending;
-      if (isLocked) await rival.query('rollback');
-    },
-  };
-}
-
-/** Ignores that a fault cannot be set up in a lost session or a failed transaction: the run reports its own error. */
-function ignoreLostCause(error: unknown): void {
-  const { code } = error as { code?: unknown };
-  if (typeof code === 'string' && !/^(25P02|57P|E)/.test(code)) throw error;
 }

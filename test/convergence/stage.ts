@@ -1,21 +1,21 @@
-/** The database in which histories are tested. */
+/** The database in which histories are acted out. */
 import type pg from 'pg';
 import type { ServerSettings } from '../../src/database/connection.ts';
 import { freshDatabase } from '../support/database.ts';
 
-/** A database for several histories, one after the other. */
 export interface Stage {
   settings: ServerSettings;
   url: string;
-  /** the test's own sessions; `rival` holds locks */
+  /** a session of the test, for queries */
   admin: pg.Client;
+  /** a session of the test that holds locks */
   rival: pg.Client;
-  /** deletes all rows, before the next history */
+  /** Empties the tables, before each history. */
   clear: () => Promise<void>;
   close: () => Promise<void>;
 }
 
-/** Simulates a full disk: writes to the table in the setting test.full_disk of a session fail with 53100. */
+/** Fails as on a full disk (53100) in a session that has set test.full_disk to the name of the table: see injector.ts. */
 const FULL_DISK = `
   create function test_full_disk() returns trigger language plpgsql as $$
   begin

@@ -1,16 +1,15 @@
-/** The simulated HyCloud of a history, and what a test knows to be true of it. */
+/** The simulated HyCloud of a history, and what it has. */
 import type { FaultRule, SimulatedRequest } from '../../scripts/simulator/faults.ts';
-import { createValve, type SimulatedPoint, type Valve } from '../../scripts/simulator/fleet.ts';
-import { history as pointsIn, pointsOf } from '../../scripts/simulator/history.ts';
+import { createValve, isIn, type SimulatedPoint, type Valve } from '../../scripts/simulator/fleet.ts';
+import { pointsIn, readingsIn, slotTimeUs } from '../../scripts/simulator/history.ts';
 import type { Json } from '../../scripts/simulator/json.ts';
-import { hash32 } from '../../scripts/simulator/random.ts';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
 import { PROPERTY_NAMES, type PropertyName, type Reading } from '../../src/domain/reading.ts';
 import { parseRfc3339, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
-import type { History, Nonsense, Place, Step, StepFault, ValveHistory } from './history.ts';
+import type { History, Malformation, Place, Step, StepFault, ValveHistory } from './history.ts';
 
 export const START = Number(parseRfc3339('2026-03-01T10:00:00Z'));
-/** The oldest points. Valves that were installed earlier would have too many points for a test. */
+/** When all valves were installed. A valve that is much older has too many points for a test. */
 const INSTALLED = START - 40 * US_PER_HOUR;
 
 const PROPERTIES: Record<History['properties'], readonly PropertyName[]> = {
@@ -25,15 +24,17 @@ export interface World {
   intervalUs: number;
   catchUpUs: number;
   properties: readonly PropertyName[];
-  /** all valves, also those that no project lists now */
+  /** all valves of the history, whether a project lists them now or not */
   valves: readonly Valve[];
-  /** the valves that the targets mean now */
+  /** the valves that the targets select now */
   targeted: () => readonly Valve[];
+  /** the last boundary up to an instant */
   floor: (timeUs: Micros) => Micros;
-  /** the last point in (boundary − interval, boundary] */
+  /** time of the last point in (boundary − interval, boundary] */
   lastPointOf: (valve: Valve, boundaryUs: Micros) => Micros | null;
-  /** the newest point in (fromUs, toUs] */
+  /** time of the newest point after `fromUs` up to `toUs` */
   newestPointOf: (valve: Valve, fromUs: Micros, toUs: Micros) => Micros | null;
+  /** the points of this very microsecond: there may be several */
   pointsAt: (valve: Valve, timeUs: Micros) => readonly Reading[];
   close: () => Promise<void>;
 }
@@ -52,6 +53,7 @@ export async function createWorld(history: History): Promise<World> {
   });
   const valves = history.valves.map((spec, index) => valveOf(spec, history.seed, index, intervalUs));
   valves.forEach((valve, index) => place(hycloud, valve, history.valves[index]?.livesIn ?? 'none'));
+  /** what lastPointOf returned: the history of a valve does not change */
   const lastPoints = new Map<string, Micros | null>();
 
   const newestPointOf = (valve: Valve, fromUs: Micros, toUs: Micros): Micros | null => {
@@ -74,12 +76,12 @@ export async function createWorld(history: History): Promise<World> {
       const key = `${valve.id} ${boundaryUs}`;
       const cached = lastPoints.get(key);
       if (cached !== undefined) return cached;
-      const found = newestPointOf(valve, boundaryUs - intervalUs, boundaryUs);
-      lastPoints.set(key, found);
-      return found;
+      const lastUs = newestPointOf(valve, boundaryUs - intervalUs, boundaryUs);
+      lastPoints.set(key, lastUs);
+      return lastUs;
     },
     newestPointOf,
-    pointsAt: (valve, timeUs) => [...pointsOf(valve, timeUs - 1, timeUs)],
+    pointsAt: (valve, timeUs) => [...readingsIn(valve, timeUs - 1, timeUs)],
     close: () => hycloud.close(),
   };
 }
@@ -113,19 +115,17 @@ function valveOf(spec: ValveHistory, seed: number, index: number, intervalUs: nu
     absences: spec.absences.map(({ property, as, ...during }) => ({ property, as, during: stretch(during) })),
     extraPoints,
   };
-  return spec.everyS === 15 ? plain : { ...plain, pointsInstead: sparsePoints(plain, spec) };
+  return spec.everyS === 15 ? plain : { ...plain, pointsInstead: sparsePoints(plain, spec.everyS * US_PER_SECOND) };
 }
 
-/** Points further apart than the 15 s of a real valve, so that a test of days stays fast. */
-function sparsePoints({ seed, outages }: Valve, { everyS, phaseMs, jitterMs }: ValveHistory) {
-  const everyUs = everyS * US_PER_SECOND;
+/** Points further apart than 15 s, so that a test can have days of them. */
+function sparsePoints(valve: Valve, everyUs: Micros) {
   return (fromUs: Micros, toUs: Micros): SimulatedPoint[] => {
     const points: SimulatedPoint[] = [];
     const last = Math.floor(toUs / everyUs);
     for (let slot = Math.floor(Math.max(fromUs, INSTALLED) / everyUs) - 1; slot <= last; slot += 1) {
-      const jitterUs = Math.floor((hash32(seed, slot) / 2 ** 32) * jitterMs * 1000);
-      const timeUs = slot * everyUs + phaseMs * 1000 + jitterUs;
-      const isOut = outages.some((outage) => timeUs >= outage.fromUs && timeUs < outage.toUs);
+      const timeUs = slotTimeUs(valve, slot, everyUs);
+      const isOut = valve.outages.some((outage) => isIn(outage, timeUs));
       if (!isOut && timeUs >= INSTALLED) points.push({ timeUs });
     }
     return points;
@@ -140,7 +140,7 @@ function place({ projects }: Simulator, valve: Valve, where: Place): void {
   if (where === 'second' || where === 'both') second?.valves.set(valve.id, valve);
 }
 
-/** Sets HyCloud's clock to the time of a step's run, and changes what the step changes in HyCloud. */
+/** Moves the clock to the run of a step, and changes HyCloud as the step says. */
 export function enter({ hycloud, valves, intervalUs, floor }: World, step: Step): void {
   const nowUs = hycloud.clock.now();
   const thenUs = (step.boundaries === 0 ? nowUs : floor(nowUs) + step.boundaries * intervalUs) + step.offsetUs;
@@ -153,66 +153,67 @@ export function enter({ hycloud, valves, intervalUs, floor }: World, step: Step)
   hycloud.settings.timeFormat = step.timeFormat;
 }
 
-/** Makes HyCloud misbehave. Calls `onStruck` for every request that the fault hits. Returns a function that ends the fault. */
-export function misbehave(world: World, fault: StepFault, onStruck: (kind: string) => void): () => void {
+/** Adds the fault's rule to HyCloud, if the fault is one of HyCloud. `onStruck` is called for each request that gets it. */
+export function misbehave(world: World, fault: StepFault, onStruck: (kind: string) => void): void {
   const { hycloud, valves } = world;
-  const rule = (match: (request: SimulatedRequest) => boolean, what: Omit<FaultRule, 'match'>, kind: string) => {
-    const { after = 0, times = Infinity } = what;
-    let seen = 0;
-    return hycloud.faults.add({
-      ...what,
+  const addRule = (match: (request: SimulatedRequest) => boolean, rule: Omit<FaultRule, 'match'>, kind: string) => {
+    const { after = 0, times = Infinity } = rule;
+    let matchedRequests = 0;
+    hycloud.faults.add({
+      ...rule,
       match: (request) => {
         if (!match(request)) return false;
-        if (seen >= after && seen < after + times) onStruck(kind);
-        seen += 1;
+        if (matchedRequests >= after && matchedRequests < after + times) onStruck(kind);
+        matchedRequests += 1;
         return true;
       },
     });
   };
   if (fault.kind === 'http') {
-    const { on, after, times, fault: what } = fault;
-    const status = what.kind === 'status' ? ` ${what.status}${what.headers ? ' Retry-After' : ''}` : '';
-    return rule((request) => isOn(request, on, valves), { after, times, fault: what }, `HTTP ${what.kind}${status}`);
+    const { on, after, times, fault: httpFault } = fault;
+    const retryAfter = httpFault.kind === 'status' && httpFault.headers ? ' Retry-After' : '';
+    const status = httpFault.kind === 'status' ? ` ${httpFault.status}${retryAfter}` : '';
+    const kind = `HTTP ${httpFault.kind}${status}`;
+    addRule((request) => isOn(request, on, valves), { after, times, fault: httpFault }, kind);
   }
   if (fault.kind === 'malformed') {
     const untilUs = hycloud.clock.now() - fault.agoMin * US_PER_MINUTE;
     const fromUs = untilUs - fault.minutes * US_PER_MINUTE;
     const valveId = valves[fault.valve]?.id;
-    const spoilPoint = (point: WirePoint | null): Json => {
-      // Another fault may have spoilt the time already.
+    const spoilInRange = (point: WirePoint | null): Json => {
+      // Another fault may have removed the point or its time before.
       const timeUs = parseRfc3339(point?.time ?? '') ?? -Infinity;
       return point && timeUs > fromUs && timeUs <= untilUs + US_PER_SECOND ? spoil(point, fault.how) : point;
     };
     const transform = (answer: { points?: readonly (WirePoint | null)[] }): Json =>
-      answer.points ? { ...answer, points: answer.points.map(spoilPoint) } : answer;
-    const what = { kind: 'transform', transform } as const;
-    return rule((request) => request.valveId === valveId, { fault: what }, `malformed points: ${fault.how}`);
+      answer.points ? { ...answer, points: answer.points.map(spoilInRange) } : answer;
+    const isOfValve = (request: SimulatedRequest) => request.valveId === valveId;
+    addRule(isOfValve, { fault: { kind: 'transform', transform } }, `malformed points: ${fault.how}`);
   }
   if (fault.kind === 'clock') {
-    const what = { kind: 'date', date: null } as const;
-    return rule((request) => isOn(request, fault.dateless, valves), { fault: what }, 'no Date');
+    addRule((request) => isOn(request, fault.dateless, valves), { fault: { kind: 'date', date: null } }, 'no Date');
   }
-  return () => undefined;
 }
 
 type WirePoint = Readonly<Record<string, Json>> & { readonly time?: string };
 
-/** How far a run's clock may be ahead of HyCloud's. */
-export function clockErrorUs(faults: readonly StepFault[]): Micros {
-  const errors = faults.map((fault) => {
+/** How far ahead of HyCloud's true time the faults may put the clock that a run goes by. */
+export function clockAheadUs(faults: readonly StepFault[]): Micros {
+  const aheadUs = faults.map((fault) => {
     if (fault.kind === 'clock') return fault.aheadMin * US_PER_MINUTE;
     return fault.kind === 'http' && fault.fault.kind === 'date' ? Number(fault.fault.date) : 0;
   });
-  return Math.max(0, ...errors);
+  return Math.max(0, ...aheadUs);
 }
 
+/** Whether a request is one of those that a fault concerns. */
 function isOn({ valveId }: SimulatedRequest, on: (StepFault & { kind: 'http' })['on'], valves: readonly Valve[]) {
   if (on === 'all') return true;
   if (typeof on === 'number') return valveId !== null && valveId === valves[on]?.id;
   return (valveId === null) === (on === 'projects');
 }
 
-function spoil(point: WirePoint, how: Nonsense): Json {
+function spoil(point: WirePoint, how: Malformation): Json {
   const { time, ...rest } = point;
   if (how === 'no object') return null;
   if (how === 'no time') return rest;

@@ -19,10 +19,10 @@ export type EmbeddedChild = ChildProcessByStdio<Writable, Readable, null>;
 
 export interface EmbeddedStage {
   root: string;
-  /** for a copy of the binaries */
+  /** where the program keeps a copy of the server's binaries */
   cacheFolder: string;
   open: (where: string, signal?: AbortSignal) => Promise<EmbeddedServer>;
-  /** Another process that opens the folder, prints the coordinates, and closes when its standard input ends. */
+  /** Starts a process that opens the folder, prints the server's coordinates, and closes it when its standard input ends. */
   openInChild: (where: string, options?: { cwd?: string; account?: object }) => EmbeddedChild;
   remove: () => Promise<void>;
 }
@@ -77,6 +77,7 @@ export async function expectNoServer(where: string): Promise<void> {
   expect(await runningServer(dataFolderOf(where))).toBeNull();
 }
 
+/** Waits for the coordinates that a child prints. @throws Error if it ends before */
 export async function coordinates(child: EmbeddedChild): Promise<Omit<EmbeddedServer, 'close'>> {
   const [line] = (await Promise.race([
     once(createInterface(child.stdout), 'line'),
@@ -91,6 +92,7 @@ export async function closeChild(child: EmbeddedChild): Promise<void> {
   expect(await ended).toEqual([0, null]);
 }
 
+/** Kills a child and the processes that it started. */
 export async function killGroup(child: ChildProcess): Promise<void> {
   const ended = once(child, 'exit');
   process.kill(-(child.pid ?? NaN), 'SIGKILL');

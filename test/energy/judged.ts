@@ -1,4 +1,4 @@
-/** A database whose readings are stored and judged as the program does it. */
+/** A database for tests of stored kWh, and readings that are stored in it as the program or another program does. */
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { withConnection, type Database } from '../../src/database/connection.ts';
 import { insertReadings } from '../../src/database/repository.ts';
@@ -8,7 +8,7 @@ import type { CounterReading } from '../../src/energy/types.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { LIMITS } from './support.ts';
 
-/** One valve's readings of regime 1. Regime 2 shows the same counter, but not in every reading: see `hasRegime2`. */
+/** Readings of one valve. Both regimes have the counter of the reading, but regime 2 only if `hasRegime2`. */
 export interface Batch {
   valve: string;
   readings: readonly CounterReading[];
@@ -18,7 +18,7 @@ export function hasRegime2({ counterKwh }: CounterReading): boolean {
   return counterKwh % 3 !== 0;
 }
 
-/** Sessions of a database that is empty before each test. */
+/** Makes a database for the tests of a file, empty before each test. Returns a function that opens a session for `use`. */
 export function useDatabase(): <T>(use: (db: Database) => Promise<T>) => Promise<T> {
   let database: TestDatabase;
   const session = <T>(use: (db: Database) => Promise<T>): Promise<T> => {
@@ -38,7 +38,7 @@ export function useDatabase(): <T>(use: (db: Database) => Promise<T>) => Promise
   return session;
 }
 
-/** As another program does it. */
+/** Inserts readings as another program does: without judging them. */
 export async function insert(db: Database, { valve, readings }: Batch): Promise<void> {
   const rows = readings.map((reading) => ({
     ...NO_MEASUREMENTS,
@@ -50,7 +50,7 @@ export async function insert(db: Database, { valve, readings }: Batch): Promise<
   await insertReadings(db, [{ tasmartId: valve, readings: rows }]);
 }
 
-/** As a run does it. */
+/** Stores and judges readings as a run does. */
 export async function store(db: Database, batch: Batch): Promise<void> {
   const oldestUs = Math.min(...batch.readings.map(({ timeUs }) => timeUs));
   await db.transaction(async () => {

@@ -1,4 +1,4 @@
-/** The envelope and the budget straight from the definition: slow and plain, to compare the sliding windows with. */
+/** The envelope and the budget, computed slowly from their definition in envelope.ts and budget.ts, for comparison. */
 import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
 import type { CounterReading } from '../../src/energy/types.ts';
 import { LIMITS } from './support.ts';
@@ -11,11 +11,11 @@ interface Step {
 /** The envelope (kW) of the step that ends at each reading. The first reading ends none: 0. */
 export function referenceEnvelopes(readings: readonly CounterReading[]): number[] {
   const steps = readings.slice(1).map((to, i): Step => ({ from: readings[i] ?? to, to }));
-  const staying = steps.filter((step) => stays(readings, step));
-  return [0, ...steps.map((step) => envelopeKw(readings, staying, step))];
+  const lastingSteps = steps.filter((step) => lasts(readings, step));
+  return [0, ...steps.map((step) => envelopeKw(readings, lastingSteps, step))];
 }
 
-function envelopeKw(readings: readonly CounterReading[], staying: readonly Step[], { from, to }: Step): number {
+function envelopeKw(readings: readonly CounterReading[], lastingSteps: readonly Step[], { from, to }: Step): number {
   const isOutage = to.timeUs - from.timeUs > 1.5 * LIMITS.intervalUs;
   const startUs = from.timeUs - (isOutage ? 400 : 7) * US_PER_DAY;
   const endUs = to.timeUs + 24 * US_PER_HOUR;
@@ -23,13 +23,15 @@ function envelopeKw(readings: readonly CounterReading[], staying: readonly Step[
   const powers = readings
     .filter(({ timeUs, powerKw }) => timeUs >= startUs && timeUs <= endUs && powerKw !== null)
     .map(({ powerKw }) => Math.abs(powerKw ?? 0));
-  const steps = staying.filter((step) => step.from.timeUs >= startUs && step.to.timeUs <= endUs);
+  const steps = lastingSteps.filter((step) => step.from.timeUs >= startUs && step.to.timeUs <= endUs);
   if (powers.length === 0 && steps.length < 12) return LIMITS.maxPowerKw;
 
-  steps.sort((a, b) => paceKw([b]) - paceKw([a]));
-  const third = steps[2] ? paceKw([steps[2]]) : 0;
-  const mean = steps.length > 2 ? paceKw(steps.slice(2)) : 0;
-  return Math.min(LIMITS.maxPowerKw, Math.max(0, ...powers, 2 * third, 2 * mean));
+  // The two fastest steps do not count: they may be faults.
+  const [, , ...counted] = steps.sort((a, b) => paceKw([b]) - paceKw([a]));
+  const [fastest] = counted;
+  const fastestKw = fastest ? paceKw([fastest]) : 0;
+  const meanKw = fastest ? paceKw(counted) : 0;
+  return Math.min(LIMITS.maxPowerKw, Math.max(0, ...powers, 2 * fastestKw, 2 * meanKw));
 }
 
 /** The pace of one step, or the mean pace of several: their rise less the unfinished kWh, over their time. */
@@ -39,14 +41,15 @@ function paceKw(steps: readonly Step[]): number {
   return (riseKwh - 1) / (Math.max(lastsUs, US_PER_MINUTE) / US_PER_HOUR);
 }
 
-function stays(readings: readonly CounterReading[], { from, to }: Step): boolean {
+/** Whether the counter stays below the step for 12 hours before, and above for 12 hours after. Both tolerate 2 kWh. */
+function lasts(readings: readonly CounterReading[], { from, to }: Step): boolean {
   const within = (startUs: Micros, endUs: Micros) =>
     readings.filter(({ timeUs }) => timeUs >= startUs && timeUs <= endUs).map(({ counterKwh }) => counterKwh);
   const before = within(from.timeUs - 12 * US_PER_HOUR, from.timeUs);
   const after = within(to.timeUs, to.timeUs + 12 * US_PER_HOUR);
-  const havePassed = (readings.at(-1)?.timeUs ?? 0) >= to.timeUs + 12 * US_PER_HOUR;
+  const hasTwelveHoursAfter = (readings.at(-1)?.timeUs ?? 0) >= to.timeUs + 12 * US_PER_HOUR;
   const [low, high] = [Math.min(from.counterKwh, to.counterKwh), Math.max(from.counterKwh, to.counterKwh)];
-  return havePassed && before.every((kwh) => kwh <= low + 2) && after.every((kwh) => kwh >= high - 2);
+  return hasTwelveHoursAfter && before.every((kwh) => kwh <= low + 2) && after.every((kwh) => kwh >= high - 2);
 }
 
 /** The budget (kWh) from a level, reached at `sinceUs` and last accepted at `acceptedUs`, to a reading. */

@@ -23,9 +23,12 @@ export function totalKwh({ quarters }: Judged): number {
   return quarters.reduce((sum, { microKwh }) => sum + (microKwh ?? 0), 0) / 1e6;
 }
 
-/** Stores what the judge says, run by run, as a database would. Keeps every checkpoint, for late readings. */
+/**
+ * Judges step by step, as runs do, and stores the results as a database would. Keeps every checkpoint, for late readings.
+ * `loads` holds the number of readings of each call of the judge.
+ */
 export function driver() {
-  const known = new Map<Micros, CounterReading>();
+  const readingsByTime = new Map<Micros, CounterReading>();
   let checkpoints: Checkpoint[] = [];
   let quarters = new Map<Micros, QuarterHour>();
   let events: CounterEvent[] = [];
@@ -40,28 +43,29 @@ export function driver() {
       events: [...events].sort((a, b) => a.fromUs - b.fromUs),
     }),
     add(readings: readonly CounterReading[]) {
-      const fresh = readings.filter(({ timeUs }) => !known.has(timeUs));
-      for (const reading of fresh) known.set(reading.timeUs, reading);
-      runFrom(Math.min(...fresh.map(({ timeUs }) => timeUs)));
+      const fresh = readings.filter(({ timeUs }) => !readingsByTime.has(timeUs));
+      for (const reading of fresh) readingsByTime.set(reading.timeUs, reading);
+      judgeFrom(Math.min(...fresh.map(({ timeUs }) => timeUs)));
     },
-    /** From now on these corrections hold, and no others. */
-    correct(changed: readonly Correction[]) {
-      const all = [...corrections, ...changed];
-      corrections = changed;
-      runFrom(Math.min(...all.map((correction) => ('atUs' in correction ? correction.atUs : correction.fromUs))));
+    /** Replaces all corrections. */
+    correct(replacement: readonly Correction[]) {
+      const all = [...corrections, ...replacement];
+      corrections = replacement;
+      judgeFrom(Math.min(...all.map((correction) => ('atUs' in correction ? correction.atUs : correction.fromUs))));
     },
   };
 
-  function runFrom(changeUs: Micros): void {
+  /** Judges again after a change of the readings or corrections from this instant on. */
+  function judgeFrom(changeUs: Micros): void {
     if (checkpoints.some(({ newestUs }) => newestUs >= changeUs)) {
       const begin = checkpointsBefore(checkpoints, checkpoints.at(-1) ?? null, changeUs).at(-1);
       checkpoints = checkpoints.slice(0, begin ? checkpoints.indexOf(begin) + 1 : 0);
     }
-    // As JSON: a checkpoint comes from a database.
+    // Through JSON, like a checkpoint that was stored in the database.
     const checkpoint = JSON.parse(JSON.stringify(checkpoints.at(-1) ?? null)) as Checkpoint | null;
     let suppliedFromUs = checkpoint?.readingsFromUs ?? -Infinity;
     for (;;) {
-      const readings = [...known.values()].filter(({ timeUs }) => timeUs >= suppliedFromUs);
+      const readings = [...readingsByTime.values()].filter(({ timeUs }) => timeUs >= suppliedFromUs);
       readings.sort((a, b) => a.timeUs - b.timeUs);
       loads.push(readings.length);
       const result = judge({ checkpoint, readings, suppliedFromUs, corrections, limits: LIMITS });
@@ -81,7 +85,7 @@ export function driver() {
   }
 }
 
-/** A raw sequence of steps, faults of every kind among them. In half of them power is unknown at first. */
+/** Random readings: steps of time and counter, among them faults of every kind. In half of them power is unknown at first. */
 export const anyReadings = fc
   .array(
     fc.record({
@@ -138,7 +142,7 @@ export const SENSORS: Record<string, (kw: number) => number | null> = {
   quantised: (kw) => Math.round(kw / 5) * 5,
 };
 
-/** A counter without a fault. `outages` are pairs of hour and length in hours. */
+/** The readings of a counter without a fault, at a load of LOADS and with a power sensor of SENSORS. `outages`: hour and hours. */
 export function soundCounter(
   load: string,
   sensor: string,
@@ -146,22 +150,22 @@ export function soundCounter(
   outages: [number, number][],
 ): CounterReading[] {
   const readings: CounterReading[] = [];
-  let energy = 1000.5;
+  let energyKwh = 1000.5;
   for (let minute = 0; minute < days * 1440; minute += 15) {
     const hour = minute / 60;
     const kw = LOADS[load]?.(hour) ?? 0;
     if (!outages.some(([from, length]) => hour > from && hour < from + length)) {
       const timeUs = START_US + hour * US_PER_HOUR + 7 * US_PER_MINUTE;
-      readings.push({ timeUs, counterKwh: Math.floor(energy), powerKw: SENSORS[sensor]?.(kw) ?? null });
+      readings.push({ timeUs, counterKwh: Math.floor(energyKwh), powerKw: SENSORS[sensor]?.(kw) ?? null });
     }
-    energy += kw / 4;
+    energyKwh += kw / 4;
   }
   return readings;
 }
 
 export const FAULT_KINDS = ['zero', 'spike', 'dip', 'restored'] as const;
 
-/** From `atHour` on, the counter shows `kwh` more or less, or 0: for some hours, or for good once it is restored. */
+/** From `atHour` on, the counter shows `kwh` more (spike) or less (dip), or 0: for `hours`. `restored`: less for good. */
 export interface Fault {
   kind: (typeof FAULT_KINDS)[number];
   atHour: number;
@@ -174,9 +178,10 @@ export function withFaults(sound: readonly CounterReading[], faults: readonly Fa
   return sound.map((reading) => {
     const hour = (reading.timeUs - startUs) / US_PER_HOUR;
     const present = faults.filter((fault) => hour >= fault.atHour && isPresent(fault, hour));
-    const moves = present.map(({ kind, kwh }) => (kind === 'spike' ? kwh : kind === 'zero' ? 0 : -kwh));
-    const shown = 10_000_000 + reading.counterKwh + moves.reduce((sum, move) => sum + move, 0);
-    return { ...reading, counterKwh: present.some(({ kind }) => kind === 'zero') ? 0 : shown };
+    if (present.some(({ kind }) => kind === 'zero')) return { ...reading, counterKwh: 0 };
+    const shifts = present.map(({ kind, kwh }) => (kind === 'spike' ? kwh : -kwh));
+    const counterKwh = 10_000_000 + reading.counterKwh + shifts.reduce((sum, shift) => sum + shift, 0);
+    return { ...reading, counterKwh };
   });
 }
 

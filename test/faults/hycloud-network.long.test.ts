@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Json } from '../../scripts/simulator/json.ts';
+import { makeCa, type Certificate } from '../support/tls.ts';
 import { flaws, NO_FLAWS, openSite, PROMPT_MS } from './support/hycloud-site.ts';
-import { makeCa, makeCertificate, trusting, type Pair } from './support/hycloud-tls.ts';
+import { makeCertificate, trusting } from './support/hycloud-tls.ts';
 
 describe('HyCloud is not reached', () => {
   const unreachable = [
@@ -31,7 +32,7 @@ describe('HyCloud is not reached', () => {
 
 describe('TLS', () => {
   let folder: string;
-  let ca: Pair;
+  let ca: Certificate;
   let trustsCa: Record<string, string>;
 
   beforeAll(async () => {

@@ -1,3 +1,4 @@
+/** A local HTTP server and the client of HyCloud that talks to it. */
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -14,7 +15,7 @@ export interface TestServer {
   close: () => Promise<void>;
 }
 
-/** A real HTTP server on loopback that does what it is told. */
+/** A real HTTP server on loopback that answers with `answer`. */
 export async function serve(answer: RequestListener, server: Server = createServer()): Promise<TestServer> {
   const requests: IncomingMessage[] = [];
   let connections = 0;
@@ -36,7 +37,7 @@ export async function serve(answer: RequestListener, server: Server = createServ
   };
 }
 
-/** The client on real HTTP; only its waits are shortened, to a thousandth. */
+/** The client, on real HTTP. It waits a thousandth of the time between attempts. */
 export function clientOf(baseUrl: string, options: Partial<HyCloudOptions> = {}): HyCloud {
   return createHyCloud({
     baseUrl,
@@ -60,14 +61,14 @@ export function clientOf(baseUrl: string, options: Partial<HyCloudOptions> = {})
   });
 }
 
-/** Closed after each test, the last one first. */
+/** Functions that are called after each test, the last one first. */
 export const opened: (() => Promise<void> | void)[] = [];
 
 afterEach(async () => {
   for (const close of opened.splice(0).reverse()) await close();
 });
 
-/** A client and the server that it talks to; both end with the test. */
+/** A client and the server that it talks to. Both are closed after the test. */
 export async function connect(
   answer: RequestListener,
   options: Partial<HyCloudOptions> = {},
@@ -78,14 +79,13 @@ export async function connect(
   return [hycloud, server];
 }
 
-/** The HyCloudError that it fails with, which holds no secret. */
+/** The HyCloudError that a promise rejects with. Expects that it holds no secret. */
 export async function failureOf(promise: Promise<unknown>): Promise<HyCloudError> {
   const error = await promise.then(
     () => null,
     (thrown: unknown) => thrown,
   );
   if (!(error instanceof HyCloudError)) throw new Error(`no HyCloudError: ${String(error)}`);
-  // Whatever it is, it carries no secret.
   expect(inspect(error, { depth: null, showHidden: true })).not.toContain('secret');
   return error;
 }

@@ -1,3 +1,4 @@
+/** A clock for tests that must not wait. */
 import type { Timing } from '../../src/hycloud/pacer.ts';
 
 export interface VirtualTime extends Timing {
@@ -6,7 +7,7 @@ export interface VirtualTime extends Timing {
   advance: (ms: number) => void;
 }
 
-/** A clock that only sleeping (and `advance`) moves. A sleep may end early or late by what `skew` says. */
+/** A clock that moves only by `sleep` and `advance`. `skew`: how many milliseconds a sleep ends late, or early if negative. */
 export function virtualTime(skew: () => number = () => 0): VirtualTime {
   let nowMs = 1_000_000;
   const slept: number[] = [];

@@ -1,3 +1,4 @@
+/** Readings, valves and a HyCloud in memory, for the tests of polling. */
 import { NO_MEASUREMENTS, type Reading } from '../../src/domain/reading.ts';
 import { parseRfc3339, type Micros } from '../../src/domain/time.ts';
 import type { Project, Valve } from '../../src/domain/valve.ts';
@@ -21,41 +22,42 @@ export function readings(...times: string[]): Reading[] {
 }
 
 export function valveNamed(id: string, more: Partial<Valve> = {}): Valve {
-  const nothing = { kind: null, fullSn: null, shortSn: null, cloudIdentifier: null, userId: null, firmware: null };
-  return { id, ...nothing, pointsPath: null, ...more };
+  const unknown = { kind: null, fullSn: null, shortSn: null, cloudIdentifier: null, userId: null, firmware: null };
+  return { id, ...unknown, pointsPath: null, ...more };
 }
 
 export const VALVE = valveNamed('valve-1');
 
-/** A point that makes no sense: of that time, or of none. */
+/** A malformed point: it is served as if it came at `timeUs`, but `dated` says whether its time can be read. */
 export interface Nonsense {
   timeUs: Micros;
   dated: boolean;
 }
 
 export interface Quirks {
-  /** HyCloud's clock, per answer (the last one goes on for ever) */
+  /** HyCloud's clock at each answer. The last value holds for all further answers. */
   clocksUs: Micros[];
   inclusive: { from: boolean; to: boolean };
-  /** how finely bounds and times are compared, in microseconds */
+  /** times and bounds are rounded down to a multiple of this before they are compared */
   grainUs: number;
-  /** points it sends at most, whatever is asked */
+  /** an answer has at most this many points, whatever limit is asked for */
   cap: number;
-  /** whether it says what it did, says what was asked, or says nothing */
+  /** the answer states the sort and limit that were used, those that were asked for, or none */
   echo: 'honest' | 'lying' | 'absent';
   ignores: readonly ('from' | 'to' | 'limit' | 'direction')[];
   nonsense: readonly Nonsense[];
-  /** what has come by the n-th request */
+  /** points that arrive while requests are made: those that are there at the n-th request, from 1 */
   arriving: (request: number) => readonly Reading[];
   /** the requests (from 1) that fail, and how */
   failing: Readonly<Record<number, HyCloudError>>;
 }
 
 export interface FakeHyCloud extends HyCloud {
+  /** the queries so far */
   asked: PointsQuery[];
 }
 
-/** A HyCloud of one valve, over a list of points in any order. */
+/** A HyCloud with one valve that has these points. Their order does not matter. */
 export function fakeHyCloud(points: readonly Reading[], quirks: Partial<Quirks> = {}): FakeHyCloud {
   const asked: PointsQuery[] = [];
   const { clocksUs = [at('23:59:59')], failing = {} } = quirks;
@@ -73,44 +75,49 @@ export function fakeHyCloud(points: readonly Reading[], quirks: Partial<Quirks> 
       const failure = failing[asked.length];
       const arrived = quirks.arriving?.(asked.length) ?? [];
       if (failure) throw failure;
-      return Promise.resolve(answer([...points, ...arrived], query, clockUs(), quirks));
+      return Promise.resolve(pageOf([...points, ...arrived], query, clockUs(), quirks));
     },
   };
 }
 
-function answer(
+function pageOf(
   points: readonly Reading[],
   query: PointsQuery,
   serverTimeUs: Micros,
   quirks: Partial<Quirks>,
 ): PointsPage {
   const { inclusive = { from: true, to: true }, grainUs = 1, cap = 2000, echo = 'honest', ignores = [] } = quirks;
-  const grain = (timeUs: Micros) => Math.floor(timeUs / grainUs);
-  const [from, to] = [grain(query.fromUs), grain(query.toUs)];
-  const inBounds = ({ timeUs }: { timeUs: Micros }) => {
-    const time = grain(timeUs);
-    const after = ignores.includes('from') || (inclusive.from ? time >= from : time > from);
-    return after && (ignores.includes('to') || (inclusive.to ? time <= to : time < to));
+  const toGrains = (timeUs: Micros) => Math.floor(timeUs / grainUs);
+  const [from, to] = [toGrains(query.fromUs), toGrains(query.toUs)];
+  const isAsked = ({ timeUs }: { timeUs: Micros }) => {
+    const time = toGrains(timeUs);
+    const isAfterFrom = inclusive.from ? time >= from : time > from;
+    const isBeforeTo = inclusive.to ? time <= to : time < to;
+    return (ignores.includes('from') || isAfterFrom) && (ignores.includes('to') || isBeforeTo);
   };
   const direction = ignores.includes('direction') ? 'descending' : query.direction;
   const sign = direction === 'ascending' ? 1 : -1;
   const limit = ignores.includes('limit') ? cap : Math.min(cap, query.limit);
   const page = [...points, ...(quirks.nonsense ?? [])]
-    .filter(inBounds)
+    .filter(isAsked)
     .sort((a, b) => sign * (a.timeUs - b.timeUs))
     .slice(0, limit);
-  const said = { honest: { sort: direction, limit }, lying: { sort: query.direction, limit: query.limit } };
+  const echoed = {
+    honest: { sort: direction, limit },
+    lying: { sort: query.direction, limit: query.limit },
+    absent: { sort: null, limit: null },
+  }[echo];
   return {
     points: page.filter((point) => 'measuredFlowDlh' in point),
     malformed: page
       .filter((point) => 'dated' in point)
       .map(({ timeUs, dated }) => ({ timeUs: dated ? timeUs : null, reason: 'nonsense' })),
     serverTimeUs,
-    ...(echo === 'absent' ? { sort: null, limit: null } : said[echo]),
+    ...echoed,
   };
 }
 
-/** A HyCloud of projects; those of `missing` are listed, but not shown. */
+/** A HyCloud with these projects. Those of `missing` are listed, but `getProject` fails. `calls`: `list`, or a project's id. */
 export function fakeProjects(projects: readonly Project[], missing: Readonly<Record<string, HyCloudError>> = {}) {
   const hycloud = fakeHyCloud([]);
   const calls: string[] = [];

@@ -1,3 +1,4 @@
+/** Polls one valve of a HyCloud in memory. Times of the day are texts. */
 import type { Reading } from '../../src/domain/reading.ts';
 import { formatRfc3339, US_PER_DAY, US_PER_MINUTE, US_PER_SECOND, type Micros } from '../../src/domain/time.ts';
 import { UNKNOWN_VALVE, type PlanSettings } from '../../src/polling/plan.ts';
@@ -13,7 +14,7 @@ interface Case {
   settings?: Partial<PlanSettings>;
 }
 
-/** Polls VALVE; times of the day as texts. */
+/** Polls VALVE once. */
 export async function poll(hycloud: FakeHyCloud, { now, synced = null, boundaryReading, settings = {} }: Case) {
   const state = {
     ...UNKNOWN_VALVE,
@@ -28,19 +29,20 @@ export async function poll(hycloud: FakeHyCloud, { now, synced = null, boundaryR
   });
   return {
     ...outcome,
-    readings: outcome.readings.map(({ timeUs }) => time(timeUs)),
-    newest: outcome.newest && time(outcome.newest.timeUs),
-    synced: outcome.syncedUntilUs === null ? null : time(outcome.syncedUntilUs),
+    readings: outcome.readings.map(({ timeUs }) => timeOfDay(timeUs)),
+    newest: outcome.newest && timeOfDay(outcome.newest.timeUs),
+    synced: outcome.syncedUntilUs === null ? null : timeOfDay(outcome.syncedUntilUs),
     failed: outcome.failure?.reason ?? null,
     requests: hycloud.asked.length,
   };
 }
 
-function time(timeUs: Micros): string {
+/** The inverse of `at`: `10:14:58.535091`, or without a fraction of zero. */
+function timeOfDay(timeUs: Micros): string {
   return formatRfc3339(timeUs).slice(11, 26).replace('.000000', '');
 }
 
-/** A HyCloud that has these points by now, its clock rounded down to the second. */
+/** A HyCloud with those of the points that have come by `now`. Its clock has whole seconds, like the Date header. */
 export function server(points: readonly Reading[], quirks: Partial<Quirks> & { now: string }): FakeHyCloud {
   return fakeHyCloud(
     points.filter(({ timeUs }) => timeUs <= at(quirks.now)),

@@ -1,3 +1,4 @@
+/** Readings and results of polls, for the tests of what a poll prints. */
 import { NO_MEASUREMENTS, type Reading } from '../../src/domain/reading.ts';
 import { parseRfc3339, type Micros } from '../../src/domain/time.ts';
 import type { PolledValve, PollReport } from '../../src/polling/report.ts';
@@ -36,9 +37,9 @@ export function polled({
   ...more
 }: PolledOptions = {}): PolledValve {
   const reading = readingOf();
-  const nothing = { kind: null, fullSn: null, cloudIdentifier: null, firmware: null };
+  const unknown = { kind: null, fullSn: null, cloudIdentifier: null, firmware: null };
   return {
-    valve: { id, shortSn, userId, ...nothing, pointsPath: null },
+    valve: { id, shortSn, userId, ...unknown, pointsPath: null },
     readings: [reading],
     newest: reading,
     syncedUntilUs: null,
@@ -50,7 +51,7 @@ export function polled({
   };
 }
 
-/** A failed call, as a valve's outcome has it. */
+/** The failure of a polled valve. */
 export function failure(reason: string): PolledValve['failure'] {
   return { reason, remedy: null, error: null };
 }
@@ -79,7 +80,7 @@ export function summaryOf(more: Partial<PollReport & PollSummary> = {}): PollSum
   };
 }
 
-/** What a run prints that came upon these valves, one batch each. */
+/** What a poll of these valves prints. Each valve is a batch. */
 export function pollText(
   format: 'table' | 'json' | 'csv',
   valves: readonly PolledValve[],

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { generate } from 'selfsigned';
 import type { Fault } from '../../scripts/simulator/faults.ts';
 import { createProjects, type Valve } from '../../scripts/simulator/fleet.ts';
-import { pointsOf } from '../../scripts/simulator/history.ts';
+import { readingsIn } from '../../scripts/simulator/history.ts';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
 import { PROPERTY_NAMES, type Reading } from '../../src/domain/reading.ts';
 import { formatRfc3339, parseRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_SECOND } from '../../src/domain/time.ts';
@@ -280,12 +280,12 @@ describe('physics', () => {
   const big = others.at(-1) ?? small;
   const day = (text: string): [number, number] => [us(text), us(text) + US_PER_DAY];
   const powers = (of: Valve, from: number, to: number) =>
-    [...pointsOf(of, from, to)].map((p) => p.measuredPowerDw ?? NaN);
+    [...readingsIn(of, from, to)].map((p) => p.measuredPowerDw ?? NaN);
   const integralKwh = (readings: Reading[]) =>
     readings.reduce((sum, { measuredPowerDw }) => sum + ((measuredPowerDw ?? NaN) / 10_000) * (15 / 3600), 0);
 
   test('the counter is the integral of the power, within a kWh, over a month of points', () => {
-    const readings = [...pointsOf(big, us('2025-11-01T00:00:00Z'), us('2025-12-01T00:00:00Z'))];
+    const readings = [...readingsIn(big, us('2025-11-01T00:00:00Z'), us('2025-12-01T00:00:00Z'))];
     expect(readings).toHaveLength(30 * 5760);
     const counted = Number(readings.at(-1)?.energyCounter1Kwh) - Number(readings[0]?.energyCounter1Kwh);
     expect(counted).toBeGreaterThan(10_000);
@@ -293,7 +293,7 @@ describe('physics', () => {
   });
 
   test('flow carries the power', () => {
-    for (const { measuredFlowDlh, measuredPowerDw } of pointsOf(big, ...day('2026-01-10T00:00:00Z'))) {
+    for (const { measuredFlowDlh, measuredPowerDw } of readingsIn(big, ...day('2026-01-10T00:00:00Z'))) {
       const kelvin = (measuredPowerDw ?? NaN) / ((measuredFlowDlh ?? NaN) * 1.163);
       expect(kelvin).toBeGreaterThan(big.spreadK * 0.69);
       expect(kelvin).toBeLessThan(big.spreadK * 1.01);
@@ -312,7 +312,7 @@ describe('physics', () => {
   });
 
   test('an idle counter never falls', () => {
-    const counters = [...pointsOf(big, us('2025-07-14T00:00:00Z'), us('2025-07-18T00:00:00Z'))].map((p) =>
+    const counters = [...readingsIn(big, us('2025-07-14T00:00:00Z'), us('2025-07-18T00:00:00Z'))].map((p) =>
       Number(p.energyCounter1Kwh),
     );
     expect(counters.toSorted((a, b) => a - b)).toEqual(counters);
@@ -325,7 +325,7 @@ describe('physics', () => {
 
   test('cooling counts in the second register, in summer', () => {
     const cooling = { ...small, coolingPeakKw: 20 };
-    const [first, ...rest] = [...pointsOf(cooling, ...day('2025-07-15T00:00:00Z'))];
+    const [first, ...rest] = [...readingsIn(cooling, ...day('2025-07-15T00:00:00Z'))];
     expect(first?.energyCounter1Kwh).toBe(rest.at(-1)?.energyCounter1Kwh);
     expect(Number(rest.at(-1)?.energyCounter2Kwh) - Number(first?.energyCounter2Kwh)).toBeGreaterThan(50);
   });
@@ -334,7 +334,7 @@ describe('physics', () => {
     const window = day('2025-05-01T00:00:00Z');
     const again = createProjects(7, [7])[0]?.valves.get(big.id);
     expect(again).toEqual(big);
-    expect([...pointsOf(again ?? small, ...window)]).toEqual([...pointsOf(big, ...window)]);
+    expect([...readingsIn(again ?? small, ...window)]).toEqual([...readingsIn(big, ...window)]);
     expect(createProjects(8, [7])[0]?.valves.has(big.id)).toBe(false);
   });
 

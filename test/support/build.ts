@@ -1,4 +1,4 @@
-/** Builds dist/ for the tests that run the program. */
+/** Where the repository and the built program are, and how tests bring the program up to date. */
 import { execFile } from 'node:child_process';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,6 +21,7 @@ async function newestSourceMs(): Promise<number> {
   return Math.max(...(await Promise.all(paths.map((path) => modifiedMs(join(REPOSITORY, path))))));
 }
 
+/** 0 if there is no such file. */
 async function modifiedMs(path: string): Promise<number> {
   return stat(path).then(
     ({ mtimeMs }) => mtimeMs,

@@ -1,4 +1,4 @@
-/** Runs the built program as a child process. */
+/** Runs the built program as a process of its own. */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import type { Readable, Writable } from 'node:stream';
@@ -11,7 +11,7 @@ export interface CliOptions {
   cwd?: string;
   /** what standard input holds; empty by default, as under cron */
   stdin?: string;
-  /** after this time the program is killed (SIGKILL) */
+  /** the program is killed (SIGKILL) after this time */
   timeoutMs?: number;
 }
 
@@ -29,26 +29,26 @@ export interface RunningCli {
   result: Promise<CliResult>;
 }
 
-/** 1000 is CLEAN_STOP_MS in src/cli.ts (and EXIT_AFTER_MS, which does not matter here). */
-const WITH_PATIENCE = `
+/** Makes a minute of CLEAN_STOP_MS (src/cli.ts), which is 1000 ms. */
+const LONG_CLEAN_STOP = `
   const { setTimeout } = globalThis;
   globalThis.setTimeout = (act, ms, ...args) => setTimeout(act, ms === 1000 ? 60_000 : ms, ...args);`;
 
 /**
- * At a signal, the program gives itself a second to end cleanly. On a busy machine the second may pass before the program
- * runs at all. With these variables the second is a minute, for tests of what a clean end leaves.
+ * After a signal, the program has a second for a clean stop. On a busy machine it may not run at all in that second. With
+ * these variables it has a minute, for tests of what a clean stop leaves behind.
  */
-export const PATIENT = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(WITH_PATIENCE)}` };
+export const PATIENT = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(LONG_CLEAN_STOP)}` };
 
-/** Waits until the program has written this to standard error. */
+/** Waits until the program has written these words to standard error. @throws Error if it ends before */
 export async function untilSaid({ child }: RunningCli, words: string): Promise<void> {
-  let stderr = '';
+  let written = '';
   await new Promise<void>((resolve, reject) => {
     child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk.toString();
-      if (stderr.includes(words)) resolve();
+      written += chunk.toString();
+      if (written.includes(words)) resolve();
     });
-    child.once('exit', () => reject(new Error(`it ended without saying "${words}": ${stderr}`)));
+    child.once('exit', () => reject(new Error(`it ended without saying "${words}": ${written}`)));
   });
 }
 

@@ -1,4 +1,4 @@
-/** Gives each test a database of its own. */
+/** A database of its own for a test. */
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { inject } from 'vitest';
@@ -8,17 +8,17 @@ import type { Coordinates } from './postgres.ts';
 export interface TestDatabase extends Coordinates {
   database: string;
   url: string;
-  /** a new session; `drop` ends it */
+  /** connected; drop() ends it */
   client: () => Promise<pg.Client>;
   drop: () => Promise<void>;
 }
 
-/** A database with the current schema, on the run's server. */
+/** A database with the current schema, on the server that all tests of a run share. */
 export async function freshDatabase(): Promise<TestDatabase> {
   return createDatabase(TEMPLATE);
 }
 
-/** A database without any schema. */
+/** A database without any schema. `options`: appended to `create database`. */
 export async function emptyDatabase(options = ''): Promise<TestDatabase> {
   return createDatabase('template0', options);
 }
@@ -30,7 +30,7 @@ async function createDatabase(template: string, options = ''): Promise<TestDatab
     const { rows } = await admin.query<{ version: number }>(
       `select current_setting('server_version_num')::integer as version`,
     );
-    // PostgreSQL 14 and older have no other strategy, and no option for it.
+    // PostgreSQL 14 always copies files, and does not know the option.
     const strategy = (rows[0]?.version ?? 0) < 150_000 ? '' : 'strategy file_copy';
     await admin.query(`create database ${database} template ${template} ${strategy} ${options}`);
   });

@@ -1,4 +1,4 @@
-/** Sets up a test run: vitest calls this file once, before all tests. */
+/** What vitest runs once, before and after all tests. */
 import { randomInt } from 'node:crypto';
 import type { TestProject } from 'vitest/node';
 import { buildCli } from './build.ts';
@@ -13,8 +13,8 @@ declare module 'vitest' {
 }
 
 /**
- * One build, one server with a template database, and one temporary folder for the whole run. The tests copy the template
- * (database.ts).
+ * Builds the program, starts a server with a template database, and makes the temporary folder of the whole run. Tests copy
+ * the template (database.ts). Returns the function that ends all of it.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const seed = (process.env['TASMART_SEED'] ??= String(randomInt(2 ** 31)));
@@ -22,19 +22,18 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const temporary = await useTemporaryFolder('tasmart-test-', await memoryFolder());
   await buildCli();
   const { host, port, user, password, stop } = givenServer() ?? (await startPostgres({ max_connections: '200' }));
-  const server = { host, port, user, password };
-  await makeTemplate(server);
-  project.provide('postgres', server);
+  await makeTemplate({ host, port, user, password });
+  project.provide('postgres', { host, port, user, password });
   return async () => {
     await stop();
     await temporary.remove();
   };
 }
 
-/** A server of another PostgreSQL version, which `npm run test:matrix` has started. null: none */
+/** The server that `npm run test:matrix` (scripts/matrix.ts) has started, of another version. Null: none. */
 function givenServer(): (Coordinates & { stop: () => Promise<void> }) | null {
-  const url = process.env['TASMART_TEST_SERVER'];
-  if (url === undefined) return null;
-  const { hostname: host, port, username: user, password } = new URL(url);
+  const given = process.env['TASMART_TEST_SERVER'];
+  if (given === undefined) return null;
+  const { hostname: host, port, username: user, password } = new URL(given);
   return { host, port: Number(port), user, password, stop: () => Promise.resolve() };
 }

@@ -1,10 +1,10 @@
-/** Starts PostgreSQL servers for tests. */
+/** A PostgreSQL server of its own, started by the program's own code for embedded servers. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCluster, SUPERUSER, type Cluster } from '../../src/database/embedded/cluster.ts';
 import { runningServer } from '../../src/database/embedded/postmaster-pid.ts';
-import { startServer, stopServer, waitUntilGone } from '../../src/database/embedded/server.ts';
+import { waitUntilGone, startServer, stopServer } from '../../src/database/embedded/server.ts';
 
 /** Where a server is, and its superuser. */
 export interface Coordinates {
@@ -19,16 +19,15 @@ export interface TestServer extends Coordinates {
   stop: () => Promise<void>;
 }
 
-/** For the start, and for the end. */
-const TIMEOUT_MS = 60_000;
+const LIMIT_MS = 60_000;
 
-/** Faster, but a power cut loses data. No data outlives its test. */
+/** No data of a test must survive a power cut. */
 const FAST = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_wal_size: '1GB' };
 
 /**
- * Starts a PostgreSQL server for tests that stop, kill or reconfigure it. `stop` removes its folder.
+ * Starts a server, for tests that stop, kill or reconfigure it. `stop` removes its folder.
  *
- * @param prepare changes files of the new cluster before the server starts
+ * @param prepare called before the start, when the folder of the data exists
  */
 export async function startPostgres(
   settings: Record<string, string> = {},
@@ -38,7 +37,7 @@ export async function startPostgres(
   const cacheFolder = join(tmpdir(), 'tasmart-cache');
   const cluster = await openCluster(folder, { settings: { ...FAST, ...settings }, cacheFolder });
   await prepare(cluster);
-  await startServer(cluster, AbortSignal.timeout(TIMEOUT_MS));
+  await startServer(cluster, AbortSignal.timeout(LIMIT_MS));
   const server = await runningServer(cluster.dataFolder);
   if (!server) throw new Error(`the test server in ${folder} ended at once`);
   return {
@@ -49,7 +48,7 @@ export async function startPostgres(
     cluster,
     async stop() {
       await stopServer(cluster, 'fast');
-      if (!(await waitUntilGone(cluster, TIMEOUT_MS))) throw new Error(`the test server in ${folder} does not end`);
+      if (!(await waitUntilGone(cluster, LIMIT_MS))) throw new Error(`the test server in ${folder} does not end`);
       await rm(folder, { recursive: true });
     },
   };

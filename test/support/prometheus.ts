@@ -1,6 +1,6 @@
-/** Parses metrics, and checks that their text follows the format. */
+/** Parses and checks Prometheus metrics. */
 
-/** One sample, with unescaped labels. */
+/** One sample. The labels are unescaped. */
 export interface Sample {
   name: string;
   labels: Record<string, string>;
@@ -14,41 +14,45 @@ const SAMPLE = new RegExp(`^(${NAME})(?:\\{(.*)\\})? (-?[0-9]+(?:\\.[0-9]+)?(?:e
 const LABEL = /^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\["\\n])*)"(?:,|$)/;
 
 /**
- * Parses the text format 0.0.4. Each metric must have HELP, TYPE, then all of its samples in one group, each once. By the
- * naming conventions, counters (and only counters) end in _total, and units are base units.
+ * Parses the text format 0.0.4.
  *
- * @throws if the text breaks one of these rules
+ * @throws Error unless each metric is one group of HELP, TYPE and its samples, no sample occurs twice, counters and only
+ * counters end in _total, and names have base units
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
  */
 export function parseMetrics(text: string): Sample[] {
   if (!text.endsWith('\n')) throw new Error('the last line does not end');
   const samples: Sample[] = [];
-  /** names of metrics, and keys of samples */
-  const seen = new Set<string>();
-  let family = '';
-  let lastHelp = '';
+  const sampleKeys = new Set<string>();
+  const namesWithHelp = new Set<string>();
+  let nameOfHelp = '';
+  let nameOfType = '';
   for (const line of text.slice(0, -1).split('\n')) {
     const [, helpName] = HELP.exec(line) ?? [];
     const [, typeName, type] = TYPE.exec(line) ?? [];
     if (helpName !== undefined) {
-      if (seen.has(helpName)) throw new Error(`a second group: ${line}`);
-      seen.add(helpName);
-      lastHelp = helpName;
+      if (namesWithHelp.has(helpName)) throw new Error(`a second group: ${line}`);
+      namesWithHelp.add(helpName);
+      nameOfHelp = helpName;
     } else if (typeName !== undefined && type !== undefined) {
-      if (typeName !== lastHelp) throw new Error(`TYPE without its HELP: ${line}`);
-      if ((type === 'counter') !== typeName.endsWith('_total')) throw new Error(`the name of a ${type}: ${typeName}`);
-      if (/kilo|milli|_kwh|_ms_|minutes|hours|_percent/.test(typeName)) throw new Error(`no base unit: ${typeName}`);
-      family = typeName;
+      if (typeName !== nameOfHelp) throw new Error(`TYPE without its HELP: ${line}`);
+      requireMetricName(typeName, type);
+      nameOfType = typeName;
     } else {
       const sample = parseSample(line);
       const key = JSON.stringify([sample.name, Object.entries(sample.labels).sort()]);
-      if (sample.name !== family) throw new Error(`outside of its group: ${line}`);
-      if (seen.has(key)) throw new Error(`twice: ${line}`);
-      seen.add(key);
+      if (sample.name !== nameOfType) throw new Error(`outside of its group: ${line}`);
+      if (sampleKeys.has(key)) throw new Error(`twice: ${line}`);
+      sampleKeys.add(key);
       samples.push(sample);
     }
   }
   return samples;
+}
+
+function requireMetricName(name: string, type: string): void {
+  if ((type === 'counter') !== name.endsWith('_total')) throw new Error(`the name of a ${type}: ${name}`);
+  if (/kilo|milli|_kwh|_ms_|minutes|hours|_percent/.test(name)) throw new Error(`no base unit: ${name}`);
 }
 
 function parseSample(line: string): Sample {

@@ -1,9 +1,9 @@
-/** The seed and the number of random cases. vitest loads this file before each test file. */
+/** Random cases: from which seed, and how many. vitest loads this file before each test file. */
 import fc from 'fast-check';
 
 const { TASMART_SEED, TASMART_PATH: path, TASMART_FULL } = process.env;
 
-/** The same for the whole test run. Set and printed by global-setup.ts. */
+/** The seed of the whole run: set and printed by global-setup.ts. */
 export const SEED = Number(TASMART_SEED);
 
 /** Whether TASMART_PATH repeats one case of one test, as fast-check printed it. */
@@ -11,7 +11,7 @@ export const isRepeating = path !== undefined;
 
 fc.configureGlobal({ seed: SEED, ...(path !== undefined && { path, endOnFailure: true }) });
 
-/** The number of random cases: all in `npm run test:full`, a tenth in `npm test`. */
+/** How many random cases a test has: `full` in `npm run test:full`, a tenth of them in `npm test`. */
 export function cases(full: number): number {
   return TASMART_FULL === '1' ? full : Math.ceil(full / 10);
 }

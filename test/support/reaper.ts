@@ -1,4 +1,7 @@
-/** Cleans up after a test run: stops its servers and removes its temporary folder, however the run ends. */
+/**
+ * A process of its own that outlives the test run, even after Ctrl-C or SIGKILL. It stops the servers that run in the given
+ * folder, and removes the folder. temporary-folder.ts starts it. Its standard input ends when the run ends.
+ */
 import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -6,13 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { exists } from '../../src/database/embedded/files.ts';
 import { runningServer } from '../../src/database/embedded/postmaster-pid.ts';
 
-/**
- * Runs as a process of its own, which outlives the test run, also after Ctrl-C and SIGKILL. The test run ends when our
- * standard input ends. Then stops the servers that run in the folder, and removes the folder.
- */
 const [folder = ''] = process.argv.slice(2);
 const ending = await text(process.stdin);
-// The test run was killed. Programs that it started may still be starting servers.
+// A killed run did not wait for its programs: they may still be starting servers.
 if (ending !== 'orderly') await sleep(3_000);
 await reap();
 

@@ -1,4 +1,4 @@
-/** Locks out the polls of a test. */
+/** Holds the lock of a run, as another run would. */
 import type pg from 'pg';
 import { parseConfig } from '../../src/config/parse.ts';
 import { runLockKey } from '../../src/database/run-lock.ts';

@@ -7,7 +7,7 @@ import type { Coordinates } from './postgres.ts';
 
 export const TEMPLATE = 'tasmart_template';
 
-/** Refuses later connections to the template: PostgreSQL does not copy a database that has sessions. */
+/** Forbids connections to the template afterwards: PostgreSQL cannot copy a database that has a session. */
 export async function makeTemplate(server: Coordinates): Promise<void> {
   const files = await loadSchemaFiles(`${REPOSITORY}sql`);
   await withSession(server, 'postgres', (admin) => admin.query(`create database ${TEMPLATE}`));
@@ -30,7 +30,7 @@ export async function withSession<T>(
 
 export async function connect(server: Coordinates, database: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: urlOf(server, database) });
-  client.on('error', () => undefined); // some tests end the server's sessions on purpose
+  client.on('error', () => undefined); // some tests end the server's sessions
   await client.connect();
   return client;
 }

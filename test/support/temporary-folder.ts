@@ -1,4 +1,4 @@
-/** Gives a test run a temporary folder, which is removed at the end. */
+/** A temporary folder that is removed, with the servers in it, however the process ends. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, statfs } from 'node:fs/promises';
@@ -8,15 +8,15 @@ import { fileURLToPath } from 'node:url';
 import { REPOSITORY } from './build.ts';
 
 /**
- * Replaces os.tmpdir() in this process and in the processes that it starts. The folder and the servers in it are removed
- * at the end, also if this process is killed (see reaper.ts).
+ * Makes a new folder os.tmpdir() of this process and of all processes that it starts. `remove` stops the servers in it and
+ * deletes it. If this process is killed, reaper.ts does the same.
  */
 export async function useTemporaryFolder(
   prefix: string,
   parent = tmpdir(),
 ): Promise<{ folder: string; remove: () => Promise<void> }> {
   const folder = await mkdtemp(join(parent, prefix));
-  await chmod(folder, 0o1777); // like /tmp: as root, the program starts PostgreSQL as another user
+  await chmod(folder, 0o1777); // like /tmp: programs that root starts write to it as another user
   process.env['TMPDIR'] = process.env['TEMP'] = folder;
   const script = fileURLToPath(new URL('reaper.ts', import.meta.url));
   const reaper = spawn(process.execPath, ['--import', 'tsx', script, folder], {
@@ -35,7 +35,7 @@ export async function useTemporaryFolder(
   return { folder, remove };
 }
 
-/** The run uses about 200 MB; the limit leaves room for PostgreSQL's log, see max_wal_size in postgres.ts. */
+/** A run uses about 200 MB. The rest is room for PostgreSQL's log: see max_wal_size in postgres.ts. */
 const MIN_FREE_BYTES = 3e9;
 
 /**

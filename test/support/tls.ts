@@ -1,29 +1,72 @@
-/** Starts a PostgreSQL server with TLS, and makes certificates. */
+/** Certificates for tests, and a PostgreSQL server with TLS. */
 import { chmod, chown, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
 import type { Cluster } from '../../src/database/embedded/cluster.ts';
 import { startPostgres, type TestServer } from './postgres.ts';
 
+/** PEM texts. */
+export interface Certificate {
+  key: string;
+  cert: string;
+}
+
+export async function makeCa(commonName = 'tasmart test CA'): Promise<Certificate> {
+  const { private: key, cert } = await generate([{ name: 'commonName', value: commonName }], {
+    keyType: 'ec',
+    algorithm: 'sha256',
+    extensions: [
+      { name: 'basicConstraints', cA: true, critical: true },
+      { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
+    ],
+  });
+  return { key, cert };
+}
+
+/** As selfsigned names them: a DNS name, or an IP address. */
+type AltName = { type: 2; value: string } | { type: 7; ip: string };
+
+interface CertificateOptions {
+  commonName: string;
+  altNames: AltName[];
+  notBeforeDate?: Date;
+  notAfterDate?: Date;
+}
+
+/** A certificate that the CA signed. Without a CA, it is self-signed. */
+export async function signCertificate(
+  ca: Certificate | null,
+  { commonName, altNames, ...dates }: CertificateOptions,
+): Promise<Certificate> {
+  const { private: key, cert } = await generate([{ name: 'commonName', value: commonName }], {
+    keyType: 'ec',
+    algorithm: 'sha256',
+    ...(ca && { ca }),
+    ...dates,
+    extensions: [{ name: 'subjectAltName', altNames }],
+  });
+  return { key, cert };
+}
+
 export interface TlsServer extends TestServer {
   /** the CA that signed the server's certificate (PEM) */
   caFile: string;
-  /** a CA that has signed no certificate of the server (PEM) */
+  /** a CA that signed no certificate */
   otherCaFile: string;
-  /** Makes a certificate with which a role logs in without a password. The role's name must begin with "by_". */
+  /** The certificate of a role. A role whose name begins with "by_" logs in with its certificate only. */
   clientCertificate: (role: string) => Promise<{ certFile: string; keyFile: string }>;
 }
 
 /**
- * Starts a server with TLS. Its certificate is for localhost and 127.0.0.1. With `certificateFor`, it is for that name alone,
- * which does not match the host. The server accepts connections without TLS too.
+ * A server with TLS. Its certificate is for localhost and 127.0.0.1. With `certificateFor`, it is for that name only, which
+ * is not the server's. Connections without TLS are accepted too.
  */
 export async function startTlsPostgres({ certificateFor }: { certificateFor?: string } = {}): Promise<TlsServer> {
-  const [ca, otherCa] = await Promise.all([makeCa('tasmart test CA'), makeCa('another test CA')]);
-  const certificate = await makeCertificate(ca, certificateFor);
+  const [ca, otherCa] = await Promise.all([makeCa(), makeCa('another test CA')]);
+  const certificate = await signHostCertificate(ca, certificateFor);
   const files = {
     'server.crt': certificate.cert,
-    'server.key': certificate.private,
+    'server.key': certificate.key,
     'ca.crt': ca.cert,
     'other-ca.crt': otherCa.cert,
   };
@@ -39,42 +82,16 @@ export async function startTlsPostgres({ certificateFor }: { certificateFor?: st
     caFile: join(dataFolder, 'ca.crt'),
     otherCaFile: join(dataFolder, 'other-ca.crt'),
     async clientCertificate(role) {
-      const { cert, private: key } = await makeCertificate(ca, role);
+      const { cert, key } = await signHostCertificate(ca, role);
       await writeAll(server.cluster, { [`${role}.crt`]: cert, [`${role}.key`]: key });
       return { certFile: join(dataFolder, `${role}.crt`), keyFile: join(dataFolder, `${role}.key`) };
     },
   };
 }
 
-interface KeyPair {
-  private: string;
-  cert: string;
-}
-
-function makeCa(commonName: string): Promise<KeyPair> {
-  return generate([{ name: 'commonName', value: commonName }], {
-    keyType: 'ec',
-    algorithm: 'sha256',
-    extensions: [
-      { name: 'basicConstraints', cA: true, critical: true },
-      { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
-    ],
-  });
-}
-
-function makeCertificate(ca: KeyPair, hostName?: string): Promise<KeyPair> {
-  const localhost = [
-    { type: 2 as const, value: 'localhost' },
-    { type: 7 as const, ip: '127.0.0.1' },
-  ];
-  return generate([{ name: 'commonName', value: hostName ?? 'localhost' }], {
-    keyType: 'ec',
-    algorithm: 'sha256',
-    ca: { key: ca.private, cert: ca.cert },
-    extensions: [
-      { name: 'subjectAltName', altNames: hostName === undefined ? localhost : [{ type: 2, value: hostName }] },
-    ],
-  });
+function signHostCertificate(ca: Certificate, name = 'localhost'): Promise<Certificate> {
+  const loopback: AltName[] = name === 'localhost' ? [{ type: 7, ip: '127.0.0.1' }] : [];
+  return signCertificate(ca, { commonName: name, altNames: [{ type: 2, value: name }, ...loopback] });
 }
 
 async function writeAll({ dataFolder, account }: Cluster, files: Record<string, string>): Promise<void> {

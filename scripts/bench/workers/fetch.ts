@@ -28,7 +28,7 @@ for (const id of task.projectIds) {
   const { data } = await http.get<Project>(`${task.baseUrl}projects/${id}`);
   urls.push(...data.tasmarts.map(({ href }) => `${origin}${href.datapoints}?${task.query}`));
 }
-const queue = urls[Symbol.iterator]();
+const queue = urls[Symbol.iterator](); // shared: each loop takes the next address
 await Promise.all(
   Array.from({ length: task.concurrency }, async () => {
     for (const url of queue) await http.get(url);

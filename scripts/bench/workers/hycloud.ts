@@ -1,4 +1,4 @@
-/** The simulator in a process of its own, so that its CPU time is measured separately. The bench controls it over IPC. */
+/** The simulator in a process of its own, so that its CPU time is measured separately. bench/hycloud.ts controls it over IPC. */
 import type { Micros } from '../../../src/domain/time.ts';
 import { startSimulator, type SimulatorOptions } from '../../simulator/simulator.ts';
 
@@ -20,7 +20,7 @@ export interface HyCloudState {
 
 const simulator = await startSimulator(JSON.parse(process.argv[2] ?? '{}') as SimulatorOptions);
 
-function tellState(): void {
+function sendState(): void {
   const { baseUrl, clock } = simulator;
   const state: HyCloudState = { baseUrl, env: simulator.env(), nowUs: clock.now(), ...simulator.totals() };
   process.send?.(state);
@@ -29,9 +29,9 @@ function tellState(): void {
 process.on('message', ({ advanceUs = 0, ...settings }: Steering) => {
   simulator.clock.advance(advanceUs);
   Object.assign(simulator.settings, settings);
-  tellState();
+  sendState();
 });
 process.once('disconnect', () => process.exit());
 // Ignore Ctrl-C: the bench gets it and then ends this process.
 process.on('SIGINT', () => undefined);
-tellState();
+sendState();

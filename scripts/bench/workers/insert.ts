@@ -15,16 +15,16 @@ export interface InsertTask {
   repetitions: number;
 }
 
+/** The time of each repetition. */
 export interface Inserted {
-  readings: number;
   repositoryMs: number[];
   copyMs: number[];
 }
 
 const READINGS = 100_000;
 const VALVES = 10_000;
-/** Number of readings: the largest batch of a poll. */
-const BATCH = 5000;
+/** The largest batch of a poll. */
+const READINGS_PER_BATCH = 5000;
 const INTERVAL_US = 15 * US_PER_MINUTE;
 const START_US = Date.UTC(2026, 2, 1) * 1000;
 
@@ -33,13 +33,14 @@ const COLUMNS =
 
 const task = JSON.parse(process.argv[2] ?? '{}') as InsertTask;
 const batches = createBatches();
-await writeFile(task.csvFile, toCsv(batches), { mode: 0o644 });
+const lines = batches.flat().flatMap(({ tasmartId, readings }) => readings.map((one) => csvLine(tasmartId, one)));
+await writeFile(task.csvFile, `${lines.join('\n')}\n`, { mode: 0o644 });
 const options = { applicationName: 'tasmart bench', giveUp: new AbortController().signal };
 console.log(JSON.stringify(await withConnection(task.server, options, measure)));
 
 async function measure(database: Database): Promise<Inserted> {
   await registerValves(database);
-  const inserted: Inserted = { readings: READINGS, repositoryMs: [], copyMs: [] };
+  const inserted: Inserted = { repositoryMs: [], copyMs: [] };
   // Repetition -1 warms up code and files, and is not counted.
   for (let repetition = -1; repetition < task.repetitions; repetition += 1) {
     const repositoryMs = await timed(database, async () => {
@@ -77,19 +78,20 @@ async function registerValves(database: Database): Promise<void> {
   );
 }
 
-/** Every valve in turn, one and two readings at a time: a quarter's, or with the newest point. */
+/** Every valve in turn, round after round. A valve has two readings in every other batch, and one in the others. */
 function createBatches(): ValveReadings[][] {
-  const result: ValveReadings[][] = [];
-  for (let begun = 0; result.length < READINGS / BATCH;) {
-    const perValve = result.length % 2 === 0 ? 2 : 1;
-    const first = begun;
-    begun += BATCH / perValve;
-    result.push(Array.from({ length: begun - first }, (_, index) => valveReadings(first + index, perValve)));
+  const batches: ValveReadings[][] = [];
+  let firstTurn = 0;
+  while (batches.length < READINGS / READINGS_PER_BATCH) {
+    const perValve = batches.length % 2 === 0 ? 2 : 1;
+    const turns = READINGS_PER_BATCH / perValve;
+    batches.push(Array.from({ length: turns }, (_, index) => valveReadings(firstTurn + index, perValve)));
+    firstTurn += turns;
   }
-  return result;
+  return batches;
 }
 
-/** The readings of one valve in one round. With `count` 2, the second is the newest point, 5 minutes later. */
+/** A turn is one valve in one round. With `count` 2, the second reading is the newest point, 5 minutes after the first. */
 function valveReadings(turn: number, count: number): ValveReadings {
   const valve = turn % VALVES;
   const roundUs = START_US + Math.floor(turn / VALVES) * INTERVAL_US;
@@ -110,28 +112,21 @@ function reading(valve: number, timeUs: number): Reading {
   };
 }
 
-/** Random order, as of uuids. */
+/** A uuid: neighbouring valves are far apart in the index. */
 function idOf(valve: number): string {
   const hex = Math.imul(valve + 1, 0x9e3779b1) >>> 0;
   return `${hex.toString(16).padStart(8, '0')}-0000-4000-a000-${valve.toString(16).padStart(12, '0')}`;
 }
 
 /** The columns must be in the order of COLUMNS. */
-function toCsv(all: readonly (readonly ValveReadings[])[]): string {
-  const lines = all
-    .flat()
-    .flatMap(({ tasmartId, readings }) =>
-      readings.map((one) =>
-        [
-          epochSeconds(one.timeUs),
-          tasmartId,
-          formatRfc3339(one.timeUs),
-          one.measuredFlowDlh,
-          one.measuredPowerDw,
-          one.energyCounter1Kwh,
-          one.energyCounter2Kwh,
-        ].join(','),
-      ),
-    );
-  return `${lines.join('\n')}\n`;
+function csvLine(tasmartId: string, reading: Reading): string {
+  return [
+    epochSeconds(reading.timeUs),
+    tasmartId,
+    formatRfc3339(reading.timeUs),
+    reading.measuredFlowDlh,
+    reading.measuredPowerDw,
+    reading.energyCounter1Kwh,
+    reading.energyCounter2Kwh,
+  ].join(',');
 }

@@ -1,6 +1,6 @@
 /**
- * What a role needs to poll, backfill and list valves, and no more: it can neither change nor delete a reading. See
- * sql/README.md, "Roles". `migrate` is for the owner of the tables.
+ * The least rights of a role that polls, backfills and lists valves: it can neither change nor delete a reading. The owner
+ * of the tables runs `migrate`. sql/README.md, "Roles", describes them.
  */
 export const LEAST_RIGHTS = `
 grant usage on schema public to tasmart_poller;

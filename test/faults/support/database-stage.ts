@@ -1,3 +1,4 @@
+/** What the tests of database faults share: a simulated HyCloud, a database, a configuration, and checks. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,30 +13,30 @@ import { freshDatabase, type TestDatabase } from '../../support/database.ts';
 export const INTERVAL_US = 15 * US_PER_MINUTE;
 export const NOW_US = instant('2026-03-01T10:07:30Z');
 
-/** At once, on a loaded machine too: what a run would otherwise wait for takes 20 seconds or more. */
+/** A run that does not wait ends within this time, on a loaded machine too. A run that waits takes 20 s or more. */
 export const QUICKLY_MS = 15_000;
 
 /** A HyCloud whose clock stands still, a database, and a configuration that reads an hour of history at first. */
 export interface Stage {
   simulator: Simulator;
   database: TestDatabase;
-  /** of the test's own */
+  /** a session of the test */
   client: pg.Client;
   folder: string;
   env: Record<string, string>;
-  /** `poll`, unless it is told otherwise */
+  /** runs `tasmart poll`, or the command of `args` */
   run: (args?: readonly string[], change?: Change) => Promise<CliResult>;
   start: (args?: readonly string[], change?: Change) => Promise<RunningCli>;
 }
 
 export interface Change {
-  /** over config.json */
+  /** keys that override those of config.json */
   config?: Record<string, unknown>;
-  /** over the environment; undefined takes a variable away */
+  /** variables that override the environment; undefined removes one */
   env?: Record<string, string | undefined>;
 }
 
-/** The stage goes when the test is over. */
+/** The stage is removed when the test ends. */
 export async function setStage(
   options: SimulatorOptions = {},
   makeDatabase: () => Promise<TestDatabase> = freshDatabase,
@@ -53,7 +54,7 @@ export async function setStage(
   const env: Record<string, string> = { ...simulator.env(), DATABASE_URL: database.url };
   let runs = 0;
   const start: Stage['start'] = async (args = ['poll'], change = {}) => {
-    const config = join(folder, `config-${runs++}.json`); // runs at once may be told different things
+    const config = join(folder, `config-${runs++}.json`); // runs at the same time may have different ones
     await writeFile(config, JSON.stringify({ ...configOf(simulator), ...change.config }));
     const merged: Record<string, string> = { ...env };
     for (const [name, value] of Object.entries(change.env ?? {})) {
@@ -116,11 +117,10 @@ export async function storedRows(client: pg.Client): Promise<Row[]> {
   }));
 }
 
-/** The last point of each window that ends after `fromUs` and by now. */
+/** The last point of each window (boundary − interval, boundary] from `fromUs` to `toUs`, as a row. */
 export function boundaryPoints(simulator: Simulator, valveId: string, fromUs: Micros, toUs: Micros): Row[] {
   const last = new Map<number, Row>();
   for (const point of simulator.truth.points(valveId, fromUs, toUs)) {
-    if (point.timeUs <= fromUs) continue;
     last.set(Math.ceil(point.timeUs / INTERVAL_US), {
       id: valveId,
       us: point.timeUs,
@@ -134,24 +134,24 @@ export function boundaryPoints(simulator: Simulator, valveId: string, fromUs: Mi
 }
 
 /**
- * The table is as if nothing had ever failed: for every valve each boundary since `fromUs` has exactly its point, no row
- * is not a point, and every valve is synced until the last boundary.
+ * Expects the table as if nothing had ever failed: each boundary since `fromUs` has its point of each valve, every row is a
+ * point, and every valve is synced until the last boundary.
  */
 export async function expectWhole({ simulator, client }: Stage, fromUs = floor(NOW_US - US_PER_HOUR)): Promise<void> {
   const nowUs = simulator.clock.now();
   const rows = await storedRows(client);
   for (const { id } of simulator.valves()) {
-    const own = rows.filter((row) => row.id === id);
+    const stored = rows.filter((row) => row.id === id);
     const due = boundaryPoints(simulator, id, fromUs, floor(nowUs));
     expect(due.length).toBe((floor(nowUs) - fromUs) / INTERVAL_US);
-    expect(own.filter(({ us }) => due.some((point) => point.us === us))).toEqual(due);
-    const points = new Set(simulator.truth.points(id, fromUs - US_PER_HOUR, nowUs).map(({ timeUs }) => timeUs));
-    expect(own.filter(({ us }) => !points.has(us))).toEqual([]);
+    expect(stored.filter(({ us }) => due.some((point) => point.us === us))).toEqual(due);
+    const pointTimes = new Set(simulator.truth.points(id, fromUs - US_PER_HOUR, nowUs).map(({ timeUs }) => timeUs));
+    expect(stored.filter(({ us }) => !pointTimes.has(us))).toEqual([]);
   }
   expect(await syncedUntil(client)).toEqual(simulator.valves().map(() => floor(nowUs)));
 }
 
-/** Per valve that the registry knows, by id. */
+/** `synced_until` of each row of tasmart_valves, in the order of the ids. */
 export async function syncedUntil(client: pg.Client): Promise<(Micros | null)[]> {
   const { rows } = await client.query<{ us: string | null }>(
     'select (extract(epoch from synced_until) * 1000000)::bigint::text as us from tasmart_valves order by tasmart_id',
@@ -175,16 +175,16 @@ export async function outcomesOf(client: pg.Client): Promise<(string | null)[]> 
   return (await runsOf(client)).map(({ outcome }) => outcome);
 }
 
-/** Nothing was stored, and no valve counts as synced. */
+/** Expects that nothing was stored, and that no valve counts as synced. */
 export async function expectNothingStored({ client }: Stage): Promise<void> {
   expect(await storedRows(client)).toEqual([]);
   expect((await syncedUntil(client)).filter((us) => us !== null)).toEqual([]);
 }
 
-/** Waits until it is so, for at most a minute. */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+/** Waits until a condition holds, for at most a minute. `what` describes it in the error. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const endMs = performance.now() + 60_000;
-  while (!(await isSo())) {
+  while (!(await holds())) {
     if (performance.now() > endMs) throw new Error(`waited in vain: ${what}`);
     await sleep(10);
   }
@@ -209,7 +209,7 @@ export async function untilNoSession(stage: Stage): Promise<void> {
   await until('the end of every session', async () => (await sessionsOf(stage)).length === 0);
 }
 
-/** Lets every insert of readings wait, inside its transaction, until it is released. */
+/** Makes each insert of readings wait inside its transaction. Returns a function that lets them go on. */
 export async function holdInserts({ client, database }: Stage): Promise<() => Promise<void>> {
   const holder = await database.client();
   await holder.query('select pg_advisory_lock(42)');
@@ -223,14 +223,14 @@ export async function holdInserts({ client, database }: Stage): Promise<() => Pr
   };
 }
 
-/** What the next run does: it stores whatever is missing. */
+/** Expects that the next run succeeds and stores whatever is missing. */
 export async function expectRepaired(stage: Stage, fromUs?: Micros): Promise<void> {
   const { code, stderr } = await stage.run();
   expect(code, stderr).toBe(0);
   await expectWhole(stage, fromUs);
 }
 
-/** For the table of faults: `vitest --reporter verbose` prints it. */
+/** How a run ended, for people: `vitest --reporter verbose` prints it. */
 export function cost({ code, ms }: CliResult): string {
   return `exit ${code ?? 'none'} after ${Math.round(ms)} ms`;
 }

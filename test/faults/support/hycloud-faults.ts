@@ -1,17 +1,18 @@
+/** The answers of HyCloud that are faults, and what the program says about each. */
 import type { Fault } from '../../../scripts/simulator/faults.ts';
 
 export interface KnownFault {
   name: string;
   fault: Fault;
-  /** what the message says of it */
+  /** what the message says about the fault */
   says: RegExp;
-  /** what the message says to do about it */
+  /** what the message says to do about the fault */
   remedy: RegExp;
-  /** exit status where it meets the lookup of the project */
+  /** exit status if the lookup of the project has the fault */
   exit: 69 | 77 | 78;
-  /** it may pass by itself: tried again */
+  /** the program tries again */
   isTransient: boolean;
-  /** it shows when the program has waited this long */
+  /** request_timeout_seconds, for a fault that shows only when the timeout passes */
   timeoutSeconds?: number;
 }
 
@@ -26,7 +27,7 @@ const SHAPE = {
   isTransient: false,
 } as const;
 const BROKEN = { remedy: /a proxy or HyCloud misbehaves/, exit: 69, isTransient: true } as const;
-/** On a machine that is very slow, the time limit may come before that of the size. */
+/** On a very slow machine, the timeout may come before the limit of the size. */
 const LARGE = {
   says: /larger than|no whole answer/,
   remedy: /far larger than the API allows|request_timeout_seconds/,
@@ -34,7 +35,7 @@ const LARGE = {
   isTransient: false,
 } as const;
 
-/** What an answer, or none, can be like at any endpoint. A 401, a 429 and TLS are told of elsewhere. */
+/** Faults that any endpoint may have. 401, 429 and TLS have tests of their own. */
 export const ANSWERS: readonly KnownFault[] = [
   {
     name: '400',

@@ -1,25 +1,25 @@
+/** What the tests of HyCloud's faults share: a simulated HyCloud, a database that knows its valves, and checks. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
 import type { Valve } from '../../../scripts/simulator/fleet.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../../scripts/simulator/simulator.ts';
-import type { Reading } from '../../../src/domain/reading.ts';
 import { formatRfc3339, parseRfc3339, US_PER_MINUTE, type Micros } from '../../../src/domain/time.ts';
 import { runCli, type CliResult } from '../../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../../support/database.ts';
 
-/** `10:31:03` of the day on which all of this happens. */
+/** An instant of 2026-03-01, such as `10:31:03`. */
 export function at(time: string): Micros {
   return parseRfc3339(`2026-03-01T${time}Z`) ?? NaN;
 }
 
-/** Valves were synced until here; the faulty run comes later, the healthy one later still. */
+/** The valves are synced until SYNCED. Then comes the run with faults, and after it a run without. */
 export const SYNCED = at('10:00:00');
 export const FAULTY_RUN = at('10:31:03');
 export const HEALTHY_RUN = at('10:46:03');
 
-/** What a run that has nothing to wait for takes at most, on a machine with much else to do. */
+/** A run that does not wait ends within this time, on a loaded machine too. */
 export const PROMPT_MS = 20_000;
 
 const INTERVAL_US = 15 * US_PER_MINUTE;
@@ -50,16 +50,16 @@ export interface Site {
   hycloud: Simulator;
   database: TestDatabase;
   client: pg.Client;
-  /** those there were at the start */
+  /** HyCloud's valves at the start */
   valves: readonly Valve[];
   /** HyCloud's time at each run */
   runTimes: Micros[];
-  /** `tasmart poll`, unless `args` says otherwise */
+  /** runs `tasmart poll`, or the command of `args` */
   run: (options?: RunOptions) => Promise<Run>;
   /** a run at a time of HyCloud's clock, without faults */
   healthyRun: (atUs?: Micros) => Promise<Run>;
   rows: () => Promise<Row[]>;
-  /** `HH:MM:SS` by valve; null: nothing is synced */
+  /** as `HH:MM:SS`; null: the valve is not synced */
   syncedUntil: (valve: Valve) => Promise<string | null>;
   close: () => Promise<void>;
 }
@@ -71,9 +71,9 @@ export interface Row {
 }
 
 export interface SiteOptions extends SimulatorOptions {
-  /** laid over a config that makes faults quick */
+  /** overrides keys of QUICK_CONFIG */
   config?: object;
-  /** null: HyCloud's valves are not known yet */
+  /** null: the database does not know the valves yet */
   syncedUs?: Micros | null;
 }
 
@@ -87,7 +87,7 @@ export async function openSite({ config = {}, syncedUs = SYNCED, ...options }: S
   const runTimes: Micros[] = [];
   async function run({ args = ['poll'], env = {}, config: more = {}, preload = '' }: RunOptions = {}) {
     runTimes.push(hycloud.clock.now());
-    const settings = { ...QUICK, target_project_id: hycloud.projects[0]?.id, ...config, ...more };
+    const settings = { ...QUICK_CONFIG, target_project_id: hycloud.projects[0]?.id, ...config, ...more };
     await writeFile(join(folder, 'config.json'), JSON.stringify(settings));
     const module = encodeURIComponent(`${WITHOUT_BACKOFF}\n${preload}`);
     const ended = await runCli(args, {
@@ -130,9 +130,9 @@ export async function openSite({ config = {}, syncedUs = SYNCED, ...options }: S
   };
 }
 
-const QUICK = { requests_per_second: 1000, request_timeout_seconds: 20, run_deadline_seconds: 60 };
+const QUICK_CONFIG = { requests_per_second: 1000, request_timeout_seconds: 20, run_deadline_seconds: 60 };
 
-/** The waits between attempts are drawn by chance, from 0 on: so they are all 0. */
+/** The waits between attempts are random, with a minimum of 0. This makes all of them 0. */
 const WITHOUT_BACKOFF = 'Math.random = () => 0;';
 
 async function register(client: pg.Client, { projects }: Simulator, syncedUs: Micros): Promise<void> {
@@ -160,30 +160,22 @@ async function storedRows(client: pg.Client): Promise<Row[]> {
   return rows.map(({ id, time, measured }) => ({ tasmartId: id, time, measured }));
 }
 
-/** A valve's rows by HyCloud's truth: its last point of each window between two boundaries. */
-function dueRows(hycloud: Simulator, valve: Valve, untilUs: Micros, sinceUs: Micros): Row[] {
-  const boundaries = Array.from(
-    { length: Math.max(0, Math.floor((untilUs - sinceUs) / INTERVAL_US)) },
-    (_, index) => sinceUs + (index + 1) * INTERVAL_US,
-  );
-  return boundaries.flatMap((boundaryUs) =>
-    hycloud.truth
-      .points(valve.id, boundaryUs - INTERVAL_US, boundaryUs)
-      .slice(-1)
-      .map(rowOf(valve)),
-  );
+/** The rows that a valve must have: its last point of each window between two boundaries. */
+function dueRows(hycloud: Simulator, valve: Valve, sinceUs: Micros, untilUs: Micros): Row[] {
+  const rows: Row[] = [];
+  for (let boundaryUs = sinceUs + INTERVAL_US; boundaryUs <= untilUs; boundaryUs += INTERVAL_US) {
+    rows.push(...lastRowUntil(hycloud, valve, boundaryUs));
+  }
+  return rows;
 }
 
-function rowOf({ id }: Valve) {
-  return ({ timeUs, ...reading }: Reading): Row => {
-    const { measuredFlowDlh, measuredPowerDw, energyCounter1Kwh, energyCounter2Kwh } = reading;
-    const measured = [measuredFlowDlh, measuredPowerDw, energyCounter1Kwh, energyCounter2Kwh];
-    return {
-      tasmartId: id,
-      time: formatRfc3339(timeUs),
-      measured: measured.map((value) => value?.toString() ?? null),
-    };
-  };
+/** The valve's last point in the interval that ends at an instant, as a row. Empty: there is none. */
+function lastRowUntil(hycloud: Simulator, { id }: Valve, untilUs: Micros): Row[] {
+  const point = hycloud.truth.points(id, untilUs - INTERVAL_US, untilUs).at(-1);
+  if (!point) return [];
+  const { timeUs, measuredFlowDlh, measuredPowerDw, energyCounter1Kwh, energyCounter2Kwh } = point;
+  const measured = [measuredFlowDlh, measuredPowerDw, energyCounter1Kwh, energyCounter2Kwh];
+  return [{ tasmartId: id, time: formatRfc3339(timeUs), measured: measured.map((value) => value?.toString() ?? null) }];
 }
 
 export interface Flaws {
@@ -193,27 +185,20 @@ export interface Flaws {
   wrong: Row[];
 }
 
-/** How the rows differ from HyCloud's truth, until now or the given time. */
+/** How the rows differ from what HyCloud has, until now or the given time. */
 export async function flaws(
   { hycloud, runTimes, valves, rows }: Pick<Site, 'hycloud' | 'runTimes' | 'valves' | 'rows'>,
   { sinceUs = SYNCED, untilUs = hycloud.clock.now() } = {},
 ): Promise<Flaws> {
-  const text = (row: Row): string => JSON.stringify(row);
+  const textOf = (row: Row): string => JSON.stringify(row);
   const stored = await rows();
-  const due = valves.flatMap((valve) => dueRows(hycloud, valve, untilUs, sinceUs));
-  const newest = runTimes.flatMap((timeUs) =>
-    valves.flatMap((valve) =>
-      hycloud.truth
-        .points(valve.id, timeUs - INTERVAL_US, timeUs)
-        .slice(-1)
-        .map(rowOf(valve)),
-    ),
-  );
-  const storedTexts = new Set(stored.map(text));
-  const allowed = new Set([...due, ...newest].map(text));
+  const due = valves.flatMap((valve) => dueRows(hycloud, valve, sinceUs, untilUs));
+  const newest = runTimes.flatMap((runUs) => valves.flatMap((valve) => lastRowUntil(hycloud, valve, runUs)));
+  const storedTexts = new Set(stored.map(textOf));
+  const allowedTexts = new Set([...due, ...newest].map(textOf));
   return {
-    missing: due.filter((row) => !storedTexts.has(text(row))),
-    wrong: stored.filter((row) => !allowed.has(text(row))),
+    missing: due.filter((row) => !storedTexts.has(textOf(row))),
+    wrong: stored.filter((row) => !allowedTexts.has(textOf(row))),
   };
 }
 

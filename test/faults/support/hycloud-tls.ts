@@ -1,41 +1,21 @@
+/** Certificates of a simulated HyCloud with https. */
 import { writeFile } from 'node:fs/promises';
-import { generate } from 'selfsigned';
-
-export interface Pair {
-  key: string;
-  cert: string;
-}
+import { signCertificate, type Certificate } from '../../support/tls.ts';
 
 const MS_PER_DAY = 86_400_000;
 
-export async function makeCa(): Promise<Pair> {
-  const { private: key, cert } = await generate([{ name: 'commonName', value: 'tasmart test CA' }], {
-    keyType: 'ec',
-    algorithm: 'sha256',
-    extensions: [
-      { name: 'basicConstraints', cA: true, critical: true },
-      { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
-    ],
-  });
-  return { key, cert };
-}
-
-/** A server's certificate, for 127.0.0.1 unless told otherwise; without a CA, it signs itself. */
-export async function makeCertificate(ca: Pair | null, flaw?: 'expired' | 'another host'): Promise<Pair> {
-  const address = flaw === 'another host' ? '192.0.2.1' : '127.0.0.1';
-  const { private: key, cert } = await generate([{ name: 'commonName', value: 'hycloud' }], {
-    keyType: 'ec',
-    algorithm: 'sha256',
-    ...(ca && { ca }),
+/** A certificate for 127.0.0.1, unless it has a flaw. Without a CA, it is self-signed. */
+export async function makeCertificate(ca: Certificate | null, flaw?: 'expired' | 'another host'): Promise<Certificate> {
+  return signCertificate(ca, {
+    commonName: 'hycloud',
+    altNames: [{ type: 7, ip: flaw === 'another host' ? '192.0.2.1' : '127.0.0.1' }],
     notBeforeDate: new Date(Date.now() - 30 * MS_PER_DAY),
     notAfterDate: new Date(Date.now() + (flaw === 'expired' ? -1 : 30) * MS_PER_DAY),
-    extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: address }] }],
   });
-  return { key, cert };
 }
 
-/** What makes the program trust a CA besides those it knows. */
-export async function trusting({ cert }: Pair, file: string): Promise<Record<string, string>> {
+/** Writes the CA to a file. Returns the variable that makes the program trust the CA, besides those that Node.js knows. */
+export async function trusting({ cert }: Certificate, file: string): Promise<Record<string, string>> {
   await writeFile(file, cert);
   return { NODE_EXTRA_CA_CERTS: file };
 }

@@ -1,3 +1,4 @@
+/** Reports with computed data, for the tests of the page. */
 import { DateTime } from 'luxon';
 import type { RecordedRun } from '../../../src/database/last-polls.ts';
 import type { CounterEvent, EnergyBucket } from '../../../src/database/report.ts';
@@ -16,7 +17,7 @@ import { createPage, type PageAssets } from '../../../src/reporting/report/html.
 export const TIMEZONE = 'Europe/Rome';
 const INTERVAL_US = 15 * US_PER_MINUTE;
 
-/** A local time of the report's zone: `2026-11-16T03:00`. */
+/** A local time such as `2026-11-16T03:00`, in TIMEZONE. */
 export function local(text: string): Micros {
   return DateTime.fromISO(text, { zone: TIMEZONE }).toMillis() * 1000;
 }
@@ -35,21 +36,21 @@ export const RUN: RecordedRun = {
 };
 
 export interface ValvePlan extends Partial<ValveReport> {
-  /** without a reading */
+  /** stretches without a reading */
   holes?: readonly Span[];
-  /** the last moment of a valve that fell silent */
+  /** when the valve fell silent */
   untilUs?: Micros;
-  /** of single hours of regime 1, by when they begin */
+  /** qualities of single hours of regime 1, by the start of the hour */
   qualities?: ReadonlyMap<Micros, EnergyBucket['quality']>;
   peakKw?: number;
   coolingKw?: number;
-  /** how far the kept readings are apart */
+  /** time between readings */
   stepUs?: Micros;
-  /** what is stored besides flow and power */
+  /** which properties are stored, besides flow and power */
   stored?: 'temperatures' | 'all' | 'nothing';
 }
 
-/** A sound valve with a reading each quarter, save for what the plan says. */
+/** A valve without faults that has a reading every 15 minutes, changed as the plan says. */
 export function valveOf(
   index: number,
   plan: ValvePlan = {},
@@ -66,33 +67,33 @@ export function valveOf(
     ...more
   } = plan;
   const gaps = [...holes, ...(untilUs < toUs ? [{ fromUs: untilUs, toUs }] : [])];
-  const isThere = (timeUs: Micros): boolean => !gaps.some((gap) => gap.fromUs < timeUs && timeUs < gap.toUs);
+  const hasReading = (timeUs: Micros): boolean => !gaps.some((gap) => gap.fromUs < timeUs && timeUs < gap.toUs);
   const timesUs: Micros[] = [];
   for (let timeUs = fromUs; timeUs <= toUs; timeUs += stepUs) {
     const jitteredUs = timeUs - (timeUs === fromUs ? 0 : (index % 9) * US_PER_SECOND);
-    if (isThere(jitteredUs)) timesUs.push(jitteredUs);
+    if (hasReading(jitteredUs)) timesUs.push(jitteredUs);
   }
   const load = (timeUs: Micros): number => loadAt(timeUs, index);
   const series = (
     property: Series['property'],
     unit: string,
     places: number,
-    of: (timeUs: Micros) => number,
+    valueAt: (timeUs: Micros) => number,
   ): Series => ({
     property,
     unit,
-    values: timesUs.map((timeUs) => Number(of(timeUs).toFixed(places))),
+    values: timesUs.map((timeUs) => Number(valueAt(timeUs).toFixed(places))),
   });
   const buckets = (regime: 1 | 2, kw: number): EnergyBucket[] =>
-    hoursOf(fromUs, toUs).map((hour) => bucketOf(regime, hour, kw, { index, gaps, untilUs, qualities, isThere }));
+    hoursOf(fromUs, toUs).map((hour) => bucketOf(regime, hour, kw, { index, gaps, untilUs, qualities }));
   const energy = ([1, 2] as const).map((regime) => {
-    const own = buckets(regime, regime === 1 ? peakKw : coolingKw);
-    const total = own.reduce((sum, { kwh }) => sum + Math.round((kwh ?? 0) * 1000), 0) / 1000;
+    const hours = buckets(regime, regime === 1 ? peakKw : coolingKw);
+    const totalKwh = hours.reduce((sum, { kwh }) => sum + Math.round((kwh ?? 0) * 1000), 0) / 1000;
     return {
       regime,
-      totalKwh: Number(total.toFixed(3)),
-      previousKwh: Number((total * 0.8).toFixed(3)),
-      bars: barsPayload(regime, own, fromUs),
+      totalKwh: Number(totalKwh.toFixed(3)),
+      previousKwh: Number((totalKwh * 0.8).toFixed(3)),
+      bars: barsPayload(regime, hours, fromUs),
     };
   });
   const newestUs = timesUs.at(-1) ?? null;
@@ -111,7 +112,7 @@ export function valveOf(
     counter1Kwh: 163_064,
     counter2Kwh: 0,
     errorStatus: [],
-    days: daysOf(fromUs, toUs, isThere),
+    days: daysOf(fromUs, toUs, hasReading),
     gaps,
     errors: [],
     timesUs,
@@ -142,7 +143,7 @@ export function valveOf(
   };
 }
 
-/** A counter that began anew, or jumped, within a quarter of an hour. */
+/** The event of a counter that was reset or jumped within 15 minutes. Empty for other qualities. */
 function eventOf(startsUs: Micros, kind: EnergyBucket['quality']): CounterEvent[] {
   if (kind !== 'reset' && kind !== 'jump') return [];
   const toKwh = kind === 'reset' ? 12 : 199_000;
@@ -151,6 +152,7 @@ function eventOf(startsUs: Micros, kind: EnergyBucket['quality']): CounterEvent[
   ];
 }
 
+/** The share of the peak power at an instant: a day's rhythm and some noise, shifted per valve. */
 function loadAt(timeUs: Micros, index: number): number {
   const hours = timeUs / US_PER_HOUR + index * 0.7;
   const day =
@@ -158,22 +160,21 @@ function loadAt(timeUs: Micros, index: number): number {
   return Math.max(0, day + 0.05 * Math.sin(hours * 9.1) + 0.02 * Math.sin(hours * 31.7));
 }
 
-interface BucketWorld {
+interface BucketPlan {
   index: number;
   gaps: readonly Span[];
   untilUs: Micros;
   qualities: ReadonlyMap<Micros, EnergyBucket['quality']> | undefined;
-  isThere: (timeUs: Micros) => boolean;
 }
 
-function bucketOf(regime: 1 | 2, hour: Span, kw: number, world: BucketWorld): EnergyBucket {
+function bucketOf(regime: 1 | 2, hour: Span, kw: number, plan: BucketPlan): EnergyBucket {
   const { fromUs: startUs, toUs: endUs } = hour;
-  const { gaps, untilUs, qualities, index } = world;
+  const { gaps, untilUs, qualities, index } = plan;
   const isOpen = endUs > untilUs;
   const inGap = gaps.some((gap) => gap.fromUs < endUs && startUs < gap.toUs);
   const chosen = regime === 1 ? qualities?.get(startUs) : undefined;
-  const quality =
-    chosen ?? (startUs >= untilUs ? 'missing' : isOpen ? 'provisional' : inGap ? 'estimated' : 'measured');
+  const usual = startUs >= untilUs ? 'missing' : isOpen ? 'provisional' : inGap ? 'estimated' : 'measured';
+  const quality = chosen ?? usual;
   const kwh = (kw * loadAt(startUs, index) * (endUs - startUs)) / US_PER_HOUR;
   return {
     ...hour,
@@ -191,7 +192,7 @@ function hoursOf(fromUs: Micros, toUs: Micros): Span[] {
   return hours;
 }
 
-function daysOf(fromUs: Micros, toUs: Micros, isThere: (timeUs: Micros) => boolean): ValveReport['days'] {
+function daysOf(fromUs: Micros, toUs: Micros, hasReading: (timeUs: Micros) => boolean): ValveReport['days'] {
   const days: { startUs: Micros; expected: number; present: number }[] = [];
   let startUs = fromUs;
   while (startUs < toUs) {
@@ -203,7 +204,7 @@ function daysOf(fromUs: Micros, toUs: Micros, isThere: (timeUs: Micros) => boole
     const day = { startUs, expected: 0, present: 0 };
     for (let timeUs = startUs; timeUs < Math.min(nextUs, toUs); timeUs += INTERVAL_US) {
       day.expected++;
-      if (isThere(timeUs - US_PER_SECOND)) day.present++;
+      if (hasReading(timeUs - US_PER_SECOND)) day.present++;
     }
     days.push(day);
     startUs = nextUs;
@@ -241,10 +242,10 @@ export function reportOf(valves: readonly ValveReport[], more: Partial<Report> =
   };
 }
 
-/** Text that would like to be more than text; a script of it would show by `window.hacked`. */
+/** A text that must be escaped: HTML, a script that would set `window.hacked`, and control characters. */
 export const HOSTILE = `"><script>window.hacked=1</script><img src=x onerror="window.hacked=1">'</section>\u0000\u202Eevil\u2066`;
 
-/** Seven valves, seven days, and something wrong with most. */
+/** Seven days of seven valves, most of them with a problem. */
 export function sevenValves(more: Partial<Report> = {}): Report {
   const hole = { fromUs: local('2026-11-18T03:00'), toUs: local('2026-11-18T06:15') };
   const second = { fromUs: local('2026-11-21T14:00'), toUs: local('2026-11-21T15:00') };
