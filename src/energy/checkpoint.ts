@@ -1,7 +1,7 @@
 /** What a run of the judge takes from a checkpoint, and the checkpoint that it leaves for the next run. */
 import { US_PER_DAY, type Micros, type Span } from '../domain/time.ts';
 import { quarterStart } from './buckets.ts';
-import { NOTHING_YET, type Curve } from './curve.ts';
+import { NOTHING_YET, type Curve, type CurveStart } from './curve.ts';
 import type { Checkpoint, Level, QuarterPart, ShownPower } from './types.ts';
 import { glitchesOf, isBreak, type Accepted, type Verdicts, type Walk } from './verdicts.ts';
 
@@ -28,7 +28,7 @@ export function startOfDrawing(
   kept: number,
   first: Accepted,
   recent: readonly Accepted[],
-): { fromUs: Micros; part: QuarterPart } {
+): CurveStart {
   const level = checkpoint?.levels[kept - 1];
   if (checkpoint === null || level === undefined) return { fromUs: first.sinceUs, part: NOTHING_YET };
   const isTakenBack = kept < checkpoint.levels.length;

@@ -1,4 +1,5 @@
 /** The curve: the accepted readings' kWh, spread over time and summed by quarters of an hour. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Micros, Span } from '../domain/time.ts';
 import { US_PER_HOUR, US_PER_SECOND } from '../domain/time.ts';
 import { QUARTER_HOUR_US, quarterStart } from './buckets.ts';
@@ -13,6 +14,13 @@ export const NOTHING_YET: QuarterPart = { microKwh: 0, coveredUs: 0, quality: 'm
 export interface Stretch extends Span {
   kind: 'rise' | 'still' | 'reset' | 'jump';
   microKwh: number;
+}
+
+/** Where the curve is drawn from. */
+export interface CurveStart {
+  fromUs: Micros;
+  /** What the curve has added before, in the quarter of an hour of `fromUs`. */
+  part: QuarterPart;
 }
 
 export interface Curve {
@@ -43,23 +51,18 @@ export function stretchesOf(accepted: readonly Accepted[], fromUs: Micros, newes
   return stretches;
 }
 
-/**
- * Spreads each stretch's kWh over quarters of an hour. The stretches are adjacent. `start` is what the curve has added
- * before the first stretch, in the quarter of an hour in which that stretch begins.
- */
+/** Spreads each stretch's kWh over quarters of an hour. The stretches are adjacent, and begin at `start`. */
 export function drawCurve(
   readings: readonly VisibleReading[],
   stretches: readonly Stretch[],
-  start: QuarterPart,
+  start: CurveStart,
   glitches: readonly Span[],
   decidedUntilUs: Micros,
   limits: Limits,
 ): Curve {
-  const [firstStretch, lastStretch] = [stretches[0], stretches.at(-1)];
   const quarters: QuarterHour[] = [];
-  const partsAtReadings = new Map<Micros, QuarterPart>();
-  if (firstStretch) partsAtReadings.set(firstStretch.fromUs, start);
-  let part = { ...start };
+  const partsAtReadings = new Map([[start.fromUs, start.part]]);
+  let part = { ...start.part };
   let nextGlitch = 0;
 
   for (const stretch of stretches) {
@@ -76,9 +79,10 @@ export function drawCurve(
       if (toUs === to.timeUs) partsAtReadings.set(toUs, { ...part });
     }
   }
-  if (lastStretch && lastStretch.toUs % QUARTER_HOUR_US !== 0) {
-    finishQuarter(quarterStart(lastStretch.toUs) + QUARTER_HOUR_US);
-  }
+  const endUs = stretches.at(-1)?.toUs ?? start.fromUs;
+  // A single reading has no curve yet.
+  const hasCurve = stretches.length > 0 || !isDeepStrictEqual(start.part, NOTHING_YET);
+  if (hasCurve && endUs % QUARTER_HOUR_US !== 0) finishQuarter(quarterStart(endUs) + QUARTER_HOUR_US);
   return { quarters, partAt: (timeUs) => partsAtReadings.get(timeUs) };
 
   function finishQuarter(endUs: Micros): void {

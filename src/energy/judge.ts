@@ -1,5 +1,6 @@
 /** The judge: turns one counter's readings and corrections into its curve and events. Pure: no clock, database or I/O. */
 import type { Micros } from '../domain/time.ts';
+import { quarterStart } from './buckets.ts';
 import { budgetsOf, HistoryNeeded } from './budget.ts';
 import { checkpointAfter, glitchesAround, startOfDrawing, walkFrom } from './checkpoint.ts';
 import { drawCurve, stretchesOf } from './curve.ts';
@@ -70,12 +71,11 @@ function judgeFrom({ checkpoint, corrections, limits, ...input }: Input): Judgem
 
   const glitches = glitchesAround(checkpoint, recent, first);
   const stretches = stretchesOf(recent, drawing.fromUs, newest.timeUs);
-  const curve = drawCurve(readings, stretches, drawing.part, glitches, verdicts.decidedUntilUs, limits);
+  const curve = drawCurve(readings, stretches, drawing, glitches, verdicts.decidedUntilUs, limits);
   return {
     kind: 'judged',
     quarters: curve.quarters,
-    // Without a new reading no quarter is drawn, and none is replaced.
-    replacesQuartersFromUs: checkpoint && (curve.quarters[0]?.startUs ?? newest.timeUs),
+    replacesQuartersFromUs: checkpoint && quarterStart(drawing.fromUs),
     events: eventsOf(readings, recent, verdicts.decidedUntilUs, limits),
     replacesEventsAfterUs: checkpoint && first.acceptedUs,
     checkpoint: checkpointAfter(checkpoint, verdicts, newest.timeUs, budgets.shown(), curve, glitches),

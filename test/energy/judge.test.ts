@@ -230,3 +230,24 @@ test('a rise that was believed as long as nothing was known is drawn back once p
   expect(run.judged()).toEqual({ quarters: fromScratch(readings).quarters, events: fromScratch(readings).events });
   expect(totalKwh(run.judged())).toBe(0);
 });
+
+test.each([
+  ['one of three', [7, 22, 37]],
+  ['one of two', [7, 22]],
+  ['after one on an edge of a quarter of an hour', [7, 15, 22]],
+])(
+  'excluding the newest reading of a counter that stands still judges its quarter of an hour again: %s',
+  (_what, minutes) => {
+    const readings = minutes.map((minute) => ({
+      timeUs: START_US + minute * US_PER_MINUTE,
+      counterKwh: 500,
+      powerKw: 0,
+    }));
+    const newestUs = readings.at(-1)?.timeUs ?? NaN;
+    const exclusion = { kind: 'exclude', fromUs: newestUs, toUs: newestUs + 1 } as const;
+    const run = driver();
+    for (const reading of readings) run.add([reading]);
+    run.correct([exclusion]);
+    expect(run.judged()).toEqual(pick(fromScratch(readings, [exclusion])));
+  },
+);
