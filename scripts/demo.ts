@@ -83,7 +83,7 @@ async function tasmart(...args: string[]): Promise<void> {
   const cli = join(root, 'dist', 'cli.js');
   console.log(`$ npx tasmart ${args.join(' ')}`);
   // Do not use a database or an account that is configured in this shell.
-  const isForeign = (name: string) => /^(API_KEY|REQUESTER_ID|DATABASE_URL|DB_)/.test(name);
+  const isForeign = (name: string) => /^(API_KEY|REQUESTER_ID|DATABASE_URL|DB_|HEALTHCHECK_URL)/.test(name);
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !isForeign(name)));
   const env = { ...inherited, ...simulator.env(), DATABASE_URL };
   const options = ['--log-level', 'warn', '--log-format', 'pretty'];

@@ -113,10 +113,11 @@ async function runCli(args: readonly string[], context: Context | undefined): Pr
   }
 }
 
-/** The last entry of the log that is more than information. A wrong command line is not logged: then all of stderr. */
+/** The last error of the log, or else its last warning. A wrong command line is not logged: then all of stderr. */
 function lastProblem(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => line.startsWith('{'));
   const entries = lines.map((line) => JSON.parse(line) as { level: string; msg?: string; remedy?: string });
-  const problem = entries.findLast(({ level }) => level !== 'info');
+  const lastOf = (wanted: string) => entries.findLast(({ level }) => level === wanted);
+  const problem = lastOf('fatal') ?? lastOf('error') ?? lastOf('warn');
   return problem ? [problem.msg, problem.remedy].filter(Boolean).join(' → ') : stderr.trim();
 }

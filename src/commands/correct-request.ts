@@ -34,6 +34,7 @@ export function parseRequest(options: CorrectOptions, valve: string | undefined)
   if ([exclude, replaced, list, undo].filter((given) => given !== undefined).length !== 1) {
     throw usage('give one of --exclude, --replaced, --list and --undo');
   }
+  if (list || undo !== undefined) requireNone({ from, to, at, note }, list ? '--list' : '--undo');
   if (list) return { kind: 'list', valve };
   if (undo !== undefined) {
     if (valve !== undefined) throw usage('--undo takes no valve');
@@ -56,6 +57,12 @@ function additionOf(
   options: CorrectOptions,
 ): Request<CorrectionText> {
   return { kind: 'add', valve, correction, note: checkText('--note', note), author: authorOf(options) };
+}
+
+/** @throws KnownError naming the options that `kind` does not take */
+function requireNone(options: Record<string, string | undefined>, kind: string): void {
+  const given = Object.keys(options).filter((name) => options[name] !== undefined);
+  if (given.length > 0) throw usage(`${kind} takes no ${given.map((name) => `--${name}`).join(', ')}`);
 }
 
 /** @throws KnownError naming everything that is missing */

@@ -154,6 +154,7 @@ test.each([
   [['v', '--replaced', '--at', '2200-01-01', ...NOTE], 'is in the future'],
   [['--replaced', '--at', timeOf(1), ...NOTE], 'missing <valve>'],
   [['--undo', 'last'], '--undo last is not a number of a correction'],
+  [['--list', '--from', timeOf(1), ...NOTE], '--list takes no --from, --note'],
 ])('correct %j is a wrong command line', async (args, words) => {
   const { code, stdout, stderr } = await tasmart('correct', ...args);
   expect({ code, stdout }).toEqual({ code: 64, stdout: '' });

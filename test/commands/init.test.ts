@@ -198,7 +198,7 @@ describe.skipIf(process.platform !== 'linux' || !existsSync(SCRIPT))('on a termi
       ['API key', 'wrong-key\r'],
       ['API key', `${KEY}\r`],
       ['Which of them?', '3\r'],
-      ['Which of them?', '2\r'],
+      ['Which of them?', '2,\r'],
       ['Folder or host name', `${host}\r`],
       ['Port', `${port}\r`],
       ['Database', `${database.database}\r`],

@@ -97,6 +97,8 @@ test('what needs a person is an error with what is wrong and the remedy, and nev
   const refused = await invoke([{}], { env: { API_KEY: 'wrong-key' } });
   expect(refused.answers[0]?.error).toMatch(/status 77: .* → /s);
   expect(JSON.stringify(refused)).not.toContain('wrong-key');
+  const debug = await invoke([{ args: ['--log-level', 'debug', 'poll'] }], { env: { API_KEY: 'wrong-key' } });
+  expect(debug.answers[0]?.error).toMatch(/status 77: .*HTTP 401.* → /s);
   const { answers: unreachable } = await invoke([{}], { env: { DATABASE_URL: 'postgres://x:secret@127.0.0.1:1/x' } });
   expect(unreachable[0]?.error).toMatch(/status 74: .*ECONNREFUSED.* → /s);
   expect(unreachable[0]?.error).not.toContain('secret');

@@ -84,7 +84,9 @@ export async function chooseProjects(
   }
   say(listed.map((project, index) => `  ${index + 1}  ${projectText(project)}`).join('\n'));
   for (;;) {
-    const numbers = (await prompt.ask('Which of them? A number, or several such as 1,3: ')).split(/[\s,]+/).map(Number);
+    const numbers = (await prompt.ask('Which of them? A number, or several such as 1,3: '))
+      .match(/[^\s,]+/g)
+      ?.map(Number);
     const distinct = [...new Set(numbers)];
     const chosen = distinct.flatMap((number) => listed[number - 1] ?? []);
     if (chosen.length > 0 && chosen.length === distinct.length) return chosen;
