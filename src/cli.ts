@@ -224,7 +224,7 @@ const link = program
   .command('link')
   .description('link valves to registers of our own backend')
   .usage(usages('link', ['<valve> <register>', '<valve> --remove', '--from <file.csv>', '--list']))
-  .argument('[valve]', 'uuid, full or short serial')
+  .argument('[valve]', 'uuid, full or short serial, or name')
   .argument('[register]', 'how our own backend calls it')
   .option('--remove', 'unlink it')
   .option('--from <file.csv>', 'link many: a valve and a register in each line; all of them, or none')

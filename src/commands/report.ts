@@ -7,7 +7,7 @@ import type { Config } from '../config/config.ts';
 import { loadMeteredValves, type MeteredValve } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
-import { loadCounterEvents, loadEnergy, loadReadings, loadValveFacts } from '../database/report.ts';
+import { loadCounterEvents, loadEnergy, loadReadings, loadValveFacts, type ValveFacts } from '../database/report.ts';
 import { loadRegisteredValves } from '../database/status.ts';
 import { KnownError } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
@@ -118,9 +118,16 @@ export async function openReport(
     // Targets that were never found do not matter if valves are chosen.
     unknownTargets: isEverything(choice) ? status.unknownTargets : [],
     valveCount: described.length,
-    newestUs: described.flatMap(({ facts }) => facts.newestUs ?? []),
+    stored: storedSpan(described.map(({ facts }) => facts)),
   };
   return { frame, valves: loadValves(database, described, span, { frame, signal }) };
+}
+
+/** From the oldest reading of all valves to the newest; null: there is none. */
+function storedSpan(facts: readonly ValveFacts[]): Span | null {
+  const oldest = facts.flatMap(({ firstUs }) => firstUs ?? []);
+  const newest = facts.flatMap(({ newestUs }) => newestUs ?? []);
+  return oldest.length === 0 ? null : { fromUs: Math.min(...oldest), toUs: Math.max(...newest) };
 }
 
 type DescribedValve = Omit<ValveRecord, 'readings' | 'energy' | 'events'>;

@@ -13,6 +13,7 @@ import {
 } from '../database/status.ts';
 import { accountPrefix } from '../domain/account.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
+import { printable } from '../domain/text.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
 import { watch, type Watch } from '../polling/watch.ts';
 import { isHealthy, statusCsv, statusJson, statusTable, type Status, type ValveStatus } from '../reporting/status.ts';
@@ -62,7 +63,11 @@ export async function run(options: StatusOptions, { globals, signal, giveUp }: C
   return isHealthy(status) ? 0 : EXIT_STATUS.check;
 }
 
-/** The status of the watched valves; with `--project`, of those in the project. */
+/**
+ * The status of the valves of `loadStatus`; with `--project`, of those among them that are in the project.
+ *
+ * @throws KnownError if none is
+ */
 async function loadChosenStatus(
   database: Database,
   config: Config,
@@ -73,6 +78,11 @@ async function loadChosenStatus(
   if (project === undefined) return status;
   const valves = status.valves.map(({ valve }) => valve);
   const chosen = new Set(await chosenValves(database, valves, { project }));
+  if (chosen.size === 0) {
+    throw new KnownError('config', `no watched valve is in ${project.map((name) => `"${printable(name)}"`).join(', ')}`, {
+      remedy: 'name a project that config.json targets; "tasmart report --project" shows any project',
+    });
+  }
   // Targets that were never found do not matter if a project is chosen.
   return { ...status, valves: status.valves.filter(({ valve }) => chosen.has(valve)), unknownTargets: [] };
 }

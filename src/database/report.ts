@@ -115,7 +115,7 @@ export async function loadValveFacts(database: Database, tasmartIds: readonly st
   }));
 }
 
-/** The counter events of each of these valves that overlap a span, by id, in order of regime and time. @throws DatabaseError */
+/** The counter events of each of these valves that overlap a span, by id, in order of time. @throws DatabaseError */
 export async function loadCounterEvents(
   database: Database,
   tasmartIds: readonly string[],
@@ -134,7 +134,7 @@ export async function loadCounterEvents(
     `select tasmart_id, regime, kind, ${micros('starts')} as start_us, ${micros('ends')} as end_us, from_kwh, to_kwh, counted_kwh
      from tasmart_counter_events
      where tasmart_id = any ($1) and ends > $2::timestamptz and starts < $3::timestamptz
-     order by regime, starts, ends`,
+     order by starts, ends, regime`,
     [tasmartIds, formatRfc3339(span.fromUs), formatRfc3339(span.toUs)],
   );
   const events = new Map<string, CounterEvent[]>(tasmartIds.map((id) => [id, []]));

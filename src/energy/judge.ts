@@ -55,7 +55,10 @@ function judgeFrom({ checkpoint, corrections, limits, ...input }: Input): Judgem
   const suppliedFromUs = checkpoint ? input.suppliedFromUs : -Infinity;
   const readings = visibleReadings(input.readings, corrections, limits);
   const newest = readings.at(-1);
-  if (newest === undefined) return nothingVisible();
+  if (newest === undefined) {
+    if (checkpoint) throw new RangeError(WITHOUT_ITS_READING);
+    return nothingVisible();
+  }
 
   const budgets = budgetsOf(readings, suppliedFromUs, checkpoint?.shown ?? NOTHING_SHOWN, limits);
   const start = checkpoint ? indexAfterCheckpoint(readings, checkpoint) : 0;
@@ -65,7 +68,7 @@ function judgeFrom({ checkpoint, corrections, limits, ...input }: Input): Judgem
   // The last reading of the checkpoint that is still accepted, and all readings accepted after it.
   const recent = verdicts.accepted.slice(Math.max(0, verdicts.kept - 1));
   const [first] = recent;
-  if (first === undefined) return nothingVisible();
+  if (first === undefined) throw new Error('the first visible reading is always accepted');
   const drawing = startOfDrawing(checkpoint, verdicts.kept, first, recent);
   if (drawing.fromUs < suppliedFromUs) throw new HistoryNeeded(drawing.fromUs);
 
@@ -82,6 +85,9 @@ function judgeFrom({ checkpoint, corrections, limits, ...input }: Input): Judgem
   };
 }
 
+const WITHOUT_ITS_READING = "the checkpoint's reading is not among the readings";
+
+/** From scratch only: replaces all that is stored of the counter. */
 function nothingVisible(): Judgement {
   return {
     kind: 'judged',
@@ -96,7 +102,7 @@ function nothingVisible(): Judgement {
 function indexAfterCheckpoint(readings: readonly VisibleReading[], { levels }: Checkpoint): number {
   const acceptedUs = levels.at(-1)?.acceptedUs ?? 0;
   const i = lastAtOrBefore(readings, acceptedUs);
-  if (readings[i]?.timeUs !== acceptedUs) throw new RangeError("the checkpoint's reading is not among the readings");
+  if (readings[i]?.timeUs !== acceptedUs) throw new RangeError(WITHOUT_ITS_READING);
   return i + 1;
 }
 

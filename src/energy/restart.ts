@@ -13,13 +13,13 @@ export function stateToRestartFrom(states: readonly JudgeState[], changeUs: Micr
     const checkpoints = usable.flatMap((state) => state[regime] ?? []);
     return checkpointsBefore(checkpoints, states.at(-1)?.[regime] ?? null, changeUs);
   });
-  // A counter without a checkpoint had no reading until then, so it begins from scratch.
+  // A counter without an entry had no reading until then, so it begins from scratch.
   const checkpointsOf = (state: JudgeState) => Object.values(state).filter((checkpoint) => checkpoint !== null);
   const isPossible = (state: JudgeState) => checkpointsOf(state).every((checkpoint) => possible.includes(checkpoint));
   return usable.findLast((state) => newestOf(state) !== null && isPossible(state)) ?? {};
 }
 
-/** Whether every counter of the state has a checkpoint. */
+/** False: a counter has readings but no checkpoint (null). A counter without an entry had no reading. */
 export function canGoOnFrom(state: JudgeState): boolean {
   return !Object.values(state).includes(null);
 }
@@ -44,8 +44,9 @@ export function checkpointsBefore(
 ): Checkpoint[] {
   const unchanged = checkpoints.filter(({ newestUs }) => newestUs < changeUs);
   // Runs after the newest of these may have drawn the curve again from its oldest level on, by readings that have now changed.
+  // So a checkpoint is usable if it ends before that level, which the newest itself never does,
   const redrawnFromUs = unchanged.at(-1)?.levels[0]?.sinceUs ?? -Infinity;
-  // No run has redrawn what lies before a level at which the counter still stands.
+  // or if the counter still stands at its level, and no rise was drawn since.
   const standsSinceUs = current?.redrawsRise === false ? current.levels.at(-1)?.sinceUs : undefined;
   return unchanged.filter(({ levels }) => {
     const level = levels.at(-1);

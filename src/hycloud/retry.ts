@@ -2,7 +2,7 @@
 import { HyCloudError, isTransient } from './errors.ts';
 import { TurnBeyondDeadline, type Pacer, type Timing } from './pacer.ts';
 
-/** Five attempts. The waits between them are random, up to 1, 2, 4 and 8 s: so a call waits at most about 15 s. */
+/** Five attempts. The waits between them are random, up to 1, 2, 4 and 8 s, or longer if HyCloud asks: see `pauseBefore`. */
 const MAX_ATTEMPTS = 5;
 const FIRST_BACKOFF_MS = 1000;
 /** A 429 without a Retry-After pauses all requests for this time. */
@@ -19,7 +19,8 @@ export interface RetryContext extends Timing {
 }
 
 /**
- * Repeats `call` until it succeeds, fails permanently, or the next wait would pass the deadline. The only retry layer.
+ * Repeats `call` until it succeeds, fails permanently, or the next wait would pass the deadline. The only retry of
+ * transient failures; client.ts repeats a refused call once, within an attempt.
  * Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  *
  * @throws HyCloudError
@@ -31,9 +32,9 @@ export async function withRetry<T>(call: () => Promise<T>, path: string, context
       await context.pacer.turn(context.signal);
       return await call();
     } catch (error) {
-      // Report the last real error, not the abort.
+      // Report the last real error, not what kept the call from another attempt.
       if (context.signal.aborted) throw last ?? new HyCloudError('aborted', path, 'stopped before an answer came');
-      if (error instanceof TurnBeyondDeadline) throw notCalled(path, error);
+      if (error instanceof TurnBeyondDeadline) throw last ?? notCalled(path, error);
       if (!(error instanceof HyCloudError)) throw error;
       if (!isTransient(error)) throw error.withAttempts(attempt);
       const waitMs = pauseBefore(attempt + 1, error, context);

@@ -149,7 +149,7 @@ function differenceText(difference: Difference, otherCount: number, timezone: st
   return `${bucketText}: stored ${valueText(stored)}; the readings give ${valueText(recomputed)}${others}`;
 }
 
-/** By the factor that the counter shows too much: FACTORS in energy/plausibility.ts. */
+/** By the factor that the counter shows too much: UNIT_FACTORS in energy/plausibility.ts. */
 const UNITS: Record<number, string> = {
   1000: 'Wh instead of kWh',
   100: '0.01 kWh instead of kWh',

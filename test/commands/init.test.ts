@@ -105,6 +105,17 @@ describe('without a terminal it asks nothing', () => {
     await empty.drop();
   });
 
+  test('a schema that a newer program made is refused, and nothing is written', async () => {
+    await (
+      await database.client()
+    ).query(`insert into tasmart_migrations (number, name, sha256) values (9999, '9999_later.sql', 'x')`);
+    expect(await init(['--database-url', database.url, '--project', project(0)], { API_KEY: KEY, REQUESTER_ID: REQUESTER })).toMatchObject({
+      code: 78,
+      stderr: expect.stringContaining('9999_later.sql') as string,
+    });
+    expect(existsSync(fileIn('.env'))).toBe(false);
+  });
+
   test('files that are there are kept, or replaced where that is said', async () => {
     await writeFile(
       fileIn('.env'),

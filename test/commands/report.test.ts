@@ -265,6 +265,14 @@ test('a reading without flow or power, and a counter that fell, are known with t
   expect(valve.events[0]?.toUs).toBeGreaterThanOrEqual(at(50));
 });
 
+test('events of both counters come in order of time; kWh are a lower bound as soon as a reset is decided', async () => {
+  const fallsAt = (n: number, quarter: number) => (n < quarter ? 5000 + n : n - quarter);
+  await readings('v', MIDNIGHT, 290, (n) => ({ power: 40_000, kwh: fallsAt(n, 100), kwh2: fallsAt(n, 20) }));
+  const valve = only(await report());
+  expect(valve.events.map(({ regime, kind }) => `${regime} ${kind}`)).toEqual(['2 reset', '1 reset']);
+  expect(valve.energy.map(({ isLowerBound }) => isLowerBound)).toEqual([true, true]);
+});
+
 test('where both temperatures are stored, so is their difference', async () => {
   await readings('v', MIDNIGHT, 3, (n) => ({ flow: 1, power: 1, local: 301, remote: n === 1 ? null : 552 }));
   const valve = only(await report());

@@ -54,6 +54,16 @@ function failed(failure: HyCloudFailure, retryAfterMs: number | null = null): Hy
 
 const five = (failure: HyCloudFailure) => Array.from({ length: 5 }, () => failed(failure));
 
+test('a call that failed, and whose next turn is too late, tells its own error', async () => {
+  const { run, context, pacer } = setup({ deadlineMs: 60_000 });
+  const { sleep } = context;
+  context.sleep = async (ms, signal) => {
+    pacer.pause(600_000); // another call was asked to wait
+    await sleep(ms, signal);
+  };
+  await expect(run(failed('server'))).rejects.toMatchObject({ failure: 'server' });
+});
+
 test('what succeeds is called once', async () => {
   const { run, calls, slept } = setup();
   expect(await run()).toBe('answer');

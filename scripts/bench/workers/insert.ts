@@ -44,7 +44,7 @@ async function measure(database: Database): Promise<Inserted> {
   // Repetition -1 warms up code and files, and is not counted.
   for (let repetition = -1; repetition < task.repetitions; repetition += 1) {
     const repositoryMs = await timed(database, async () => {
-      for (const batch of batches) await storeReadings(database, batch);
+      for (const batch of batches) await database.transaction(() => storeReadings(database, batch));
     });
     const copyMs = await timed(database, async () => {
       await database.query(`copy tasmart_data_table (${COLUMNS}) from '${task.csvFile}' (format csv)`);

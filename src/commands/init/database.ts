@@ -3,7 +3,7 @@ import type { Problem } from '../../config/config.ts';
 import { isLoopback, parseDatabase, type Environment } from '../../config/environment.ts';
 import { migrate, schemaState } from '../../database/migrations.ts';
 import { loadSchemaFiles } from '../../database/schema-files.ts';
-import { withAnyDatabase } from '../../database/open.ts';
+import { SchemaError, withAnyDatabase } from '../../database/open.ts';
 import { KnownError } from '../../domain/errors.ts';
 import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
 import type { Prompt } from './prompt.ts';
@@ -72,9 +72,11 @@ async function tryDatabase(
   const isEmbedded = settings.embeddedFolder !== undefined;
   const files = await loadSchemaFiles(SQL_DIR);
   return withAnyDatabase(settings, { ...OPEN_OPTIONS, giveUp }, async (database) => {
-    const { state } = await schemaState(database, files);
+    const schema = await schemaState(database, files);
+    if ('problem' in schema) throw new SchemaError(schema.state, schema.problem);
+    const { state } = schema;
     const name = isEmbedded ? `an embedded PostgreSQL in ${settings.embeddedFolder}` : 'the database';
-    if (state !== 'missing' && state !== 'older') return `${name} is ready`;
+    if (state === 'current') return `${name} is ready`;
     const agreed = isEmbedded || mayMigrate || (await prompt?.confirm(`Its schema is ${state}. Create it now?`, true));
     if (!agreed) return `${name} answers; its schema is ${state}: run "tasmart migrate" as the owner of the tables`;
     await migrate(database.client, files, say);

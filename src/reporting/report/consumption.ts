@@ -125,8 +125,8 @@ function days(regime: 1 | 2, data: ReportData, { offsets }: Messages): Markup {
   ${bars.some(({ isPale }) => isPale) && hint}`;
 }
 
-/** The valves that consume most, each with its share of all. */
-function ranking(regime: 1 | 2, { valves }: ReportData): Markup {
+/** The valves that consume most, each with its share of all; null: none consumes. */
+function ranking(regime: 1 | 2, { valves }: ReportData): Markup | null {
   const total = fleetTotal(valves, regime).totalKwh ?? 0;
   const consumers = valves
     .flatMap((valve, index) => {
@@ -135,7 +135,8 @@ function ranking(regime: 1 | 2, { valves }: ReportData): Markup {
       return counter && kwh > 0 ? [{ valve, index, counter, kwh }] : [];
     })
     .sort((a, b) => b.kwh - a.kwh);
-  const most = Math.max(consumers[0]?.kwh ?? 0, 0.001);
+  const [greatest] = consumers;
+  if (!greatest) return null;
   const heading =
     consumers.length > RANKED
       ? `The ${RANKED} of ${groupThousands(valves.length)} valves that consume most`
@@ -149,7 +150,7 @@ function ranking(regime: 1 | 2, { valves }: ReportData): Markup {
             <a href="#${sectionId(index)}">${nameMarkup(valve.label)}</a>
             <span>${totalText(counter)} kWh</span>
             <span>${total > 0 && `${((kwh / total) * 100).toFixed(1)} %`}</span>
-            <svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="${((kwh / most) * 100).toFixed(1)}" height="1"/></svg>
+            <svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="${((kwh / greatest.kwh) * 100).toFixed(1)}" height="1"/></svg>
           </li>`,
       )}
     </ol>

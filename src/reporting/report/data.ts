@@ -29,8 +29,8 @@ export interface ReportFrame {
   /** messages about targets that no run has found yet */
   unknownTargets: readonly string[];
   valveCount: number;
-  /** times of the valves' newest readings */
-  newestUs: readonly Micros[];
+  /** from the oldest reading of all valves to the newest; null: there is none */
+  stored: Span | null;
 }
 
 /** A valve as the overview shows it. */
@@ -113,6 +113,8 @@ export interface RegimeEnergy {
   totalKwh: number | null;
   /** kWh of the previous span; null: part of it has no curve, so it cannot be compared */
   previousKwh: number | null;
+  /** whether a reset, a jump or a replacement lies in the span */
+  isLowerBound: boolean;
   /** the buckets, packed as in the page, to hold the hours of 1 000 valves at once */
   bars: BarsPayload;
 }

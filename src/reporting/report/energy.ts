@@ -3,11 +3,10 @@ import { epochSeconds, type Micros } from '../../domain/time.ts';
 import type { RegimeEnergy, ValveSummary } from './data.ts';
 import { decodeBars, type Bar } from './page/decode.ts';
 import { groupThousands } from './page/numbers.ts';
-import { QUALITIES } from './page/quality.ts';
 
-/** `1 234.5`; with ≥ where a reset or a jump makes it a lower bound; `–` where there is no curve. */
+/** `1 234.5`; with ≥ if it is a lower bound; `–` where there is no curve. */
 export function totalText(counter: RegimeEnergy): string {
-  return boundedText(counter.totalKwh, isLowerBound(counter));
+  return boundedText(counter.totalKwh, counter.isLowerBound);
 }
 
 function boundedText(totalKwh: number | null, isAtLeast: boolean): string {
@@ -20,22 +19,16 @@ export function barsOf({ bars }: RegimeEnergy, fromUs: Micros): Bar[] {
   return decodeBars(bars, epochSeconds(fromUs));
 }
 
-/** Whether a reset or a jump makes the kWh a lower bound. */
-function isLowerBound({ bars }: RegimeEnergy): boolean {
-  // `qualities` holds letters and numbers only: see `BarsPayload`.
-  return bars.qualities.includes(QUALITIES.reset.letter) || bars.qualities.includes(QUALITIES.jump.letter);
-}
-
 /** Whole kWh from 1 000 on, tenths below. */
 export function kwhText(kwh: number): string {
-  return groupThousands(kwh.toFixed(kwh >= 1000 ? 0 : 1));
+  return groupThousands(kwh.toFixed(kwh >= 999.95 ? 0 : 1));
 }
 
 /** Whether the counter needs a chart: the second counter of most valves is always 0. */
 export function isWorthShowing(counter: RegimeEnergy): boolean {
-  const { regime, totalKwh, bars } = counter;
+  const { regime, totalKwh, isLowerBound, bars } = counter;
   if (regime === 1) return bars.steps.length > 0;
-  return totalKwh !== null && (totalKwh !== 0 || isLowerBound(counter));
+  return totalKwh !== null && (totalKwh !== 0 || isLowerBound);
 }
 
 /** Sum over all valves of one regime; `totalKwh` null: no counter has a curve. */
@@ -46,7 +39,10 @@ export function fleetTotal(
   const counters = countersOf(valves, regime);
   const totals = counters.flatMap(({ totalKwh }) => totalKwh ?? []);
   const totalKwh = totals.length === 0 ? null : sum(totals);
-  const text = boundedText(totalKwh, counters.some(isLowerBound));
+  const text = boundedText(
+    totalKwh,
+    counters.some((counter) => counter.isLowerBound),
+  );
   return { totalKwh, text, isWorthShowing: counters.some(isWorthShowing) };
 }
 

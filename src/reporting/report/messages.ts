@@ -19,9 +19,11 @@ export interface Messages {
 }
 
 export function createMessages(frame: ReportFrame): Messages {
-  // The page also shows times outside its span: the last success, the newest reading of a silent valve.
+  // The page also shows times outside its span: of runs, of a silent valve's newest reading, and of events that began before.
+  // A time that the offsets do not cover gets a wrong one.
   const runs = [frame.newestRun, frame.lastSuccess].flatMap((run) => run?.startedUs ?? []);
-  const times = [frame.previous.fromUs, frame.fromUs, frame.toUs, frame.generatedUs, ...runs, ...frame.newestUs];
+  const stored = frame.stored ? [frame.stored.fromUs, frame.stored.toUs] : [];
+  const times = [frame.previous.fromUs, frame.toUs, frame.generatedUs, ...runs, ...stored];
   const offsets = zoneOffsets(frame.timezone, Math.min(...times), Math.max(...times));
   return {
     offsets,

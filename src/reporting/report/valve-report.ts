@@ -88,7 +88,7 @@ export function valveReport(record: ValveRecord, span: FleetSpan): ValveReport {
     errors: namedSpans(timesUs, errors, past),
     withoutValues: namedSpans(timesUs, missingValues(readings), past),
     ...chartedSeries(inSpan, Math.min(CHART_BYTES.perValve, CHART_BYTES.perPage / span.valveCount)),
-    energy: record.energy.flatMap((counter) => regimeEnergy(counter, facts, span) ?? []),
+    energy: record.energy.flatMap((counter) => regimeEnergy(counter, record, span) ?? []),
     events,
     deltaT: deltaT(inSpan, intervalUs),
   };
@@ -147,10 +147,18 @@ function temperatureDifference({ local_temp, remote_temp }: ReportReadings['valu
   return { property: 'delta_t' as const, unit: 'K', parts: UNITS.local_temp.parts, column };
 }
 
+/** Across these events, the kWh are at least what is counted. */
+const BREAKS: readonly CounterEvent['kind'][] = ['reset', 'jump', 'replaced'];
+
 /** null: the valve has no such counter. */
-function regimeEnergy(counter: CounterEnergy, facts: ValveFacts, { fromUs }: ReportSpan): RegimeEnergy | null {
+function regimeEnergy(
+  counter: CounterEnergy,
+  { facts, events }: ValveRecord,
+  { fromUs }: ReportSpan,
+): RegimeEnergy | null {
   const { regime, totalKwh, previousKwh, buckets } = counter;
   const counterKwh = regime === 1 ? facts.counter1Kwh : facts.counter2Kwh;
   if (totalKwh === null && counterKwh === null) return null;
-  return { regime, totalKwh, previousKwh, bars: barsPayload(regime, buckets, fromUs) };
+  const isLowerBound = events.some((event) => event.regime === regime && BREAKS.includes(event.kind));
+  return { regime, totalKwh, previousKwh, isLowerBound, bars: barsPayload(regime, buckets, fromUs) };
 }

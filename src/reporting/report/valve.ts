@@ -87,7 +87,7 @@ function facts(valve: ValveReport, { time }: Messages): Markup {
 }
 
 function energyText(counter: RegimeEnergy): string {
-  if (counter.regime === 2 && !isWorthShowing(counter)) return 'nothing';
+  if (counter.regime === 2 && counter.totalKwh === 0 && !isWorthShowing(counter)) return 'nothing';
   const change = changePercent(counter);
   return `${totalText(counter)} kWh${change === null ? '' : `, ${percentText(change)}`}`;
 }

@@ -93,6 +93,7 @@ export function valveOf(
       regime,
       totalKwh: Number(totalKwh.toFixed(3)),
       previousKwh: Number((totalKwh * 0.8).toFixed(3)),
+      isLowerBound: hours.some(({ quality }) => quality === 'reset' || quality === 'jump'),
       bars: barsPayload(regime, hours, fromUs),
     };
   });
@@ -222,6 +223,11 @@ export function reportHtml(report: Report, assets: PageAssets): string {
   return page.parts().join('');
 }
 
+function storedSpan(valves: readonly ValveReport[]): Span | null {
+  const timesUs = valves.flatMap((valve) => [...valve.timesUs, ...(valve.newestUs === null ? [] : [valve.newestUs])]);
+  return timesUs.length === 0 ? null : { fromUs: Math.min(...timesUs), toUs: Math.max(...timesUs) };
+}
+
 export function reportOf(valves: readonly ValveReport[], more: Partial<Report> = {}): Report {
   return {
     generatedUs: TO_US,
@@ -236,7 +242,7 @@ export function reportOf(valves: readonly ValveReport[], more: Partial<Report> =
     lastSuccess: RUN,
     unknownTargets: [],
     valveCount: valves.length,
-    newestUs: valves.flatMap(({ newestUs }) => newestUs ?? []),
+    stored: storedSpan(valves),
     valves,
     ...more,
   };

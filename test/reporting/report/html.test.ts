@@ -219,6 +219,14 @@ test('where only some bars have a date, the month is named where it changes', ()
   ]);
 });
 
+test('an event that began before the clocks changed has its local time', () => {
+  const event = { regime: 1, kind: 'gap', fromKwh: 1, toKwh: 2, countedKwh: 1 } as const;
+  const fromUs = local('2026-07-01T10:00');
+  const valve = valveOf(0, { events: [{ ...event, fromUs, toUs: local('2026-11-17T00:00') }] });
+  const page = reportHtml(reportOf([valve], { stored: { fromUs: local('2026-06-01T00:00'), toUs: TO_US } }), ASSETS);
+  expect(textOf(page)).toContain('Wed 1 Jul 10:00 – Tue 17 Nov 00:00 gap');
+});
+
 test('a hostile name is text: cut, escaped, and with its control characters spelled out', () => {
   const page = reportHtml(sevenValves(), ASSETS);
   expect(page).not.toMatch(/[\u0000\u202E\u2066]/);
