@@ -8,7 +8,7 @@
 import type * as Program from './cli.ts';
 import { EXIT_STATUS } from './domain/errors.ts';
 
-/** The oldest version that works. Also in package.json, as `engines`, and in scripts/cron.sh. */
+/** The oldest version that works. `git grep "20\.19"` finds the other places: engines, esbuild's target, cron.sh, README. */
 const NEEDED_NODE = [20, 19] as const;
 
 function isTooOld(version: string): boolean {

@@ -77,7 +77,9 @@ export interface Valve {
   outages: readonly Span[];
   absences: readonly Absence[];
   extraPoints: readonly SimulatedPoint[];
-  /** replaces the points of every 15 s: returns those of a range, both ends included, in ascending order */
+  /**
+   * replaces the points of every 15 s: returns those of a range, both ends included, in ascending order. It leaves out
+   * outages itself */
   pointsInstead?: (fromUs: Micros, toUs: Micros) => readonly SimulatedPoint[];
 }
 
