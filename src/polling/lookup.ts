@@ -22,30 +22,32 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   const resolutions = new Map<Target, Promise<Resolution>>();
   const warnings: string[] = [];
   let summaries: ReturnType<HyCloud['listProjects']> | null = null;
-  let everything: Promise<Resolution> | null = null;
+  let allProjects: Promise<Resolution> | null = null;
 
   const byId = (id: string): Promise<Project> => {
     const project = projectsById.get(id) ?? readProject(id);
     projectsById.set(id, project);
     return project;
   };
-  const list = () => (summaries ??= hycloud.listProjects());
-  /** For hints and warnings, which are omitted without the list. null: it cannot be read. */
-  const visible = () => list().catch(() => null);
-  const all = () => (everything ??= list().then((projects) => eachOf(projects.map(({ id }) => id)), failed));
+  const listProjects = () => (summaries ??= hycloud.listProjects());
+  /** The list, for hints, warnings and guesses. null: it cannot be read. */
+  const listIfReadable = () => listProjects().catch(() => null);
+  /** True also if the list cannot be read. */
+  const maySee = async (projectId: string) => (await listIfReadable())?.some(({ id }) => id === projectId) ?? true;
+  const readAll = () => (allProjects ??= listProjects().then((found) => readEach(found.map(({ id }) => id)), failed));
 
   /** A list that is shorter than it should be is reported in `unreadable`. */
   async function readProject(id: string): Promise<Project> {
     const project = await hycloud.getProject(id).catch((error: unknown) => explainMissing(id, error));
     // Ask for the list after the project: a failing HyCloud then gets one request, not two.
-    const expected = (await visible())?.find((summary) => summary.id === id)?.valveCount ?? 0;
+    const expected = (await listIfReadable())?.find((summary) => summary.id === id)?.valveCount ?? 0;
     const { name, valves, unreadable } = project;
     if (unreadable.length > 0 || valves.length >= expected) return project;
     const missing = `project "${name}" lists ${valves.length} of its ${count(expected, 'valve')}`;
     return { ...project, unreadable: [missing] };
   }
 
-  async function eachOf(ids: readonly string[]): Promise<Resolution> {
+  async function readEach(ids: readonly string[]): Promise<Resolution> {
     const found = await mapAtOnce(ids, atOnce, (id) => resolution(byId(id)));
     return {
       projects: found.flatMap(({ projects }) => projects),
@@ -58,7 +60,9 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     if (!(error instanceof HyCloudError) || !['not-found', 'forbidden'].includes(error.failure)) throw error;
     const known = [...memory.meanings.values()].flat().find(({ projectId }) => projectId === id);
     const called = known === undefined ? '' : `, last called "${known.name}",`;
-    const others = ((await visible()) ?? []).slice(0, MAX_CANDIDATES).map((other) => `"${other.name}" (${other.id})`);
+    const others = ((await listIfReadable()) ?? [])
+      .slice(0, MAX_CANDIDATES)
+      .map((other) => `"${other.name}" (${other.id})`);
     throw new TargetError(
       `project ${id}${called} is not there, or the key may not see it (HTTP ${String(error.status)})`,
       others.length > 0
@@ -72,7 +76,7 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     const { projectId, name: lastName } = meaning;
     const project = await byId(projectId).catch((error: unknown) => successorOf(configured, projectId, error));
     if (project.id !== projectId) return project;
-    const [other] = ((await visible()) ?? []).filter(
+    const [other] = ((await listIfReadable()) ?? []).filter(
       ({ id, name }) => id !== projectId && isSameName(name, configured),
     );
     const isRenamed = project.name !== lastName;
@@ -95,7 +99,7 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   async function successorOf(configured: string, goneId: string, error: unknown): Promise<Project> {
     if (!(error instanceof TargetError)) throw error;
     // If the list cannot be read, this throws that error instead: the next run may find the project.
-    const [successor, ...others] = (await list()).filter((project) => isSameName(project.name, configured));
+    const [successor, ...others] = (await listProjects()).filter((project) => isSameName(project.name, configured));
     if (!successor || others.length > 0) throw error;
     const project = await byId(successor.id);
     warnings.push(
@@ -107,12 +111,10 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   /** @throws TargetError if no project has the name, or several have it and no earlier run has chosen one */
   async function byName(name: string): Promise<Project> {
     const meanings = memory.meanings.get(name.normalize('NFC')) ?? [];
-    const seenByKey = await visible();
-    const meaning = meanings.find(
-      ({ projectId, from }) => from === 'own' || (seenByKey?.some(({ id }) => id === projectId) ?? true),
-    );
-    if (meaning) return byMeaning(name, meaning);
-    const projects = await list();
+    for (const meaning of meanings) {
+      if (meaning.from === 'own' || (await maySee(meaning.projectId))) return byMeaning(name, meaning);
+    }
+    const projects = await listProjects();
     const same = projects.filter((project) => isSameName(project.name, name));
     if (same.length > 1) {
       const ids = same.map(({ id, valveCount }) => `${id} (${valveCount} valves)`).join(', ');
@@ -136,13 +138,13 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   /** Reads the projects that listed the valves last. If a valve is missing there, reads all projects. */
   async function byValves(wanted: readonly string[]): Promise<Resolution> {
     const listedIn = new Set(wanted.flatMap((valve) => memory.listedIn.get(valve.toLowerCase()) ?? []));
-    const seenByKey = await visible();
-    const visibleIds = [...listedIn].filter((projectId) => seenByKey?.some(({ id }) => id === projectId) ?? true);
-    const remembered = await eachOf(visibleIds);
+    const rememberedIds: string[] = [];
+    for (const projectId of listedIn) if (await maySee(projectId)) rememberedIds.push(projectId);
+    const remembered = await readEach(rememberedIds);
     const areAllThere = wanted.length > 0 && pickValves(remembered.projects, wanted).missing.length === 0;
     // Not a project that is gone: the missing valves may be in the project that could not be read.
     const isUnread = remembered.failures.some((error) => !(error instanceof TargetError));
-    return areAllThere || isUnread ? remembered : all();
+    return areAllThere || isUnread ? remembered : readAll();
   }
 
   function find({ projectId, projectName, valves }: Target): Promise<Resolution> {
