@@ -56,12 +56,12 @@ export function budgetsOf(
     if (riseKwh <= TOLERANCE_KWH) return { follows: true, final: true };
 
     const fromUs = budgetStart(level, reading.timeUs);
-    const startIndex = lastAtOrBefore(readings, fromUs);
-    const allows = (sums: Float64Array) => riseKwh <= budgetKwh(sumBetween(sums, startIndex, fromUs, i));
-
     const mostMicroKwh = energyMicroKwh(limits.maxPowerKw, reading.timeUs - fromUs);
     // 1 kWh of margin: the sums below are rounded up step by step, and may exceed this one.
     if (riseKwh > budgetKwh(mostMicroKwh) + 1) return { follows: false, final: true };
+
+    const startIndex = lastAtOrBefore(readings, fromUs);
+    const allows = (sums: Float64Array) => riseKwh <= budgetKwh(sumBetween(sums, startIndex, fromUs, i));
     if (allows(lowerSums)) return { follows: true, final: true };
 
     demandHistory(level, fromUs, startIndex, i);
