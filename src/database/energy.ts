@@ -16,7 +16,7 @@ import { storeEvents, type CounterEvents } from './events.ts';
  */
 export interface CounterResult extends CounterEvents {
   quarters: readonly QuarterHour[];
-  /** the start of the first of `quarters`, if there are any */
+  /** the start of the first of `quarters`, or of what they replace if there are none; null: from scratch */
   replacesQuartersFromUs: Micros | null;
 }
 
@@ -24,6 +24,8 @@ export interface CounterResult extends CounterEvents {
 export async function storeResults(database: Database, results: readonly CounterResult[]): Promise<void> {
   const withQuarters = results.filter(({ quarters }) => quarters.length > 0);
   if (withQuarters.length > 0) await storeQuarters(database, withQuarters);
+  const without = results.filter(({ quarters }) => quarters.length === 0);
+  if (without.length > 0) await cutDays(database, without);
   await storeEvents(database, results);
 }
 
@@ -41,6 +43,29 @@ export async function forgetResults(database: Database, tasmartId: string, after
     [tasmartId, after],
   );
   await database.query('delete from tasmart_counter_events where tasmart_id = $1 and ends > $2', [tasmartId, after]);
+}
+
+/** Ends the day of each counter where its new, empty curve begins. A day without any kWh goes. */
+async function cutDays(database: Database, results: readonly CounterResult[]): Promise<void> {
+  const cuts = results.flatMap(({ tasmartId, regime, replacesQuartersFromUs: fromUs }) => {
+    if (fromUs === null) return [];
+    const dayUs = Math.floor(fromUs / US_PER_DAY) * US_PER_DAY;
+    const quarters = (fromUs - dayUs) / QUARTER_HOUR_US;
+    return [{ tasmart_id: tasmartId, regime, day: formatRfc3339(dayUs), quarters }];
+  });
+  const cut = `json_to_recordset($1::json) as cut (tasmart_id text, regime smallint, day date, quarters integer)
+     where energy.tasmart_id = cut.tasmart_id and energy.regime = cut.regime and energy.day = cut.day
+       and length(quality) > quarters`;
+  await database.query(
+    `delete from tasmart_energy as energy using ${cut} and ltrim(left(quality, quarters), $2) = ''`,
+    [JSON.stringify(cuts), LETTERS.missing],
+  );
+  await database.query(
+    `update tasmart_energy as energy set
+       micro_kwh = micro_kwh[:quarters + 1], covered_seconds = covered_seconds[:quarters + 1], quality = left(quality, quarters)
+     from ${cut}`,
+    [JSON.stringify(cuts)],
+  );
 }
 
 async function storeQuarters(database: Database, results: readonly CounterResult[]): Promise<void> {

@@ -93,6 +93,26 @@ test('kWh go with the readings that another program takes back', async () => {
   });
 });
 
+test.each([
+  ['a single reading is left', ['2025-03-31T23:37Z']],
+  ['the newest one left is on an edge of a quarter of an hour', ['2025-03-31T23:22Z', '2025-03-31T23:45Z']],
+  ['the newest one left is within a quarter of an hour', ['2025-03-31T23:22Z', '2025-03-31T23:37Z']],
+])('kWh go with the first reading of a month: %s', async (_what, times) => {
+  const readings = [...times, '2025-04-01T00:07Z'].map((time) => {
+    return { timeUs: Date.parse(time) * 1000, counterKwh: 500, powerKw: 0 };
+  });
+  const newestUs = readings.at(-1)?.timeUs ?? NaN;
+  await session(async (db) => {
+    for (const reading of readings) await store(db, { valve: 'v', readings: [reading] });
+    expect(await months(db)).toEqual(['2025-03-01']);
+    await db.query('update tasmart_data_table set energy_counter_regime_1 = null where "timestamp" = $1', [
+      newestUs / 1e6,
+    ]);
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    expect(await storedKwh(db, 'v', 1)).toEqual(kwhFromScratch(readings.slice(0, -1)));
+  });
+});
+
 test('kWh whose readings are gone are not judged again, whoever asks for it', async () => {
   await session(async (db) => {
     const readings = soundCounter('steady', 'right', 40, []);
