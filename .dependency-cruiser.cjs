@@ -38,8 +38,14 @@ module.exports = {
       name: 'polling-does-not-look-up',
       comment: 'data walks one way: cli → commands → polling → hycloud | database',
       severity: 'error',
-      from: { path: '^src/(polling|reporting|config)/' },
+      from: { path: '^src/(polling|reporting|config|energy|hycloud|database)/' },
       to: { path: '^src/(commands/|cli)' },
+    },
+    {
+      name: 'energy-needs-the-database-alone',
+      severity: 'error',
+      from: { path: '^src/energy/' },
+      to: { path: '^src/', pathNot: '^src/(energy|database|domain)/' },
     },
     {
       name: 'polling-does-not-print',

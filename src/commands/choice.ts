@@ -39,7 +39,7 @@ export async function chosenValves<V extends MeteredValve>(
   return names.length === 0 ? valves : valves.filter((valve) => names.some((name) => isCalled(valve, name)));
 }
 
-/** The ids of the valves that the named projects have now. @throws KnownError exit 78 */
+/** The ids of the valves that the named projects list, or listed last: see StoredProject. @throws KnownError exit 78 */
 function valveIdsOf(projects: readonly StoredProject[], wanted: readonly string[]): Set<string> {
   return new Set(wanted.flatMap((name) => [...findProject(projects, name).valveIds]));
 }

@@ -89,15 +89,17 @@ function checkText(option: string, text: string): string {
 }
 
 function authorOf({ by }: CorrectOptions): string {
-  return checkText('--by', by ?? osUser());
+  const author = by ?? osUser();
+  if (author === null) throw usage('missing --by: this user has no name');
+  return checkText('--by', author);
 }
 
-/** Empty if the user has no name, as in a container. */
-function osUser(): string {
+/** null: the user has no name, as in a container */
+function osUser(): string | null {
   try {
     return userInfo().username;
   } catch {
-    return '';
+    return null;
   }
 }
 

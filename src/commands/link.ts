@@ -6,8 +6,9 @@ import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
 import { loadRegisteredValves, type RegisteredValve } from '../database/status.ts';
 import { KnownError } from '../domain/errors.ts';
-import { count, printable } from '../domain/text.ts';
+import { count, printable, spelledOut } from '../domain/text.ts';
 import { isCalled, valveLabel } from '../domain/valve.ts';
+import { withoutGuards } from '../reporting/csv.ts';
 import { linksText } from '../reporting/links.ts';
 import type { CommandContext, OutputFormat } from './context.ts';
 import { parseLinks, type LinkLine } from './link-file.ts';
@@ -67,9 +68,11 @@ const MAX_REGISTER_LENGTH = 255;
 /** Says why this cannot be the name of a register; null: it can */
 function registerProblem(register: string): string | null {
   if (register.length > MAX_REGISTER_LENGTH) return `the register is longer than ${MAX_REGISTER_LENGTH} characters`;
-  if (register.trim() !== register || register === '' || /\p{Cc}/u.test(register)) {
+  if (register.trim() !== register || register === '' || spelledOut(register) !== register) {
     return 'the register is empty, or begins or ends in a blank, or holds a control character';
   }
+  // `link --list --format csv` could not be imported again.
+  if (withoutGuards(register) !== register) return `the register holds a ' before a formula`;
   return null;
 }
 

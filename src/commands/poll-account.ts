@@ -106,7 +106,7 @@ function withUnjudged(report: PollReport, unjudged: readonly JudgeFailure[]): Po
   if (unjudged.length === 0) return report;
   const failure = { valve: null, reason: unjudgedReason(unjudged), remedy: null };
   const outcome = report.outcome === 'success' ? 'partial' : report.outcome;
-  return { ...report, outcome, failures: [...report.failures, failure] };
+  return { ...report, outcome, valves: report.valves + 1, failures: [...report.failures, failure] };
 }
 
 /** Calls `use` with a HyCloud client. Afterwards, notes its requests and retries in the account's `ending`. */

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { AccountConfig, Config, Section } from '../config/config.ts';
 import { requireConfig } from '../config/parse.ts';
 import { accountPrefix } from '../domain/account.ts';
-import { KnownError } from '../domain/errors.ts';
+import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { parseShard, type Shard } from '../domain/shard.ts';
 import type { HyCloudStats } from '../hycloud/client.ts';
 import { createClaims } from '../polling/claims.ts';
@@ -53,7 +53,10 @@ export async function run(options: PollOptions, context: CommandContext): Promis
     const ending = {
       ...end,
       status: stopped ?? end.status,
-      accounts: accounts.map((account) => ({ ...account, status: stopped ?? account.status })),
+      accounts: accounts.map((account) => {
+        const isOver = account.status === 0 || account.status === EXIT_STATUS.locked;
+        return isOver || stopped === null ? account : { ...account, status: stopped };
+      }),
     };
     await Promise.all(listeners.map(async (listener) => listener.ended?.(ending)));
   };

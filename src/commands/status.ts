@@ -79,9 +79,13 @@ async function loadChosenStatus(
   const valves = status.valves.map(({ valve }) => valve);
   const chosen = new Set(await chosenValves(database, valves, { project }));
   if (chosen.size === 0) {
-    throw new KnownError('config', `no watched valve is in ${project.map((name) => `"${printable(name)}"`).join(', ')}`, {
-      remedy: 'name a project that config.json targets; "tasmart report --project" shows any project',
-    });
+    throw new KnownError(
+      'config',
+      `no watched valve is in ${project.map((name) => `"${printable(name)}"`).join(', ')}`,
+      {
+        remedy: 'name a project that config.json targets; "tasmart report --project" shows any project',
+      },
+    );
   }
   // Targets that were never found do not matter if a project is chosen.
   return { ...status, valves: status.valves.filter(({ valve }) => chosen.has(valve)), unknownTargets: [] };

@@ -212,13 +212,15 @@ export function readVariable(env: Environment, key: string): string | undefined 
   return value === '' ? undefined : value;
 }
 
-/** Decodes a part of a URL. Returns it unchanged if it is not percent-encoded correctly. */
+/** Decodes a part of a URL. Keeps a % that encodes nothing, as in a password that was not encoded: `new URL` encodes the rest. */
 function decodePart(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  return text.replace(/(?:%[\da-f]{2})+/gi, (encoded) => {
+    try {
+      return decodeURIComponent(encoded);
+    } catch {
+      return encoded;
+    }
+  });
 }
 
 function parseUrl(text: string): URL | null {

@@ -4,6 +4,7 @@
  * A row of tasmart_energy holds running totals: n + 1 of them for n quarters of an hour. The first is the total when the day
  * begins, the others are the totals at the end of each quarter of an hour.
  */
+import { KnownError } from '../domain/errors.ts';
 import { formatRfc3339, US_PER_DAY, type Micros } from '../domain/time.ts';
 import type { Quality, QuarterHour, Regime } from '../energy/types.ts';
 import { QUARTER_HOUR_US } from '../energy/buckets.ts';
@@ -134,7 +135,7 @@ async function loadTotals(database: Database, results: readonly CounterResult[])
   const rows = await database.query<{
     tasmart_id: string;
     regime: Regime;
-    micro_kwh: string;
+    micro_kwh: string | null;
     covered_seconds: number;
     flaws: number[];
     flaws_before_day: number[];
@@ -162,6 +163,11 @@ async function loadTotals(database: Database, results: readonly CounterResult[])
   );
   const totals = new Map<string, Totals>();
   for (const row of rows) {
+    if (row.micro_kwh === null) {
+      throw new KnownError('config', `the stored kWh of valve ${row.tasmart_id} have a gap`, {
+        remedy: 'run "tasmart rejudge"',
+      });
+    }
     totals.set(counterKey({ tasmartId: row.tasmart_id, regime: row.regime }), {
       microKwh: Number(row.micro_kwh),
       coveredSeconds: row.covered_seconds,

@@ -42,13 +42,16 @@ const EXPLANATIONS: readonly (readonly [code: string, explanation: Explanation])
     { kind: 'database', remedy: `nothing listens there: check DB_HOST and DB_PORT, and the server; ${NEXT_RUN}` },
   ],
   [
-    'ERR_TLS',
+    'ERR_TLS_CERT_ALTNAME',
     {
       kind: 'database',
       remedy: 'the certificate is for another name: check DB_HOST; it may be another server that answers',
     },
   ],
   ['CERT_HAS_EXPIRED', { kind: 'database', remedy: "renew the server's certificate, or set this machine's clock" }],
+  ['CERT_NOT_YET_VALID', { kind: 'database', remedy: "set this machine's clock: it is before the certificate's time" }],
+  ['CERT_', { kind: 'database', remedy: CA_REMEDY }],
+  ['INVALID_CA', { kind: 'database', remedy: CA_REMEDY }],
   ['SELF_SIGNED_CERT', { kind: 'database', remedy: CA_REMEDY }],
   ['DEPTH_ZERO_SELF_SIGNED_CERT', { kind: 'database', remedy: CA_REMEDY }],
   ['UNABLE_TO_', { kind: 'database', remedy: CA_REMEDY }],

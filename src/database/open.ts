@@ -60,13 +60,13 @@ export class SchemaError extends KnownError {
   constructor(state: 'missing' | 'older' | 'newer' | 'altered', detail: string) {
     const messages = {
       missing: 'the database has no tasmart schema yet',
-      older: `the database's schema is older than this program (${detail})`,
+      older: `the database's schema is not that of this program (${detail})`,
       newer: detail,
       altered: detail,
     };
     const remedies = {
       missing: 'run "tasmart migrate"',
-      older: 'run "tasmart migrate"',
+      older: 'run "tasmart migrate"; first update tasmart, if another machine runs a newer version',
       newer: 'update tasmart on this machine',
       altered: 'install tasmart as it was released: "tasmart migrate" cannot mend this',
     };

@@ -78,8 +78,9 @@ function* inChunks(projects: readonly Project[]): Generator<ListedValve[]> {
  * key listed without a name is not a claim.
  *
  * A valve is in its project's newest list if its `last_seen_at` in `tasmart_project_valves` is not before the project's in
- * `tasmart_projects`. It is after the project's if the newest list could not be read in full. `loadProjects` and
- * `loadRegisteredValves` allow one day less: until then, `status` treats a valve that has left as late.
+ * `tasmart_projects`. It is after the project's if the newest list could not be read in full: such a project keeps its old
+ * `last_seen_at`. `loadProjects` and `loadRegisteredValves` also count a valve whose `last_seen_at` is up to a day before the
+ * project's: for a day, `status` treats a valve that has left as late.
  */
 async function recordListings(
   database: Database,
@@ -181,7 +182,7 @@ async function recordValves(
        join tasmart_projects as project using (project_id)
      ), before as (
        select valve.*, coalesce(
-         listed.last_seen_at >= project.last_seen_at and project.last_seen_at > now() - interval '7 days', false
+         listed.last_seen_at >= project.last_seen_at and listed.last_seen_at > now() - interval '7 days', false
        ) as old_project_lists_it
        from tasmart_valves as valve
        left join tasmart_projects as project using (project_id)

@@ -25,7 +25,7 @@ export interface PollReport {
   outcome: 'success' | 'partial' | 'failed';
   /** HyCloud's clock at the start */
   nowUs: Micros;
-  /** valves, and targets that could not be resolved */
+  /** valves, targets that could not be resolved, and one more if kWh could not be judged: each failure counts as one of them */
   valves: number;
   failures: readonly PollFailure[];
   /** readings */

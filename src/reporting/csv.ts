@@ -6,7 +6,7 @@ export type CsvValue = string | number | boolean | null;
 
 /**
  * CSV by RFC 4180. `columns` null: no heading, because the rows continue earlier ones. Texts are quoted, unless they look like
- * a number or are true or false. The page's CSV has the same rules: report/page/csv.ts.
+ * a number or are true or false. The page's CSV guards the same formulas: report/page/csv.ts.
  *
  * A text that a spreadsheet would run as a formula gets a leading single quote, the guard. A cell may also begin after a
  * semicolon, a tab or a line break: spreadsheets of some locales separate by them. Control characters are spelled out.
@@ -25,7 +25,7 @@ const TEXT = /^(?!true$|false$).*[^-.\d]/s;
 /** Matches before each character that would begin a formula. `GUARD` must match the same places. */
 const FORMULA = /^(?=[=+\-@\t\r\n＝＋－＠])|(?<=[;\t\r\n][\s"]*)(?=[=+\-@＝＋－＠])/g;
 
-/** Removes the guards that `formatCsv` has added to a text. */
+/** Removes the guards of `formatCsv`. A text that had such a single quote before loses it; spelled-out characters stay. */
 export function withoutGuards(text: string): string {
   return text.replace(GUARD, '');
 }

@@ -108,7 +108,7 @@ function accountsOf(samples: readonly Sample[]): Map<string, string> {
   return new Map(infos.flatMap(({ tasmartId, account }) => (tasmartId === null ? [] : [[tasmartId, account ?? '']])));
 }
 
-/** Whether `runSamples` leaves this family out: the run does not know its value. */
+/** Whether `runSamples` leaves this family out because the run does not know its value: the last one still holds. */
 function isUnknownTo({ exitStatus, lockedRuns }: RunMetrics, family: Family): boolean {
   if (family === 'tasmart_last_success_timestamp_seconds') return exitStatus !== 0;
   return family === 'tasmart_locked_runs_total' && lockedRuns === null;

@@ -121,7 +121,7 @@ test('five things wrong are five things told, each with what to do', async () =>
     /^! \.env permissions +644: other users of this machine can read the credentials\n +→ chmod 600 \.env$/m,
     /^✗ configuration +interval_minute is not a key of config\.json: did you mean interval_minutes\?$/m,
     /^✗ configuration +catch_up_days must be more than 0 \(it is -1\)$/m,
-    /^✗ schema +the database's schema is older than this program \(1 migration behind\)\n +→ run "tasmart migrate"$/m,
+    /^✗ schema +the database's schema is not that of this program \(1 migration behind\)\n +→ run "tasmart migrate"; first /m,
     /^✗ target +no project is called "Nowhere"\n +→ the key can see, nearest first: "Condominio Città Giardino – Milano"$/m,
     /^4 things wrong; 1 warning\.$/m,
   ]) {

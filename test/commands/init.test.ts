@@ -109,7 +109,9 @@ describe('without a terminal it asks nothing', () => {
     await (
       await database.client()
     ).query(`insert into tasmart_migrations (number, name, sha256) values (9999, '9999_later.sql', 'x')`);
-    expect(await init(['--database-url', database.url, '--project', project(0)], { API_KEY: KEY, REQUESTER_ID: REQUESTER })).toMatchObject({
+    expect(
+      await init(['--database-url', database.url, '--project', project(0)], { API_KEY: KEY, REQUESTER_ID: REQUESTER }),
+    ).toMatchObject({
       code: 78,
       stderr: expect.stringContaining('9999_later.sql') as string,
     });

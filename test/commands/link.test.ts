@@ -118,6 +118,8 @@ test.each([
   [['R'.repeat(256)], 'the register is longer than 255 characters'],
   [[' R-17'], 'begins or ends in a blank'],
   [['R\n17'], 'holds a control character'],
+  [['R\u00ad17'], 'holds a control character'],
+  [["'-17"], "holds a ' before a formula"],
   [['--list'], '--list and --from take no valve'],
 ])('%j is a wrong command line', async (args, words) => {
   const { code, stdout, stderr } = await tasmart('link', valveAt(0).id, ...args);

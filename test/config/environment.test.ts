@@ -200,6 +200,7 @@ describe('a database named by a URL', () => {
     ],
     ['postgres://u@h/db', { host: 'h', port: 5432, password: null, sslMode: 'verify-full' }],
     ['postgres://u:100%@h/db', { password: '100%' }],
+    ['postgres://u:a%=b%40@h/db', { password: 'a%=b@' }],
     ['postgres://u%40corp:p@h/my%20db', { user: 'u@corp', database: 'my db' }],
     ['postgres://u:p@[::1]:6432/db', { host: '::1', port: 6432, sslMode: 'disable' }],
     ['postgres://u:p@[2001:db8::7]/db', { host: '2001:db8::7', sslMode: 'verify-full' }],

@@ -329,7 +329,7 @@ describe('a schema that is not ours', () => {
     });
     await expectSchemaError(
       stage,
-      /older than this program \(\d+ migrations? behind\).*run "tasmart migrate"/,
+      /not that of this program \(\d+ migrations? behind\).*run "tasmart migrate"/,
       annotate,
     );
     await stage.client.query('drop table tasmart_backfills');

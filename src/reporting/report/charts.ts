@@ -99,6 +99,8 @@ function energyFigure(counter: RegimeEnergy, valve: ValveReport, fromUs: Micros)
 
 function linesFigure({ title, unit, lines }: LineChart, valve: ValveReport): Markup {
   const ranges = lines.map((line) => `${lines.length > 1 ? `${line.name} ` : ''}${rangeText(line.series)}`).join(', ');
+  const isEmpty = lines.every(({ series }) => series.values.every((value) => value === null));
+  const range = isEmpty ? 'no values' : `${ranges} ${unit}`;
   const faults = `${groupedCount(valve.gaps.length, 'gap')}, ${groupedCount(valve.errors.length, 'error period')}`;
   const keys =
     lines.length > 1 &&
@@ -106,8 +108,8 @@ function linesFigure({ title, unit, lines }: LineChart, valve: ValveReport): Mar
   return figure({
     title,
     unit,
-    resting: `${ranges} ${unit}`,
-    label: `${title} of ${valveName(valve)} over time: ${ranges} ${unit}. ${faults}.`,
+    resting: range,
+    label: `${title} of ${valveName(valve)} over time: ${range}. ${faults}.`,
     keys,
     width: null,
   });

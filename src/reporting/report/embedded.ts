@@ -31,22 +31,23 @@ export function valvePayload(
 ): ValvePayload {
   const since = (timeUs: Micros): number => epochSeconds(timeUs) - epochSeconds(span.fromUs);
   // Gaps have marks of their own.
-  const marked = events.filter(({ kind }) => kind !== 'gap');
+  const marked = ([1, 2] as const).flatMap((regime) =>
+    thinMarks(
+      events.filter((event) => event.regime === regime && event.kind !== 'gap'),
+      span,
+    ),
+  );
   return {
     times: differences(timesUs.map(since)),
-    gaps: thinMarks(gaps, span).map((gap) => [since(gap.fromUs), since(gap.toUs)] as const),
+    // All of them: lines break at gaps.
+    gaps: gaps.map((gap) => [since(gap.fromUs), since(gap.toUs)] as const),
     errors: thinMarks(errors, span).map(({ fromUs, toUs, names }) => [
       since(fromUs),
       since(toUs),
       printable(names.join(', '), 120),
     ]),
     withoutValues: thinMarks(withoutValues, span).map(({ fromUs, toUs }) => [since(fromUs), since(toUs)]),
-    events: thinMarks(marked, span).map((event) => [
-      since(event.fromUs),
-      since(event.toUs),
-      eventText(event),
-      event.regime,
-    ]),
+    events: marked.map((event) => [since(event.fromUs), since(event.toUs), eventText(event), event.regime]),
     charts,
   };
 }

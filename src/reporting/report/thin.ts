@@ -71,7 +71,10 @@ function slotStarts(timesUs: readonly Micros[], slots: number): number[] {
   return starts;
 }
 
-/** A valve with a lasting fault has thousands of marks. They are at least two pixels wide, so a chart shows no more than this. */
+/**
+ * A valve with a lasting fault has thousands of marks. They are at least two pixels wide, so a chart of the whole span shows
+ * no more than this. The others are missing from a chart that is zoomed in.
+ */
 const MAX_MARKS = 200;
 
 /** The longest of the marks that begin in one time slot. All marks if they are few. */

@@ -115,7 +115,7 @@ export function createValveCharts(container: HTMLElement, report: ReportPayload,
 }
 
 function fileName(text: string): string {
-  return text.replace(/[^\p{L}\p{N}]+/gu, '-');
+  return text.replace(/[^\p{L}\p{M}\p{N}]+/gu, '-').replace(/^-|-$/g, '') || 'valve';
 }
 
 function rfc3339(timeS: number): string {
