@@ -52,7 +52,10 @@ async function queryOnce<Row extends pg.QueryResultRow>(url: string, sql: string
   }
 }
 
-/** Registers all projects and valves as synced until `untilUs`, as after runs without a gap. */
+/**
+ * Registers all projects and valves as synced until `untilUs`, as after runs without a gap. The first poll still has to record
+ * which project lists which valve.
+ */
 export async function registerFleet(
   database: BenchDatabase,
   projects: readonly Project[],

@@ -188,7 +188,7 @@ function isAuthorized({ settings }: World, request: SimulatedRequest): boolean {
 }
 
 function keyOf({ headers }: SimulatedRequest): string {
-  return String(headers['authorization'] ?? '').replace(/^ApiKey /, '');
+  return /^ApiKey (.+)$/.exec(String(headers['authorization']))?.[1] ?? '';
 }
 
 /** The reply that the API note describes. Faults may distort its data. */

@@ -220,5 +220,5 @@ end;
 comment on function tasmart_consumption(text, timestamptz, timestamptz, text, text) is
   'kWh by 15min, hour, day, week, month, year or total, of one valve or of all that have readings. '
   'The two ends are widened to quarters of an hour; buckets at the ends are cut there. '
-  'coverage: share of the bucket within 1.5 intervals between readings. '
+  'coverage: share of the bucket that lies between readings at most 1.5 intervals apart. '
   'quality: missing, provisional, reset, jump, estimated or measured, the worst that applies';

@@ -66,6 +66,9 @@ comment on column tasmart_quarter_hours.quality is
   'tasmart_consumption also says provisional where readings are not judged yet';
 
 -- sql/0015_energy.sql says less of these columns.
+comment on column tasmart_energy.covered_seconds is 'likewise, the time between readings at most 1.5 intervals apart';
 comment on column tasmart_counter_events.from_kwh is
   'the level before: the highest counter that is believed since the last break; the counter itself may be up to 2 kWh lower';
 comment on column tasmart_counter_events.to_kwh is 'the level after; of an undecided end, the newest counter';
+comment on column tasmart_counter_events.counted_kwh is
+  'of a reset, a jump or a replacement: the kWh added across it; of others, the rise of the level, spread from the rise before';

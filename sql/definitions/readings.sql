@@ -1,5 +1,5 @@
 -- The readings in human units, with the names people know a valve by. Factors 0.1, 0.01 and 0.0001 are numeric, so
--- products are exact. A valve without a registry row is included.
+-- products are exact. A valve without a registry row is included. Only append columns: `create or replace view` refuses others.
 
 create or replace view tasmart_readings as
 select

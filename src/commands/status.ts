@@ -77,18 +77,18 @@ async function loadChosenStatus(
   const status = await loadStatus(database, config, await loadRegisteredValves(database), maxAgeUs);
   if (project === undefined) return status;
   const valves = status.valves.map(({ valve }) => valve);
-  const chosen = new Set(await chosenValves(database, valves, { project }));
-  if (chosen.size === 0) {
-    throw new KnownError(
-      'config',
-      `no watched valve is in ${project.map((name) => `"${printable(name)}"`).join(', ')}`,
-      {
-        remedy: 'name a project that config.json targets; "tasmart report --project" shows any project',
-      },
-    );
+  const chosen = new Set<RegisteredValve>();
+  for (const name of project) {
+    const found = await chosenValves(database, valves, { project: [name] });
+    if (found.length === 0) {
+      throw new KnownError('config', `no watched valve is in project "${printable(name)}"`, {
+        remedy: 'status shows projects that config.json targets; "tasmart report --project" shows any',
+      });
+    }
+    for (const valve of found) chosen.add(valve);
   }
-  // Targets that were never found do not matter if a project is chosen.
-  return { ...status, valves: status.valves.filter(({ valve }) => chosen.has(valve)), unknownTargets: [] };
+  // Keeps all unknown targets: a valve that was never found may belong to the project.
+  return { ...status, valves: status.valves.filter(({ valve }) => chosen.has(valve)) };
 }
 
 /** A valve may miss a boundary, and a run may fail, before the exit status is 1. */

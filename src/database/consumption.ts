@@ -15,7 +15,7 @@ export interface ConsumptionQuery {
   timezone: string;
 }
 
-/** A valve that has readings, judged or not, with its names. */
+/** A valve that has or had readings, judged or not, with its names. */
 export interface MeteredValve {
   id: string;
   shortSn: string | null;
@@ -31,12 +31,12 @@ export interface Consumption {
   endUs: Micros;
   /** kWh; null where there is no curve */
   kwh: string | null;
-  /** 0 … 1: the share of the bucket that lies within 1.5 intervals between readings */
+  /** 0 … 1: the share of the bucket that lies between readings at most 1.5 intervals apart */
   coverage: string;
   quality: Quality;
 }
 
-/** Every valve with a reading, in the registry or not, by name. @throws DatabaseError */
+/** Every valve with readings, or with kWh of readings that are deleted; in the registry or not; by name. @throws DatabaseError */
 export async function loadMeteredValves(database: Database): Promise<MeteredValve[]> {
   const rows = await database.query<{
     tasmart_id: string;

@@ -25,8 +25,6 @@ export interface CounterResult extends CounterEvents {
 export async function storeResults(database: Database, results: readonly CounterResult[]): Promise<void> {
   const withQuarters = results.filter(({ quarters }) => quarters.length > 0);
   if (withQuarters.length > 0) await storeQuarters(database, withQuarters);
-  const without = results.filter(({ quarters }) => quarters.length === 0);
-  if (without.length > 0) await cutDays(database, without);
   await storeEvents(database, results);
 }
 
@@ -46,26 +44,30 @@ export async function forgetResults(database: Database, tasmartId: string, after
   await database.query('delete from tasmart_counter_events where tasmart_id = $1 and ends > $2', [tasmartId, after]);
 }
 
-/** Ends the day of each counter where its new, empty curve begins. A day without any kWh goes. */
-async function cutDays(database: Database, results: readonly CounterResult[]): Promise<void> {
-  const cuts = results.flatMap(({ tasmartId, regime, replacesQuartersFromUs: fromUs }) => {
-    if (fromUs === null) return [];
-    const dayUs = Math.floor(fromUs / US_PER_DAY) * US_PER_DAY;
-    const quarters = (fromUs - dayUs) / QUARTER_HOUR_US;
-    return [{ tasmart_id: tasmartId, regime, day: formatRfc3339(dayUs), quarters }];
+/**
+ * Deletes what is stored of each counter after its new curve. A curve that is judged again may end earlier: a correction or
+ * another program took readings back.
+ */
+export async function cutCurves(database: Database, results: readonly CounterResult[]): Promise<void> {
+  const ends = results.map(({ tasmartId: tasmart_id, regime, quarters, replacesQuartersFromUs }) => {
+    const last = quarters.at(-1);
+    const endUs = last ? last.startUs + QUARTER_HOUR_US : replacesQuartersFromUs;
+    if (endUs === null) return { tasmart_id, regime, day: '-infinity', quarters: 0 };
+    const dayUs = Math.floor(endUs / US_PER_DAY) * US_PER_DAY;
+    return { tasmart_id, regime, day: formatRfc3339(dayUs), quarters: (endUs - dayUs) / QUARTER_HOUR_US };
   });
-  const cut = `json_to_recordset($1::json) as cut (tasmart_id text, regime smallint, day date, quarters integer)
-     where energy.tasmart_id = cut.tasmart_id and energy.regime = cut.regime and energy.day = cut.day
-       and length(quality) > quarters`;
+  const counters = `json_to_recordset($1::json) as curve_end (tasmart_id text, regime smallint, day date, quarters integer)
+     where energy.tasmart_id = curve_end.tasmart_id and energy.regime = curve_end.regime`;
   await database.query(
-    `delete from tasmart_energy as energy using ${cut} and ltrim(left(quality, quarters), $2) = ''`,
-    [JSON.stringify(cuts), LETTERS.missing],
+    `delete from tasmart_energy as energy using ${counters}
+       and (energy.day > curve_end.day or energy.day = curve_end.day and ltrim(left(quality, quarters), $2) = '')`,
+    [JSON.stringify(ends), LETTERS.missing],
   );
   await database.query(
     `update tasmart_energy as energy set
        micro_kwh = micro_kwh[:quarters + 1], covered_seconds = covered_seconds[:quarters + 1], quality = left(quality, quarters)
-     from ${cut}`,
-    [JSON.stringify(cuts)],
+     from ${counters} and energy.day = curve_end.day and length(quality) > quarters`,
+    [JSON.stringify(ends)],
   );
 }
 

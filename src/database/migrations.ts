@@ -16,7 +16,7 @@ import {
 
 /**
  * A migration that cannot be applied. The message says what to do. `cause` is the error of the failed file. Without a
- * cause, the files do not match the database, and nothing was tried.
+ * cause, the files or the encoding do not fit the database, and nothing was tried.
  */
 export class MigrationError extends KnownError {
   override readonly name = 'MigrationError';
@@ -72,7 +72,8 @@ export async function schemaState({ query }: Pick<Database, 'query'>, files: Sch
  * `onNotice` gets PostgreSQL's notices, `onApplied` each file once it is committed.
  *
  * @param client not a `Database`, whose queries have a timeout: a migration may take long
- * @throws {MigrationError} when the database is newer or altered, or not in UTF-8, or a migration fails
+ * @throws {MigrationError} when the database is newer or altered, or not in UTF-8 (if migrations are pending), or one fails
+ * @throws what `schemaState` throws, and pg's errors
  */
 export async function migrate(
   client: pg.ClientBase,
@@ -135,7 +136,7 @@ async function applyPending(
   return [...schema.pending, ...schema.outdated];
 }
 
-/** Names of projects are in any language, and compared in Unicode's normal form, which PostgreSQL computes in UTF-8 only. */
+/** Names of projects are in any language, and sql/0016_accounts.sql normalizes them, which PostgreSQL does in UTF-8 only. */
 async function requireUtf8(client: pg.ClientBase): Promise<void> {
   const { rows } = await client.query<{ server_encoding: string }>('show server_encoding');
   const encoding = rows[0]?.server_encoding;
@@ -146,7 +147,7 @@ async function requireUtf8(client: pg.ClientBase): Promise<void> {
 }
 
 /** What to do with a database in another encoding. */
-export const NEW_DATABASE = `create one with "create database … encoding 'UTF8' template template0", and carry the data over`;
+export const NEW_DATABASE = `create one with "create database … encoding 'UTF8' locale 'C' template template0", and carry the data over`;
 
 async function applyMigration(
   client: pg.ClientBase,

@@ -81,7 +81,7 @@ export async function storeReadings(database: Database, valves: readonly ValveRe
 /**
  * SQL: whether an instant of HyCloud's clock is in the future because that clock is ahead. Then store now() or earlier
  * instead: otherwise the readings until that instant would be skipped. False if the valve has a reading in the future too:
- * then the database's clock is late.
+ * then the database's clock is late. So insert the readings first.
  */
 export function isAhead(instant: string, tasmartId: string): string {
   // Do not use `exists`: PostgreSQL may answer it for all valves at once, by reading the whole table.

@@ -1,7 +1,7 @@
 /** Which stored readings are judged when, and from which checkpoint on. Stores the results. */
 import type { Database } from '../database/connection.ts';
 import { loadExtent } from '../database/counter-readings.ts';
-import { forgetResults, storeResults } from '../database/energy.ts';
+import { cutCurves, forgetResults, storeResults } from '../database/energy.ts';
 import {
   claimValves,
   forgetCheckpoints,
@@ -31,7 +31,7 @@ export interface JudgeFailure {
  *
  * A failure here must not lose readings: it is rolled back to a savepoint, and the valves stay marked.
  *
- * @param stored by valve, the oldest reading that this transaction has stored
+ * @param stored by valve, the oldest reading that this transaction has stored; Infinity: none
  * @throws DatabaseError if the session is lost
  */
 export async function judgeInStep(
@@ -124,6 +124,7 @@ async function judgeByMonth(database: Database, claimed: ClaimedValve, limits: L
     // If no checkpoint is possible at the end of this month, judge the next month together with it.
     const isLast = beforeUs > extent.newestUs;
     if (!isLast && !canGoOnFrom(judgement.after.state)) continue;
+    await cutCurves(database, judgement.results);
     await storeJudgements(database, [judgement]);
     valve = judgement.after;
   }

@@ -49,7 +49,7 @@ export interface CounterEvent {
   toKwh: number | null;
   /** The first counter that is not accepted, of a glitch or of an undecided end. */
   strayKwh: number | null;
-  /** What the curve adds across the event. */
+  /** Of a break, what the curve adds across it. Of others, the rise of the level: the curve spreads it from the rise before. */
   countedMicroKwh: number | null;
 }
 

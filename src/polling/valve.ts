@@ -166,7 +166,8 @@ function chooseReadings(
 ): readonly Reading[] {
   const isFirstRun = plan.sinceUs === null;
   if (isFirstRun) return failure === null && newest ? [newest] : [];
-  // An incomplete window is left out: its last point is unknown.
+  // After a failure, a window that was fetched in part is left out: its last point is unknown. A window with a malformed point
+  // is stored all the same: the point costs no other, only `syncedUntil` waits.
   const complete = [...samples].filter(([boundaryUs]) => failure === null || boundaryUs <= coveredUntilUs);
   return readingsToStore(new Map(complete), lastBoundaryUs, state.boundaryReadingUs);
 }

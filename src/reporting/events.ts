@@ -107,9 +107,9 @@ function table(view: EventsView): ValveFormat<StoredEvent> {
   };
 }
 
-/** Whether the counter is 0 before and after the event: it has never counted. */
-function isUnused({ fromKwh, toKwh }: StoredEvent): boolean {
-  return Number(fromKwh) === 0 && Number(toKwh) === 0;
+/** Whether the counter is 0 before, in and after the event: it has never counted. */
+function isUnused({ fromKwh, toKwh, strayKwh }: StoredEvent): boolean {
+  return [fromKwh, toKwh, strayKwh ?? '0'].every((kwh) => kwh !== null && Number(kwh) === 0);
 }
 
 function counterTable(

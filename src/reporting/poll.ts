@@ -141,7 +141,7 @@ function json(view: PollView): PollFormat {
   };
 }
 
-/** JSON of a value inside another value. The first line is not indented: it follows a property name. */
+/** JSON of a value inside another value. The first line is not indented: the caller has written what stands before it. */
 function indented(value: unknown, indent: string): string {
   return formatJson(value).trimEnd().replaceAll('\n', `\n${indent}`);
 }

@@ -275,7 +275,10 @@ describe('which valves are watched', () => {
     const { json } = await status();
     expect(json.valves.map(({ tasmart_id: id }) => id)).toEqual([valveAt(3).id]);
     const { code, stderr } = await tasmart('status', '--project', simulator.projects[0]?.id ?? '');
-    expect({ code, stderr }).toEqual({ code: 78, stderr: expect.stringContaining('no watched valve is in') as string });
+    expect({ code, stderr }).toEqual({
+      code: 78,
+      stderr: expect.stringContaining('no watched valve is in project') as string,
+    });
   });
 
   test('a target that no run has found is a problem of its own', async () => {

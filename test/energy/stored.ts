@@ -1,7 +1,7 @@
 /** The stored kWh and events of a counter, and those that its readings give from scratch, to be compared. */
 import type { Database } from '../../src/database/connection.ts';
 import { judge } from '../../src/energy/judge.ts';
-import type { CounterReading, Regime } from '../../src/energy/types.ts';
+import type { Correction, CounterReading, Regime } from '../../src/energy/types.ts';
 import { LIMITS } from './support.ts';
 
 interface Kwh {
@@ -39,9 +39,13 @@ export async function storedKwh(db: Pick<Database, 'query'>, valve: string, regi
   };
 }
 
-export function kwhFromScratch(readings: readonly CounterReading[], limits = LIMITS): Kwh {
+export function kwhFromScratch(
+  readings: readonly CounterReading[],
+  limits = LIMITS,
+  corrections: readonly Correction[] = [],
+): Kwh {
   const sorted = [...readings].sort((a, b) => a.timeUs - b.timeUs);
-  const judgement = judge({ checkpoint: null, readings: sorted, suppliedFromUs: -Infinity, corrections: [], limits });
+  const judgement = judge({ checkpoint: null, readings: sorted, suppliedFromUs: -Infinity, corrections, limits });
   if (judgement.kind !== 'judged') throw new Error('a run from scratch needs no history');
   const { quarters, events } = judgement;
   return {

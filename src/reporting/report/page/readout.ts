@@ -38,7 +38,8 @@ export function linesReadout(
   });
   const nearS = u.posToVal(NEAR_PX, 'x') - u.posToVal(0, 'x');
   const event = events.find(([startS, endS]) => startS < cursorS + nearS && endS > cursorS - nearS);
-  const error = spanAt(errors, timeS) ?? spanAt(errors, cursorS);
+  // An error holds from its first reading on. The last reading before an outage may have one of no length.
+  const error = errors.find(([startS, endS]) => startS <= timeS && (timeS < endS || startS === endS));
   return [timeText(offsets, timeS), ...values, ...textsOf([error, event])].join(' · ');
 }
 

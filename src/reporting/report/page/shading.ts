@@ -55,7 +55,7 @@ export function shading(
   };
 }
 
-/** The first span that a time lies in. */
+/** The first span that a time lies in. Both ends are excluded: a reading at the edge of a gap is not in it. */
 export function spanAt<T extends TimeSpan>(spans: readonly T[], timeS: number): T | undefined {
   return spans.find(([fromS, toS]) => fromS < timeS && timeS < toS);
 }
