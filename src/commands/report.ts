@@ -162,10 +162,10 @@ async function describeValves(
   return { status, described };
 }
 
-/** A query for many valves costs far less than one for each. The readings of this many fit into memory. */
+/** A query for many valves costs far less than one for each. The readings of twice this many fit into memory. */
 const GROUP_SIZE = 20;
 
-/** Loads the next group while the page is made of the group before. Keeps nothing of a valve that was yielded. */
+/** Loads the next group while the page is made of the group before: two groups are in memory. */
 async function* loadValves(
   database: Database,
   described: readonly DescribedValve[],

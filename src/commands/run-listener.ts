@@ -7,11 +7,11 @@ import type { PollSummary } from '../reporting/poll.ts';
 /** How a poll of all accounts ended. */
 export interface Ending {
   status: number;
-  /** null: the run failed before it had a report */
+  /** null: the run ended with `error`; `accounts` may have reports all the same */
   summary: PollSummary | null;
   /** what ended the run early; null: nothing */
   error: unknown;
-  /** the part of each account; empty if the run failed before it polled any */
+  /** the part of each account, without those that have none of the valves of --valve; empty if the run polled none */
   accounts: readonly AccountEnding[];
 }
 
@@ -30,7 +30,7 @@ export interface AccountEnding {
 
 /** Functions to call while a poll runs. */
 export interface RunListener {
-  /** Called once an account's run holds its lock. */
+  /** Called for each account, as soon as its run holds its lock; not in a dry run. */
   begun?: () => void;
   /** Called once per batch, after the batch is stored. */
   polled?: (valves: readonly PolledValve[], nowUs: Micros, account: Account) => void;

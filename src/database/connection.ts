@@ -187,20 +187,24 @@ function createSession(settings: ServerSettings, applicationName: string, ssl: T
 }
 
 function databaseOf({ client, lost, lose }: Session, loginPid: number, answerLimitMs: number): Database {
-  async function query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+  async function send<Row extends pg.QueryResultRow>(
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<pg.QueryResult<Row>> {
     lost.throwIfAborted();
     const limit = setTimeout(
       () => lose(new DatabaseError(new Error(`no answer within ${answerLimitMs / 1000} s`))),
       answerLimitMs,
     );
     try {
-      return (await client.query<Row>(text, [...values])).rows;
+      return await client.query<Row>(text, [...values]);
     } catch (error) {
       throw asDatabaseError(error, lost);
     } finally {
       clearTimeout(limit);
     }
   }
+  const query: Database['query'] = async (text, values) => (await send(text, values)).rows as never[];
   return {
     query,
     client,
@@ -210,7 +214,9 @@ function databaseOf({ client, lost, lose }: Session, loginPid: number, answerLim
       await query('begin');
       try {
         const result = await work();
-        await query('commit');
+        const { command } = await send('commit');
+        // PostgreSQL rolls back, without an error, if a statement failed and nobody heard of it.
+        if (command !== 'COMMIT') throw new Error('a statement of the transaction failed: nothing was stored');
         return result;
       } catch (error) {
         await query('rollback').catch(() => undefined);

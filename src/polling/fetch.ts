@@ -22,7 +22,7 @@ export interface Window {
   properties: readonly PropertyName[];
 }
 
-/** All points of a window up to `coveredUntilUs`, and the malformed ones. */
+/** Points of a window up to `coveredUntilUs`: all of them, or of `fetchLatest` only the newest. And the malformed ones. */
 export interface Slice {
   points: readonly Reading[];
   malformed: PointsPage['malformed'];
@@ -33,6 +33,7 @@ export interface Slice {
 /**
  * Fetches the newest point of a window with a request for one point. null: use fetchRange instead, because this point may
  * not be the newest of the window. HyCloud ignored the direction or the end, or the point lies within EDGE_US after the end.
+ * If the newest point is malformed, `points` is empty, though there may be older ones.
  */
 export async function fetchLatest(hycloud: HyCloud, window: Window): Promise<Slice | null> {
   const query = { ...widened(window), limit: 1, direction: 'descending' } as const;

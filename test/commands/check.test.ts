@@ -291,6 +291,21 @@ describe('HyCloud', () => {
     expect((await tasmart(['check'])).stdout).toContain('Slow\\u{1b}[2J 2 h 1 min behind');
 
     lift();
+    const liftMalformed = simulator.faults.add({
+      match: { valveId: valveAt(2).id },
+      fault: {
+        kind: 'transform',
+        transform: (answer: { points: object[] }) => ({
+          ...answer,
+          points: answer.points.map((point) => ({ ...point, valve_timestamp: 'soon' })),
+        }),
+      },
+    });
+    expect((await check()).troubles).toContainEqual(
+      expect.stringMatching(/^✗ valves: 1 could not be read: .*valve_timestamp/),
+    );
+
+    liftMalformed();
     const { code, item } = await check();
     expect(code).toBe(0);
     expect(item('valves')).toMatchObject({ state: 'warning' });

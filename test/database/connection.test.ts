@@ -61,3 +61,15 @@ test('a password that is asked for and not there is a matter of credentials', as
     remedy: expect.stringContaining('set DB_PASS') as string,
   });
 });
+
+test('a transaction with a failed statement that nobody heard of is an error, for nothing of it is stored', async () => {
+  await session(database.port, async (db) => {
+    await db.query('create table stored (n integer)');
+    const work = async () => {
+      await db.query('insert into stored values (1)');
+      await db.query('select 1 / 0').catch(() => undefined);
+    };
+    await expect(db.transaction(work)).rejects.toThrow('nothing was stored');
+    expect(await db.query('select from stored')).toEqual([]);
+  });
+});

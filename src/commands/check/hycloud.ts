@@ -151,6 +151,8 @@ async function probe(hycloud: HyCloud, valve: Valve): Promise<Probe> {
     // null: HyCloud ignored the direction or the end.
     if (!latest) throw new HyCloudError('malformed', pointsPathOf(valve), 'points other than asked for');
     const [point] = latest.points;
+    const [malformed] = latest.malformed;
+    if (malformed) throw new HyCloudError('malformed', pointsPathOf(valve), malformed.reason);
     if (!point) return { valve, clockAheadUs: null, outcome: 'silent' };
     const clockS = point.valveTimestampS;
     const clockAheadUs = clockS === null ? null : (clockS + VALVE_EPOCH_S) * US_PER_SECOND - point.timeUs;

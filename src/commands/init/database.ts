@@ -1,6 +1,6 @@
 /** The part of `tasmart init` about the database: connects, and applies the migrations. */
 import type { Problem } from '../../config/config.ts';
-import { isLoopback, parseDatabase, type Environment } from '../../config/environment.ts';
+import { isLoopback, parseDatabase, readVariable, type Environment } from '../../config/environment.ts';
 import { migrate, schemaState } from '../../database/migrations.ts';
 import { loadSchemaFiles } from '../../database/schema-files.ts';
 import { SchemaError, withAnyDatabase } from '../../database/open.ts';
@@ -26,7 +26,7 @@ export const DATABASE_VARIABLES = [
 
 /** The given answer: all variables about the database, if they name one. */
 export function givenDatabase(env: Environment): Environment | undefined {
-  const given = DATABASE_VARIABLES.flatMap((name) => (env[name] ? [[name, env[name]] as const] : []));
+  const given = DATABASE_VARIABLES.flatMap((name) => (readVariable(env, name) ? [[name, env[name]] as const] : []));
   return given.some(([name]) => name === 'DATABASE_URL' || name === 'DB_HOST') ? Object.fromEntries(given) : undefined;
 }
 

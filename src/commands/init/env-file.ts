@@ -1,7 +1,8 @@
 /** Sets and removes variables in the text of an env file. All other lines stay. */
 import { KnownError } from '../../domain/errors.ts';
 
-const ASSIGNMENT = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=/;
+/** As dotenv reads it: `NAME=value` or `NAME: value`. */
+const ASSIGNMENT = /^\s*(?:export\s+)?([A-Za-z_]\w*)(?:\s*=|:\s)/;
 
 const HEADING = '# Keep this file to yourself: it holds the credentials.\n';
 
@@ -31,11 +32,11 @@ export function withVariables(text: string | null, values: ReadonlyMap<string, s
 /** A value that needs no quotes. */
 const PLAIN = /^[\w.:/@%+=,?&~-]+$/;
 
-/** Quotes for dotenv, which takes everything within single quotes or backticks literally. */
+/** Quotes for dotenv, which takes all within single quotes or backticks literally; but a quote after a backslash ends nothing. */
 function quoted(name: string, value: string): string {
   if (PLAIN.test(value)) return value;
   const quote = ["'", '`'].find((mark) => !value.includes(mark));
-  if (quote !== undefined && !/[\r\n]/.test(value)) return `${quote}${value}${quote}`;
+  if (quote !== undefined && !/[\r\n]|\\$/.test(value)) return `${quote}${value}${quote}`;
   throw new KnownError('config', `${name} cannot be written into an env file`, {
     remedy: `put it into a file of its own, and name that in ${name}_FILE`,
   });

@@ -146,7 +146,7 @@ async function initialise(
   }
 }
 
-/** Copies a new cluster, and waits until the copy is on the disk. */
+/** Copies a new cluster, and waits until the copy is on the disk: `--sync-only` needs no account with a name. */
 async function copyCluster(template: string, staging: string, binaries: Binaries): Promise<void> {
   await cp(template, staging, { recursive: true });
   const password = await open(join(staging, 'password'), 'r+');

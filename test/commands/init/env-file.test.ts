@@ -23,5 +23,15 @@ test('what is set twice is set once, what is not wanted goes, comments stay', ()
 });
 
 test('a value that no quotes can hold is refused', () => {
-  expect(() => withVariables(null, new Map([['DB_PASS', "'`"]]))).toThrow('DB_PASS cannot be written');
+  for (const value of ["'`", 'p\\']) {
+    expect(() => withVariables(null, new Map([['DB_PASS', value]]))).toThrow('DB_PASS cannot be written');
+  }
+});
+
+test('what dotenv takes for an assignment is replaced or removed', () => {
+  const values = new Map([
+    ['A', null],
+    ['B', '2'],
+  ]);
+  expect(withVariables('A: old\nexport B: 1\n', values)).toBe('B=2\n');
 });

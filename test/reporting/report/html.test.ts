@@ -278,6 +278,8 @@ test('local time is that of the zone: a day of 25 hours, and an hour that comes 
   expect(timeText(offsets, changeS + 1800)).toBe('Sun 25 Oct 02:30 (UTC+1:00)');
   expect(spanText(offsets, changeS + 3600, changeS + 7200)).toBe('Sun 25 Oct 03:00 – 04:00');
   expect(timeOf(offsets, Date.UTC(2026, 9, 26) / 1000) - timeOf(offsets, Date.UTC(2026, 9, 25) / 1000)).toBe(25 * 3600);
+  const year = zoneOffsets('Europe/Rome', local('2026-01-01T00:00'), local('2026-11-01T00:00'));
+  expect(timeOf(year, Date.UTC(2026, 9, 25, 2, 30) / 1000)).toBe(changeS - 1800);
   const spring: ZoneOffsets = zoneOffsets('Europe/Rome', local('2026-03-28T00:00'), local('2026-03-30T12:00'));
   expect(timeOf(spring, Date.UTC(2026, 2, 29, 2, 30) / 1000)).toBe(Date.UTC(2026, 2, 29, 1, 30) / 1000);
 });

@@ -18,10 +18,11 @@ export function wallOf(offsets: ZoneOffsets, timeS: number): number {
 
 /** When the wall clock first shows this. For an hour that it skips, the offset before the change is used. */
 export function timeOf(offsets: ZoneOffsets, wallS: number): number {
-  for (const [, offsetS] of offsets) {
-    if (offsetAt(offsets, wallS - offsetS) === offsetS) return wallS - offsetS;
-  }
-  return wallS - offsetAt(offsets, wallS - DAY_S);
+  const times = offsets.flatMap(([, offsetS]) => {
+    const timeS = wallS - offsetS;
+    return offsetAt(offsets, timeS) === offsetS ? [timeS] : [];
+  });
+  return times.length > 0 ? Math.min(...times) : wallS - offsetAt(offsets, wallS - DAY_S);
 }
 
 /** `Mon 16 Nov` */
