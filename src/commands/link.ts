@@ -69,7 +69,7 @@ const MAX_REGISTER_LENGTH = 255;
 function registerProblem(register: string): string | null {
   if (register.length > MAX_REGISTER_LENGTH) return `the register is longer than ${MAX_REGISTER_LENGTH} characters`;
   if (register.trim() !== register || register === '' || spelledOut(register) !== register) {
-    return 'the register is empty, or begins or ends in a blank, or holds a control character';
+    return 'the register is empty, or begins or ends in a blank, or holds a control character or an invisible one';
   }
   // `link --list --format csv` could not be imported again.
   if (withoutGuards(register) !== register) return `the register holds a ' before a formula`;

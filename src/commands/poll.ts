@@ -50,14 +50,8 @@ export async function run(options: PollOptions, context: CommandContext): Promis
   let accounts: AccountEnding[] = [];
   const notifyEnded = async (end: Pick<Ending, 'status' | 'summary' | 'error'>) => {
     const stopped = stopStatus(signal);
-    const ending = {
-      ...end,
-      status: stopped ?? end.status,
-      accounts: accounts.map((account) => {
-        const isOver = account.status === 0 || account.status === EXIT_STATUS.locked;
-        return isOver || stopped === null ? account : { ...account, status: stopped };
-      }),
-    };
+    const endings = stopped === null ? accounts : accounts.map((account) => withStopStatus(account, stopped));
+    const ending = { ...end, status: stopped ?? end.status, accounts: endings };
     await Promise.all(listeners.map(async (listener) => listener.ended?.(ending)));
   };
   try {
@@ -98,6 +92,12 @@ export async function run(options: PollOptions, context: CommandContext): Promis
     await notifyEnded({ status: errorStatus(error), summary: null, error });
     throw error;
   }
+}
+
+/** After a signal. An account that had succeeded, or was locked out, keeps its status: the signal did not end its poll. */
+function withStopStatus(account: AccountEnding, stopped: number): AccountEnding {
+  const isKept = account.status === 0 || account.status === EXIT_STATUS.locked;
+  return isKept ? account : { ...account, status: stopped };
 }
 
 /** The part of `--shard`; null: the option is not given. @throws KnownError exit 64 */

@@ -204,7 +204,10 @@ function databaseOf({ client, lost, lose }: Session, loginPid: number, answerLim
       clearTimeout(limit);
     }
   }
-  const query: Database['query'] = async (text, values) => (await send(text, values)).rows as never[];
+  async function query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]> {
+    return (await send<Row>(text, values)).rows;
+  }
+
   return {
     query,
     client,
