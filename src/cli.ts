@@ -1,7 +1,7 @@
 /** The entry: all commands and their options, signals, and the exit status of an error. Work begins only in `main`. */
 import { Argument, Command, CommanderError, Option } from 'commander';
-import { LOG_LEVELS, type CommandContext, type GlobalOptions } from './commands/context.ts';
-import { SIGNAL_STATUS, stopStatus } from './commands/exit-status.ts';
+import { LOG_LEVELS, type CommandContext, type GlobalOptions } from './commands/shared/context.ts';
+import { SIGNAL_STATUS, stopStatus } from './commands/shared/exit-status.ts';
 import { EXIT_STATUS, KnownError } from './domain/errors.ts';
 import {
   formatOption,
@@ -17,8 +17,8 @@ import {
   valveOption,
   withExamples,
   zoneOption,
-} from './commands/options.ts';
-import { VERSION } from './commands/package.ts';
+} from './commands/shared/options.ts';
+import { VERSION } from './commands/shared/package.ts';
 
 /** A command's module; loaded only when the command runs. */
 interface CommandModule<Options> {
@@ -322,7 +322,7 @@ async function reportError(error: unknown): Promise<number> {
   if (error instanceof LoadError) throw error.cause;
   if (isMissingModule(error)) throw error;
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_STATUS.usage;
-  const { createLog, isForPeople, stderrScreen } = await import('./commands/log.ts');
+  const { createLog, isForPeople, stderrScreen } = await import('./commands/shared/log.ts');
   const { adaptToScreen } = await import('./reporting/screen.ts');
   const { spelledOut } = await import('./domain/text.ts');
   const globals: GlobalOptions = program.opts();

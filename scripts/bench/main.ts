@@ -3,7 +3,7 @@
  * between machines and days, seconds cannot.
  */
 import { Command, Option } from 'commander';
-import { OUTPUT_FORMATS, type OutputFormat } from '../../src/commands/context.ts';
+import { OUTPUT_FORMATS, type OutputFormat } from '../../src/commands/shared/context.ts';
 import { createBench, median, type Sample } from './bench.ts';
 import { measureGrowth, type Growth } from './growth.ts';
 import { describeMachine } from './machine.ts';

@@ -6,7 +6,7 @@ import { build } from 'esbuild';
 import { buildCli, REPOSITORY } from '../../test/support/build.ts';
 import { useTemporaryFolder } from '../../test/support/temporary-folder.ts';
 import { createCertificate } from '../simulator/certificate.ts';
-import type { OutputFormat } from '../../src/commands/context.ts';
+import type { OutputFormat } from '../../src/commands/shared/context.ts';
 import { PROBE, runNode } from './child.ts';
 import { startServer, type BenchDatabase } from './database.ts';
 

@@ -20,15 +20,15 @@ import {
   requireNamedValves,
   valuesOf,
   omitWithoutNamedValves,
-} from './accounts.ts';
-import type { CommandContext } from './context.ts';
-import { endOfError, warnOfFailures, type RunResult } from './failures.ts';
-import { withHyCloud } from './hycloud.ts';
-import { judgeStored, unjudgedReason } from './judging.ts';
-import { createLog, isForPeople, progressTerminal } from './log.ts';
-import { OPEN_OPTIONS, RUN_PROCESS } from './package.ts';
-import { loadConfig } from './settings.ts';
-import { parseSpan } from './time.ts';
+} from './shared/accounts.ts';
+import type { CommandContext } from './shared/context.ts';
+import { endOfError, warnOfFailures, type RunResult } from './shared/failures.ts';
+import { withHyCloud } from './shared/hycloud.ts';
+import { judgeStored, unjudgedReason } from './shared/judging.ts';
+import { createLog, isForPeople, progressTerminal } from './shared/log.ts';
+import { OPEN_OPTIONS, RUN_PROCESS } from './shared/package.ts';
+import { loadConfig } from './shared/settings.ts';
+import { parseSpan } from './shared/time.ts';
 
 export interface BackfillOptions {
   from: string;

@@ -3,13 +3,13 @@ import type { AccountConfig, Section } from '../config/config.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { NO_MEMORY, type Memory } from '../polling/memory.ts';
 import { checkJson, checkTable, isSound, skipped } from '../reporting/check.ts';
-import { withAccountName } from './accounts.ts';
+import { withAccountName } from './shared/accounts.ts';
 import { checkDatabase } from './check/database.ts';
 import { checkHyCloud } from './check/hycloud.ts';
 import { checkSettings } from './check/settings.ts';
-import type { CommandContext } from './context.ts';
-import { createLog } from './log.ts';
-import { show, stdoutScreen, write } from './output.ts';
+import type { CommandContext } from './shared/context.ts';
+import { createLog } from './shared/log.ts';
+import { show, stdoutScreen, write } from './shared/output.ts';
 
 const NOT_TRIED = 'not tried: its settings are wrong';
 

@@ -1,6 +1,6 @@
 /** `tasmart completion`: what a shell needs to complete the command line, made from the program's own commands. */
 import type { Command, Option } from 'commander';
-import type { CommandContext } from './context.ts';
+import type { CommandContext } from './shared/context.ts';
 
 /** The choices of the argument in cli.ts. */
 type Shell = 'bash' | 'zsh' | 'fish';

@@ -4,14 +4,14 @@ import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { consumptionFormat } from '../reporting/consumption.ts';
 import { matrixFormat } from '../reporting/matrix.ts';
-import { meteredValves, type Choice } from './choice.ts';
-import type { CommandContext, OutputFormat } from './context.ts';
-import { judgeStored } from './judging.ts';
-import { createLog } from './log.ts';
-import { print, stdoutScreen } from './output.ts';
-import { OPEN_OPTIONS } from './package.ts';
-import { loadConfig } from './settings.ts';
-import { parseSpan, zoneOf } from './time.ts';
+import { meteredValves, type Choice } from './shared/choice.ts';
+import type { CommandContext, OutputFormat } from './shared/context.ts';
+import { judgeStored } from './shared/judging.ts';
+import { createLog } from './shared/log.ts';
+import { print, stdoutScreen } from './shared/output.ts';
+import { OPEN_OPTIONS } from './shared/package.ts';
+import { loadConfig } from './shared/settings.ts';
+import { parseSpan, zoneOf } from './shared/time.ts';
 
 export interface ConsumptionOptions extends Choice {
   from: string;

@@ -17,14 +17,14 @@ import { KnownError } from '../domain/errors.ts';
 import { judgeOne } from '../energy/bookkeeping.ts';
 import type { Correction } from '../energy/types.ts';
 import { changeText, correctionsText, correctionText } from '../reporting/corrections.ts';
-import type { CommandContext, OutputFormat } from './context.ts';
-import { parseRequest, parseTimes, type CorrectOptions } from './correct-request.ts';
-import { configuredLimits, judgeStored } from './judging.ts';
+import type { CommandContext, OutputFormat } from './shared/context.ts';
+import { parseRequest, parseTimes, type CorrectOptions } from './correct/request.ts';
+import { configuredLimits, judgeStored } from './shared/judging.ts';
 import { describeValve, pickValve } from './link.ts';
-import { createLog } from './log.ts';
-import { print, show } from './output.ts';
-import { OPEN_OPTIONS } from './package.ts';
-import { loadConfig } from './settings.ts';
+import { createLog } from './shared/log.ts';
+import { print, show } from './shared/output.ts';
+import { OPEN_OPTIONS } from './shared/package.ts';
+import { loadConfig } from './shared/settings.ts';
 
 export async function run(
   options: CorrectOptions,

@@ -8,19 +8,19 @@ import { KnownError } from '../domain/errors.ts';
 import type { ProjectSummary } from '../domain/valve.ts';
 import { adaptToScreen } from '../reporting/screen.ts';
 import { run as check } from './check.ts';
-import type { CommandContext } from './context.ts';
+import type { CommandContext } from './shared/context.ts';
 import { DATABASE_VARIABLES, givenDatabase, settleDatabase } from './init/database.ts';
 import { withVariables } from './init/env-file.ts';
 import { acceptCredentials, chooseProjects } from './init/hycloud.ts';
 import { nextSteps } from './init/next-steps.ts';
 import { createPrompt, type Prompt } from './init/prompt.ts';
 import type { Session } from './init/session.ts';
-import { createLog } from './log.ts';
-import { stdoutScreen } from './output.ts';
-import { replaceFile } from './replace-file.ts';
-import { readSecrets } from './secrets.ts';
-import { readOptional } from './settings.ts';
-import { decodeText } from './text-file.ts';
+import { createLog } from './shared/log.ts';
+import { stdoutScreen } from './shared/output.ts';
+import { replaceFile } from './shared/replace-file.ts';
+import { readSecrets } from './shared/secrets.ts';
+import { readOptional } from './shared/settings.ts';
+import { decodeText } from './shared/text-file.ts';
 
 export interface InitOptions {
   apiKeyFile?: string;

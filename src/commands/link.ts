@@ -10,12 +10,12 @@ import { count, printable, spelledOut } from '../domain/text.ts';
 import { isCalled, valveLabel } from '../domain/valve.ts';
 import { withoutGuards } from '../reporting/csv.ts';
 import { linksText } from '../reporting/links.ts';
-import type { CommandContext, OutputFormat } from './context.ts';
-import { parseLinks, type LinkLine } from './link-file.ts';
-import { createLog } from './log.ts';
-import { OPEN_OPTIONS } from './package.ts';
-import { loadConfig } from './settings.ts';
-import { decodeText } from './text-file.ts';
+import type { CommandContext, OutputFormat } from './shared/context.ts';
+import { parseLinks, type LinkLine } from './link/file.ts';
+import { createLog } from './shared/log.ts';
+import { OPEN_OPTIONS } from './shared/package.ts';
+import { loadConfig } from './shared/settings.ts';
+import { decodeText } from './shared/text-file.ts';
 
 export interface LinkOptions {
   remove?: boolean;

@@ -5,11 +5,11 @@ import { migrate } from '../database/migrations.ts';
 import { loadSchemaFiles } from '../database/schema-files.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
-import type { CommandContext } from './context.ts';
-import { judgeStored } from './judging.ts';
-import { createLog } from './log.ts';
-import { OPEN_OPTIONS, SQL_DIR } from './package.ts';
-import { loadConfig } from './settings.ts';
+import type { CommandContext } from './shared/context.ts';
+import { judgeStored } from './shared/judging.ts';
+import { createLog } from './shared/log.ts';
+import { OPEN_OPTIONS, SQL_DIR } from './shared/package.ts';
+import { loadConfig } from './shared/settings.ts';
 
 export interface MigrateOptions {
   printGrants?: boolean;

@@ -19,17 +19,17 @@ import {
   requireNamedValves,
   valuesOf,
   type AccountResult,
-} from './accounts.ts';
-import type { CommandContext, OutputFormat } from './context.ts';
-import { withDeadline } from './deadline.ts';
-import { errorStatus, pollStatus, stopStatus } from './exit-status.ts';
-import { createHealthcheck } from './healthcheck.ts';
-import { createLog } from './log.ts';
-import { createMetrics } from './metrics.ts';
-import { print, stdoutScreen } from './output.ts';
-import { pollAccount } from './poll-account.ts';
-import type { AccountEnding, Ending, RunListener } from './run-listener.ts';
-import { readConfig } from './settings.ts';
+} from './shared/accounts.ts';
+import type { CommandContext, OutputFormat } from './shared/context.ts';
+import { withDeadline } from './poll/deadline.ts';
+import { errorStatus, pollStatus, stopStatus } from './shared/exit-status.ts';
+import { createHealthcheck } from './poll/healthcheck.ts';
+import { createLog } from './shared/log.ts';
+import { createMetrics } from './poll/metrics.ts';
+import { print, stdoutScreen } from './shared/output.ts';
+import { pollAccount } from './poll/account.ts';
+import type { AccountEnding, Ending, RunListener } from './poll/run-listener.ts';
+import { readConfig } from './shared/settings.ts';
 
 export interface PollOptions {
   dryRun?: boolean;

@@ -4,12 +4,12 @@ import { printable } from '../domain/text.ts';
 import { compareNames, type ProjectSummary } from '../domain/valve.ts';
 import { recordsText } from '../reporting/records.ts';
 import { formatTable } from '../reporting/table.ts';
-import { accountsStatus, forEachAccount, hasNamedAccounts, valuesOf } from './accounts.ts';
-import type { CommandContext, OutputFormat } from './context.ts';
-import { withHyCloud } from './hycloud.ts';
-import { createLog } from './log.ts';
-import { show, stdoutScreen, write } from './output.ts';
-import { loadConfig } from './settings.ts';
+import { accountsStatus, forEachAccount, hasNamedAccounts, valuesOf } from './shared/accounts.ts';
+import type { CommandContext, OutputFormat } from './shared/context.ts';
+import { withHyCloud } from './shared/hycloud.ts';
+import { createLog } from './shared/log.ts';
+import { show, stdoutScreen, write } from './shared/output.ts';
+import { loadConfig } from './shared/settings.ts';
 
 export async function run({ format }: { format: OutputFormat }, { globals, signal }: CommandContext): Promise<number> {
   const log = await createLog(globals);

@@ -6,12 +6,12 @@ import { EXIT_STATUS } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
 import { REGIMES, type Limits } from '../energy/types.ts';
-import type { CommandContext } from './context.ts';
-import { configuredLimits, judgeWithProgress } from './judging.ts';
-import { createLog } from './log.ts';
-import { write } from './output.ts';
-import { OPEN_OPTIONS } from './package.ts';
-import { loadConfig } from './settings.ts';
+import type { CommandContext } from './shared/context.ts';
+import { configuredLimits, judgeWithProgress } from './shared/judging.ts';
+import { createLog } from './shared/log.ts';
+import { write } from './shared/output.ts';
+import { OPEN_OPTIONS } from './shared/package.ts';
+import { loadConfig } from './shared/settings.ts';
 
 /** Stores the configured limits, judges all readings by them, and prints what has changed. Exit 2 if a valve failed. */
 export async function run(_options: object, { globals, signal, giveUp }: CommandContext): Promise<number> {

@@ -18,15 +18,15 @@ import type { ReportFrame, ValveReport } from '../reporting/report/data.ts';
 import { createPage } from '../reporting/report/html.ts';
 import { valveReport, type ReportSpan, type ValveRecord } from '../reporting/report/valve-report.ts';
 import type { Status } from '../reporting/status.ts';
-import { chosenValves, isEverything, type Choice } from './choice.ts';
-import type { CommandContext } from './context.ts';
-import { judgeStored } from './judging.ts';
-import { createLog } from './log.ts';
-import { OPEN_OPTIONS, REPORT_DIR, VERSION } from './package.ts';
-import { replaceFile } from './replace-file.ts';
-import { loadConfig } from './settings.ts';
+import { chosenValves, isEverything, type Choice } from './shared/choice.ts';
+import type { CommandContext } from './shared/context.ts';
+import { judgeStored } from './shared/judging.ts';
+import { createLog } from './shared/log.ts';
+import { OPEN_OPTIONS, REPORT_DIR, VERSION } from './shared/package.ts';
+import { replaceFile } from './shared/replace-file.ts';
+import { loadConfig } from './shared/settings.ts';
 import { defaultMaxAgeUs, loadStatus } from './status.ts';
-import { parseSpan, parseTime, zoneOf } from './time.ts';
+import { parseSpan, parseTime, zoneOf } from './shared/time.ts';
 
 export interface ReportOptions extends Choice {
   out: string;

@@ -18,14 +18,14 @@ import { US_PER_MINUTE } from '../domain/time.ts';
 import { watch, type Watch } from '../polling/watch.ts';
 import { isHealthy, statusCsv, statusJson, statusTable, type Status, type ValveStatus } from '../reporting/status.ts';
 import type { Screen } from '../reporting/screen.ts';
-import { chosenValves, type Choice } from './choice.ts';
-import type { CommandContext, OutputFormat } from './context.ts';
-import { createLog } from './log.ts';
-import { show, stdoutScreen, write } from './output.ts';
-import { OPEN_OPTIONS } from './package.ts';
-import { loadConfig } from './settings.ts';
-import { parseDuration } from './time.ts';
-import { watchTerminal } from './watch-terminal.ts';
+import { chosenValves, type Choice } from './shared/choice.ts';
+import type { CommandContext, OutputFormat } from './shared/context.ts';
+import { createLog } from './shared/log.ts';
+import { show, stdoutScreen, write } from './shared/output.ts';
+import { OPEN_OPTIONS } from './shared/package.ts';
+import { loadConfig } from './shared/settings.ts';
+import { parseDuration } from './shared/time.ts';
+import { watchTerminal } from './status/watch-terminal.ts';
 
 export interface StatusOptions extends Pick<Choice, 'project'> {
   maxAge?: string;

@@ -14,14 +14,14 @@ import { resolveTargets, type ResolvedTargets } from '../polling/targets.ts';
 import { recordsText } from '../reporting/records.ts';
 import { formatTable, type Column } from '../reporting/table.ts';
 import { localTime } from '../reporting/units.ts';
-import { accountLog, accountsStatus, forEachAccount, hasNamedAccounts, valuesOf } from './accounts.ts';
-import type { CommandContext, OutputFormat } from './context.ts';
-import { warnOfFailures } from './failures.ts';
-import { withHyCloud } from './hycloud.ts';
-import { createLog } from './log.ts';
-import { show, stdoutScreen, write } from './output.ts';
-import { OPEN_OPTIONS } from './package.ts';
-import { readConfig } from './settings.ts';
+import { accountLog, accountsStatus, forEachAccount, hasNamedAccounts, valuesOf } from './shared/accounts.ts';
+import type { CommandContext, OutputFormat } from './shared/context.ts';
+import { warnOfFailures } from './shared/failures.ts';
+import { withHyCloud } from './shared/hycloud.ts';
+import { createLog } from './shared/log.ts';
+import { show, stdoutScreen, write } from './shared/output.ts';
+import { OPEN_OPTIONS } from './shared/package.ts';
+import { readConfig } from './shared/settings.ts';
 
 interface ListedValve {
   /** '': the unnamed one */

@@ -12,14 +12,14 @@ import { comparePower } from '../energy/plausibility.ts';
 import type { Limits, QuarterHour } from '../energy/types.ts';
 import { createValveProgress } from '../reporting/progress.ts';
 import { isSound, verdictOf, verifyText, type Difference, type Verification } from '../reporting/verify.ts';
-import { meteredValves, type Choice } from './choice.ts';
-import type { CommandContext, OutputFormat } from './context.ts';
-import { configuredLimits, judgeStored } from './judging.ts';
-import { createLog, progressTerminal } from './log.ts';
-import { print, stdoutScreen } from './output.ts';
-import { OPEN_OPTIONS } from './package.ts';
-import { loadConfig } from './settings.ts';
-import { parseSpan } from './time.ts';
+import { meteredValves, type Choice } from './shared/choice.ts';
+import type { CommandContext, OutputFormat } from './shared/context.ts';
+import { configuredLimits, judgeStored } from './shared/judging.ts';
+import { createLog, progressTerminal } from './shared/log.ts';
+import { print, stdoutScreen } from './shared/output.ts';
+import { OPEN_OPTIONS } from './shared/package.ts';
+import { loadConfig } from './shared/settings.ts';
+import { parseSpan } from './shared/time.ts';
 
 export interface VerifyOptions extends Choice {
   from: string;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { drawsBlocks, screenOf } from '../../src/commands/terminal.ts';
+import { drawsBlocks, screenOf } from '../../src/commands/shared/terminal.ts';
 import { CLI } from '../support/build.ts';
 import { runCli } from '../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';

@@ -24,8 +24,8 @@ import { US_PER_MINUTE } from '../../domain/time.ts';
 import { loadMemory, type Memory } from '../../polling/memory.ts';
 import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
 import { durationText } from '../../reporting/units.ts';
-import { withAccountName } from '../accounts.ts';
-import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
+import { withAccountName } from '../shared/accounts.ts';
+import { OPEN_OPTIONS, SQL_DIR } from '../shared/package.ts';
 import { clockItem } from './clock.ts';
 
 /** After this many intervals without a poll, the item fails. A single missed poll is not a failure. */

@@ -14,7 +14,7 @@ import type { Memory } from '../../polling/memory.ts';
 import { resolveTargets } from '../../polling/targets.ts';
 import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
 import { durationText } from '../../reporting/units.ts';
-import { withHyCloud } from '../hycloud.ts';
+import { withHyCloud } from '../shared/hycloud.ts';
 import { clockItem } from './clock.ts';
 
 /** Shorter than in a run, because somebody waits for the result. */

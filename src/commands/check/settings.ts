@@ -5,8 +5,8 @@ import type { Config, Problem } from '../../config/config.ts';
 import { KnownError } from '../../domain/errors.ts';
 import { count } from '../../domain/text.ts';
 import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
-import type { GlobalOptions } from '../context.ts';
-import { isOpenToOthers, parseSettings, readOptional, TLS_VARIABLE_IGNORED } from '../settings.ts';
+import type { GlobalOptions } from '../shared/context.ts';
+import { isOpenToOthers, parseSettings, readOptional, TLS_VARIABLE_IGNORED } from '../shared/settings.ts';
 
 /** Checks both files and their content. `config` has the default of each key that is wrong. */
 export async function checkSettings(

@@ -5,7 +5,7 @@ import { migrate, schemaState } from '../../database/migrations.ts';
 import { loadSchemaFiles } from '../../database/schema-files.ts';
 import { SchemaError, withAnyDatabase } from '../../database/open.ts';
 import { KnownError } from '../../domain/errors.ts';
-import { OPEN_OPTIONS, SQL_DIR } from '../package.ts';
+import { OPEN_OPTIONS, SQL_DIR } from '../shared/package.ts';
 import type { Prompt } from './prompt.ts';
 import { askUntilAccepted, type Session } from './session.ts';
 

@@ -7,7 +7,7 @@ import { KnownError } from '../../domain/errors.ts';
 import { count, printable } from '../../domain/text.ts';
 import { compareNames, type ProjectSummary } from '../../domain/valve.ts';
 import type { HyCloud } from '../../hycloud/client.ts';
-import { withHyCloud } from '../hycloud.ts';
+import { withHyCloud } from '../shared/hycloud.ts';
 import { askUntilAccepted, type Session } from './session.ts';
 
 const CREDENTIAL_TIMEOUT_MS = 15_000;

@@ -1,7 +1,7 @@
 /** The commands to run after the set-up, as lines that can be copied. */
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { ROOT } from '../package.ts';
+import { ROOT } from '../shared/package.ts';
 
 export function nextSteps({ config, env }: { config: string; env: string }): string {
   const fileOptions = [

@@ -1,10 +1,10 @@
 /** Runs a command for several accounts at once. If one account fails, the others continue. */
 import type { Logger } from 'pino';
-import type { AccountConfig, Config } from '../config/config.ts';
-import type { Account } from '../domain/account.ts';
-import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
-import type { JudgeFailure } from '../energy/bookkeeping.ts';
-import { NoSuchValve } from '../polling/target-errors.ts';
+import type { AccountConfig, Config } from '../../config/config.ts';
+import type { Account } from '../../domain/account.ts';
+import { EXIT_STATUS, KnownError } from '../../domain/errors.ts';
+import type { JudgeFailure } from '../../energy/bookkeeping.ts';
+import { NoSuchValve } from '../../polling/target-errors.ts';
 import { errorStatus, stopStatus } from './exit-status.ts';
 
 export type AccountResult<T> =

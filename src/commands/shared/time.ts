@@ -1,9 +1,9 @@
 /** Reads times, spans, durations and time zones from the command line. */
 import { DateTime } from 'luxon';
-import type { Config } from '../config/config.ts';
-import { isTimeZone } from '../config/timezone.ts';
-import { KnownError } from '../domain/errors.ts';
-import { parseRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros, type Span } from '../domain/time.ts';
+import type { Config } from '../../config/config.ts';
+import { isTimeZone } from '../../config/timezone.ts';
+import { KnownError } from '../../domain/errors.ts';
+import { parseRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros, type Span } from '../../domain/time.ts';
 
 /** Later than this, a number cannot hold whole microseconds. */
 const LAST_US = Date.UTC(2255, 0) * 1000;

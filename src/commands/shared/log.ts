@@ -1,10 +1,10 @@
 /** The log: on stderr, for people or for programs. */
 import { readFile } from 'node:fs/promises';
 import pino, { type Logger } from 'pino';
-import { parseConfig } from '../config/parse.ts';
-import { spelledOut } from '../domain/text.ts';
-import type { BarTerminal } from '../reporting/progress.ts';
-import { adaptToScreen, type Screen } from '../reporting/screen.ts';
+import { parseConfig } from '../../config/parse.ts';
+import { spelledOut } from '../../domain/text.ts';
+import type { BarTerminal } from '../../reporting/progress.ts';
+import { adaptToScreen, type Screen } from '../../reporting/screen.ts';
 import type { GlobalOptions } from './context.ts';
 import { screenOf } from './terminal.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { parseTime } from '../../src/commands/time.ts';
-import { formatRfc3339 } from '../../src/domain/time.ts';
+import { parseTime } from '../../../src/commands/shared/time.ts';
+import { formatRfc3339 } from '../../../src/domain/time.ts';
 
 const NOW_US = Date.parse('2026-03-29T10:15:00Z') * 1000;
 

@@ -1,6 +1,6 @@
 /** Writes to stdout. */
 import { once } from 'node:events';
-import { adaptToScreen, type Screen } from '../reporting/screen.ts';
+import { adaptToScreen, type Screen } from '../../reporting/screen.ts';
 import type { OutputFormat } from './context.ts';
 import { screenOf } from './terminal.ts';
 

@@ -1,7 +1,7 @@
 /** Stops a run before its deadline. */
-import { KnownError } from '../domain/errors.ts';
-import type { CommandContext } from './context.ts';
-import type { RequestLimits } from './hycloud.ts';
+import { KnownError } from '../../domain/errors.ts';
+import type { CommandContext } from '../shared/context.ts';
+import type { RequestLimits } from '../shared/hycloud.ts';
 
 export interface RunLimits extends RequestLimits {
   giveUp: AbortSignal;

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { QUICKLY_MS, setStage, type Stage } from '../faults/support/database-stage.ts';
-import { untilSaid, type CliResult } from '../support/cli.ts';
+import { QUICKLY_MS, setStage, type Stage } from '../../faults/support/database-stage.ts';
+import { untilSaid, type CliResult } from '../../support/cli.ts';
 
 const SECRET = 'marked-secret';
 

@@ -1,7 +1,7 @@
 /** Options that several commands share, examples in the help, and error messages for a wrong command line. */
 import { Option, type Command } from 'commander';
 import { distance } from 'fastest-levenshtein';
-import { UNKNOWN_WIDTH } from '../reporting/table.ts';
+import { UNKNOWN_WIDTH } from '../../reporting/table.ts';
 import { OUTPUT_FORMATS } from './context.ts';
 
 /** @param defaultText names in the help what the command uses without the option; commander sets no value then */

@@ -1,6 +1,6 @@
 /** Finds what the terminal of a stream can show. */
-import type { Screen } from '../reporting/screen.ts';
-import { UNKNOWN_WIDTH } from '../reporting/table.ts';
+import type { Screen } from '../../reporting/screen.ts';
+import { UNKNOWN_WIDTH } from '../../reporting/table.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

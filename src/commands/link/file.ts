@@ -1,7 +1,7 @@
 /** The file of `tasmart link --from`: a valve and a register in each line. */
 import { CsvError, parse } from 'csv-parse/sync';
-import { KnownError } from '../domain/errors.ts';
-import { withoutGuards } from '../reporting/csv.ts';
+import { KnownError } from '../../domain/errors.ts';
+import { withoutGuards } from '../../reporting/csv.ts';
 
 export interface LinkLine {
   /** from 1 */

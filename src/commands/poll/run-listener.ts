@@ -1,8 +1,8 @@
 /** What a poll tells its listeners: its output, the metrics and the healthcheck. */
-import type { Account } from '../domain/account.ts';
-import type { PolledValve, PollReport } from '../polling/report.ts';
-import type { Micros } from '../domain/time.ts';
-import type { PollSummary } from '../reporting/poll.ts';
+import type { Account } from '../../domain/account.ts';
+import type { PolledValve, PollReport } from '../../polling/report.ts';
+import type { Micros } from '../../domain/time.ts';
+import type { PollSummary } from '../../reporting/poll.ts';
 
 /** How a poll of all accounts ended. */
 export interface Ending {

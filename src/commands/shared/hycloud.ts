@@ -2,10 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { getProxyForUrl } from 'proxy-from-env';
-import type { Config, HyCloudConfig } from '../config/config.ts';
-import { KnownError } from '../domain/errors.ts';
-import { count } from '../domain/text.ts';
-import { createHyCloud, type HyCloud } from '../hycloud/client.ts';
+import type { Config, HyCloudConfig } from '../../config/config.ts';
+import { KnownError } from '../../domain/errors.ts';
+import { count } from '../../domain/text.ts';
+import { createHyCloud, type HyCloud } from '../../hycloud/client.ts';
 import { VERSION } from './package.ts';
 
 export interface RequestLimits {

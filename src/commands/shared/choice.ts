@@ -1,10 +1,10 @@
 /** Which valves a command is about: `--valve` and `--project`. */
-import { loadMeteredValves, type MeteredValve } from '../database/consumption.ts';
-import type { Database } from '../database/connection.ts';
-import { loadProjects, type StoredProject } from '../database/projects.ts';
-import { KnownError } from '../domain/errors.ts';
-import { printable } from '../domain/text.ts';
-import { isCalled } from '../domain/valve.ts';
+import { loadMeteredValves, type MeteredValve } from '../../database/consumption.ts';
+import type { Database } from '../../database/connection.ts';
+import { loadProjects, type StoredProject } from '../../database/projects.ts';
+import { KnownError } from '../../domain/errors.ts';
+import { printable } from '../../domain/text.ts';
+import { isCalled } from '../../domain/valve.ts';
 
 /** With both, the named valves of the named projects. */
 export interface Choice {

@@ -1,14 +1,14 @@
 /** Keeps the stored kWh up to date with the readings. */
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.ts';
-import type { Database } from '../database/connection.ts';
-import { loadLimits, loadUnjudged, mayJudge } from '../database/judgements.ts';
-import { KnownError } from '../domain/errors.ts';
-import { count } from '../domain/text.ts';
-import { US_PER_MINUTE } from '../domain/time.ts';
-import { judgePending, type JudgeFailure } from '../energy/bookkeeping.ts';
-import type { Limits } from '../energy/types.ts';
-import { createValveProgress } from '../reporting/progress.ts';
+import type { Config } from '../../config/config.ts';
+import type { Database } from '../../database/connection.ts';
+import { loadLimits, loadUnjudged, mayJudge } from '../../database/judgements.ts';
+import { KnownError } from '../../domain/errors.ts';
+import { count } from '../../domain/text.ts';
+import { US_PER_MINUTE } from '../../domain/time.ts';
+import { judgePending, type JudgeFailure } from '../../energy/bookkeeping.ts';
+import type { Limits } from '../../energy/types.ts';
+import { createValveProgress } from '../../reporting/progress.ts';
 import type { CommandContext } from './context.ts';
 import { progressTerminal } from './log.ts';
 

@@ -1,12 +1,12 @@
 /** Draws a text on a terminal again and again, until Ctrl-C. */
 import { clearScreenDown, cursorTo } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Database } from '../database/connection.ts';
-import { KnownError } from '../domain/errors.ts';
-import { spelledOut } from '../domain/text.ts';
-import { adaptToScreen, type Screen } from '../reporting/screen.ts';
-import { localTime } from '../reporting/units.ts';
-import { stdoutScreen } from './output.ts';
+import type { Database } from '../../database/connection.ts';
+import { KnownError } from '../../domain/errors.ts';
+import { spelledOut } from '../../domain/text.ts';
+import { adaptToScreen, type Screen } from '../../reporting/screen.ts';
+import { localTime } from '../../reporting/units.ts';
+import { stdoutScreen } from '../shared/output.ts';
 
 const REDRAW_MS = 10_000;
 

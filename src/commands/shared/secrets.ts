@@ -1,7 +1,7 @@
 /** Reads secrets from the files that variables such as API_KEY_FILE name, as Docker and Kubernetes provide them. */
 import { readFile, stat } from 'node:fs/promises';
-import type { Problem, Section } from '../config/config.ts';
-import type { Environment } from '../config/environment.ts';
+import type { Problem, Section } from '../../config/config.ts';
+import type { Environment } from '../../config/environment.ts';
 import { decodeText } from './text-file.ts';
 
 /**

@@ -2,11 +2,11 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import type { Logger } from 'pino';
-import type { Account } from '../domain/account.ts';
-import { EXIT_STATUS } from '../domain/errors.ts';
-import { shardName, type Shard } from '../domain/shard.ts';
-import { formatMetrics, type RunMetrics, type SeenValve } from '../reporting/metrics.ts';
-import { replaceFile } from './replace-file.ts';
+import type { Account } from '../../domain/account.ts';
+import { EXIT_STATUS } from '../../domain/errors.ts';
+import { shardName, type Shard } from '../../domain/shard.ts';
+import { formatMetrics, type RunMetrics, type SeenValve } from '../../reporting/metrics.ts';
+import { replaceFile } from '../shared/replace-file.ts';
 import type { RunListener } from './run-listener.ts';
 
 export interface MetricsOptions {

@@ -1,8 +1,8 @@
 /** Reports the start and the end of a poll to a monitor, HEALTHCHECK_URL. */
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
-import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
-import { count } from '../domain/text.ts';
+import { EXIT_STATUS, KnownError } from '../../domain/errors.ts';
+import { count } from '../../domain/text.ts';
 import type { Ending, RunListener } from './run-listener.ts';
 
 /** Timeouts of a ping. The ping at the start does not delay the poll; the end waits for it. */

@@ -1,26 +1,26 @@
 /** Polls one account for `tasmart poll`. */
 import type { Logger } from 'pino';
-import type { AccountConfig, Config } from '../config/config.ts';
-import { withDatabase } from '../database/open.ts';
-import { withRun, type RunEnd } from '../database/runs.ts';
-import type { Account } from '../domain/account.ts';
-import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../domain/time.ts';
-import type { Shard } from '../domain/shard.ts';
-import type { JudgeFailure } from '../energy/bookkeeping.ts';
-import type { HyCloud } from '../hycloud/client.ts';
-import type { Claims } from '../polling/claims.ts';
-import { shardPace } from '../polling/pace.ts';
-import { createReport, type PolledValve, type PollReport } from '../polling/report.ts';
-import { poll, type PollSettings } from '../polling/run.ts';
-import { runFields, type PollSummary } from '../reporting/poll.ts';
-import { accountsAfter, judgeAfter } from './accounts.ts';
-import type { GlobalOptions } from './context.ts';
+import type { AccountConfig, Config } from '../../config/config.ts';
+import { withDatabase } from '../../database/open.ts';
+import { withRun, type RunEnd } from '../../database/runs.ts';
+import type { Account } from '../../domain/account.ts';
+import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../domain/time.ts';
+import type { Shard } from '../../domain/shard.ts';
+import type { JudgeFailure } from '../../energy/bookkeeping.ts';
+import type { HyCloud } from '../../hycloud/client.ts';
+import type { Claims } from '../../polling/claims.ts';
+import { shardPace } from '../../polling/pace.ts';
+import { createReport, type PolledValve, type PollReport } from '../../polling/report.ts';
+import { poll, type PollSettings } from '../../polling/run.ts';
+import { runFields, type PollSummary } from '../../reporting/poll.ts';
+import { accountsAfter, judgeAfter } from '../shared/accounts.ts';
+import type { GlobalOptions } from '../shared/context.ts';
 import type { RunLimits } from './deadline.ts';
-import { errorStatus, pollStatus } from './exit-status.ts';
-import { endOfError, warnOfFailures, type RunResult } from './failures.ts';
-import { withHyCloud } from './hycloud.ts';
-import { judgeStored, unjudgedReason } from './judging.ts';
-import { OPEN_OPTIONS, RUN_PROCESS } from './package.ts';
+import { errorStatus, pollStatus } from '../shared/exit-status.ts';
+import { endOfError, warnOfFailures, type RunResult } from '../shared/failures.ts';
+import { withHyCloud } from '../shared/hycloud.ts';
+import { judgeStored, unjudgedReason } from '../shared/judging.ts';
+import { OPEN_OPTIONS, RUN_PROCESS } from '../shared/package.ts';
 import type { AccountEnding, RunListener } from './run-listener.ts';
 
 export interface AccountPoll {

@@ -1,10 +1,10 @@
 /** The command line of `tasmart correct`. */
 import { userInfo } from 'node:os';
-import { KnownError } from '../domain/errors.ts';
-import type { Micros } from '../domain/time.ts';
-import type { Correction } from '../energy/types.ts';
-import type { OutputFormat } from './context.ts';
-import { parseSpan, parseTime } from './time.ts';
+import { KnownError } from '../../domain/errors.ts';
+import type { Micros } from '../../domain/time.ts';
+import type { Correction } from '../../energy/types.ts';
+import type { OutputFormat } from '../shared/context.ts';
+import { parseSpan, parseTime } from '../shared/time.ts';
 
 export interface CorrectOptions {
   exclude?: true;

@@ -1,6 +1,6 @@
 /** Turns a signal, an error or a run's report into the exit status. */
-import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
-import type { PollReport } from '../polling/report.ts';
+import { EXIT_STATUS, KnownError } from '../../domain/errors.ts';
+import type { PollReport } from '../../polling/report.ts';
 
 export const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 

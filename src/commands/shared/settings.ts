@@ -2,9 +2,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { parse as parseEnvFile } from 'dotenv';
 import type { Logger } from 'pino';
-import type { Config, ParsedConfig, Problem, Section } from '../config/config.ts';
-import { parseConfig, requireConfig } from '../config/parse.ts';
-import { KnownError } from '../domain/errors.ts';
+import type { Config, ParsedConfig, Problem, Section } from '../../config/config.ts';
+import { parseConfig, requireConfig } from '../../config/parse.ts';
+import { KnownError } from '../../domain/errors.ts';
 import type { GlobalOptions } from './context.ts';
 import { readSecrets } from './secrets.ts';
 import { decodeText, jsonErrorPlace } from './text-file.ts';

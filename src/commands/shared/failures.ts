@@ -1,10 +1,10 @@
 /** Reports the failures of a run: in the log, and in its row of tasmart_runs. */
 import type { Logger } from 'pino';
-import { printable } from '../domain/text.ts';
-import { valveLabel } from '../domain/valve.ts';
-import type { RunEnd } from '../database/runs.ts';
-import type { HyCloudStats } from '../hycloud/client.ts';
-import type { PollFailure, PollReport } from '../polling/report.ts';
+import { printable } from '../../domain/text.ts';
+import { valveLabel } from '../../domain/valve.ts';
+import type { RunEnd } from '../../database/runs.ts';
+import type { HyCloudStats } from '../../hycloud/client.ts';
+import type { PollFailure, PollReport } from '../../polling/report.ts';
 
 /** If a whole fleet fails, a line for every valve would flood the log. */
 const MAX_LOGGED = 100;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createMetrics } from '../../src/commands/metrics.ts';
-import { replaceFile } from '../../src/commands/replace-file.ts';
+import { createMetrics } from '../../../src/commands/poll/metrics.ts';
+import { replaceFile } from '../../../src/commands/shared/replace-file.ts';
 
 let folder: string;
 let victim: string;

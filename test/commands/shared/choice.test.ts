@@ -1,8 +1,8 @@
 /** `--project` and `--valve`, and tables on a narrow terminal. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runCli } from '../support/cli.ts';
-import { freshDatabase, type TestDatabase } from '../support/database.ts';
-import { insertReadings, STEADY } from './counter-readings.ts';
+import { runCli } from '../../support/cli.ts';
+import { freshDatabase, type TestDatabase } from '../../support/database.ts';
+import { insertReadings, STEADY } from '../counter-readings.ts';
 
 const SPAN = ['--from', '2025-10-26', '--to', '2025-10-28'];
 
