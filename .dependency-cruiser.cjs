@@ -17,16 +17,16 @@ module.exports = {
       to: { path: 'node_modules/(pg|pg-[^/]+|@types/pg)/' },
     },
     {
-      name: 'hycloud-not-database',
+      name: 'hycloud-needs-the-domain-alone',
       severity: 'error',
       from: { path: '^src/hycloud/' },
-      to: { path: '^src/(database|polling|reporting|commands|config)/|^src/cli' },
+      to: { path: '^src/', pathNot: '^src/(hycloud|domain)/' },
     },
     {
-      name: 'database-not-hycloud',
+      name: 'database-needs-the-domain-alone',
       severity: 'error',
       from: { path: '^src/database/' },
-      to: { path: '^src/(hycloud|polling|reporting|commands|config)/|^src/cli' },
+      to: { path: '^src/', pathNot: '^src/(database|domain)/' },
     },
     {
       name: 'domain-stands-alone',
@@ -38,8 +38,8 @@ module.exports = {
       name: 'polling-does-not-look-up',
       comment: 'data walks one way: cli → commands → polling → hycloud | database',
       severity: 'error',
-      from: { path: '^src/(polling|reporting|config|energy|hycloud|database)/' },
-      to: { path: '^src/(commands/|cli)' },
+      from: { path: '^src/(polling|reporting|config)/' },
+      to: { path: '^src/(commands/|cli|program)' },
     },
     {
       name: 'energy-needs-the-database-alone',

@@ -5,7 +5,7 @@ import { storeReadings, type ValveReadings } from '../../src/database/repository
 import { NO_MEASUREMENTS } from '../../src/domain/reading.ts';
 import { judgeInStep, judgePending } from '../../src/energy/bookkeeping.ts';
 import { judge } from '../../src/energy/judge.ts';
-import type { CounterReading } from '../../src/energy/types.ts';
+import type { CounterReading } from '../../src/domain/energy.ts';
 import { formatMs, inTurn, median, type Bench, type Sample } from './bench.ts';
 import { createJudgedDatabase, DAY_S, END_S, INTERVAL_S, LIMITS, withSession } from './judged-database.ts';
 import { LATENCY_MS } from './polls.ts';

@@ -15,7 +15,7 @@ import {
 import { withDatabase } from '../database/open.ts';
 import { KnownError } from '../domain/errors.ts';
 import { judgeOne } from '../energy/bookkeeping.ts';
-import type { Correction } from '../energy/types.ts';
+import type { Correction } from '../domain/energy.ts';
 import { changeText, correctionsText, correctionText } from '../reporting/corrections.ts';
 import type { CommandContext, OutputFormat } from './shared/context.ts';
 import { parseRequest, parseTimes, type CorrectOptions } from './correct/request.ts';

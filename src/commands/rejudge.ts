@@ -5,7 +5,7 @@ import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
-import { REGIMES, type Limits } from '../energy/types.ts';
+import { REGIMES, type Limits } from '../domain/energy.ts';
 import type { CommandContext } from './shared/context.ts';
 import { configuredLimits, judgeWithProgress } from './shared/judging.ts';
 import { createLog } from './shared/log.ts';

@@ -9,7 +9,7 @@ import { US_PER_DAY, US_PER_SECOND, type Span } from '../domain/time.ts';
 import { recompute } from '../energy/bookkeeping.ts';
 import { sumBucket } from '../energy/buckets.ts';
 import { comparePower } from '../energy/plausibility.ts';
-import type { Limits, QuarterHour } from '../energy/types.ts';
+import type { Limits, QuarterHour } from '../domain/energy.ts';
 import { createValveProgress } from '../reporting/progress.ts';
 import { isSound, verdictOf, verifyText, type Difference, type Verification } from '../reporting/verify.ts';
 import { meteredValves, type Choice } from './shared/choice.ts';

@@ -1,7 +1,7 @@
 /** Loads kWh by bucket, and the valves that have any. */
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { compareValves } from '../domain/valve.ts';
-import type { Quality } from '../energy/types.ts';
+import type { Quality } from '../domain/energy.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 

@@ -3,7 +3,7 @@
  * valve as unjudged, and judges it again, in the same transaction.
  */
 import { formatRfc3339, type Micros } from '../domain/time.ts';
-import type { Correction } from '../energy/types.ts';
+import type { Correction } from '../domain/energy.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 

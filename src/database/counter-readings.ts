@@ -1,6 +1,6 @@
 /** Loads stored readings for the judge. */
 import { epochSeconds, formatRfc3339, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
-import type { Regime } from '../energy/types.ts';
+import type { Regime } from '../domain/energy.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 

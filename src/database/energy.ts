@@ -6,8 +6,7 @@
  */
 import { KnownError } from '../domain/errors.ts';
 import { formatRfc3339, US_PER_DAY, type Micros } from '../domain/time.ts';
-import type { Quality, QuarterHour, Regime } from '../energy/types.ts';
-import { QUARTER_HOUR_US } from '../energy/buckets.ts';
+import { QUARTER_HOUR_US, type Quality, type QuarterHour, type Regime } from '../domain/energy.ts';
 import type { Database } from './connection.ts';
 import { storeEvents, type CounterEvents } from './events.ts';
 

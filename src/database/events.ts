@@ -1,6 +1,6 @@
 /** Stores and loads counter events. */
 import { formatRfc3339, type Micros, type Span } from '../domain/time.ts';
-import type { CounterEvent, Regime } from '../energy/types.ts';
+import type { CounterEvent, Regime } from '../domain/energy.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 

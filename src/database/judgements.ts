@@ -1,7 +1,7 @@
 /** The judge's bookkeeping: which valves are unjudged, where the judge goes on from, and its limits. */
 import { KnownError } from '../domain/errors.ts';
 import { formatRfc3339, US_PER_MINUTE, type Micros } from '../domain/time.ts';
-import type { JudgeState, Limits } from '../energy/types.ts';
+import type { JudgeState, Limits } from '../domain/energy.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 

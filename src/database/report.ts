@@ -1,7 +1,7 @@
 /** Loads the data of the report's page. */
 import { epochSeconds, formatRfc3339, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
 import type { PropertyName } from '../domain/reading.ts';
-import type { Quality } from '../energy/types.ts';
+import type { Quality } from '../domain/energy.ts';
 import type { Database } from './connection.ts';
 import type { ConsumptionQuery } from './consumption.ts';
 import { micros } from './repository.ts';

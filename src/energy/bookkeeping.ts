@@ -17,7 +17,7 @@ import {
 import type { Micros } from '../domain/time.ts';
 import { judgeValves, type JudgedValve, type ValveJudgement } from './judge-valves.ts';
 import { canGoOnFrom, newestOf, stateToRestartFrom } from './restart.ts';
-import type { Limits } from './types.ts';
+import type { Limits } from '../domain/energy.ts';
 
 /** A valve that could not be judged. Its readings are stored, and it stays marked as unjudged. */
 export interface JudgeFailure {

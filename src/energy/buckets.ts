@@ -1,8 +1,6 @@
 /** Sums quarters of an hour into a bucket. `verify` compares the sum with the SQL function tasmart_consumption. */
-import { US_PER_MINUTE, type Micros, type Span } from '../domain/time.ts';
-import { QUALITIES, type Quality, type QuarterHour } from './types.ts';
-
-export const QUARTER_HOUR_US = 15 * US_PER_MINUTE;
+import type { Micros, Span } from '../domain/time.ts';
+import { QUALITIES, QUARTER_HOUR_US, type Quality, type QuarterHour } from '../domain/energy.ts';
 
 /** When the quarter of an hour of an instant begins. */
 export function quarterStart(timeUs: Micros): Micros {

@@ -3,7 +3,7 @@ import type { Micros } from '../domain/time.ts';
 import { US_PER_DAY, US_PER_HOUR } from '../domain/time.ts';
 import { envelopes, FINAL_AFTER_US, historyStart, windowStart } from './envelope.ts';
 import { isOutage, lastAtOrBefore, readingAt, TOLERANCE_KWH, type VisibleReading } from './readings.ts';
-import { MICRO_PER_KWH, type Level, type Limits, type ShownPower } from './types.ts';
+import { MICRO_PER_KWH, type Level, type Limits, type ShownPower } from '../domain/energy.ts';
 
 const BUDGET_LASTS_US = 7 * US_PER_DAY;
 /** Budget in kWh = TOLERANCE_KWH + BUDGET_FACTOR × envelope × time. */

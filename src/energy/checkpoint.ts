@@ -2,7 +2,7 @@
 import { US_PER_DAY, type Micros, type Span } from '../domain/time.ts';
 import { quarterStart } from './buckets.ts';
 import { NOTHING_YET, type Curve, type CurveStart } from './curve.ts';
-import type { Checkpoint, Level, QuarterPart, ShownPower } from './types.ts';
+import type { Checkpoint, Level, QuarterPart, ShownPower } from '../domain/energy.ts';
 import { glitchesOf, isBreak, type Accepted, type Verdicts, type Walk } from './verdicts.ts';
 
 /** A counter that has not risen for longer stands still: the next run does not load the readings since its last rise. */

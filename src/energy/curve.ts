@@ -1,11 +1,18 @@
 /** The curve: the accepted readings' kWh, spread over time and summed by quarters of an hour. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Micros, Span } from '../domain/time.ts';
-import { US_PER_HOUR, US_PER_SECOND } from '../domain/time.ts';
-import { QUARTER_HOUR_US, quarterStart } from './buckets.ts';
+import {
+  MICRO_PER_KWH,
+  QUALITIES,
+  QUARTER_HOUR_US,
+  type Limits,
+  type Quality,
+  type QuarterHour,
+  type QuarterPart,
+} from '../domain/energy.ts';
+import { US_PER_HOUR, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
+import { quarterStart } from './buckets.ts';
 import { BUDGET_FACTOR } from './budget.ts';
 import { isOutage, lastAtOrBefore, readingAt, TOLERANCE_KWH, type VisibleReading } from './readings.ts';
-import { MICRO_PER_KWH, QUALITIES, type Limits, type Quality, type QuarterHour, type QuarterPart } from './types.ts';
 import { isBreak, type Accepted } from './verdicts.ts';
 
 export const NOTHING_YET: QuarterPart = { microKwh: 0, coveredUs: 0, quality: 'measured' };

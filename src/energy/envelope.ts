@@ -2,7 +2,7 @@
 import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros, type Span } from '../domain/time.ts';
 import { isOutage, readingAt, TOLERANCE_KWH, type VisibleReading } from './readings.ts';
 import { slidingFold } from './sliding.ts';
-import type { Limits, ShownPower } from './types.ts';
+import type { Limits, ShownPower } from '../domain/energy.ts';
 
 /** For how long no reading may undo a step: see stayingSteps. */
 const STAY_US = 12 * US_PER_HOUR;

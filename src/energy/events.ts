@@ -1,7 +1,7 @@
 /** The events of a counter: gaps, glitches, resets, jumps, corrections and undecided ends. */
 import type { Micros } from '../domain/time.ts';
 import { isOutage, lastAtOrBefore, type VisibleReading } from './readings.ts';
-import { MICRO_PER_KWH, type CounterEvent, type Limits } from './types.ts';
+import { MICRO_PER_KWH, type CounterEvent, type Limits } from '../domain/energy.ts';
 import { isBreak, type Accepted } from './verdicts.ts';
 
 /** The events after the first of `accepted`, in order of time. */

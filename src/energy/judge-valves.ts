@@ -14,7 +14,7 @@ import {
   type JudgeState,
   type Limits,
   type Regime,
-} from './types.ts';
+} from '../domain/energy.ts';
 
 /** A valve, and where the judge goes on from. */
 export interface JudgedValve {

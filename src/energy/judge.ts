@@ -6,7 +6,15 @@ import { checkpointAfter, glitchesAround, startOfDrawing, walkFrom } from './che
 import { drawCurve, stretchesOf } from './curve.ts';
 import { eventsOf } from './events.ts';
 import { lastAtOrBefore, visibleReadings, type VisibleReading } from './readings.ts';
-import type { Checkpoint, Correction, CounterEvent, CounterReading, Limits, QuarterHour, ShownPower } from './types.ts';
+import type {
+  Checkpoint,
+  Correction,
+  CounterEvent,
+  CounterReading,
+  Limits,
+  QuarterHour,
+  ShownPower,
+} from '../domain/energy.ts';
 import { judgeReadings } from './verdicts.ts';
 
 export interface Input {

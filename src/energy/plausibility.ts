@@ -1,8 +1,15 @@
 /** Compares the counters of a valve with its measured power, and names the likely cause of a difference. Pure. */
 import { US_PER_HOUR, type Micros, type Span } from '../domain/time.ts';
-import { QUARTER_HOUR_US } from './buckets.ts';
 import { isOutage } from './readings.ts';
-import { MICRO_PER_KWH, REGIMES, type CounterEvent, type Limits, type QuarterHour, type Regime } from './types.ts';
+import {
+  MICRO_PER_KWH,
+  QUARTER_HOUR_US,
+  REGIMES,
+  type CounterEvent,
+  type Limits,
+  type QuarterHour,
+  type Regime,
+} from '../domain/energy.ts';
 
 export interface MeteredReading {
   timeUs: Micros;

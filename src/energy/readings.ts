@@ -1,6 +1,6 @@
 /** The readings as the judge sees them: without those that a correction excludes, and with plausible powers. */
 import type { Micros } from '../domain/time.ts';
-import type { Correction, CounterReading, Limits } from './types.ts';
+import type { Correction, CounterReading, Limits } from '../domain/energy.ts';
 
 export interface VisibleReading {
   timeUs: Micros;

@@ -1,6 +1,6 @@
 /** Chooses the state from which readings are judged again after a change. Pure. */
 import type { Micros } from '../domain/time.ts';
-import { REGIMES, type Checkpoint, type JudgeState } from './types.ts';
+import { REGIMES, type Checkpoint, type JudgeState } from '../domain/energy.ts';
 
 /**
  * The newest state from which a change at `changeUs` can be judged, for both counters. `{}`: from scratch.

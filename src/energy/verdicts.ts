@@ -3,7 +3,7 @@ import type { Micros, Span } from '../domain/time.ts';
 import { US_PER_DAY, US_PER_HOUR } from '../domain/time.ts';
 import type { Budgets } from './budget.ts';
 import { isOutage, readingAt, TOLERANCE_KWH, type VisibleReading } from './readings.ts';
-import { MICRO_PER_KWH, type Level, type Limits } from './types.ts';
+import { MICRO_PER_KWH, type Level, type Limits } from '../domain/energy.ts';
 
 /** A reading that may be a glitch or a break is decided when readings of this time follow. */
 const DECIDES_AFTER_US = 24 * US_PER_HOUR;

@@ -14,7 +14,7 @@ import { count, printable } from '../domain/text.ts';
 import type { Micros } from '../domain/time.ts';
 import type { Project, Valve } from '../domain/valve.ts';
 import { judgeInStep } from '../energy/bookkeeping.ts';
-import type { Limits } from '../energy/types.ts';
+import type { Limits } from '../domain/energy.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { latestPossible } from '../hycloud/points.ts';

@@ -4,7 +4,7 @@ import type { StoredCorrection } from '../database/corrections.ts';
 import { printable } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
-import type { Correction } from '../energy/types.ts';
+import type { Correction } from '../domain/energy.ts';
 import { groupByRegime, kwhText, localDateTime } from './consumption.ts';
 import { sumDecimals } from './decimal.ts';
 import { recordsText } from './records.ts';

@@ -4,7 +4,7 @@ import { count, printable } from '../domain/text.ts';
 import { formatRfc3339, US_PER_SECOND, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import type { Comparison, Finding } from '../energy/plausibility.ts';
-import type { CounterEvent, Quality } from '../energy/types.ts';
+import type { CounterEvent, Quality } from '../domain/energy.ts';
 import { recordsText, type Fields } from './records.ts';
 import type { Screen } from './screen.ts';
 import { formatTable, wrapText, type Column } from './table.ts';

@@ -5,7 +5,7 @@ import { loadMeteredValves } from '../../src/database/consumption.ts';
 import { loadCounterReadings } from '../../src/database/counter-readings.ts';
 import { loadLimits } from '../../src/database/judgements.ts';
 import { judgePending } from '../../src/energy/bookkeeping.ts';
-import { REGIMES } from '../../src/energy/types.ts';
+import { REGIMES } from '../../src/domain/energy.ts';
 import { kwhFromScratch, storedKwh } from '../energy/stored.ts';
 import { Broken, createChronicle } from './chronicle.ts';
 import type { History, Run, Step, StepFault } from './history.ts';

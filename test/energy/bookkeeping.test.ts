@@ -4,7 +4,7 @@ import type { Database } from '../../src/database/connection.ts';
 import { loadLimits, mayJudge, replaceLimits } from '../../src/database/judgements.ts';
 import { formatRfc3339, US_PER_DAY, US_PER_SECOND } from '../../src/domain/time.ts';
 import { judgeInStep, judgePending } from '../../src/energy/bookkeeping.ts';
-import type { CounterReading } from '../../src/energy/types.ts';
+import type { CounterReading } from '../../src/domain/energy.ts';
 import { hasRegime2, insert, store, useDatabase } from './judged.ts';
 import { kwhFromScratch, storedKwh } from './stored.ts';
 import { LIMITS, soundCounter, START_US } from './support.ts';

@@ -6,7 +6,7 @@ import { lockJudgement, markUnjudged } from '../../src/database/judgements.ts';
 import type { Database } from '../../src/database/connection.ts';
 import { US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
 import { judgeOne, judgePending } from '../../src/energy/bookkeeping.ts';
-import type { Correction, CounterReading } from '../../src/energy/types.ts';
+import type { Correction, CounterReading } from '../../src/domain/energy.ts';
 import { cases } from '../support/random.ts';
 import { hasRegime2, insert, store, useDatabase } from './judged.ts';
 import { kwhFromScratch, storedKwh } from './stored.ts';

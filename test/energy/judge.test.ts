@@ -1,7 +1,7 @@
 /** The sentences of the definition, one by one. Readings are 15 minutes apart. */
 import { expect, test } from 'vitest';
 import { US_PER_HOUR, US_PER_MINUTE } from '../../src/domain/time.ts';
-import type { CounterReading } from '../../src/energy/types.ts';
+import type { CounterReading } from '../../src/domain/energy.ts';
 import { driver, fromScratch, START_US, totalKwh, type Judged } from './support.ts';
 
 /** A reading every quarter of an hour. */

@@ -4,7 +4,7 @@ import { withConnection, type Database } from '../../src/database/connection.ts'
 import { insertReadings } from '../../src/database/repository.ts';
 import { NO_MEASUREMENTS } from '../../src/domain/reading.ts';
 import { judgeInStep } from '../../src/energy/bookkeeping.ts';
-import type { CounterReading } from '../../src/energy/types.ts';
+import type { CounterReading } from '../../src/domain/energy.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { LIMITS } from './support.ts';
 

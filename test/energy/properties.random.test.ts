@@ -6,7 +6,7 @@ import { US_PER_HOUR, US_PER_MINUTE } from '../../src/domain/time.ts';
 import { budgetsOf } from '../../src/energy/budget.ts';
 import type { VisibleReading } from '../../src/energy/readings.ts';
 import { envelopes } from '../../src/energy/envelope.ts';
-import type { Correction, CounterReading, QuarterHour } from '../../src/energy/types.ts';
+import type { Correction, CounterReading, QuarterHour } from '../../src/domain/energy.ts';
 import { judgeReadings } from '../../src/energy/verdicts.ts';
 import { cases } from '../support/random.ts';
 import { referenceBudgetKwh, referenceEnvelopes } from './reference.ts';

@@ -1,6 +1,6 @@
 /** The envelope and the budget, computed slowly from their definition in envelope.ts and budget.ts, for comparison. */
 import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
-import type { CounterReading } from '../../src/energy/types.ts';
+import type { CounterReading } from '../../src/domain/energy.ts';
 import { LIMITS } from './support.ts';
 
 interface Step {

@@ -1,7 +1,7 @@
 /** The stored kWh and events of a counter, and those that its readings give from scratch, to be compared. */
 import type { Database } from '../../src/database/connection.ts';
 import { judge } from '../../src/energy/judge.ts';
-import type { Correction, CounterReading, Regime } from '../../src/energy/types.ts';
+import type { Correction, CounterReading, Regime } from '../../src/domain/energy.ts';
 import { LIMITS } from './support.ts';
 
 interface Kwh {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
 import { judge } from '../../src/energy/judge.ts';
 import { checkpointsBefore } from '../../src/energy/restart.ts';
-import type { Checkpoint, Correction, CounterEvent, CounterReading, QuarterHour } from '../../src/energy/types.ts';
+import type { Checkpoint, Correction, CounterEvent, CounterReading, QuarterHour } from '../../src/domain/energy.ts';
 
 export const LIMITS = { intervalUs: 15 * US_PER_MINUTE, maxPowerKw: 1500 };
 export const START_US = Date.UTC(2025, 2, 1) * 1000;

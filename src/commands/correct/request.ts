@@ -2,7 +2,7 @@
 import { userInfo } from 'node:os';
 import { KnownError } from '../../domain/errors.ts';
 import type { Micros } from '../../domain/time.ts';
-import type { Correction } from '../../energy/types.ts';
+import type { Correction } from '../../domain/energy.ts';
 import type { OutputFormat } from '../shared/context.ts';
 import { parseSpan, parseTime } from '../shared/time.ts';
 

@@ -7,7 +7,7 @@ import { KnownError } from '../../domain/errors.ts';
 import { count } from '../../domain/text.ts';
 import { US_PER_MINUTE } from '../../domain/time.ts';
 import { judgePending, type JudgeFailure } from '../../energy/bookkeeping.ts';
-import type { Limits } from '../../energy/types.ts';
+import type { Limits } from '../../domain/energy.ts';
 import { createValveProgress } from '../../reporting/progress.ts';
 import type { CommandContext } from './context.ts';
 import { progressTerminal } from './log.ts';

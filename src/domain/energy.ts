@@ -1,5 +1,5 @@
-/** What goes into the judge, and what comes out. */
-import type { Micros, Span } from '../domain/time.ts';
+/** What goes into the judge (energy/judge.ts), and what comes out. */
+import { US_PER_MINUTE, type Micros, type Span } from './time.ts';
 
 /** One reading of one counter of a valve. A null or negative counter is not a reading: the caller leaves it out. */
 export interface CounterReading {
@@ -26,6 +26,8 @@ export type Quality = (typeof QUALITIES)[number];
 
 /** Micro-kWh, 10⁻⁶ kWh: the curve is kept in whole ones, so that sums are exact. */
 export const MICRO_PER_KWH = 1_000_000;
+
+export const QUARTER_HOUR_US = 15 * US_PER_MINUTE;
 
 export interface QuarterHour {
   /** An edge of a quarter of an hour in UTC. */
