@@ -1,6 +1,6 @@
 /** The entry: runs the command that the arguments name, and turns an error into an exit status. Work begins only in `main`. */
 import { CommanderError } from 'commander';
-import { LoadError, stop } from './action.ts';
+import { LoadError, stop } from './commands/shared/action.ts';
 import type { GlobalOptions } from './commands/shared/context.ts';
 import { stopStatus } from './commands/shared/exit-status.ts';
 import { EXIT_STATUS, KnownError } from './domain/errors.ts';

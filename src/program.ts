@@ -16,7 +16,7 @@ import {
   zoneOption,
 } from './commands/shared/options.ts';
 import { VERSION } from './commands/shared/package.ts';
-import { action } from './action.ts';
+import { action } from './commands/shared/action.ts';
 
 export const program = new Command('tasmart')
   .description('Readings of IMI TA-Smart valves, from HyCloud into PostgreSQL')

@@ -2,10 +2,10 @@
 import type { Command, Option } from 'commander';
 import type { CommandContext } from './shared/context.ts';
 
-/** The choices of the argument in cli.ts. */
+/** The choices of the argument in program.ts. */
 type Shell = 'bash' | 'zsh' | 'fish';
 
-/** Makes the module of the command, with the `run` that cli.ts expects. Only cli.ts has the program. */
+/** Makes the module of the command, with the `run` that action.ts expects. Only program.ts has the program. */
 export function completionOf(program: Command) {
   return {
     run(_options: object, { args: [shell] }: CommandContext): Promise<number> {
@@ -96,7 +96,7 @@ function fish(program: Command): string {
   ].join('\n');
 }
 
-/** What may follow the option: one of its choices; a file, if cli.ts writes its value as `<file…>`; or any text. */
+/** What may follow the option: one of its choices; a file, if program.ts writes its value as `<file…>`; or any text. */
 function fishValue(option: Option): string {
   if (!takesValue(option)) return '';
   if (option.argChoices) return ` -x -a '${option.argChoices.join(' ')}'`;

@@ -44,7 +44,7 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
     const put = (text: string) => print(options.format, text, screen);
     await put(format.begin());
     for (const valve of valves) {
-      // After a signal, cli.ts gives the exit status.
+      // After a signal, action.ts gives the exit status.
       if (signal.aborted || !process.stdout.writable) return 0;
       await put(format.valve(valve, await loadConsumption(database, valve.id, widened)));
     }

@@ -1,8 +1,8 @@
 /** Runs a command: loads its file, and tells it when a signal says to stop. */
 import type { Command } from 'commander';
-import type { CommandContext, GlobalOptions } from './commands/shared/context.ts';
-import { SIGNAL_STATUS, stopStatus } from './commands/shared/exit-status.ts';
-import { requireOptions } from './commands/shared/options.ts';
+import type { CommandContext, GlobalOptions } from './context.ts';
+import { SIGNAL_STATUS, stopStatus } from './exit-status.ts';
+import { requireOptions } from './options.ts';
 
 /** A command's module; loaded only when the command runs. */
 interface CommandModule<Options> {

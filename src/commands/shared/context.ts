@@ -21,6 +21,6 @@ export interface CommandContext {
   args: readonly string[];
   /** aborts at SIGINT and SIGTERM, with the signal's name as the reason */
   signal: AbortSignal;
-  /** aborts some time after `signal` (see stopAt in cli.ts): then a command must give up whatever has not stopped yet */
+  /** aborts some time after `signal` (see action.ts): then a command must give up whatever has not stopped yet */
   giveUp: AbortSignal;
 }

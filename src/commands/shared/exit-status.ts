@@ -4,7 +4,7 @@ import type { PollReport } from '../../polling/report.ts';
 
 export const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** @param signal its reason is the name of the process signal, see cli.ts. Returns null if it has not aborted. */
+/** @param signal its reason is the name of the process signal, see action.ts. Returns null if it has not aborted. */
 export function stopStatus(signal: AbortSignal): number | null {
   return signal.aborted ? SIGNAL_STATUS[signal.reason as keyof typeof SIGNAL_STATUS] : null;
 }
