@@ -44,8 +44,8 @@ function project(index: number): Simulator['projects'][number] {
 
 const valvesOf = (index: number) => [...project(index).valves.keys()].sort();
 
-/** A key that may see these projects. */
-function keyFor(key: string, ...projects: number[]): { API_KEY: string } {
+/** Makes the simulator accept a key that may see these projects. Returns the variable that holds the key. */
+function addKey(key: string, ...projects: number[]): { API_KEY: string } {
   const { settings } = simulator;
   settings.otherKeys = { ...settings.otherKeys, [key]: projects.map((index) => project(index).id) };
   return { API_KEY: key };
@@ -88,7 +88,7 @@ const SEDE = { target_project_name: 'Sede' };
 describe('what is watched is what is polled', () => {
   test('two keys, each with a project of the same name: each watches its own', async () => {
     project(0).name = project(1).name = 'Sede';
-    const [first, second] = [keyFor('first', 0), keyFor('second', 1)];
+    const [first, second] = [addKey('first', 0), addKey('second', 1)];
     expect(await poll(SEDE, first)).toEqual(QUIET);
     expect(await status(SEDE, second)).toMatchObject({
       code: 1,
@@ -160,7 +160,7 @@ describe('a valve in two projects', () => {
     const [shared] = [...project(0).valves.values()];
     if (!shared) return expect.fail('no valve');
     project(1).valves.set(shared.id, shared);
-    const [owner, manager] = [keyFor('owner', 0), keyFor('manager', 1)];
+    const [owner, manager] = [addKey('owner', 0), addKey('manager', 1)];
     const names = [project(0).name, project(1).name] as const;
     const both = accounts(['owner', owner, names[0]], ['manager', manager, names[1]]);
     const points = () => simulator.log.filter(({ path }) => path.includes(`${shared.id}/data`)).length;
@@ -213,8 +213,8 @@ describe('a valve in two projects', () => {
     if (!shared) return expect.fail('no valve');
     project(1).valves.set(shared.id, shared);
     const { config, env } = accounts(
-      ['owner', keyFor('owner', 0), project(0).name],
-      ['manager', keyFor('manager', 1), project(1).name],
+      ['owner', addKey('owner', 0), project(0).name],
+      ['manager', addKey('manager', 1), project(1).name],
     );
     const isBy = (key: string, { headers }: SimulatedRequest) => headers['authorization'] === `ApiKey ${key}`;
     simulator.faults.add({
@@ -248,7 +248,7 @@ describe('one run over several accounts', () => {
   const runs = () => query('select account, outcome, stored from tasmart_runs order by account');
 
   test('a refused key costs its account alone: 2', async () => {
-    const { config, env } = accounts(['good', keyFor('good', 0), project(0).name], ['bad', { API_KEY: 'x' }, 'Any']);
+    const { config, env } = accounts(['good', addKey('good', 0), project(0).name], ['bad', { API_KEY: 'x' }, 'Any']);
     const { code, stdout, stderr } = await tasmart(['poll', '--format', 'json'], config, env);
     expect(code).toBe(2);
     expect(JSON.parse(stdout)).toMatchObject({
@@ -279,7 +279,7 @@ describe('one run over several accounts', () => {
   test('a server that does not answer keeps no other account waiting', async () => {
     const hanging = await startSimulator({ valves: 1 });
     hanging.faults.add({ fault: { kind: 'silence' } });
-    const { config, env } = accounts(['good', keyFor('good', 0), project(0).name], ['dead', { API_KEY: 'x' }, 'Any']);
+    const { config, env } = accounts(['good', addKey('good', 0), project(0).name], ['dead', { API_KEY: 'x' }, 'Any']);
     const patience = { request_timeout_seconds: 1, run_deadline_seconds: 8 };
     const ended = await poll({ ...config, ...patience }, { ...env, HYCLOUD_BASE_URL_DEAD: hanging.baseUrl });
     expect(ended.code).toBe(2);
@@ -296,7 +296,7 @@ describe('one run over several accounts', () => {
   test('an account that has ended has judged, while another still waits', async () => {
     const hanging = await startSimulator({ valves: 1 });
     hanging.faults.add({ fault: { kind: 'silence' } });
-    const { config, env } = accounts(['good', keyFor('good', 0), project(0).name], ['dead', { API_KEY: 'x' }, 'Any']);
+    const { config, env } = accounts(['good', addKey('good', 0), project(0).name], ['dead', { API_KEY: 'x' }, 'Any']);
     await query(`insert into tasmart_data_table (tasmart_id, "timestamp", "time", energy_counter_regime_1)
                  values ('of another program', 1700000000, to_timestamp(1700000000), 5)`);
     const run = await start(['poll'], config, { ...env, HYCLOUD_BASE_URL_DEAD: hanging.baseUrl });
@@ -312,7 +312,7 @@ describe('one run over several accounts', () => {
   });
 
   test('--valve finds its valve in whichever account has it', async () => {
-    const { config, env } = accounts(['a', keyFor('a', 0), project(0).name], ['b', keyFor('b', 1), project(1).name]);
+    const { config, env } = accounts(['a', addKey('a', 0), project(0).name], ['b', addKey('b', 1), project(1).name]);
     const [valve = ''] = valvesOf(1);
     const found = await tasmart(['poll', '--valve', valve], config, env);
     expect(found).toMatchObject({ code: 0, stdout: expect.stringMatching(/1 valve: 1 reading stored/) as string });
@@ -330,7 +330,7 @@ describe('one run over several accounts', () => {
   test.each([['poll'], ['backfill', '--from', '1h']])(
     '%s --valve ends as its project does, where that cannot be read: 69',
     async (...command) => {
-      const { env } = accounts(['a', keyFor('a', 0, 1), ''], ['b', keyFor('b', 0), '']);
+      const { env } = accounts(['a', addKey('a', 0, 1), ''], ['b', addKey('b', 0), '']);
       const targets = [
         { account: 'a', project_id: project(0).id },
         { account: 'a', project_id: project(1).id },
@@ -346,7 +346,7 @@ describe('one run over several accounts', () => {
   );
 
   test('warns once of what concerns the whole database', async () => {
-    const { config, env } = accounts(['a', keyFor('a', 0), project(0).name], ['b', keyFor('b', 1), project(1).name]);
+    const { config, env } = accounts(['a', addKey('a', 0), project(0).name], ['b', addKey('b', 1), project(1).name]);
     expect(await poll(config, env)).toEqual(QUIET);
     for (const command of [['poll'], ['backfill', '--from', '1h']]) {
       const { stderr } = await tasmart(command, { ...config, max_power_kw: 1000 }, env);
@@ -356,7 +356,7 @@ describe('one run over several accounts', () => {
   });
 
   test('warns of a register that two valves of an account have, since one of them moved there', async () => {
-    const { config, env } = accounts(['a', keyFor('a', 0), project(0).name], ['b', keyFor('b', 1), project(1).name]);
+    const { config, env } = accounts(['a', addKey('a', 0), project(0).name], ['b', addKey('b', 1), project(1).name]);
     expect(await poll(config, env)).toEqual(QUIET);
     await query(`update tasmart_valves set backend_ref = 'R-1' where tasmart_id <> '${valvesOf(0)[0] ?? ''}'`);
     expect(await poll(config, env)).toEqual(QUIET);
@@ -368,7 +368,7 @@ describe('one run over several accounts', () => {
   });
 
   test('projects and valves of every account are listed under its name', async () => {
-    const { config, env } = accounts(['a', keyFor('a', 0), 'A'], ['b', keyFor('b', 1), 'B']);
+    const { config, env } = accounts(['a', addKey('a', 0), 'A'], ['b', addKey('b', 1), 'B']);
     const accountsIn = async (command: string) => {
       const { stdout } = await tasmart([command, '--format', 'json'], config, env);
       return (JSON.parse(stdout) as { account: string }[]).map(({ account }) => account).sort();
@@ -393,7 +393,7 @@ describe('the run lock', () => {
 
   test('names who holds it, and the run that lost leaves a row and is counted', async () => {
     const metrics = { metrics_file: join(folder, 'tasmart.prom') };
-    const { config, env } = accounts(['torino', keyFor('torino', 0), project(0).name]);
+    const { config, env } = accounts(['torino', addKey('torino', 0), project(0).name]);
     const lift = simulator.faults.add(stuck);
     const { child, result } = await start(['poll'], config, env);
     await until('the first to begin', begun(1));
@@ -426,10 +426,10 @@ describe('the run lock', () => {
   test('of another key, named or not, keeps nobody out', async () => {
     const lift = simulator.faults.add({ ...stuck, match: { path: new RegExp(valvesOf(0).join('|')) } });
     const names = [project(0).name, project(1).name] as const;
-    const running = await start(['poll'], { target_project_name: names[0] }, keyFor('first', 0));
+    const running = await start(['poll'], { target_project_name: names[0] }, addKey('first', 0));
     await until('the first to begin', begun(1));
-    expect((await poll({ target_project_name: names[1] }, keyFor('second', 1))).code).toBe(0);
-    const named = accounts(['b', keyFor('b', 1), names[1]]);
+    expect((await poll({ target_project_name: names[1] }, addKey('second', 1))).code).toBe(0);
+    const named = accounts(['b', addKey('b', 1), names[1]]);
     expect((await poll(named.config, named.env)).code).toBe(0);
     lift();
     running.child.kill('SIGTERM');
@@ -438,8 +438,8 @@ describe('the run lock', () => {
 
   test('of one account costs a run of two that one: 2', async () => {
     const lift = simulator.faults.add({ ...stuck, match: { path: new RegExp(valvesOf(0).join('|')) } });
-    const one = accounts(['a', keyFor('a', 0), project(0).name]);
-    const two = accounts(['a', keyFor('a', 0), project(0).name], ['b', keyFor('b', 1), project(1).name]);
+    const one = accounts(['a', addKey('a', 0), project(0).name]);
+    const two = accounts(['a', addKey('a', 0), project(0).name], ['b', addKey('b', 1), project(1).name]);
     const running = await start(['poll'], one.config, one.env);
     await until('the first to begin', begun(1));
     const { code, messages } = await poll(two.config, two.env);
@@ -461,7 +461,7 @@ describe('naming an account that had no name', () => {
   const unnamed = () => ({ target_project_name: project(0).name });
 
   test('goes on where it was: nothing is fetched again, renamed or lost', async () => {
-    const key = keyFor('torino', 0);
+    const key = addKey('torino', 0);
     const config = unnamed();
     expect(await poll(config, key)).toEqual(QUIET);
     const [valve = ''] = valvesOf(0);
@@ -499,11 +499,11 @@ describe('naming an account that had no name', () => {
         select valve, '${id}', to_timestamp(${syncedUs / 1e6}), register
         from (values ('${first}', 'R-1'), ('${second}', 'R-2')) as old (valve, register)`);
     project(0).name = 'New name';
-    const named = accounts(['torino', keyFor('torino', 0), 'Old name']);
+    const named = accounts(['torino', addKey('torino', 0), 'Old name']);
     expect((await tasmart(['migrate'], named.config, named.env)).code).toBe(0);
 
     const unnamed = { target_project_name: 'Old name' };
-    expect(await status(unnamed, keyFor('torino', 0))).toMatchObject({ ids: valvesOf(0), problems: [] });
+    expect(await status(unnamed, addKey('torino', 0))).toMatchObject({ ids: valvesOf(0), problems: [] });
     expect(await status(named.config, named.env)).toMatchObject({ ids: valvesOf(0), problems: [] });
     expect((await poll(named.config, named.env)).code).toBe(0);
     expect(
@@ -521,7 +521,7 @@ describe('naming an account that had no name', () => {
     ['by the project', unnamed],
     ['by single valves', () => ({ target_valves: valvesOf(0) })],
   ])('leaves what another key polls without a name, %s, to it until it has not for a week', async (_how, configOf) => {
-    const [owner, manager] = [keyFor('owner', 0), keyFor('manager', 0)];
+    const [owner, manager] = [addKey('owner', 0), addKey('manager', 0)];
     expect(await poll(configOf(), owner)).toEqual(QUIET);
     const named = accounts(['manager', manager, project(0).name]);
     const accountAfter = async () => {
@@ -534,7 +534,7 @@ describe('naming an account that had no name', () => {
   });
 
   test('anew moves its projects to the new name after a week', async () => {
-    const key = keyFor('torino', 0);
+    const key = addKey('torino', 0);
     const [before, after] = ['torino', 'turin'].map((name) => accounts([name, key, project(0).name]));
     if (!before || !after) return expect.fail('never');
     expect(await poll(before.config, before.env)).toEqual(QUIET);
