@@ -1,4 +1,4 @@
-/** Writes a config.json and .env that point tasmart at the simulator. */
+/** Writes a config.json and .env that make tasmart use the simulator. */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -7,7 +7,7 @@ import { withVariables } from '../../src/commands/init/env-file.ts';
 import type { Simulator } from './simulator.ts';
 
 /**
- * Keeps all other variables of the file, and its database if it names one.
+ * Sets the simulator's variables in an env file, and `databaseUrl` unless the file names a database. Keeps all others.
  *
  * @throws Error if the file has an API key that is not the simulator's
  */
@@ -18,13 +18,13 @@ export async function writeEnv(file: string, simulator: Simulator, databaseUrl: 
   if (before['API_KEY'] && before['API_KEY'] !== variables.API_KEY) {
     throw new Error(`${file} holds another API_KEY: name another file`);
   }
-  const hasDatabase = before['DATABASE_URL'] ?? before['DB_HOST'];
+  const hasDatabase = ['DATABASE_URL', 'DB_HOST'].some((name) => before[name]);
   const values = new Map(Object.entries(hasDatabase ? variables : { ...variables, DATABASE_URL: databaseUrl }));
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, withVariables(text, values), { mode: 0o600 });
 }
 
-/** Targets the first project, at a fast pace. Does not change a file that exists. */
+/** Writes a config.json for the first project, at a fast pace. A file that exists stays as it is. */
 export async function writeConfig(file: string, { projects }: Simulator): Promise<void> {
   const [project] = projects;
   const config = { target_project_name: project?.name, target_project_id: project?.id, requests_per_second: 1000 };

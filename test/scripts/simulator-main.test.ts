@@ -72,6 +72,15 @@ test('another key is not written over', async () => {
   expect(await readFile(join(folder, '.env'), 'utf8')).toBe('API_KEY=mine\n');
 });
 
+test('the database that a file names is kept', async () => {
+  await writeFile(join(folder, '.env'), 'DATABASE_URL=\nDB_HOST=db.example.com\n');
+  const hycloud = start(['--port', '0', '--write-env', '.env']);
+  await listen(hycloud.stdout)('Type a fault');
+  expect(await readFile(join(folder, '.env'), 'utf8')).not.toContain('embedded:');
+  hycloud.kill('SIGINT');
+  await once(hycloud, 'close');
+});
+
 test('a busy port is one line', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
