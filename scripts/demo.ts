@@ -2,12 +2,11 @@
  * `npm run demo`: simulates HyCloud on loopback, stores 30 days of readings with some faults in an embedded PostgreSQL, and
  * makes a report. Everything is in data/demo; `--fresh` deletes it first.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runTasmart } from './run-tasmart.ts';
 import { addFaults, sendEachMinute } from './simulator/faulty-history.ts';
 import { writeConfig, writeEnv } from './simulator/settings-files.ts';
 import { startSimulator } from './simulator/simulator.ts';
@@ -78,16 +77,6 @@ function say(text: string): void {
   console.log(`\n${text}\n`);
 }
 
-/** Runs the built program in the demo's folder, and shows its output. @throws Error if its exit status is not 0 */
 async function tasmart(...args: string[]): Promise<void> {
-  const cli = join(root, 'dist', 'cli.js');
-  console.log(`$ npx tasmart ${args.join(' ')}`);
-  // Do not use a database or an account that is configured in this shell.
-  const isForeign = (name: string) => /^(API_KEY|REQUESTER_ID|DATABASE_URL|DB_|HEALTHCHECK_URL)/.test(name);
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !isForeign(name)));
-  const env = { ...inherited, ...simulator.env(), DATABASE_URL };
-  const options = ['--log-level', 'warn', '--log-format', 'pretty'];
-  const child = spawn(process.execPath, [cli, ...options, ...args], { env, cwd: folder, stdio: 'inherit' });
-  const [status] = (await once(child, 'exit')) as [number | null];
-  if (status !== 0) throw new Error(`tasmart ${args.join(' ')} ended with status ${status ?? 'none'}`);
+  await runTasmart(args, folder, { ...simulator.env(), DATABASE_URL });
 }

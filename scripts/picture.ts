@@ -2,13 +2,12 @@
  * Makes scripts/report.png, the README's picture of the report: a simulated week with some faults, stored by the built
  * program and shown by Chromium.
  */
-import { execFile } from 'node:child_process';
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { promisify } from 'node:util';
 import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../src/domain/time.ts';
 import { findChromium, launchChromium } from './chromium.ts';
+import { runTasmart } from './run-tasmart.ts';
 import type { Valve } from './simulator/fleet.ts';
 import { startSimulator } from './simulator/simulator.ts';
 
@@ -26,16 +25,13 @@ if (chromium === null) throw new Error('no Chromium found; apt-get install chrom
 await rm(folder, { recursive: true, force: true });
 await mkdir(folder, { recursive: true });
 const simulator = await startSimulator({ seed: 1, valves: 7 });
-const config = join(folder, 'config.json');
-const report = join(folder, 'report.html');
-const env = { ...process.env, ...simulator.env(), DATABASE_URL: `embedded:${join(folder, 'postgres')}` };
 
 try {
   const nowUs = simulator.clock.now();
   const [first] = simulator.valves();
   addFaults(simulator.valves(), nowUs);
   await writeFile(
-    config,
+    join(folder, 'config.json'),
     JSON.stringify({
       target_project_name: simulator.projects[0]?.name,
       properties: PROPERTIES,
@@ -46,7 +42,7 @@ try {
   await tasmart('backfill', '--from', '15d');
   await tasmart('poll');
   if (first) await tasmart('link', first.id, 'IT-4711');
-  await tasmart('report', '--from', '7d', '--out', report);
+  await tasmart('report', '--from', '7d', '--out', 'report.html');
   await takePicture(chromium);
   const { size } = await stat(picture);
   console.log(`${relative(process.cwd(), picture)}: ${Math.round(size / 1000)} kB`);
@@ -56,10 +52,13 @@ try {
 }
 
 /** Gives some valves outages, a counter that was reset, or silence until now. */
-function addFaults([, holes, shortHole, reset, , silent]: readonly Valve[], nowUs: Micros): void {
+function addFaults(valves: readonly Valve[], nowUs: Micros): void {
+  const [, twoOutages, oneOutage, reset, , silent] = valves;
   const span = (agoUs: Micros, lengthUs: Micros) => ({ fromUs: nowUs - agoUs, toUs: nowUs - agoUs + lengthUs });
-  if (holes) holes.outages = [span(4.4 * US_PER_DAY, 9 * US_PER_HOUR), span(1.3 * US_PER_DAY, 50 * US_PER_MINUTE)];
-  if (shortHole) shortHole.outages = [span(2.6 * US_PER_DAY, 3 * US_PER_HOUR)];
+  if (twoOutages) {
+    twoOutages.outages = [span(4.4 * US_PER_DAY, 9 * US_PER_HOUR), span(1.3 * US_PER_DAY, 50 * US_PER_MINUTE)];
+  }
+  if (oneOutage) oneOutage.outages = [span(2.6 * US_PER_DAY, 3 * US_PER_HOUR)];
   if (reset) reset.counterJumps = [{ regime: 1, fromUs: nowUs - 3.2 * US_PER_DAY, kwh: 0 }];
   if (silent) silent.outages = [span(75 * US_PER_MINUTE, US_PER_DAY)];
 }
@@ -69,7 +68,7 @@ async function takePicture(executablePath: string): Promise<void> {
   const browser = await launchChromium(executablePath);
   try {
     const page = await browser.newPage({ viewport: { width: WIDTH_PX, height: 1800 }, reducedMotion: 'reduce' });
-    await page.goto(pathToFileURL(report).href);
+    await page.goto(pathToFileURL(join(folder, 'report.html')).href);
     const legend = await page.locator('#valves ~ .keys').boundingBox();
     const height = Math.ceil((legend?.y ?? 1500) + (legend?.height ?? 0)) + 16;
     await page.screenshot({ path: picture, clip: { x: 0, y: 0, width: WIDTH_PX, height }, fullPage: true });
@@ -79,8 +78,5 @@ async function takePicture(executablePath: string): Promise<void> {
 }
 
 async function tasmart(...args: string[]): Promise<void> {
-  const cli = join(root, 'dist', 'cli.js');
-  const options = ['--config', config, '--log-level', 'warn', '--log-format', 'pretty'];
-  console.log(`$ npx tasmart ${args.join(' ')}`);
-  await promisify(execFile)(process.execPath, [cli, ...options, ...args], { env, cwd: root });
+  await runTasmart(args, folder, { ...simulator.env(), DATABASE_URL: 'embedded:./postgres' });
 }

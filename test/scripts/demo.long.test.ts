@@ -1,6 +1,8 @@
 import { execFile, spawn } from 'node:child_process';
 import { on, once } from 'node:events';
 import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -21,9 +23,9 @@ beforeAll(async () => {
 
 afterAll(() => rm(clone, { recursive: true }));
 
-async function demo(): Promise<string> {
-  const { stdout } = await promisify(execFile)('npm', ['run', '-s', 'demo'], { cwd: clone, timeout: 120_000 });
-  return stdout;
+async function demo(settings: Record<string, string> = {}): Promise<string> {
+  const options = { cwd: clone, timeout: 120_000, env: { ...process.env, ...settings } };
+  return (await promisify(execFile)('npm', ['run', '-s', 'demo'], options)).stdout;
 }
 
 /** How many readings each of the demo's runs stored: a poll, the backfill, a poll. */
@@ -55,7 +57,16 @@ async function type(command: string, cwd: string): Promise<{ code: unknown; stdo
 }
 
 test('the demo stores thirty days, nothing twice, and every command that it names runs as printed', async () => {
-  const first = await demo();
+  const pings: unknown[] = [];
+  const monitor = createServer((request, response) => {
+    pings.push(request.url);
+    response.end();
+  }).listen(0, '127.0.0.1');
+  await once(monitor, 'listening');
+  const { port } = monitor.address() as AddressInfo;
+  const usersOwn = { HEALTHCHECK_URL: `http://127.0.0.1:${port}/`, DB_HOST: 'db.invalid', API_KEY_FILE: '/none' };
+  const first = await demo(usersOwn).finally(() => monitor.close());
+  expect(pings).toEqual([]);
   const [poll = 0, backfill = 0, again = -1] = storedBy(first);
   expect(poll).toBe(7);
   // 7 valves, 2 880 quarters of an hour, without those of the two outages.
