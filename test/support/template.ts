@@ -10,7 +10,10 @@ export const TEMPLATE = 'tasmart_template';
 /** Forbids connections to the template afterwards: PostgreSQL cannot copy a database that has a session. */
 export async function makeTemplate(server: Coordinates): Promise<void> {
   const files = await loadSchemaFiles(`${REPOSITORY}sql`);
-  await withSession(server, 'postgres', (admin) => admin.query(`create database ${TEMPLATE}`));
+  await withSession(server, 'postgres', async (admin) => {
+    await admin.query(`drop database if exists ${TEMPLATE}`); // scripts/matrix.ts uses a server for several runs
+    await admin.query(`create database ${TEMPLATE}`);
+  });
   await withSession(server, TEMPLATE, (client) => migrate(client, files));
   await withSession(server, 'postgres', (admin) => admin.query(`alter database ${TEMPLATE} allow_connections false`));
 }
