@@ -1,20 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { PATIENT, type CliResult } from '../support/cli.ts';
+import { type CliResult, logLines, PATIENT } from '../support/cli.ts';
 import {
-  boundaryPoints,
-  INTERVAL_US,
   instant,
-  logLines,
   outcomesOf,
   runsOf,
   setStage,
-  storedRows,
   syncedUntil,
-  until,
   untilNoSession,
-  US_PER_HOUR,
   type Stage,
 } from '../faults/support/database-stage.ts';
+import { boundaryPoints, INTERVAL_US, storedRows } from '../faults/support/rows.ts';
+import { until } from '../support/until.ts';
+import { US_PER_HOUR } from '../../src/domain/time.ts';
 
 /** Two days: six requests a valve, each of 8¼ hours. */
 const FROM = '2026-02-26T00:00:00Z';

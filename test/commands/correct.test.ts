@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { until } from '../faults/support/database-stage.ts';
 import { PATIENT, runCli, startCli, type CliResult } from '../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { insertReadings, STEADY, timeOf } from './counter-readings.ts';
+import { until } from '../support/until.ts';
 
 let database: TestDatabase;
 

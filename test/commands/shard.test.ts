@@ -6,14 +6,14 @@ import {
   expectNothingStored,
   expectWhole,
   holdInserts,
-  logLines,
   outcomesOf,
   setStage,
-  until,
   untilNoSession,
   untilWaiting,
   type Stage,
 } from '../faults/support/database-stage.ts';
+import { logLines } from '../support/cli.ts';
+import { until } from '../support/until.ts';
 
 async function shardsOf(stage: Stage): Promise<unknown[]> {
   const { rows } = await stage.client.query<{ row: unknown[] }>(

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { logLines, setStage } from '../faults/support/database-stage.ts';
+import { setStage } from '../faults/support/database-stage.ts';
+import { logLines } from '../support/cli.ts';
 
 test('a project that cannot be read costs its own valves: 2', async () => {
   const { simulator, run } = await setStage({ valves: [2, 1] });

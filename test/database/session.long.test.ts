@@ -8,7 +8,7 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { withConnection, type Database } from '../../src/database/connection.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
-import { until } from '../faults/support/database-stage.ts';
+import { until } from '../support/until.ts';
 
 let database: TestDatabase;
 beforeEach(async () => {

@@ -2,7 +2,8 @@ import pg from 'pg';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { JUDGING, RIGHTS } from '../../src/database/inspect.ts';
 import { LEAST_RIGHTS } from './support/database-rights.ts';
-import { cost, expectNothingStored, expectWhole, logLines, setStage, type Stage } from './support/database-stage.ts';
+import { cost, expectNothingStored, expectWhole, setStage, type Stage } from './support/database-stage.ts';
+import { logLines } from '../support/cli.ts';
 
 const HOUR_US = 3_600_000_000;
 

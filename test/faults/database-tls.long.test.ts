@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test, type TestContext } from 'vitest';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
-import { runCli, type CliResult } from '../support/cli.ts';
+import { type CliResult, logLines, runCli } from '../support/cli.ts';
 import { startTlsPostgres, type TlsServer } from '../support/tls.ts';
-import { configOf, cost, logLines, NOW_US } from './support/database-stage.ts';
+import { configOf, cost, NOW_US } from './support/database-stage.ts';
 
 /** Its certificate is for localhost and 127.0.0.1; the other's has another name. */
 let named: TlsServer;

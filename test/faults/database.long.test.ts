@@ -12,17 +12,17 @@ import {
   expectRepaired,
   expectWhole,
   holdInserts,
-  logLines,
   outcomesOf,
   QUICKLY_MS,
   runsOf,
   sessionsOf,
   setStage,
-  until,
   untilNoSession,
   untilWaiting,
   type Stage,
 } from './support/database-stage.ts';
+import { logLines } from '../support/cli.ts';
+import { until } from '../support/until.ts';
 
 type Annotate = TestContext['annotate'];
 

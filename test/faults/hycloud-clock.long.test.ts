@@ -1,15 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { US_PER_DAY, US_PER_HOUR, type Micros } from '../../src/domain/time.ts';
-import {
-  boundaryPoints,
-  floor,
-  INTERVAL_US,
-  logLines,
-  NOW_US,
-  setStage,
-  storedRows,
-  syncedUntil,
-} from './support/database-stage.ts';
+import { NOW_US, setStage, syncedUntil } from './support/database-stage.ts';
+import { boundaryPoints, INTERVAL_US, lastBoundary, storedRows } from './support/rows.ts';
+import { logLines } from '../support/cli.ts';
 
 describe('a Date that is ahead in one run costs no reading of the runs after it', () => {
   test.each([
@@ -29,11 +22,11 @@ describe('a Date that is ahead in one run costs no reading of the runs after it'
       simulator.clock.advance(hours * US_PER_HOUR);
       expect((await stage.run()).code).toBe(0);
     }
-    const toUs = floor(simulator.clock.now());
+    const toUs = lastBoundary(simulator.clock.now());
     const rows = await storedRows(stage.client);
     for (const { id } of simulator.valves()) {
-      const due = boundaryPoints(simulator, id, floor(NOW_US), toUs);
-      expect(due).toHaveLength((toUs - floor(NOW_US)) / INTERVAL_US);
+      const due = boundaryPoints(simulator, id, lastBoundary(NOW_US), toUs);
+      expect(due).toHaveLength((toUs - lastBoundary(NOW_US)) / INTERVAL_US);
       expect(rows.filter((row) => due.some(({ us }) => row.id === id && row.us === us))).toEqual(due);
     }
   });
@@ -42,7 +35,11 @@ describe('a Date that is ahead in one run costs no reading of the runs after it'
 describe('a Date that is ahead, and nobody runs until that time has come: no reading is lost', () => {
   test.each([
     ['poll, by an hour', ['poll'], () => US_PER_HOUR],
-    ['poll, just beyond the next boundary', ['poll'], (nowUs: Micros) => floor(nowUs) + INTERVAL_US - nowUs + 2e6],
+    [
+      'poll, just beyond the next boundary',
+      ['poll'],
+      (nowUs: Micros) => lastBoundary(nowUs) + INTERVAL_US - nowUs + 2e6,
+    ],
     ['backfill, by an hour', ['backfill', '--from', '2h'], () => US_PER_HOUR],
   ])('%s', async (_what, args, aheadUs) => {
     const stage = await setStage();
@@ -57,7 +54,7 @@ describe('a Date that is ahead, and nobody runs until that time has come: no rea
     expect((await stage.run(args)).code).toBe(0);
     const rows = await storedRows(stage.client);
     for (const { id } of simulator.valves()) {
-      const due = boundaryPoints(simulator, id, floor(startUs), floor(simulator.clock.now()));
+      const due = boundaryPoints(simulator, id, lastBoundary(startUs), lastBoundary(simulator.clock.now()));
       expect(due.length).toBeGreaterThanOrEqual(8);
       expect(rows.filter((row) => due.some(({ us }) => row.id === id && row.us === us))).toEqual(due);
     }
@@ -90,6 +87,6 @@ test('what catch_up_days keeps a run from reading is told, with the command that
       msg: 'valves were last synced longer ago than catch_up_days; what lies between is not fetched',
     },
   ]);
-  expect(new Set(await syncedUntil(stage.client))).toEqual(new Set([floor(NOW_US + 3 * US_PER_DAY)]));
+  expect(new Set(await syncedUntil(stage.client))).toEqual(new Set([lastBoundary(NOW_US + 3 * US_PER_DAY)]));
   expect((await stage.run(['poll'], { config })).stderr).not.toContain('catch_up_days');
 });

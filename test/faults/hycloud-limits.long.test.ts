@@ -41,7 +41,7 @@ describe('refused credentials stop the run', () => {
     // One; two where its answer took as long as the next call's turn.
     expect(refused.length).toBeLessThanOrEqual(4);
     const rows = await site.rows();
-    expect(new Set(rows.map(({ tasmartId }) => tasmartId)).size).toBe(4);
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(4);
     expect((await flaws(site)).wrong).toEqual([]);
     expect((await site.healthyRun()).code).toBe(0);
     expect(await flaws(site)).toEqual(NO_FLAWS);

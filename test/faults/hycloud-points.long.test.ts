@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Fault } from '../../scripts/simulator/faults.ts';
 import { createProject, type Valve } from '../../scripts/simulator/fleet.ts';
 import { US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
-import { at, flaws, NO_FLAWS, openSite, type Row, type Run, type Site } from './support/hycloud-site.ts';
+import { at, flaws, NO_FLAWS, openSite, type Run, type Site } from './support/hycloud-site.ts';
+import { type Row } from './support/rows.ts';
 
 interface Oddity {
   name: string;
@@ -83,7 +84,7 @@ describe.each(modes)('odd points of a valve, %s', (mode, syncedUs, faultyUs, hea
   const valveOf = (index: number): Valve => site.valves[index] ?? expect.fail('there is a valve for each oddity');
   const ofValve = ({ id }: Valve) => ({
     ...site,
-    rows: () => Promise.resolve(rowsThen.filter(({ tasmartId }) => tasmartId === id)),
+    rows: () => Promise.resolve(rowsThen.filter((row) => row.id === id)),
     valves: site.valves.filter((valve) => valve.id === id),
   });
 
@@ -140,7 +141,7 @@ test('two points of one instant cost nothing, and one of them is stored', async 
     { timeUs, values: { measured_flow: 2 } },
   ];
   expect((await site.run()).code).toBe(0);
-  const flows = (await site.rows()).filter(({ time }) => time === '2026-03-01T10:14:59.000000Z');
+  const flows = (await site.rows()).filter(({ us }) => us === at('10:14:59'));
   expect(flows.map(({ measured }) => measured[0])).toEqual(['1']);
   await site.close();
 });

@@ -4,8 +4,9 @@ import { EXIT_STATUS } from '../../src/domain/errors.ts';
 import { HyCloudError } from '../../src/hycloud/errors.ts';
 import { withRetry } from '../../src/hycloud/retry.ts';
 import { ANSWERS, type KnownFault } from './support/hycloud-faults.ts';
-import { logLines, setStage } from './support/database-stage.ts';
-import { flaws, NO_FLAWS, openSite, PROMPT_MS, type LogLine, type Run, type Site } from './support/hycloud-site.ts';
+import { setStage } from './support/database-stage.ts';
+import { flaws, NO_FLAWS, openSite, PROMPT_MS, type Run, type Site } from './support/hycloud-site.ts';
+import { type LogLine, logLines } from '../support/cli.ts';
 
 describe('at the lookup, nothing can be begun', () => {
   test.concurrent.each(ANSWERS)('$name', async ({ fault, says, remedy, exit, isTransient, timeoutSeconds = 20 }) => {
@@ -121,9 +122,7 @@ describe('what passes by itself is tried again', () => {
 
   test.each(passing.map((known, index) => ({ ...known, index })))('$name', ({ index, says }) => {
     const path = `ta-smart/${site.valves[index]?.id ?? ''}/data/points`;
-    const retry = run.log.find(
-      ({ msg, ...line }) => 'path' in line && line.path === path && msg.endsWith('trying again'),
-    );
+    const retry = run.log.find((line) => line.path === path && line.msg.endsWith('trying again'));
     expect(retry?.msg).toMatch(says);
   });
 });

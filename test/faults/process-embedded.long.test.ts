@@ -5,7 +5,8 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 import { openEmbedded } from '../../src/database/embedded.ts';
 import { runningServer } from '../../src/database/embedded/postmaster-pid.ts';
-import { cost, expectWhole, QUICKLY_MS, setStage, until, type Stage } from './support/database-stage.ts';
+import { cost, expectWhole, QUICKLY_MS, setStage, type Stage } from './support/database-stage.ts';
+import { until } from '../support/until.ts';
 
 /** A stage whose runs store in an embedded folder of their own. */
 async function setEmbeddedStage(): Promise<Stage & { data: string }> {

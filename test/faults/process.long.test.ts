@@ -14,21 +14,20 @@ import {
   expectNothingStored,
   expectRepaired,
   expectWhole,
-  floor,
   holdInserts,
   NOW_US,
   outcomesOf,
   QUICKLY_MS,
   runsOf,
   setStage,
-  storedRows,
   syncedUntil,
-  until,
   untilNoSession,
   untilWaiting,
-  US_PER_MINUTE,
   type Stage,
 } from './support/database-stage.ts';
+import { lastBoundary, storedRows } from './support/rows.ts';
+import { until } from '../support/until.ts';
+import { US_PER_MINUTE } from '../../src/domain/time.ts';
 
 const SIGNALS = [
   { name: 'SIGTERM', code: 143 },
@@ -359,7 +358,7 @@ describe("this machine's clock", () => {
       stage.simulator.clock.advance(30 * US_PER_MINUTE);
       expect((await stage.run(['poll'], { env })).code).toBe(0);
       await expectWhole(stage);
-      expect(new Set(await syncedUntil(stage.client))).toEqual(new Set([floor(stage.simulator.clock.now())]));
+      expect(new Set(await syncedUntil(stage.client))).toEqual(new Set([lastBoundary(stage.simulator.clock.now())]));
     });
   }
 

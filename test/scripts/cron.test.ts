@@ -5,17 +5,16 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { REPOSITORY } from '../support/build.ts';
-import { PATIENT } from '../support/cli.ts';
+import { logLines, PATIENT } from '../support/cli.ts';
 import {
   configOf,
   expectNothingStored,
   expectWhole,
-  logLines,
   outcomesOf,
   setStage,
-  until,
   type Stage,
 } from '../faults/support/database-stage.ts';
+import { until } from '../support/until.ts';
 
 /** What is as cron's: a bare environment, and a folder that is not ours. */
 const CRON = { env: {}, cwd: '/' };

@@ -29,7 +29,7 @@ export interface RunningCli {
   result: Promise<CliResult>;
 }
 
-/** Makes a minute of CLEAN_STOP_MS (src/cli.ts), which is 1000 ms. */
+/** Makes a minute of CLEAN_STOP_MS (src/commands/shared/action.ts), which is 1000 ms. */
 const LONG_CLEAN_STOP = `
   const { setTimeout } = globalThis;
   globalThis.setTimeout = (act, ms, ...args) => setTimeout(act, ms === 1000 ? 60_000 : ms, ...args);`;
@@ -81,4 +81,19 @@ async function collect(child: RunningCli['child'], startedMs: number): Promise<C
     text(child.stderr),
   ]);
   return { code, signal, stdout, stderr, ms: performance.now() - startedMs };
+}
+
+export interface LogLine extends Record<string, unknown> {
+  level: string;
+  msg: string;
+  valve?: string;
+  tasmart_id?: string;
+  remedy?: string;
+  path?: string;
+}
+
+/** The lines of a log in JSON. Other lines of standard error, such as those of a wrong command line, are left out. */
+export function logLines(stderr: string): LogLine[] {
+  const lines = stderr.split('\n').filter((line) => line.startsWith('{'));
+  return lines.map((line) => JSON.parse(line) as LogLine);
 }

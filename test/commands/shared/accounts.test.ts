@@ -13,11 +13,11 @@ import { createValve } from '../../../scripts/simulator/fleet.ts';
 import type { Json } from '../../../scripts/simulator/json.ts';
 import type { SimulatedRequest } from '../../../scripts/simulator/faults.ts';
 import { startSimulator, type Simulator } from '../../../scripts/simulator/simulator.ts';
-import { logLines, until } from '../../faults/support/database-stage.ts';
 import { REPOSITORY } from '../../support/build.ts';
-import { startCli, type CliResult, type RunningCli } from '../../support/cli.ts';
+import { type CliResult, logLines, type RunningCli, startCli } from '../../support/cli.ts';
 import { emptyDatabase, freshDatabase, type TestDatabase } from '../../support/database.ts';
 import { parseMetrics } from '../../support/prometheus.ts';
+import { until } from '../../support/until.ts';
 
 /** Ages go by the database's clock, so the simulator's is the present too. */
 const nowUs = () => Date.now() * 1000;

@@ -2,15 +2,15 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { expect, onTestFinished } from 'vitest';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../../scripts/simulator/simulator.ts';
-import { parseRfc3339, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros } from '../../../src/domain/time.ts';
+import { parseRfc3339, US_PER_HOUR, type Micros } from '../../../src/domain/time.ts';
 import { startCli, type CliResult, type RunningCli } from '../../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../../support/database.ts';
+import { until } from '../../support/until.ts';
+import { boundaryPoints, INTERVAL_US, lastBoundary, storedRows } from './rows.ts';
 
-export const INTERVAL_US = 15 * US_PER_MINUTE;
 export const NOW_US = instant('2026-03-01T10:07:30Z');
 
 /** A run that does not wait ends within this time, on a loaded machine too. A run that waits takes 20 s or more. */
@@ -88,67 +88,25 @@ export function instant(text: string): Micros {
   return timeUs;
 }
 
-export function floor(timeUs: Micros): Micros {
-  return Math.floor(timeUs / INTERVAL_US) * INTERVAL_US;
-}
-
-interface Row {
-  id: string;
-  us: number;
-  flow: number;
-  power: number;
-  counter1: number;
-  counter2: number;
-}
-
-export async function storedRows(client: pg.Client): Promise<Row[]> {
-  const { rows } = await client.query<Record<keyof Row, string>>(
-    `select tasmart_id as id, (extract(epoch from time) * 1000000)::bigint::text as us, measured_flow::text as flow,
-       measured_power::text as power, energy_counter_regime_1::text as counter1, energy_counter_regime_2::text as counter2
-     from tasmart_data_table order by tasmart_id, time`,
-  );
-  return rows.map((row) => ({
-    id: row.id,
-    us: Number(row.us),
-    flow: Number(row.flow),
-    power: Number(row.power),
-    counter1: Number(row.counter1),
-    counter2: Number(row.counter2),
-  }));
-}
-
-/** The last point of each window (boundary − interval, boundary] from `fromUs` to `toUs`, as a row. */
-export function boundaryPoints(simulator: Simulator, valveId: string, fromUs: Micros, toUs: Micros): Row[] {
-  const last = new Map<number, Row>();
-  for (const point of simulator.truth.points(valveId, fromUs, toUs)) {
-    last.set(Math.ceil(point.timeUs / INTERVAL_US), {
-      id: valveId,
-      us: point.timeUs,
-      flow: point.measuredFlowDlh ?? NaN,
-      power: point.measuredPowerDw ?? NaN,
-      counter1: point.energyCounter1Kwh ?? -1,
-      counter2: point.energyCounter2Kwh ?? -1,
-    });
-  }
-  return [...last.values()];
-}
-
 /**
  * Expects the table as if nothing had ever failed: each boundary since `fromUs` has its point of each valve, every row is a
  * point, and every valve is synced until the last boundary.
  */
-export async function expectWhole({ simulator, client }: Stage, fromUs = floor(NOW_US - US_PER_HOUR)): Promise<void> {
+export async function expectWhole(
+  { simulator, client }: Stage,
+  fromUs = lastBoundary(NOW_US - US_PER_HOUR),
+): Promise<void> {
   const nowUs = simulator.clock.now();
   const rows = await storedRows(client);
   for (const { id } of simulator.valves()) {
     const stored = rows.filter((row) => row.id === id);
-    const due = boundaryPoints(simulator, id, fromUs, floor(nowUs));
-    expect(due.length).toBe((floor(nowUs) - fromUs) / INTERVAL_US);
+    const due = boundaryPoints(simulator, id, fromUs, lastBoundary(nowUs));
+    expect(due.length).toBe((lastBoundary(nowUs) - fromUs) / INTERVAL_US);
     expect(stored.filter(({ us }) => due.some((point) => point.us === us))).toEqual(due);
     const pointTimes = new Set(simulator.truth.points(id, fromUs - US_PER_HOUR, nowUs).map(({ timeUs }) => timeUs));
     expect(stored.filter(({ us }) => !pointTimes.has(us))).toEqual([]);
   }
-  expect(await syncedUntil(client)).toEqual(simulator.valves().map(() => floor(nowUs)));
+  expect(await syncedUntil(client)).toEqual(simulator.valves().map(() => lastBoundary(nowUs)));
 }
 
 /** `synced_until` of each row of tasmart_valves, in the order of the ids. */
@@ -179,15 +137,6 @@ export async function outcomesOf(client: pg.Client): Promise<(string | null)[]> 
 export async function expectNothingStored({ client }: Stage): Promise<void> {
   expect(await storedRows(client)).toEqual([]);
   expect((await syncedUntil(client)).filter((us) => us !== null)).toEqual([]);
-}
-
-/** Waits until a condition holds, for at most a minute. `what` describes it in the error. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + 60_000;
-  while (!(await holds())) {
-    if (performance.now() > endMs) throw new Error(`waited in vain: ${what}`);
-    await sleep(10);
-  }
 }
 
 /** The program's sessions with this database. */
@@ -234,13 +183,3 @@ export async function expectRepaired(stage: Stage, fromUs?: Micros): Promise<voi
 export function cost({ code, ms }: CliResult): string {
   return `exit ${code ?? 'none'} after ${Math.round(ms)} ms`;
 }
-
-/** One-line JSON logs. */
-export function logLines(stderr: string): Record<string, unknown>[] {
-  return stderr
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-}
-
-export { US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND };

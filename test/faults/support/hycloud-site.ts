@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import type { Valve } from '../../../scripts/simulator/fleet.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../../scripts/simulator/simulator.ts';
-import { formatRfc3339, parseRfc3339, US_PER_MINUTE, type Micros } from '../../../src/domain/time.ts';
-import { runCli, type CliResult } from '../../support/cli.ts';
+import { formatRfc3339, parseRfc3339, type Micros } from '../../../src/domain/time.ts';
+import { logLines, runCli, type CliResult, type LogLine } from '../../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../../support/database.ts';
+import { boundaryPoints, INTERVAL_US, lastBoundary, storedRows, type Row } from './rows.ts';
 
 /** An instant of 2026-03-01, such as `10:31:03`. */
 export function at(time: string): Micros {
@@ -22,19 +23,9 @@ export const HEALTHY_RUN = at('10:46:03');
 /** A run that does not wait ends within this time, on a loaded machine too. */
 export const PROMPT_MS = 20_000;
 
-const INTERVAL_US = 15 * US_PER_MINUTE;
-
 export interface Run extends CliResult {
   /** the lines of the log, one-line JSON */
   log: LogLine[];
-}
-
-export interface LogLine {
-  level: string;
-  msg: string;
-  valve?: string;
-  tasmart_id?: string;
-  remedy?: string;
 }
 
 export interface RunOptions {
@@ -62,12 +53,6 @@ export interface Site {
   /** as `HH:MM:SS`; null: the valve is not synced */
   syncedUntil: (valve: Valve) => Promise<string | null>;
   close: () => Promise<void>;
-}
-
-export interface Row {
-  tasmartId: string;
-  time: string;
-  measured: readonly (string | null)[];
 }
 
 export interface SiteOptions extends SimulatorOptions {
@@ -146,38 +131,6 @@ async function register(client: pg.Client, { projects }: Simulator, syncedUs: Mi
   }
 }
 
-function logLines(stderr: string): LogLine[] {
-  const lines = stderr.split('\n').filter((line) => line.startsWith('{'));
-  return lines.map((line) => JSON.parse(line) as LogLine);
-}
-
-async function storedRows(client: pg.Client): Promise<Row[]> {
-  const { rows } = await client.query<{ id: string; time: string; measured: (string | null)[] }>(
-    `select tasmart_id as id, to_char("time" at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as time,
-       array[measured_flow, measured_power, energy_counter_regime_1, energy_counter_regime_2]::text[] as measured
-     from tasmart_data_table order by tasmart_id, "time"`,
-  );
-  return rows.map(({ id, time, measured }) => ({ tasmartId: id, time, measured }));
-}
-
-/** The rows that a valve must have: its last point of each window between two boundaries. */
-function dueRows(hycloud: Simulator, valve: Valve, sinceUs: Micros, untilUs: Micros): Row[] {
-  const rows: Row[] = [];
-  for (let boundaryUs = sinceUs + INTERVAL_US; boundaryUs <= untilUs; boundaryUs += INTERVAL_US) {
-    rows.push(...lastRowUntil(hycloud, valve, boundaryUs));
-  }
-  return rows;
-}
-
-/** The valve's last point in the interval that ends at an instant, as a row. Empty: there is none. */
-function lastRowUntil(hycloud: Simulator, { id }: Valve, untilUs: Micros): Row[] {
-  const point = hycloud.truth.points(id, untilUs - INTERVAL_US, untilUs).at(-1);
-  if (!point) return [];
-  const { timeUs, measuredFlowDlh, measuredPowerDw, energyCounter1Kwh, energyCounter2Kwh } = point;
-  const measured = [measuredFlowDlh, measuredPowerDw, energyCounter1Kwh, energyCounter2Kwh];
-  return [{ tasmartId: id, time: formatRfc3339(timeUs), measured: measured.map((value) => value?.toString() ?? null) }];
-}
-
 export interface Flaws {
   /** boundaries that have a point but no row */
   missing: Row[];
@@ -192,10 +145,10 @@ export async function flaws(
 ): Promise<Flaws> {
   const textOf = (row: Row): string => JSON.stringify(row);
   const stored = await rows();
-  const due = valves.flatMap((valve) => dueRows(hycloud, valve, sinceUs, untilUs));
-  const newest = runTimes.flatMap((runUs) => valves.flatMap((valve) => lastRowUntil(hycloud, valve, runUs)));
+  const due = valves.flatMap(({ id }) => boundaryPoints(hycloud, id, sinceUs, lastBoundary(untilUs)));
+  const newestAt = (runUs: Micros) => valves.flatMap(({ id }) => newestPoint(hycloud, id, runUs));
   const storedTexts = new Set(stored.map(textOf));
-  const allowedTexts = new Set([...due, ...newest].map(textOf));
+  const allowedTexts = new Set([...due, ...runTimes.flatMap(newestAt)].map(textOf));
   return {
     missing: due.filter((row) => !storedTexts.has(textOf(row))),
     wrong: stored.filter((row) => !allowedTexts.has(textOf(row))),
@@ -203,3 +156,8 @@ export async function flaws(
 }
 
 export const NO_FLAWS: Flaws = { missing: [], wrong: [] };
+
+/** The newest point of the interval that ends at an instant, as a row. Empty: there is none. */
+function newestPoint(hycloud: Simulator, valveId: string, untilUs: Micros): Row[] {
+  return boundaryPoints(hycloud, valveId, untilUs - INTERVAL_US, untilUs).slice(-1);
+}
