@@ -21,7 +21,7 @@ export interface Sample {
 export function createBench(stage: Stage, say: (text: string) => void): Bench {
   const fleets = new Map<number, Promise<Fleet>>();
   const allPolls: Polled[] = [];
-  /** The error of each kind of poll that failed. It is not tried again: that could take its whole time limit. */
+  /** The error of each kind of poll that failed. A failed kind is not tried again: each try could take the whole time limit. */
   const failures = new Map<string, unknown>();
 
   function fleet(valves: number): Promise<Fleet> {
@@ -30,7 +30,7 @@ export function createBench(stage: Stage, say: (text: string) => void): Bench {
     return existing;
   }
 
-  async function poll(valves: number, latencyMs: number): Promise<Polled> {
+  async function makePoll(valves: number, latencyMs: number): Promise<Polled> {
     const kind = `${valves} ${latencyMs}`;
     if (failures.has(kind)) throw failures.get(kind);
     try {
@@ -46,12 +46,12 @@ export function createBench(stage: Stage, say: (text: string) => void): Bench {
     fleet,
     say,
     polls: async (valves, latencyMs, count) => {
-      const polls = allPolls.filter((one) => one.valves === valves && one.latencyMs === latencyMs);
+      const polls = allPolls.filter((poll) => poll.valves === valves && poll.latencyMs === latencyMs);
       while (polls.length < count) {
         say(`poll of ${valves} valves at ${latencyMs} ms, ${polls.length + 1} of ${count}`);
-        const made = await poll(valves, latencyMs);
-        polls.push(made);
-        allPolls.push(made);
+        const polled = await makePoll(valves, latencyMs);
+        polls.push(polled);
+        allPolls.push(polled);
       }
       return polls.slice(0, count);
     },
@@ -64,7 +64,7 @@ export function median(values: readonly number[]): number {
   return ((sorted[Math.ceil(middle) - 1] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2;
 }
 
-/** Runs both alternately, so that other load on the machine affects both. */
+/** Runs both functions alternately, `count` times each, so that other load on the machine affects both. */
 export async function inTurn<A, B>(
   count: number,
   first: () => Promise<A>,

@@ -15,11 +15,11 @@ export interface Cost {
 
 export interface RunOptions {
   env?: Record<string, string>;
-  /** after which it is killed */
+  /** the process is killed after this time; default: a minute */
   timeoutMs?: number;
 }
 
-export interface Ran {
+export interface RunResult {
   wallMs: number;
   stdout: string;
 }
@@ -29,7 +29,7 @@ export async function runNode(
   args: readonly string[],
   signal: AbortSignal,
   { env = {}, timeoutMs = 60_000, keepStdout = false }: RunOptions & { keepStdout?: boolean } = {},
-): Promise<Ran> {
+): Promise<RunResult> {
   signal.throwIfAborted();
   const startMs = performance.now();
   const child = spawn(process.execPath, args, {
@@ -63,7 +63,7 @@ process.on('exit', () => {
 });
 `;
 
-/** Like `runNode`, but returns the resources used. `folder` holds PROBE as probe.cjs (stage.ts). */
+/** Like `runNode`, but returns the resources used. `folder` must hold PROBE as probe.cjs: stage.ts writes it. */
 export async function runProbed(
   args: readonly string[],
   signal: AbortSignal,

@@ -13,16 +13,14 @@ const KINDS: readonly ValveKind[] = [
   { name: 'wild', valves: 1, days: 31, counterSql: 'case n % 8 when 5 then 0 else n % 192 end' },
 ];
 
-const databases = new WeakMap<Bench, Promise<BenchDatabase>>();
+let database: Promise<BenchDatabase> | undefined;
 
 /** Created when first needed: the rows share it. */
 function judgedFleet(bench: Bench): Promise<BenchDatabase> {
-  const existing = databases.get(bench) ?? createJudgedDatabase(bench, KINDS);
-  databases.set(bench, existing);
-  return existing;
+  return (database ??= createJudgedDatabase(bench, KINDS));
 }
 
-/** Measures the time of tasmart_consumption for the whole fleet ÷ that of a plain `lag()` over the same buckets and readings. */
+/** Returns a measurement: time of tasmart_consumption for the whole fleet ÷ that of a plain `lag()` over the same readings. */
 export function questionOverLag(bucket: 'hour' | 'day' | 'month', days: number): (bench: Bench) => Promise<Sample> {
   const span = [END_S - days * DAY_S, END_S].map((second) => `to_timestamp(${second})`).join(', ');
   const question = `select count(kwh) from tasmart_consumption('${bucket}', ${span}, 'Europe/Rome')`;
@@ -39,34 +37,36 @@ export function questionOverLag(bucket: 'hour' | 'day' | 'month', days: number):
       ) as step
       group by 1, 2
     ) as buckets`;
-  return async (bench) => {
-    const database = await judgedFleet(bench);
-    return compareQueries(database, 5, question, lag);
-  };
+  return async (bench) => compareQueries(await judgedFleet(bench), 5, question, lag);
 }
 
 /** Time for the hours of a month of a valve that is always faulty ÷ that of a sound valve. */
 export async function wildOverSound(bench: Bench): Promise<Sample> {
-  const database = await judgedFleet(bench);
   const question = (valve: string) =>
     `select count(kwh) from tasmart_consumption('hour', to_timestamp(${END_S - 31 * DAY_S}), to_timestamp(${END_S}),
        'Europe/Rome', '${valve}')`;
-  return compareQueries(database, 25, question('wild 1'), question('month 1'));
+  return compareQueries(await judgedFleet(bench), 25, question('wild 1'), question('month 1'));
 }
 
-/** Time of a query ÷ time of the other. */
-async function compareQueries(database: BenchDatabase, count: number, sql: string, otherSql: string): Promise<Sample> {
+/** Time of the first query ÷ time of the second, `count` times. */
+async function compareQueries(
+  database: BenchDatabase,
+  count: number,
+  firstSql: string,
+  secondSql: string,
+): Promise<Sample> {
   const pairs = await withSession(database, (session) =>
     inTurn(
       count,
-      () => queryMs(session, sql),
-      () => queryMs(session, otherSql),
+      () => queryMs(session, firstSql),
+      () => queryMs(session, secondSql),
     ),
   );
-  const [ms, otherMs] = [pairs.map(([one]) => one), pairs.map(([, other]) => other)];
+  const firstMs = median(pairs.map(([first]) => first));
+  const secondMs = median(pairs.map(([, second]) => second));
   return {
-    values: pairs.map(([one, other]) => one / other),
-    detail: `${formatMs(median(ms))} over ${formatMs(median(otherMs))}`,
+    values: pairs.map(([first, second]) => first / second),
+    detail: `${formatMs(firstMs)} over ${formatMs(secondMs)}`,
   };
 }
 
@@ -78,11 +78,11 @@ async function queryMs(session: Database, sql: string): Promise<number> {
 
 /** Seconds that `verify` takes for a month of 100 valves. */
 export async function verifySeconds(bench: Bench): Promise<Sample> {
-  const database = await judgedFleet(bench);
+  const { url } = await judgedFleet(bench);
   const valves = Array.from({ length: 100 }, (_, index) => ['--valve', `month ${index + 1}`]).flat();
   const span = ['--from', '2025-12-01T00:00:00Z', '--to', '2026-01-01T00:00:00Z', '--format', 'csv'];
   const { signal, cli } = bench.stage;
-  const env = { DATABASE_URL: database.url };
+  const env = { DATABASE_URL: url };
   const values: number[] = [];
   for (let repetition = 0; repetition < 3; repetition++) {
     values.push((await runNode([cli, 'verify', ...span, ...valves], signal, { env })).wallMs / 1000);

@@ -32,7 +32,7 @@ const SEED = 1;
 export const CONCURRENCY = 32;
 export const NOW_US = parseRfc3339('2026-03-01T10:00:03.500000Z') ?? 0;
 const INTERVAL_US = 15 * US_PER_MINUTE;
-/** A poll that takes longer than the sum is killed. */
+/** A poll that takes longer than LIMIT_MS plus LIMIT_PER_VALVE_MS for each valve is killed. */
 const LIMIT_MS = 60_000;
 const LIMIT_PER_VALVE_MS = 1.2;
 /** As at a large site. */

@@ -10,9 +10,6 @@ export interface HyCloudProcess {
   stop: () => Promise<void>;
 }
 
-/** The process is killed after this time, in case the bench dies first. */
-const LIMIT_MS = 20 * 60_000;
-
 /** Starts the simulator in a process that ends with this one, or at the signal. */
 export async function startHyCloud(
   worker: string,
@@ -23,7 +20,6 @@ export async function startHyCloud(
   const child = fork(worker, [JSON.stringify(options)], {
     execArgv: [],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    timeout: LIMIT_MS,
     killSignal: 'SIGKILL',
     signal,
   });
@@ -37,7 +33,7 @@ export async function startHyCloud(
   await nextState(); // the simulator has started
   return {
     steer: (change = {}) => {
-      const state = nextState();
+      const state = nextState(); // listens before the child can answer
       child.send(change);
       return state;
     },

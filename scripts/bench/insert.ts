@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { formatMs, median, type Bench, type Sample } from './bench.ts';
 import { runNode } from './child.ts';
-import type { Inserted, InsertTask } from './workers/insert.ts';
+import type { InsertTimes, InsertTask } from './workers/insert.ts';
 
 /** Wall time of storing 100 000 readings ÷ that of COPY. */
 export async function insertOverCopy({ stage }: Bench): Promise<Sample> {
@@ -12,7 +12,7 @@ export async function insertOverCopy({ stage }: Bench): Promise<Sample> {
     keepStdout: true,
     timeoutMs: 120_000,
   });
-  const { repositoryMs, copyMs } = JSON.parse(stdout) as Inserted;
+  const { repositoryMs, copyMs } = JSON.parse(stdout) as InsertTimes;
   return {
     values: repositoryMs.map((ms, index) => ms / (copyMs[index] ?? NaN)),
     detail: `${formatMs(median(repositoryMs))} over ${formatMs(median(copyMs))}`,

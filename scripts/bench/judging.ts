@@ -21,8 +21,8 @@ const BAD_COUNTERS: Record<string, (n: number) => number> = {
 };
 
 /** Seconds that judging a valve-year from scratch takes, for the worst of these inputs. */
-export async function judgeSeconds({ say }: Bench): Promise<Sample> {
-  const worst = { name: '', seconds: [0] };
+export function judgeSeconds({ say }: Bench): Promise<Sample> {
+  let worst = { name: '', seconds: [0] };
   for (const [name, counter] of Object.entries(BAD_COUNTERS)) {
     say(`judging a year: ${name}`);
     const readings = Array.from({ length: (365 * DAY_S) / INTERVAL_S }, (_, n): CounterReading => {
@@ -33,30 +33,28 @@ export async function judgeSeconds({ say }: Bench): Promise<Sample> {
       judge({ checkpoint: null, readings, suppliedFromUs: -Infinity, corrections: [], limits: LIMITS });
       return (performance.now() - startMs) / 1000;
     });
-    if (median(seconds) > median(worst.seconds)) Object.assign(worst, { name, seconds });
+    if (median(seconds) > median(worst.seconds)) worst = { name, seconds };
   }
   return Promise.resolve({ values: worst.seconds, detail: worst.name });
 }
 
-/** What it costs to store one round of readings: a reading of each of VALVES. */
-interface Cost {
+/** What it costs to store one round: a reading of each of VALVES. */
+interface RoundCost {
   wallMs: number;
   /** CPU time of the database server's process */
   serverCpuMs: number;
 }
 
-/** Measured one after the other: with judging, and without. */
-type CostPair = [judged: Cost, storedOnly: Cost];
+/** Two rounds, one after the other: with judging, and without. */
+type CostPair = [judged: RoundCost, storedOnly: RoundCost];
 
 const VALVES = 1_000;
 const ROUNDS = 10;
-const costPairs = new WeakMap<Bench, Promise<CostPair[]>>();
+let costPairs: Promise<CostPair[]> | undefined;
 
 /** Measured when first needed: the rows share the result. */
 function storingCosts(bench: Bench): Promise<CostPair[]> {
-  const existing = costPairs.get(bench) ?? measureStoring(bench);
-  costPairs.set(bench, existing);
-  return existing;
+  return (costPairs ??= measureStoring(bench));
 }
 
 /** Stores rounds of readings of a fleet, alternately with and without judging. Needs Linux's /proc. */
@@ -64,7 +62,7 @@ async function measureStoring(bench: Bench): Promise<CostPair[]> {
   const kind = { name: 'step', valves: VALVES, days: 2, counterSql: 'n * 5 / 4' };
   const database = await createJudgedDatabase(bench, [kind]);
   let n = (kind.days * DAY_S) / INTERVAL_S;
-  /** Continues the series of `kind` by one interval. */
+  /** Continues the readings of `kind` by one interval: the counter must go on as counterSql says. */
   const nextRound = (): ValveReadings[] => {
     n++;
     const timeUs = (END_S - kind.days * DAY_S + n * INTERVAL_S) * 1e6;
@@ -77,25 +75,25 @@ async function measureStoring(bench: Bench): Promise<CostPair[]> {
     }));
   };
   return withSession(database, async (session) => {
-    const costOf = async (work: () => Promise<unknown>): Promise<Cost> => {
+    const costOf = async (work: () => Promise<unknown>): Promise<RoundCost> => {
       const [startMs, cpuStartMs] = [performance.now(), await serverCpuMs(session)];
       await session.transaction(work);
       return { wallMs: performance.now() - startMs, serverCpuMs: (await serverCpuMs(session)) - cpuStartMs };
     };
-    const judged = () =>
+    const storeAndJudge = () =>
       costOf(async () => {
         const valves = nextRound();
         await storeReadings(session, valves);
         const oldestUs = valves.map(({ tasmartId, readings }) => [tasmartId, readings[0]?.timeUs ?? 0] as const);
         await judgeInStep(session, new Map(oldestUs), LIMITS);
       });
-    const storedOnly = async () => {
+    const storeOnly = async () => {
       const cost = await costOf(() => storeReadings(session, nextRound()));
       await judgePending(session, LIMITS); // so that the next round is in step again
       return cost;
     };
-    await inTurn(1, judged, storedOnly); // warms up
-    return inTurn(ROUNDS, judged, storedOnly);
+    await inTurn(1, storeAndJudge, storeOnly); // warms up
+    return inTurn(ROUNDS, storeAndJudge, storeOnly);
   });
 }
 
@@ -121,7 +119,7 @@ export async function judgingOverPoll(bench: Bench): Promise<Sample> {
 /** The server's CPU time of storing and judging ÷ storing only. One ratio of sums, because clock ticks are coarse. */
 export async function judgingServerCpu(bench: Bench): Promise<Sample> {
   const pairs = await storingCosts(bench);
-  const sum = (costs: readonly Cost[]) => costs.reduce((total, { serverCpuMs }) => total + serverCpuMs, 0);
+  const sum = (costs: readonly RoundCost[]) => costs.reduce((total, { serverCpuMs }) => total + serverCpuMs, 0);
   const judgedMs = sum(pairs.map(([judged]) => judged));
   const storedOnlyMs = sum(pairs.map(([, storedOnly]) => storedOnly));
   return {

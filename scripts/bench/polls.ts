@@ -6,7 +6,7 @@ import { runNode, runProbed, type Cost } from './child.ts';
 import { CONCURRENCY, NOW_US, type Fleet, type Polled } from './fleet.ts';
 import type { FetchTask } from './workers/fetch.ts';
 
-/** Of each of HyCloud's answers, in the rows that wait for it. */
+/** How long the simulator waits before each answer, in the rows that measure waiting. */
 export const LATENCY_MS = 50;
 
 /** Wall time of a poll of 7 valves ÷ that of a Node.js that does nothing. */
@@ -46,7 +46,7 @@ export async function wallOverBareNode(
   };
 }
 
-/** Wall time of a poll ÷ the least that HyCloud's latency and CONCURRENCY allow. */
+/** Wall time of a poll ÷ the least that HyCloud's latency and CONCURRENCY allow. The detail compares a bare axios loop. */
 export async function wallOverLimit(bench: Bench, valves: number, count: number): Promise<Sample> {
   const polls = await bench.polls(valves, LATENCY_MS, count);
   const limitMs = median(polls.map(({ requests }) => (requests / CONCURRENCY) * LATENCY_MS));
@@ -68,19 +68,19 @@ export async function cpuOverAxios(bench: Bench): Promise<Sample> {
   const valves = 10_000;
   const fleet = await bench.fleet(valves);
   let count = 0;
-  const nextPoll = async () => {
+  /** Polls that another row has made come first. */
+  const nextPollMs = async () => {
     count += 1;
-    return (await bench.polls(valves, 0, count)).at(-1);
+    const poll = (await bench.polls(valves, 0, count)).at(-1);
+    return poll?.cpuMs ?? NaN;
   };
-  const pairs = await inTurn(3, nextPoll, () => axiosLoop(bench, fleet));
-  const cpuMs = pairs.map(([poll, axios]) => ({ poll: poll?.cpuMs ?? NaN, axios: axios.cpuMs }));
-  const perValve = (totalMs: number[]) => `${((median(totalMs) * 1000) / valves).toFixed(0)} µs`;
-  const [pollPerValve, axiosPerValve] = [
-    perValve(cpuMs.map(({ poll }) => poll)),
-    perValve(cpuMs.map(({ axios }) => axios)),
-  ];
+  const axiosMs = async () => (await axiosLoop(bench, fleet)).cpuMs;
+  const pairs = await inTurn(3, nextPollMs, axiosMs);
+  const medianPerValve = (totalsMs: number[]) => `${((median(totalsMs) * 1000) / valves).toFixed(0)} µs`;
+  const pollPerValve = medianPerValve(pairs.map(([pollMs]) => pollMs));
+  const axiosPerValve = medianPerValve(pairs.map(([, loopMs]) => loopMs));
   return {
-    values: cpuMs.map(({ poll, axios }) => poll / axios),
+    values: pairs.map(([pollMs, loopMs]) => pollMs / loopMs),
     detail: `${pollPerValve} over ${axiosPerValve} a valve, at 0 ms latency`,
   };
 }

@@ -61,14 +61,14 @@ async function prepare(folder: string, signal: AbortSignal, defer: Stage['defer'
     worker: (name) => join(folder, 'workers', `${name}.mjs`),
     tls,
     caFile,
-    freshDatabase: databaseSource(cli, signal, defer),
+    freshDatabase: createDatabaseSource(cli, signal, defer),
     signal,
     defer,
   };
 }
 
-/** Starts a server and creates a template with the schema at the first call; each call returns a copy of the template. */
-function databaseSource(cli: string, signal: AbortSignal, defer: Stage['defer']): Stage['freshDatabase'] {
+/** Returns a function that makes a copy of a template with the schema. Its first call starts the server and makes the template. */
+function createDatabaseSource(cli: string, signal: AbortSignal, defer: Stage['defer']): Stage['freshDatabase'] {
   const startWithTemplate = async () => {
     const server = await startServer();
     defer(server.stop);
@@ -95,7 +95,7 @@ async function bundleWorkers(folder: string): Promise<void> {
     target: 'node20.19',
     external: ['pg-native'],
     banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+      js: "import { createRequire as createRequireHere } from 'node:module'; const require = createRequireHere(import.meta.url);",
     },
     logLevel: 'warning',
   });

@@ -2,6 +2,7 @@
 import type { Micros } from '../../../src/domain/time.ts';
 import { startSimulator, type SimulatorOptions } from '../../simulator/simulator.ts';
 
+/** A change of the simulator. What is left out stays as it is. */
 export interface Steering {
   advanceUs?: Micros;
   latencyMs?: number;
@@ -9,20 +10,17 @@ export interface Steering {
 }
 
 export interface HyCloudState {
-  baseUrl: string;
   env: Record<string, string>;
-  nowUs: Micros;
   /** since the start */
   requests: number;
-  /** since the start; heads and bodies, before encryption */
+  /** since the start; headers and bodies, before encryption */
   bytesSent: number;
 }
 
 const simulator = await startSimulator(JSON.parse(process.argv[2] ?? '{}') as SimulatorOptions);
 
 function sendState(): void {
-  const { baseUrl, clock } = simulator;
-  const state: HyCloudState = { baseUrl, env: simulator.env(), nowUs: clock.now(), ...simulator.totals() };
+  const state: HyCloudState = { env: simulator.env(), ...simulator.totals() };
   process.send?.(state);
 }
 

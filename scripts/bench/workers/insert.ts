@@ -16,7 +16,7 @@ export interface InsertTask {
 }
 
 /** The time of each repetition. */
-export interface Inserted {
+export interface InsertTimes {
   repositoryMs: number[];
   copyMs: number[];
 }
@@ -33,31 +33,31 @@ const COLUMNS =
 
 const task = JSON.parse(process.argv[2] ?? '{}') as InsertTask;
 const batches = createBatches();
-const lines = batches.flat().flatMap(({ tasmartId, readings }) => readings.map((one) => csvLine(tasmartId, one)));
-await writeFile(task.csvFile, `${lines.join('\n')}\n`, { mode: 0o644 });
+const csvLines = batches.flat().flatMap(({ tasmartId, readings }) => readings.map((row) => csvLine(tasmartId, row)));
+await writeFile(task.csvFile, `${csvLines.join('\n')}\n`, { mode: 0o644 });
 const options = { applicationName: 'tasmart bench', giveUp: new AbortController().signal };
 console.log(JSON.stringify(await withConnection(task.server, options, measure)));
 
-async function measure(database: Database): Promise<Inserted> {
+async function measure(database: Database): Promise<InsertTimes> {
   await registerValves(database);
-  const inserted: Inserted = { repositoryMs: [], copyMs: [] };
+  const times: InsertTimes = { repositoryMs: [], copyMs: [] };
   // Repetition -1 warms up code and files, and is not counted.
   for (let repetition = -1; repetition < task.repetitions; repetition += 1) {
-    const repositoryMs = await timed(database, async () => {
+    const repositoryMs = await measureMs(database, async () => {
       for (const batch of batches) await database.transaction(() => storeReadings(database, batch));
     });
-    const copyMs = await timed(database, async () => {
+    const copyMs = await measureMs(database, async () => {
       await database.query(`copy tasmart_data_table (${COLUMNS}) from '${task.csvFile}' (format csv)`);
     });
     if (repetition < 0) continue;
-    inserted.repositoryMs.push(repositoryMs);
-    inserted.copyMs.push(copyMs);
+    times.repositoryMs.push(repositoryMs);
+    times.copyMs.push(copyMs);
   }
-  return inserted;
+  return times;
 }
 
-/** Returns milliseconds. Empties the table and runs a checkpoint first, so that neither measurement includes the other's. */
-async function timed(database: Database, work: () => Promise<void>): Promise<number> {
+/** Empties the table and runs a checkpoint first, so that no measurement pays for the one before. @throws Error unless all rows are stored */
+async function measureMs(database: Database, work: () => Promise<void>): Promise<number> {
   await database.query('truncate tasmart_data_table');
   await database.query('vacuum tasmart_valves');
   await database.query('checkpoint');
