@@ -92,11 +92,12 @@ export function createFaults(): Faults {
   };
 }
 
+/** The first fault of this kind. */
 export function faultOf<K extends Fault['kind']>(faults: readonly Fault[], kind: K): FaultOf<K> | undefined {
   return faults.find((fault): fault is FaultOf<K> => fault.kind === kind);
 }
 
-/** The number of points that an answer holds at most if the fault ignores `limit`. */
+/** How many points an answer holds at most if a fault ignores `limit`. */
 const IGNORANT_LIMIT = 10_000;
 
 /** The query that is served instead, and the query that the answer claims to have served. */
@@ -118,24 +119,27 @@ export function misreadQuery(
       }
     }
   }
+  // If faults disagree, the answer is honest.
   const isHonest = faults.some((fault) => 'echo' in fault && fault.echo === 'honest');
   return { served, echoed: isHonest ? served : asked };
 }
 
 /** Every third point from the end on, then the others in the same way: neighbours are separated, always in the same order. */
-function shuffled(points: readonly Json[]): Json[] {
+function shuffle(points: readonly Json[]): Json[] {
   const thirds = [2, 0, 1].map((remainder) => points.filter((_point, index) => index % 3 === remainder));
   return thirds.flat().toReversed();
 }
 
-function withStrings(value: Json): Json {
+/** The same value, with texts in place of numbers. */
+function numbersToStrings(value: Json): Json {
   if (typeof value === 'number') return String(value);
-  if (Array.isArray(value)) return value.map(withStrings);
+  if (Array.isArray(value)) return value.map(numbersToStrings);
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withStrings(inner ?? null)]));
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, numbersToStrings(inner ?? null)]));
 }
 
-function withPoints(answer: Json, change: (points: readonly Json[]) => Json[]): Json {
+/** Changes the points of an answer. An answer without points stays as it is. */
+function changePoints(answer: Json, change: (points: readonly Json[]) => Json[]): Json {
   if (answer === null || typeof answer !== 'object' || !('points' in answer)) return answer;
   const { points } = answer as { points: readonly Json[] };
   return { ...answer, points: change(points) };
@@ -149,17 +153,17 @@ export function isUnanswered(faults: readonly Fault[]): boolean {
 /** Applies the faults to the parsed answer. */
 export function distortAnswer(faults: readonly Fault[], answer: Json): Json {
   return faults.reduce((body, fault): Json => {
-    if (fault.kind === 'shuffle') return withPoints(body, shuffled);
-    if (fault.kind === 'double') return withPoints(body, (points) => points.flatMap((point) => [point, point]));
-    if (fault.kind === 'numbersAsStrings') return withPoints(body, (points) => points.map(withStrings));
+    if (fault.kind === 'shuffle') return changePoints(body, shuffle);
+    if (fault.kind === 'double') return changePoints(body, (points) => points.flatMap((point) => [point, point]));
+    if (fault.kind === 'numbersAsStrings') return changePoints(body, (points) => points.map(numbersToStrings));
     if (fault.kind === 'transform') return fault.transform(body as never);
     return body;
   }, answer);
 }
 
-/** The `Date` header: whole seconds (RFC 9110, IMF-fixdate). */
+/** The `Date` header: whole seconds (RFC 9110, IMF-fixdate). Null: none is sent. */
 export function dateHeader(faults: readonly Fault[], nowUs: Micros): string | null {
-  const { date } = faultOf(faults, 'date') ?? { date: 0 };
+  const { date } = faultOf(faults, 'date') ?? { date: 0 }; // 0: exactly the clock
   return typeof date === 'number' ? new Date((nowUs + date) / 1000).toUTCString() : date;
 }
 

@@ -3,20 +3,20 @@
  * same each time the simulator starts.
  */
 import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
-import { isIn, type Absence, type SimulatedPoint, type Valve } from './fleet.ts';
+import type { Absence, Valve } from './fleet.ts';
 
 /** Faults are added to these days before and after now. */
 const PAST_DAYS = 400;
 const COMING_DAYS = 60;
 
-/** Gives each of the first five valves another fault, so often that any 30 days hold all of them. */
+/** Gives each of the first five valves a fault of its own, so often that any 30 days hold all of them. */
 export function addFaults(valves: readonly Valve[], nowUs: Micros): void {
   const firstDay = Math.floor(nowUs / US_PER_DAY) - PAST_DAYS;
   const every = (days: number): Micros[] =>
     Array.from({ length: PAST_DAYS + COMING_DAYS }, (_, index) => firstDay + index)
       .filter((day) => day % days === 0)
       .map((day) => day * US_PER_DAY);
-  const [offline, jumpy, renewed, partial, faulty] = valves;
+  const [offline, jumpy, replaced, partial, switchedOff] = valves;
   if (offline) {
     // Its network fails for some hours.
     offline.outages = every(5).map((dayUs) => ({ fromUs: dayUs + 2 * US_PER_HOUR, toUs: dayUs + 8.5 * US_PER_HOUR }));
@@ -28,9 +28,9 @@ export function addFaults(valves: readonly Valve[], nowUs: Micros): void {
       return { regime: 1, fromUs, toUs: fromUs + 40 * US_PER_MINUTE, kwh: 0 };
     });
   }
-  if (renewed) {
-    // It is replaced, and the new valve counts from 0.
-    renewed.counterJumps = every(25).map((dayUs) => ({ regime: 1, fromUs: dayUs + 13 * US_PER_HOUR, kwh: 0 }));
+  if (replaced) {
+    // A new valve takes its place, and counts from 0.
+    replaced.counterJumps = every(25).map((dayUs) => ({ regime: 1, fromUs: dayUs + 13 * US_PER_HOUR, kwh: 0 }));
   }
   if (partial) {
     // Flow and power are missing for an afternoon; the counter counts on.
@@ -42,20 +42,13 @@ export function addFaults(valves: readonly Valve[], nowUs: Micros): void {
       ];
     });
   }
-  if (faulty) {
-    // It is switched off over the weekend, sometimes.
-    faulty.outages = every(14).map((dayUs) => ({ fromUs: dayUs, toUs: dayUs + 2 * US_PER_DAY }));
+  if (switchedOff) {
+    // It is switched off for two days every other week.
+    switchedOff.outages = every(14).map((dayUs) => ({ fromUs: dayUs, toUs: dayUs + 2 * US_PER_DAY }));
   }
 }
 
 /** One point a minute instead of four, so that a month of history is read faster. */
 export function sendEachMinute(valve: Valve): void {
-  valve.pointsInstead = (fromUs, toUs) => {
-    const points: SimulatedPoint[] = [];
-    const firstMinute = Math.ceil((Math.max(fromUs, valve.installedUs) - valve.phaseUs) / US_PER_MINUTE);
-    for (let timeUs = firstMinute * US_PER_MINUTE + valve.phaseUs; timeUs <= toUs; timeUs += US_PER_MINUTE) {
-      if (!valve.outages.some((outage) => isIn(outage, timeUs))) points.push({ timeUs });
-    }
-    return points;
-  };
+  valve.everyUs = US_PER_MINUTE;
 }

@@ -55,7 +55,9 @@ export interface Valve {
 
   /** seed of all random draws for this valve */
   seed: number;
-  /** A point of slot k comes at k · 15 s + phaseUs + a random part of jitterUs. The sum of both must be below 15 s. */
+  /** the time between two points: 15 s for a real valve (API note) */
+  everyUs: Micros;
+  /** A point of slot k comes at k · everyUs + phaseUs + a random part of jitterUs. The sum of both must be below everyUs. */
   phaseUs: Micros;
   jitterUs: Micros;
   /** how far the valve's own clock is ahead */
@@ -76,11 +78,8 @@ export interface Valve {
   counterJumps: readonly CounterJump[];
   outages: readonly Span[];
   absences: readonly Absence[];
+  /** besides the regular points; outages do not concern them */
   extraPoints: readonly SimulatedPoint[];
-  /**
-   * replaces the points of every 15 s: returns those of a range, both ends included, in ascending order. It leaves out
-   * outages itself */
-  pointsInstead?: (fromUs: Micros, toUs: Micros) => readonly SimulatedPoint[];
 }
 
 /** One project. Plain data: tests may change it at any time. Two projects may share a valve. */
@@ -113,7 +112,7 @@ const LAST_INSTALLED_S = Number(parseRfc3339('2024-01-01T00:00:00Z')) / US_PER_S
  * order of these lines: a new draw must come last, or the ids and values of all valves change.
  */
 export function createValve(seed: number, index: number): Valve {
-  const valveSeed = hash32(seed, index + 1);
+  const valveSeed = hash32(seed, index + 1); // createProject uses the negative numbers
   const { between, below, hex, pick, uuid } = draws(valveSeed);
   const size = SIZES[index % SIZES.length] ?? SIZES[0];
   return {
@@ -125,6 +124,7 @@ export function createValve(seed: number, index: number): Valve {
     ...(below(16) > 0 && { fwVersion: pick([LATEST_FIRMWARE, LATEST_FIRMWARE, '1.8.0', '1.7.3']) }),
     installedUs: Math.floor(between(FIRST_INSTALLED_S, LAST_INSTALLED_S)) * US_PER_SECOND,
     seed: valveSeed,
+    everyUs: 15 * US_PER_SECOND,
     phaseUs: below(13 * US_PER_SECOND),
     jitterUs: US_PER_SECOND,
     clockAheadS: below(41) - 20,
@@ -159,14 +159,11 @@ export function createProject(seed: number, index: number, valves: readonly Valv
   };
 }
 
-/** One project per given number of valves. */
+/** One project per number of the list, with so many valves. */
 export function createProjects(seed: number, valveCounts: readonly number[]): Project[] {
-  let index = 0;
-  return valveCounts.map((count, project) =>
-    createProject(
-      seed,
-      project,
-      Array.from({ length: count }, () => createValve(seed, index++)),
-    ),
-  );
+  let valveIndex = 0;
+  return valveCounts.map((count, projectIndex) => {
+    const valves = Array.from({ length: count }, () => createValve(seed, valveIndex++));
+    return createProject(seed, projectIndex, valves);
+  });
 }

@@ -9,7 +9,7 @@ import { addFaults, sendEachMinute } from './faulty-history.ts';
 import { createCertificate } from './certificate.ts';
 import { writeConfig, writeEnv } from './settings-files.ts';
 import { startSimulator, type LoggedRequest, type SimulatorOptions } from './simulator.ts';
-import { FAULTS_HELP, typeFault } from './typed-faults.ts';
+import { FAULTS_HELP, switchFaults } from './typed-faults.ts';
 
 interface Options {
   port: number;
@@ -49,10 +49,10 @@ function logRequest({ status, method, path, query }: LoggedRequest, ms: number):
 }
 
 /** Reports a busy port as one line, without a stack. */
-async function start(simulatorOptions: SimulatorOptions) {
+async function start(simulatorOptions: SimulatorOptions & { port: number }) {
   return startSimulator(simulatorOptions).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    return fail(`port ${options.port} is in use: name another with --port, or 0 for any free one`);
+    return fail(`port ${simulatorOptions.port} is in use: name another with --port, or 0 for any free one`);
   });
 }
 
@@ -116,7 +116,7 @@ if (certificate) console.log(`Node reads this one before .env:\n\nexport NODE_EX
 console.log(FAULTS_HELP);
 
 const typedLines = createInterface({ input: process.stdin });
-typedLines.on('line', (line) => console.log(typeFault(line, simulator.faults)));
+typedLines.on('line', (line) => console.log(switchFaults(line, simulator.faults)));
 
 const stop = (): void => {
   if (certificate) rmSync(certificate.folder, { recursive: true });

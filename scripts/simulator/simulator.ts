@@ -30,7 +30,7 @@ export interface SimulatorOptions {
   onRequest?: (request: LoggedRequest, ms: number) => void;
 }
 
-/** A request in the log: without secrets, but with whether they were sent. */
+/** A request in the log. It holds no secrets: only whether they were sent. */
 export interface LoggedRequest {
   method: string;
   path: string;
@@ -110,15 +110,15 @@ function logEntry(request: SimulatedRequest, atUs: Micros): LoggedRequest {
   };
 }
 
-/** Returns a function that admits a request and counts it, or returns false: the second that ends now is full. */
+/** Returns a function that admits and counts a request. It returns false if enough were admitted in the last second. */
 function createRateLimiter(settings: Settings): () => boolean {
-  let servedMs: number[] = [];
+  let admittedMs: number[] = [];
   return () => {
     if (!settings.rateLimit) return true;
     const nowMs = performance.now();
-    servedMs = servedMs.filter((atMs) => atMs > nowMs - 1000);
-    if (servedMs.length >= settings.rateLimit.perSecond) return false;
-    servedMs.push(nowMs);
+    admittedMs = admittedMs.filter((timeMs) => timeMs > nowMs - 1000);
+    if (admittedMs.length >= settings.rateLimit.perSecond) return false;
+    admittedMs.push(nowMs);
     return true;
   };
 }
@@ -168,7 +168,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     const request = parseRequest(incoming);
     const entry = logEntry(request, clock.now());
     requests++;
-    if (settings.logLength > 0) log.push(entry);
+    log.push(entry);
     if (log.length > settings.logLength) log.splice(0, log.length - settings.logLength);
 
     const closed = new AbortController();

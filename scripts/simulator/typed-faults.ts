@@ -23,8 +23,8 @@ ${Object.entries(NAMED_FAULTS)
   .join('\n')}
 `;
 
-/** Executes a typed line. Returns the text to print. */
-export function typeFault(line: string, faults: Faults): string {
+/** Switches faults on or off, as a typed line says. Returns the text to print. */
+export function switchFaults(line: string, faults: Faults): string {
   const [name = '', times, ...more] = line.trim().toLowerCase().split(/\s+/);
   if (name === '') return '';
   if (name === 'off') {

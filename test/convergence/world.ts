@@ -1,7 +1,7 @@
 /** The simulated HyCloud of a history, and what it has. */
 import type { FaultRule, SimulatedRequest } from '../../scripts/simulator/faults.ts';
-import { createValve, isIn, type SimulatedPoint, type Valve } from '../../scripts/simulator/fleet.ts';
-import { pointsIn, readingsIn, slotTimeUs } from '../../scripts/simulator/history.ts';
+import { createValve, type SimulatedPoint, type Valve } from '../../scripts/simulator/fleet.ts';
+import { pointsIn, readingsIn } from '../../scripts/simulator/history.ts';
 import type { Json } from '../../scripts/simulator/json.ts';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
 import { PROPERTY_NAMES, type PropertyName, type Reading } from '../../src/domain/reading.ts';
@@ -99,10 +99,11 @@ function valveOf(spec: ValveHistory, seed: number, index: number, intervalUs: nu
       values: { measured_flow: 1000 + copy },
     })),
   );
-  const plain: Valve = {
+  return {
     ...createValve(seed, index),
     installedUs: INSTALLED,
     installedKwh: { 1: counter, 2: counter === 0 ? 0 : counter + 1 },
+    everyUs: spec.everyS * US_PER_SECOND,
     phaseUs: spec.phaseMs * 1000,
     jitterUs: spec.jitterMs * 1000,
     outages: spec.outages.map(stretch),
@@ -114,21 +115,6 @@ function valveOf(spec: ValveHistory, seed: number, index: number, intervalUs: nu
     })),
     absences: spec.absences.map(({ property, as, ...during }) => ({ property, as, during: stretch(during) })),
     extraPoints,
-  };
-  return spec.everyS === 15 ? plain : { ...plain, pointsInstead: sparsePoints(plain, spec.everyS * US_PER_SECOND) };
-}
-
-/** Points further apart than 15 s, so that a test can have days of them. */
-function sparsePoints(valve: Valve, everyUs: Micros) {
-  return (fromUs: Micros, toUs: Micros): SimulatedPoint[] => {
-    const points: SimulatedPoint[] = [];
-    const last = Math.floor(toUs / everyUs);
-    for (let slot = Math.floor(Math.max(fromUs, INSTALLED) / everyUs) - 1; slot <= last; slot += 1) {
-      const timeUs = slotTimeUs(valve, slot, everyUs);
-      const isOut = valve.outages.some((outage) => isIn(outage, timeUs));
-      if (!isOut && timeUs >= INSTALLED) points.push({ timeUs });
-    }
-    return points;
   };
 }
 

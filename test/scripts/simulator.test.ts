@@ -412,9 +412,10 @@ describe('a faulty history', () => {
     expect(truth.map(({ measuredFlowDlh }) => measuredFlowDlh)).toEqual([1728, 1, 2]);
   });
 
-  test('points made by a function', async () => {
-    valve.pointsInstead = () => [{ timeUs: at('10:00:00') }, { timeUs: at('11:00:00') }];
-    expect(await times()).toEqual(['2026-03-01T10:00:00.000000Z']);
+  test('points further apart than 15 s', async () => {
+    Object.assign(valve, { everyUs: 40 * 60 * US_PER_SECOND, phaseUs: 0, jitterUs: 0 });
+    const window = { from: '2026-03-01T09:00:00Z', to: '2026-03-01T10:10:00Z' };
+    expect(await times(window)).toEqual(['2026-03-01T10:00:00.000000Z', '2026-03-01T09:20:00.000000Z']);
   });
 
   test('valves that move, are shared, and go; projects of one name', async () => {
