@@ -26,19 +26,19 @@ interface Answer {
   output?: string;
 }
 
-interface Ended {
+interface CliResult {
   status: number;
   stdout: string;
   stderr: string;
 }
 
-/** Success, and statuses that the next run repairs. Any other fails the invocation: CloudWatch counts it as an error. */
-const HARMLESS: readonly number[] = [0, EXIT_STATUS.partial, EXIT_STATUS.locked];
+/** Success, and failures that the next run repairs. Any other status fails the invocation: CloudWatch counts it as an error. */
+const HARMLESS_STATUSES: readonly number[] = [0, EXIT_STATUS.partial, EXIT_STATUS.locked];
 /** The command of an event without arguments. Only the output of this very list is parsed. */
 const POLL = ['poll', '--format', 'json'];
 /** The program is ended this long before the function's time limit, so that the handler can still report it. */
 const SPARE_MS = 1000;
-/** Holds config.json. All invocations in this process use it. */
+/** The folder with TASMART_CONFIG's text as config.json. All invocations in this process use the same folder. */
 let configFolder: string | undefined;
 
 /**
@@ -47,13 +47,13 @@ let configFolder: string | undefined;
  *
  * Secrets come from the environment; config.json lies beside package.json, or its text is in TASMART_CONFIG.
  *
- * @throws Error if the exit status is not in HARMLESS, or the event has arguments that it must not use
+ * @throws Error if the exit status is not in HARMLESS_STATUSES, or the event has arguments that it must not use
  */
 export async function handler(event: Event | null, context?: Context): Promise<Answer> {
   const args = argsOf(event);
   const isPoll = args === POLL;
   const { status, stdout, stderr } = await runCli([...(await configOption()), ...args], context);
-  if (!HARMLESS.includes(status)) {
+  if (!HARMLESS_STATUSES.includes(status)) {
     const reason = [lastProblem(stderr), isPoll ? '' : stdout].filter(Boolean).join('\n');
     throw new Error(`tasmart ${args.join(' ')} ended with status ${status}: ${reason}`);
   }
@@ -80,7 +80,10 @@ function argsOf(event: { args?: unknown } | null): readonly string[] {
   throw new Error(`an event must not name files: ${option} is refused (TASMART_CONFIG holds the configuration)`);
 }
 
-/** Writes the text of TASMART_CONFIG to a file. Without it, the program finds config.json beside package.json. */
+/**
+ * The option that names the configuration: TASMART_CONFIG's text, written to a file. Empty without TASMART_CONFIG: the program
+ * then finds config.json beside package.json.
+ */
 async function configOption(): Promise<string[]> {
   const config = process.env['TASMART_CONFIG']?.trim();
   if (!config) return [];
@@ -91,7 +94,8 @@ async function configOption(): Promise<string[]> {
   return ['--config', file];
 }
 
-async function runCli(args: readonly string[], context: Context | undefined): Promise<Ended> {
+/** Runs the program in a thread. @throws Error if the function's time limit comes first */
+async function runCli(args: readonly string[], context: Context | undefined): Promise<CliResult> {
   const worker = new Worker(join(import.meta.dirname, 'cli.js'), {
     argv: ['--log-format', 'json', ...args],
     execArgv: [],
@@ -106,8 +110,10 @@ async function runCli(args: readonly string[], context: Context | undefined): Pr
   try {
     const exit = once(worker, 'exit') as Promise<[number]>;
     const [[status], stdout, stderr] = await Promise.all([exit, text(worker.stdout), text(worker.stderr)]);
-    if (!outOfTime.signal.aborted) return { status, stdout, stderr };
-    throw new Error("the function's time limit came before the end: set it above run_deadline_seconds");
+    if (outOfTime.signal.aborted) {
+      throw new Error("the function's time limit came before the end: set it above run_deadline_seconds");
+    }
+    return { status, stdout, stderr };
   } finally {
     clearTimeout(timer);
   }
@@ -115,9 +121,9 @@ async function runCli(args: readonly string[], context: Context | undefined): Pr
 
 /** The last error of the log, or else its last warning. A wrong command line is not logged: then all of stderr. */
 function lastProblem(stderr: string): string {
-  const lines = stderr.split('\n').filter((line) => line.startsWith('{'));
-  const entries = lines.map((line) => JSON.parse(line) as { level: string; msg?: string; remedy?: string });
-  const lastOf = (wanted: string) => entries.findLast(({ level }) => level === wanted);
-  const problem = lastOf('fatal') ?? lastOf('error') ?? lastOf('warn');
+  const jsonLines = stderr.split('\n').filter((line) => line.startsWith('{'));
+  const entries = jsonLines.map((line) => JSON.parse(line) as { level: string; msg?: string; remedy?: string });
+  const lastWith = (wanted: string) => entries.findLast(({ level }) => level === wanted);
+  const problem = lastWith('fatal') ?? lastWith('error') ?? lastWith('warn');
   return problem ? [problem.msg, problem.remedy].filter(Boolean).join(' → ') : stderr.trim();
 }
