@@ -10,30 +10,27 @@ export function timeOf(slot: number): string {
   return new Date(MIDNIGHT_MS + slot * QUARTER_HOUR_MS).toISOString();
 }
 
-/** One reading per quarter of an hour from that midnight on, both ends included. Null: no reading. */
+/** One reading per quarter of an hour from that midnight on, both ends included. `readingAt` returns null for no reading. */
 export async function insertReadings(
   database: TestDatabase,
   valve: string,
   slots: number,
-  at: (slot: number) => [kwh: number | null, dW: number, kwh2?: number] | null,
+  readingAt: (slot: number) => [kwh: number | null, dW: number, kwh2?: number] | null,
 ): Promise<void> {
-  const rows = Array.from({ length: slots + 1 }, (_, slot) => ({ time: timeOf(slot), reading: at(slot) })).flatMap(
-    ({ time, reading }) => (reading === null ? [] : [{ time, reading }]),
-  );
-  await (
-    await database.client()
-  ).query(
+  const rows: { time: string; kwh: number | null; dW: number; kwh2: number | null }[] = [];
+  for (let slot = 0; slot <= slots; slot++) {
+    const reading = readingAt(slot);
+    if (reading === null) continue;
+    const [kwh, dW, kwh2 = null] = reading;
+    rows.push({ time: timeOf(slot), kwh, dW, kwh2 });
+  }
+  const client = await database.client();
+  await client.query(
     `insert into tasmart_data_table
        (tasmart_id, "timestamp", "time", energy_counter_regime_1, measured_power, energy_counter_regime_2)
-     select $1, extract(epoch from time), time, kwh, dw, kwh_2
-     from unnest($2::timestamptz[], $3::bigint[], $4::integer[], $5::bigint[]) as reading (time, kwh, dw, kwh_2)`,
-    [
-      valve,
-      rows.map(({ time }) => time),
-      rows.map(({ reading: [kwh] }) => kwh),
-      rows.map(({ reading: [, dw] }) => dw),
-      rows.map(({ reading: [, , kwh2] }) => kwh2 ?? null),
-    ],
+     select $1, extract(epoch from time), time, kwh, "dW", kwh2
+     from json_to_recordset($2) as row (time timestamptz, kwh bigint, "dW" integer, kwh2 bigint)`,
+    [valve, JSON.stringify(rows)],
   );
 }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, describe, test } from 'vitest';
 import { cases, isRepeating, SEED } from '../support/random.ts';
 import type { History, Step, ValveHistory } from './history.ts';
-import { createTally, live } from './live.ts';
+import { actOut, createTally } from './live.ts';
 import { faultyHistories } from './random-histories.ts';
 import { performHere } from './runs.ts';
 import { createStage } from './stage.ts';
@@ -17,7 +17,7 @@ afterAll(tally.print);
 describe.concurrent('whatever fails, the next good run leaves the table as if nothing had failed', () => {
   test.for(LANES)('lane %i', { timeout: 1_200_000 }, async (lane) => {
     const stage = await createStage();
-    const property = fc.asyncProperty(faultyHistories(), (history) => live(stage, history, performHere, tally));
+    const property = fc.asyncProperty(faultyHistories(), (history) => actOut(stage, history, performHere, tally));
     await fc.assert(property, { seed: SEED + lane, numRuns: cases(50) });
     await stage.close();
   });
@@ -91,7 +91,7 @@ describe('it was wrong once', () => {
   };
   test.for(Object.keys(cases))('%s', async (name) => {
     const stage = await createStage();
-    await live(stage, cases[name] ?? HISTORY, performHere, tally);
+    await actOut(stage, cases[name] ?? HISTORY, performHere, tally);
     await stage.close();
   });
 });

@@ -36,6 +36,7 @@ export interface ValveHistory {
   /** `minutes` null: for good */
   resets: readonly { atMin: number; kwh: number; minutes: number | null }[];
   absences: readonly { property: PropertyName; as: 'absent' | 'null'; atMin: number; minutes: number }[];
+  /** `copies` points besides the regular ones, `apartUs` apart; the first comes `offsetUs` after the n-th boundary from START */
   extras: readonly { boundary: number; offsetUs: number; copies: number; apartUs: number }[];
 }
 
@@ -46,6 +47,7 @@ export interface Step {
   /** 0: the run begins `offsetUs` after the last run. n: `offsetUs` after (or before) the n-th boundary that follows. */
   boundaries: number;
   offsetUs: number;
+  /** valves that another project lists from this step on */
   moves: readonly { valve: number; to: Place }[];
   inclusive: { from: boolean; to: boolean };
   timeFormat: 'micros' | 'short' | 'nanos';
@@ -66,7 +68,7 @@ export type StepFault =
   | { kind: 'malformed'; valve: number; agoMin: number; minutes: number; how: Malformation; steps: number }
   /** strikes at the n-th statement of the run, from 0 */
   | { kind: 'database'; what: DatabaseFault; at: number }
-  /** strikes at the n-th request or statement of the run, from 0 */
+  /** strikes at the n-th request or statement of the run, from 0; program.ts cannot count statements, and uses `at` otherwise */
   | { kind: 'process'; what: 'abort' | 'crash'; on: 'request' | 'statement'; at: number }
   /** this machine's clock is wrong, and these answers of HyCloud have no `Date` */
   | { kind: 'clock'; aheadMin: number; dateless: 'projects' | 'points' | 'all' };

@@ -8,9 +8,9 @@ import type { Stage } from './stage.ts';
 export type OnStruck = (kind: string) => void;
 
 export interface Injector {
-  /** Counts the requests. Always false, so that no request gets the fault of the rule. */
+  /** Counts the requests, and strikes. Returns false: as `match` of a rule, it gives no request the rule's fault. */
   onRequest: (request: SimulatedRequest) => boolean;
-  /** Counts the statements of a session. */
+  /** Counts the statements of a session, and strikes at those that the faults name. */
   watch: (client: pg.Client) => Promise<void>;
   /** Waits for what was begun, and releases the locks. */
   end: () => Promise<void>;
@@ -68,7 +68,7 @@ export function createInjector(
       const send = client.query.bind(client) as unknown as Send;
       const { rows } = (await send('select pg_backend_pid() as pid')) as pg.QueryResult<{ pid: number }>;
       processId = rows[0]?.pid ?? null;
-      const watched: Send = async (text, values) => {
+      const sendCounted: Send = async (text, values) => {
         const count = statements;
         statements += 1;
         await endProcess('statement', count);
@@ -79,7 +79,7 @@ export function createInjector(
         await terminate();
         throw new Error('Connection terminated unexpectedly');
       };
-      client.query = watched as unknown as typeof client.query;
+      client.query = sendCounted as unknown as typeof client.query;
     },
     async end() {
       await pending;
@@ -88,7 +88,10 @@ export function createInjector(
   };
 }
 
-/** A session that is gone, or whose transaction has failed, accepts no settings. The run's own statement then fails too. */
+/**
+ * A session that is gone (57P…, E… of the socket, or no code) or whose transaction has failed (25P02) accepts no settings. The
+ * run's own statement then fails too.
+ */
 function ignoreUnusableSession(error: unknown): void {
   const { code } = error as { code?: unknown };
   if (typeof code === 'string' && !/^(25P02|57P|E)/.test(code)) throw error;

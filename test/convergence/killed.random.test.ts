@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, test } from 'vitest';
 import { cases } from '../support/random.ts';
-import { createTally, live } from './live.ts';
+import { actOut, createTally } from './live.ts';
 import { performByProgram } from './program.ts';
 import { deadlyHistories } from './random-histories.ts';
 import { createStage } from './stage.ts';
@@ -16,7 +16,7 @@ afterAll(tally.print);
 test('the program may be killed at any moment', { timeout: 1_200_000 }, async () => {
   const stage = await createStage();
   const perform = performByProgram(await mkdtemp(join(tmpdir(), 'tasmart-killed-')));
-  const property = fc.asyncProperty(deadlyHistories(), (history) => live(stage, history, perform, tally));
+  const property = fc.asyncProperty(deadlyHistories(), (history) => actOut(stage, history, perform, tally));
   await fc.assert(property, { numRuns: cases(20) });
   await stage.close();
 });

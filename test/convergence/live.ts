@@ -1,4 +1,4 @@
-/** Acts out a history. */
+/** Acts out a history: the steps in order, then a healthy run. */
 import { deepStrictEqual } from 'node:assert';
 import { withConnection } from '../../src/database/connection.ts';
 import { loadMeteredValves } from '../../src/database/consumption.ts';
@@ -11,7 +11,7 @@ import { Broken, createChronicle } from './chronicle.ts';
 import type { History, Run, Step, StepFault } from './history.ts';
 import type { Perform } from './runs.ts';
 import type { Stage } from './stage.ts';
-import { createWorld, enter, misbehave, type World } from './world.ts';
+import { addHyCloudFault, beginStep, createWorld, type World } from './world.ts';
 
 /** Counts what happened in all histories of a test. */
 export interface Tally {
@@ -35,7 +35,7 @@ export function createTally(): Tally {
  *
  * @throws Broken
  */
-export async function live(stage: Stage, history: History, perform: Perform, tally: Tally): Promise<void> {
+export async function actOut(stage: Stage, history: History, perform: Perform, tally: Tally): Promise<void> {
   await stage.clear();
   const world = await createWorld(history);
   const { clock, faults } = world.hycloud;
@@ -49,9 +49,9 @@ export async function live(stage: Stage, history: History, perform: Perform, tal
   };
   try {
     for (const [index, step] of history.steps.entries()) {
-      enter(world, step);
+      beginStep(world, step);
       const stepFaults = faultsDuring(history.steps, index);
-      for (const fault of stepFaults) misbehave(world, fault, tally.add);
+      for (const fault of stepFaults) addHyCloudFault(world, fault, tally.add);
       await performAndCheck(step.run, stepFaults);
       faults.clear();
     }
@@ -77,17 +77,14 @@ function faultsDuring(steps: readonly Step[], index: number): StepFault[] {
     );
 }
 
-/** The stored kWh must be those that the stored readings give from scratch. */
+/** The stored kWh must be those that the stored readings give from scratch. @throws AssertionError */
 async function compareKwh(stage: Stage, { intervalUs }: World): Promise<void> {
   const session = { applicationName: 'tasmart convergence', giveUp: new AbortController().signal };
   await withConnection(stage.settings, session, async (database) => {
     const limits = await loadLimits(database, { intervalUs, maxPowerKw: 1500 });
     deepStrictEqual(await judgePending(database, limits), []);
-    const spans = (await loadMeteredValves(database)).map(({ id }) => ({
-      tasmartId: id,
-      fromUs: -Infinity,
-      beforeUs: Infinity,
-    }));
+    const valves = await loadMeteredValves(database);
+    const spans = valves.map(({ id }) => ({ tasmartId: id, fromUs: -Infinity, beforeUs: Infinity }));
     for (const [id, readings] of await loadCounterReadings(database, spans)) {
       for (const regime of REGIMES) {
         const counterReadings = readings.flatMap(({ timeUs, powerKw, counters }) => {

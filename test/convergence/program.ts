@@ -48,6 +48,7 @@ interface Circumstances {
   onStruck: OnStruck;
 }
 
+/** Runs the program once, with these faults. @throws Broken if it exits with 1: a defect */
 async function inChild(
   world: World,
   stage: Stage,
@@ -64,9 +65,9 @@ async function inChild(
     env: { ...world.hycloud.env(), DATABASE_URL: stage.url },
     timeoutMs: 120_000,
   });
-  const endings = faults.map((fault) => inject(world, stage, cli, fault, onStruck));
+  const endFaults = faults.map((fault) => inject(world, stage, cli, fault, onStruck));
   const { code, signal, stderr } = await cli.result;
-  await Promise.all(endings.map((end) => end()));
+  await Promise.all(endFaults.map((end) => end()));
   if (code === 1) throw new Broken(`a defect: ${stderr}`);
   return { mode, ending: code === 0 ? 'success' : (signal ?? `exit ${code ?? ''}`) };
 }
@@ -81,13 +82,14 @@ function inject(
 ): () => Promise<void> {
   let requests = 0;
   let action: Promise<unknown> = Promise.resolve();
+  /** Acts at the n-th request, from 0. */
   const atRequest = (nth: number, onlyForPoints: boolean, act: () => Promise<unknown>) => {
     const stopCounting = world.hycloud.faults.add({
       match: ({ valveId }) => {
         if (onlyForPoints && valveId === null) return false;
         if (requests === nth) action = act();
         requests += 1;
-        return false;
+        return false; // the rule only counts: no request gets its fault
       },
       fault: { kind: 'delay', ms: 0 },
     });
@@ -109,6 +111,7 @@ function inject(
   if (fault.kind !== 'process') return () => Promise.resolve();
   const signal = fault.what === 'crash' ? 'SIGKILL' : 'SIGTERM';
   if (fault.on === 'request') return atRequest(fault.at, false, () => kill(signal, 'at a request'));
+  // The statements of another process cannot be counted. So kill half of the programs in the transaction, the others at random.
   if (fault.at % 2 === 0)
     return atRequest(0, true, () => killInTransaction(stage, cli, () => kill(signal, 'in a transaction')));
   return atRequest(0, false, () => sleep(fault.at * 5).then(() => kill(signal, 'at some moment')));

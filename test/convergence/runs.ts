@@ -66,7 +66,7 @@ async function inProcess(
   const stop = new AbortController();
   const injector = createInjector(stage, faults, stop, onStruck);
   const stopCounting = world.hycloud.faults.add({ match: injector.onRequest, fault: { kind: 'delay', ms: 0 } });
-  const clockAheadUs = faults.reduce((sum, fault) => sum + (fault.kind === 'clock' ? fault.aheadMin * 60e6 : 0), 0);
+  const machineAheadUs = faults.reduce((sum, fault) => sum + (fault.kind === 'clock' ? fault.aheadMin * 60e6 : 0), 0);
   let elapsedMs = 0;
   const hycloud = createHyCloud({
     baseUrl: world.hycloud.baseUrl,
@@ -84,12 +84,12 @@ async function inProcess(
     sleep: async (ms, signal) => {
       elapsedMs += ms;
       clock.advance(Math.round(ms * 1000));
-      if (elapsedMs >= deadlineMs - 1000) stop.abort();
+      if (elapsedMs >= deadlineMs - 1000) stop.abort(); // like withDeadline of src/commands/poll/deadline.ts
       await yieldToOthers();
       signal.throwIfAborted();
     },
     random: () => 0.7,
-    clockUs: () => clock.now() + clockAheadUs,
+    clockUs: () => clock.now() + machineAheadUs,
     onRetry: () => undefined,
     onSkippedProjects: () => undefined,
   });
@@ -155,6 +155,7 @@ async function performMode(
   return { mode, ending: report.outcome };
 }
 
+/** The end of a run for tasmart_runs. Most counts are 0: no test looks at them. */
 function runEnd(outcome: RunEnd['outcome'], counts = { stored: 0, unchanged: 0 }): RunEnd {
   const { stored, unchanged } = counts;
   return { outcome, valves: 0, stored, unchanged, silent: 0, failed: 0, requests: 0, retries: 0, error: null };
@@ -172,6 +173,7 @@ export function spanOf({ hycloud }: World, run: Run): { fromUs: number; toUs: nu
   return { fromUs, toUs: fromUs + hours * US_PER_HOUR };
 }
 
+/** The targets of config.json: by name only in the histories that say so. */
 export function targetsOf({ history, hycloud }: World) {
   const projects = history.targets === 'first' ? hycloud.projects.slice(0, 1) : hycloud.projects;
   return projects.map(({ id, name }) =>

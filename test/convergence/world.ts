@@ -118,6 +118,7 @@ function valveOf(spec: ValveHistory, seed: number, index: number, intervalUs: nu
   };
 }
 
+/** Moves a valve to the project or projects that list it from now on. */
 function place({ projects }: Simulator, valve: Valve, where: Place): void {
   const [first, second] = projects;
   first?.valves.delete(valve.id);
@@ -127,10 +128,10 @@ function place({ projects }: Simulator, valve: Valve, where: Place): void {
 }
 
 /** Moves the clock to the run of a step, and changes HyCloud as the step says. */
-export function enter({ hycloud, valves, intervalUs, floor }: World, step: Step): void {
+export function beginStep({ hycloud, valves, intervalUs, floor }: World, step: Step): void {
   const nowUs = hycloud.clock.now();
-  const thenUs = (step.boundaries === 0 ? nowUs : floor(nowUs) + step.boundaries * intervalUs) + step.offsetUs;
-  hycloud.clock.set(Math.max(nowUs, thenUs));
+  const fromUs = step.boundaries === 0 ? nowUs : floor(nowUs) + step.boundaries * intervalUs;
+  hycloud.clock.set(Math.max(nowUs, fromUs + step.offsetUs));
   for (const { valve, to } of step.moves) {
     const moved = valves[valve];
     if (moved) place(hycloud, moved, to);
@@ -140,7 +141,7 @@ export function enter({ hycloud, valves, intervalUs, floor }: World, step: Step)
 }
 
 /** Adds the fault's rule to HyCloud, if the fault is one of HyCloud. `onStruck` is called for each request that gets it. */
-export function misbehave(world: World, fault: StepFault, onStruck: (kind: string) => void): void {
+export function addHyCloudFault(world: World, fault: StepFault, onStruck: (kind: string) => void): void {
   const { hycloud, valves } = world;
   const addRule = (match: (request: SimulatedRequest) => boolean, rule: Omit<FaultRule, 'match'>, kind: string) => {
     const { after = 0, times = Infinity } = rule;
@@ -160,7 +161,7 @@ export function misbehave(world: World, fault: StepFault, onStruck: (kind: strin
     const retryAfter = httpFault.kind === 'status' && httpFault.headers ? ' Retry-After' : '';
     const status = httpFault.kind === 'status' ? ` ${httpFault.status}${retryAfter}` : '';
     const kind = `HTTP ${httpFault.kind}${status}`;
-    addRule((request) => isOn(request, on, valves), { after, times, fault: httpFault }, kind);
+    addRule((request) => isConcerned(request, on, valves), { after, times, fault: httpFault }, kind);
   }
   if (fault.kind === 'malformed') {
     const untilUs = hycloud.clock.now() - fault.agoMin * US_PER_MINUTE;
@@ -177,7 +178,11 @@ export function misbehave(world: World, fault: StepFault, onStruck: (kind: strin
     addRule(isOfValve, { fault: { kind: 'transform', transform } }, `malformed points: ${fault.how}`);
   }
   if (fault.kind === 'clock') {
-    addRule((request) => isOn(request, fault.dateless, valves), { fault: { kind: 'date', date: null } }, 'no Date');
+    addRule(
+      (request) => isConcerned(request, fault.dateless, valves),
+      { fault: { kind: 'date', date: null } },
+      'no Date',
+    );
   }
 }
 
@@ -192,13 +197,18 @@ export function clockAheadUs(faults: readonly StepFault[]): Micros {
   return Math.max(0, ...aheadUs);
 }
 
-/** Whether a request is one of those that a fault concerns. */
-function isOn({ valveId }: SimulatedRequest, on: (StepFault & { kind: 'http' })['on'], valves: readonly Valve[]) {
+/** Whether a fault with this `on` concerns a request. */
+function isConcerned(
+  { valveId }: SimulatedRequest,
+  on: (StepFault & { kind: 'http' })['on'],
+  valves: readonly Valve[],
+) {
   if (on === 'all') return true;
   if (typeof on === 'number') return valveId !== null && valveId === valves[on]?.id;
-  return (valveId === null) === (on === 'projects');
+  return on === 'projects' ? valveId === null : valveId !== null;
 }
 
+/** Makes a point malformed. */
 function spoil(point: WirePoint, how: Malformation): Json {
   const { time, ...rest } = point;
   if (how === 'no object') return null;

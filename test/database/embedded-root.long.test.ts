@@ -22,7 +22,7 @@ import { exists } from '../../src/database/embedded/files.ts';
 import { REPOSITORY } from '../support/build.ts';
 import {
   closeChild,
-  coordinates,
+  readCoordinates,
   dataFolderOf,
   expectNoServer,
   isRoot,
@@ -57,7 +57,7 @@ test('runs a clone under a folder that only root may enter, without changing tha
   await symlink(`${modules}pg`, join(clone, 'node_modules/pg'));
 
   const child = openInChild(join(clone, 'data'), { cwd: clone });
-  expect(await query(await coordinates(child), 'select 1')).toEqual([[1]]);
+  expect(await query(await readCoordinates(child), 'select 1')).toEqual([[1]]);
   await closeChild(child);
   expect((await stat(closed)).mode & 0o777).toBe(0o700);
   expect(await readdir(join(clone, 'data'))).toEqual(['postgresql']);
@@ -94,7 +94,7 @@ test('works in the folder of another user as that user, and leaves nothing behin
   expect(await query(ours, 'select 1')).toEqual([[1]]);
   const child = openInChild(owned, { account: NOBODY });
   const isReachable = canRead(NOBODY, `${REPOSITORY}package.json`);
-  if (isReachable) expect((await coordinates(child)).port).toBe(ours.port);
+  if (isReachable) expect((await readCoordinates(child)).port).toBe(ours.port);
   await ours.close();
   if (isReachable) await closeChild(child);
   await expectNoServer(owned);

@@ -6,11 +6,11 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import pg from 'pg';
 import { expect } from 'vitest';
 import { openEmbedded, type EmbeddedServer } from '../../src/database/embedded.ts';
 import { runningServer } from '../../src/database/embedded/postmaster-pid.ts';
 import { REPOSITORY } from '../support/build.ts';
+import { withSession } from '../support/template.ts';
 
 export const NOBODY = { uid: 65534, gid: 65534 };
 export const isRoot = userInfo().uid === 0;
@@ -51,26 +51,11 @@ export async function setEmbeddedStage(): Promise<EmbeddedStage> {
 
 export const dataFolderOf = (where: string) => join(where, 'postgresql', 'data');
 
-export async function connect({
-  host,
-  port,
-  user,
-  password,
-  database,
-}: Omit<EmbeddedServer, 'close'>): Promise<pg.Client> {
-  const client = new pg.Client({ host, port, user, password, database });
-  client.on('error', () => undefined);
-  await client.connect();
-  return client;
-}
-
+/** The rows of a query, each as a list of values. */
 export async function query(server: Omit<EmbeddedServer, 'close'>, sql: string): Promise<unknown[][]> {
-  const client = await connect(server);
-  try {
+  return withSession(server, server.database, async (client) => {
     return (await client.query<unknown[]>({ text: sql, rowMode: 'array' })).rows;
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 export async function expectNoServer(where: string): Promise<void> {
@@ -78,7 +63,7 @@ export async function expectNoServer(where: string): Promise<void> {
 }
 
 /** Waits for the coordinates that a child prints. @throws Error if it ends before */
-export async function coordinates(child: EmbeddedChild): Promise<Omit<EmbeddedServer, 'close'>> {
+export async function readCoordinates(child: EmbeddedChild): Promise<Omit<EmbeddedServer, 'close'>> {
   const [line] = (await Promise.race([
     once(createInterface(child.stdout), 'line'),
     once(child, 'exit').then(([code]) => Promise.reject(new Error(`the child ended with ${String(code)}`))),

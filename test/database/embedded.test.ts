@@ -10,8 +10,7 @@ import { exists } from '../../src/database/embedded/files.ts';
 import { runningServer } from '../../src/database/embedded/postmaster-pid.ts';
 import {
   closeChild,
-  connect,
-  coordinates,
+  readCoordinates,
   dataFolderOf,
   expectNoServer,
   isRoot,
@@ -20,6 +19,7 @@ import {
   setEmbeddedStage,
   type EmbeddedStage,
 } from './embedded-stage.ts';
+import { connect } from '../support/template.ts';
 
 let stage: EmbeddedStage;
 let root: string;
@@ -64,7 +64,9 @@ describe('one user', () => {
     const server = await open();
     expect((await stat(dataFolderOf(folder))).mode & 0o777).toBe(0o700);
     expect((await stat(join(folder, 'postgresql', 'password'))).mode & 0o777).toBe(0o600);
-    await expect(connect({ ...server, password: 'guessed' })).rejects.toThrow('password authentication failed');
+    await expect(connect({ ...server, password: 'guessed' }, server.database)).rejects.toThrow(
+      'password authentication failed',
+    );
     await server.close();
   });
 
@@ -86,7 +88,7 @@ describe('several users', () => {
     await utimes(abandoned, 1_700_000_000, 1_700_000_000);
 
     const child = stage.openInChild(fresh);
-    const [first, second] = await Promise.all([open(fresh), coordinates(child)]);
+    const [first, second] = await Promise.all([open(fresh), readCoordinates(child)]);
     expect(second.port).toBe(first.port);
     expect(await readdir(fresh), 'no trace of the loser, nor of one that was killed long ago').toEqual(['postgresql']);
     await first.close();
@@ -112,7 +114,7 @@ describe('several users', () => {
 
   test('may finish what they do on other connections; who comes meanwhile waits and starts anew', async () => {
     const first = await open();
-    const other = await connect(first);
+    const other = await connect(first, first.database);
     const closing = first.close();
     await sleep(100);
     const opening = open();
@@ -129,7 +131,7 @@ describe('several users', () => {
 describe('after an accident', () => {
   test('joins the server that a killed process left, and stops it', async () => {
     const child = stage.openInChild(folder);
-    const left = await coordinates(child);
+    const left = await readCoordinates(child);
     await killGroup(child);
     const server = await open();
     expect(server.port).toBe(left.port);

@@ -14,6 +14,7 @@ export interface Batch {
   readings: readonly CounterReading[];
 }
 
+/** An arbitrary third of the readings has no counter of regime 2, so that the regimes differ. */
 export function hasRegime2({ counterKwh }: CounterReading): boolean {
   return counterKwh % 3 !== 0;
 }

@@ -37,11 +37,11 @@ function envelopeKw(readings: readonly CounterReading[], lastingSteps: readonly 
 /** The pace of one step, or the mean pace of several: their rise less the unfinished kWh, over their time. */
 function paceKw(steps: readonly Step[]): number {
   const riseKwh = steps.reduce((sum, { from, to }) => sum + to.counterKwh - from.counterKwh, 0);
-  const lastsUs = steps.reduce((sum, { from, to }) => sum + to.timeUs - from.timeUs, 0);
-  return (riseKwh - 1) / (Math.max(lastsUs, US_PER_MINUTE) / US_PER_HOUR);
+  const durationUs = steps.reduce((sum, { from, to }) => sum + to.timeUs - from.timeUs, 0);
+  return (riseKwh - 1) / (Math.max(durationUs, US_PER_MINUTE) / US_PER_HOUR);
 }
 
-/** Whether the counter stays below the step for 12 hours before, and above for 12 hours after. Both tolerate 2 kWh. */
+/** Whether the counter stays below the step for 12 hours before, and above for 12 hours after, with readings that reach so far. Both tolerate 2 kWh. */
 function lasts(readings: readonly CounterReading[], { from, to }: Step): boolean {
   const within = (startUs: Micros, endUs: Micros) =>
     readings.filter(({ timeUs }) => timeUs >= startUs && timeUs <= endUs).map(({ counterKwh }) => counterKwh);

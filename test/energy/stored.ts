@@ -1,8 +1,7 @@
 /** The stored kWh and events of a counter, and those that its readings give from scratch, to be compared. */
 import type { Database } from '../../src/database/connection.ts';
-import { judge } from '../../src/energy/judge.ts';
 import type { Correction, CounterReading, Regime } from '../../src/domain/energy.ts';
-import { LIMITS } from './support.ts';
+import { fromScratch, LIMITS } from './support.ts';
 
 interface Kwh {
   /** start, 10⁻⁶ kWh, covered seconds, quality */
@@ -45,9 +44,7 @@ export function kwhFromScratch(
   corrections: readonly Correction[] = [],
 ): Kwh {
   const sorted = [...readings].sort((a, b) => a.timeUs - b.timeUs);
-  const judgement = judge({ checkpoint: null, readings: sorted, suppliedFromUs: -Infinity, corrections, limits });
-  if (judgement.kind !== 'judged') throw new Error('a run from scratch needs no history');
-  const { quarters, events } = judgement;
+  const { quarters, events } = fromScratch(sorted, corrections, limits);
   return {
     quarters: quarters.map((quarter) => [quarter.startUs, quarter.microKwh, quarter.coveredSeconds, quarter.quality]),
     events: events.map((event) => [event.kind, event.fromUs, event.toUs, event.countedMicroKwh]),

@@ -13,8 +13,13 @@ export interface Judged {
   events: CounterEvent[];
 }
 
-export function fromScratch(readings: readonly CounterReading[], corrections: readonly Correction[] = []): Judged {
-  const judgement = judge({ checkpoint: null, readings, suppliedFromUs: -Infinity, corrections, limits: LIMITS });
+/** Judges all readings at once, without a checkpoint. */
+export function fromScratch(
+  readings: readonly CounterReading[],
+  corrections: readonly Correction[] = [],
+  limits = LIMITS,
+): Judged {
+  const judgement = judge({ checkpoint: null, readings, suppliedFromUs: -Infinity, corrections, limits });
   if (judgement.kind !== 'judged') throw new Error('a run from scratch needs no history');
   return judgement;
 }
@@ -85,7 +90,11 @@ export function driver() {
   }
 }
 
-/** Random readings: steps of time and counter, among them faults of every kind. In half of them power is unknown at first. */
+/**
+ * Random readings: steps of time and counter, among them faults of every kind. A step is repeated: `minutes` apply once, later
+ * readings come every 15. So does a large `move` of the counter; a small one applies each time. `return` goes back to the counter before `zero`.
+ * In half of the cases, power is unknown at first.
+ */
 export const anyReadings = fc
   .array(
     fc.record({
@@ -102,7 +111,7 @@ export const anyReadings = fc
         { weight: 1, arbitrary: fc.constantFrom('zero' as const, 'return' as const) },
       ),
       power: fc.option(fc.constantFrom(0, 0.3, 8, 10, 10, 50), { freq: 6 }),
-      again: fc.oneof(
+      repetitions: fc.oneof(
         { weight: 4, arbitrary: fc.constant(1) },
         { weight: 1, arbitrary: fc.integer({ min: 2, max: 120 }) },
       ),
@@ -110,20 +119,26 @@ export const anyReadings = fc
     { minLength: 1, maxLength: 40 },
   )
   .chain((steps) => fc.tuple(fc.constant(steps), fc.oneof(fc.constant(0), fc.nat(steps.length))))
-  .map(([steps, unknownUntil]) => {
+  .map(([steps, stepsWithoutPower]) => {
     const readings: CounterReading[] = [];
-    let [timeUs, kwh, before] = [START_US, 500, 500];
-    for (const [i, { minutes, move, power, again }] of steps.entries()) {
-      for (let k = 0; k < again; k++) {
-        readings.push({ timeUs, counterKwh: kwh, powerKw: i < unknownUntil ? null : power });
-        timeUs += (k === 0 ? minutes : 15) * US_PER_MINUTE;
-        if (typeof move === 'number') kwh = Math.max(0, kwh + (k === 0 || Math.abs(move) < 4 ? move : 0));
-        else if (k === 0) [kwh, before] = move === 'zero' ? [0, kwh] : [before, kwh];
+    let [timeUs, counterKwh, otherKwh] = [START_US, 500, 500];
+    for (const [index, { minutes, move, power, repetitions }] of steps.entries()) {
+      const powerKw = index < stepsWithoutPower ? null : power;
+      for (let repetition = 0; repetition < repetitions; repetition++) {
+        const isFirst = repetition === 0;
+        readings.push({ timeUs, counterKwh, powerKw });
+        timeUs += (isFirst ? minutes : 15) * US_PER_MINUTE;
+        if (typeof move === 'number') {
+          if (isFirst || Math.abs(move) < 4) counterKwh = Math.max(0, counterKwh + move);
+        } else if (isFirst) {
+          [counterKwh, otherKwh] = [move === 'zero' ? 0 : otherKwh, counterKwh];
+        }
       }
     }
     return readings;
   });
 
+/** The power of a plant, in kW, by hour since the start. */
 export const LOADS: Record<string, (hour: number) => number> = {
   steady: () => 10,
   'on and off': (hour) => (Math.floor(hour / 2) % 3 === 0 ? 20 : 0),
@@ -132,6 +147,7 @@ export const LOADS: Record<string, (hour: number) => number> = {
   '50 W': () => 0.05,
 };
 
+/** What a power sensor reports of a true power, in kW. Null: nothing. */
 export const SENSORS: Record<string, (kw: number) => number | null> = {
   right: (kw) => kw,
   missing: () => null,
@@ -142,7 +158,7 @@ export const SENSORS: Record<string, (kw: number) => number | null> = {
   quantised: (kw) => Math.round(kw / 5) * 5,
 };
 
-/** The readings of a counter without a fault, at a load of LOADS and with a power sensor of SENSORS. `outages`: hour and hours. */
+/** The readings of a counter without a fault, at a load of LOADS and with a sensor of SENSORS. An outage: from which hour, how many. */
 export function soundCounter(
   load: string,
   sensor: string,
@@ -158,7 +174,7 @@ export function soundCounter(
       const timeUs = START_US + hour * US_PER_HOUR + 7 * US_PER_MINUTE;
       readings.push({ timeUs, counterKwh: Math.floor(energyKwh), powerKw: SENSORS[sensor]?.(kw) ?? null });
     }
-    energyKwh += kw / 4;
+    energyKwh += kw / 4; // a quarter of an hour
   }
   return readings;
 }
@@ -173,6 +189,7 @@ export interface Fault {
   kwh: number;
 }
 
+/** The same counter, with these faults. Several at a time add up, but 0 wins. */
 export function withFaults(sound: readonly CounterReading[], faults: readonly Fault[]): CounterReading[] {
   const startUs = sound[0]?.timeUs ?? 0;
   return sound.map((reading) => {
@@ -180,6 +197,7 @@ export function withFaults(sound: readonly CounterReading[], faults: readonly Fa
     const present = faults.filter((fault) => hour >= fault.atHour && isPresent(fault, hour));
     if (present.some(({ kind }) => kind === 'zero')) return { ...reading, counterKwh: 0 };
     const shifts = present.map(({ kind, kwh }) => (kind === 'spike' ? kwh : -kwh));
+    // Far above 0, so that no shift makes the counter negative.
     const counterKwh = 10_000_000 + reading.counterKwh + shifts.reduce((sum, shift) => sum + shift, 0);
     return { ...reading, counterKwh };
   });

@@ -61,11 +61,11 @@ export function clientOf(baseUrl: string, options: Partial<HyCloudOptions> = {})
   });
 }
 
-/** Functions that are called after each test, the last one first. */
-export const opened: (() => Promise<void> | void)[] = [];
+/** What is called after each test, the last one first. A test adds what closes the things that it opens. */
+export const closers: (() => Promise<void> | void)[] = [];
 
 afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
+  for (const close of closers.splice(0).reverse()) await close();
 });
 
 /** A client and the server that it talks to. Both are closed after the test. */
@@ -75,7 +75,7 @@ export async function connect(
 ): Promise<[HyCloud, TestServer]> {
   const server = await serve(answer);
   const hycloud = clientOf(server.baseUrl, options);
-  opened.push(server.close, hycloud.close);
+  closers.push(server.close, hycloud.close);
   return [hycloud, server];
 }
 

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { generate } from 'selfsigned';
 import { describe, expect, test, vi } from 'vitest';
 import { createTransport } from '../../src/hycloud/transport.ts';
-import { clientOf, connect, failureOf, opened, serve } from './server.ts';
+import { clientOf, connect, failureOf, closers, serve } from './server.ts';
 
 describe('Retry-After is read', () => {
   const date = 'Sun, 01 Mar 2026 10:15:03 GMT';
@@ -24,7 +24,7 @@ describe('Retry-After is read', () => {
       proxy: null,
     };
     const transport = createTransport({ ...options, baseUrl: server.baseUrl });
-    opened.push(server.close, transport.close);
+    closers.push(server.close, transport.close);
     return (await failureOf(transport.get('x', {}, 1000, new AbortController().signal))).retryAfterMs;
   }
 
@@ -83,7 +83,7 @@ describe('nobody there', () => {
       failure: 'network',
       message: 'HyCloud, GET projects: no answer (ECONNREFUSED)',
     });
-    opened.splice(0, 1);
+    closers.splice(0, 1);
   });
 
   test.each([
@@ -101,7 +101,7 @@ describe('nobody there', () => {
     const https = createHttpsServer({ key: pair.private, cert: pair.cert }) as unknown as Server;
     const server = await serve((_request, response) => response.end('[]'), https);
     const hycloud = clientOf(server.baseUrl.replace('http:', 'https:'));
-    opened.push(server.close, hycloud.close, () => void vi.unstubAllEnvs());
+    closers.push(server.close, hycloud.close, () => void vi.unstubAllEnvs());
     // Node's switch for all of a process must not reach HyCloud.
     vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
     expect(await failureOf(hycloud.listProjects())).toMatchObject({

@@ -20,7 +20,7 @@ export function virtualTime(skew: () => number = () => 0): VirtualTime {
     sleep: (ms, signal) => {
       if (signal.aborted) return Promise.reject(new Error('aborted'));
       slept.push(ms);
-      nowMs += Math.max(0.001, ms + skew());
+      nowMs += Math.max(0.001, ms + skew()); // never 0: time passes in each sleep
       return Promise.resolve();
     },
   };

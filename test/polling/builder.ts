@@ -61,7 +61,8 @@ export interface FakeHyCloud extends HyCloud {
 export function fakeHyCloud(points: readonly Reading[], quirks: Partial<Quirks> = {}): FakeHyCloud {
   const asked: PointsQuery[] = [];
   const { clocksUs = [at('23:59:59')], failing = {} } = quirks;
-  const clockUs = () => clocksUs[Math.min(asked.length, clocksUs.length) - 1] ?? clocksUs[0] ?? 0;
+  /** The n-th value at the n-th request, or the last one. Before any request, the first. */
+  const clockUs = () => clocksUs.slice(0, Math.max(1, asked.length)).at(-1) ?? 0;
   return {
     asked,
     stats: { requests: 0, retries: 0 },
