@@ -18,7 +18,7 @@ const shownFolder = relative(process.cwd(), folder) || '.';
 const DATABASE_URL = 'embedded:./postgres';
 
 if (process.argv.includes('--fresh')) await rm(folder, { recursive: true, force: true });
-const isFirst = !existsSync(folder);
+const isFirstRun = !existsSync(folder);
 await mkdir(folder, { recursive: true });
 
 const simulator = await startSimulator({ seed: 1, valves: 7 });
@@ -31,7 +31,7 @@ await writeEnv(join(folder, '.env'), simulator, DATABASE_URL);
 try {
   say(`A simulated HyCloud runs on this machine, with the project "${simulator.projects[0]?.name ?? ''}".`);
   say(
-    isFirst
+    isFirstRun
       ? 'tasmart polls its 7 valves into an embedded PostgreSQL. HyCloud fails twice meanwhile, and is asked again:'
       : 'This demo ran here before: only what is new since then is stored, and nothing twice.',
   );

@@ -2,7 +2,15 @@
 import type { PropertyName } from '../../src/domain/reading.ts';
 import { formatRfc3339, type Micros } from '../../src/domain/time.ts';
 import type { Clock } from './clock.ts';
-import { distortAnswer, distortText, faultOf, misreadQuery, type Fault, type SimulatedRequest } from './faults.ts';
+import {
+  distortAnswer,
+  distortText,
+  faultOf,
+  misreadQuery,
+  type Fault,
+  type FaultOf,
+  type SimulatedRequest,
+} from './faults.ts';
 import type { SimulatedPoint, Project, Valve } from './fleet.ts';
 import { pointsIn, valuesOf } from './history.ts';
 import type { Json } from './json.ts';
@@ -207,20 +215,21 @@ function ordinaryReply(world: World, request: SimulatedRequest, faults: readonly
   }
 }
 
+function statusReply(settings: Settings, { status, body = 'problem', headers }: FaultOf<'status'>): Reply {
+  if (body === 'problem') return problemReply(settings, status, 'simulated', headers);
+  const text = body === 'html' ? `<html><body><h1>${status}</h1></body></html>` : '';
+  return { status, headers: { 'content-type': 'text/html', ...headers }, text };
+}
+
 /** HyCloud's reply to a request, or that of a fault. */
 export function replyTo(world: World, request: SimulatedRequest, faults: readonly Fault[]): Reply {
-  const status = faultOf(faults, 'status');
-  if (status) {
-    if (status.body === undefined || status.body === 'problem') {
-      return problemReply(world.settings, status.status, 'simulated', status.headers);
-    }
-    const text = status.body === 'html' ? `<html><body><h1>${status.status}</h1></body></html>` : '';
-    return { status: status.status, headers: { 'content-type': 'text/html', ...status.headers }, text };
-  }
+  const statusFault = faultOf(faults, 'status');
+  if (statusFault) return statusReply(world.settings, statusFault);
   const redirect = faultOf(faults, 'redirect');
   if (redirect) return { status: redirect.status ?? 302, headers: { location: redirect.location }, text: '' };
   const body = faultOf(faults, 'body');
-  if (body)
+  if (body) {
     return { status: 200, headers: { 'content-type': body.contentType ?? 'application/json' }, text: body.text };
+  }
   return ordinaryReply(world, request, faults);
 }

@@ -44,7 +44,7 @@ export type Fault =
   /** a small body that unpacks to this size */
   | { kind: 'gzipBomb'; megabytes?: number };
 
-type FaultOf<K extends Fault['kind']> = Extract<Fault, { kind: K }>;
+export type FaultOf<K extends Fault['kind']> = Extract<Fault, { kind: K }>;
 
 /** A fault, and the requests that get it. Without `match`: all requests. */
 export interface FaultRule {

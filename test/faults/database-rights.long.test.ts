@@ -2,7 +2,7 @@ import pg from 'pg';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { JUDGING, RIGHTS } from '../../src/database/inspect.ts';
 import { LEAST_RIGHTS } from './support/database-rights.ts';
-import { cost, expectNothingStored, expectWhole, setStage, type Stage } from './support/database-stage.ts';
+import { describeEnd, expectNothingStored, expectWhole, setStage, type Stage } from './support/database-stage.ts';
 import { logLines } from '../support/cli.ts';
 
 const HOUR_US = 3_600_000_000;
@@ -191,7 +191,7 @@ describe('a role with the least rights', () => {
         msg: expect.stringContaining(`permission denied for table ${table} (42501)`) as string,
         remedy: 'grant the role what "tasmart migrate --print-grants" prints',
       });
-      await annotate(`${table}: ${cost(refused)}`);
+      await annotate(`${table}: ${describeEnd(refused)}`);
     }
     await stage.client.query(`drop owned by ${role}; grant connect on database ${stage.database.database} to ${role}`);
     await grant(LEAST_RIGHTS.replace(/grant select on tasmart_definitions.*\n/, ''));

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, inject, test, type TestContext }
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
 import { type CliResult, logLines, runCli } from '../support/cli.ts';
 import { startTlsPostgres, type TlsServer } from '../support/tls.ts';
-import { configOf, cost, NOW_US } from './support/database-stage.ts';
+import { configOf, describeEnd, NOW_US } from './support/database-stage.ts';
 
 /** Its certificate is for localhost and 127.0.0.1; the other's has another name. */
 let named: TlsServer;
@@ -86,7 +86,7 @@ async function expectLetIn(result: CliResult, { refused }: Case, { annotate }: T
     code: expected.code,
     said: expect.stringMatching(expected.said) as string,
   });
-  await annotate(cost(result));
+  await annotate(describeEnd(result));
 }
 
 describe('as libpq means it', () => {
@@ -132,7 +132,7 @@ describe('as libpq means it', () => {
       code: 78,
       stderr: expect.stringContaining('DB_SSL_CA: /no/such/ca.pem cannot be read') as string,
     });
-    await annotate(cost(result));
+    await annotate(describeEnd(result));
   });
 
   test.for([
@@ -189,6 +189,6 @@ describe('as libpq means it', () => {
       code: 74,
       stderr: expect.stringContaining('the database kept the run until its deadline (1.5 s)') as string,
     });
-    await annotate(cost(result));
+    await annotate(describeEnd(result));
   });
 });

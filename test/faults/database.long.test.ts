@@ -7,7 +7,7 @@ import type { CliResult } from '../support/cli.ts';
 import { emptyDatabase } from '../support/database.ts';
 import { startPostgres, type TestServer } from '../support/postgres.ts';
 import {
-  cost,
+  describeEnd,
   expectNothingStored,
   expectRepaired,
   expectWhole,
@@ -34,7 +34,7 @@ async function expectFailure(result: CliResult, code: number, said: RegExp, anno
     said: expect.stringMatching(said) as string,
     stderr: expect.not.stringContaining('a defect of tasmart') as string,
   });
-  await annotate(cost(result));
+  await annotate(describeEnd(result));
 }
 
 async function asAdmin<T>(
@@ -273,7 +273,7 @@ describe('a table that another session locks', () => {
       code: 143,
       stderr: expect.stringContaining('interrupted by SIGTERM: what was stored stays, the next run goes on') as string,
     });
-    await annotate(cost(ended));
+    await annotate(describeEnd(ended));
     await unlock();
     await untilNoSession(stage);
     await expectRepaired(stage);

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Json } from '../../scripts/simulator/json.ts';
 import { makeCa, type Certificate } from '../support/tls.ts';
 import { flaws, NO_FLAWS, openSite, PROMPT_MS } from './support/hycloud-site.ts';
-import { makeCertificate, trusting } from './support/hycloud-tls.ts';
+import { makeCertificate, trustCa } from './support/hycloud-tls.ts';
 
 describe('HyCloud is not reached', () => {
   const unreachable = [
@@ -38,7 +38,7 @@ describe('TLS', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'tasmart-tls-'));
     ca = await makeCa();
-    trustsCa = await trusting(ca, join(folder, 'ca.pem'));
+    trustsCa = await trustCa(ca, join(folder, 'ca.pem'));
   });
 
   afterAll(() => rm(folder, { recursive: true }));

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 import { openEmbedded } from '../../src/database/embedded.ts';
 import { runningServer } from '../../src/database/embedded/postmaster-pid.ts';
-import { cost, expectWhole, QUICKLY_MS, setStage, type Stage } from './support/database-stage.ts';
+import { describeEnd, expectWhole, QUICKLY_MS, setStage, type Stage } from './support/database-stage.ts';
 import { until } from '../support/until.ts';
 
 /** A stage whose runs store in an embedded folder of their own. */
@@ -37,7 +37,7 @@ async function expectWholeIn({ data, ...stage }: Stage & { data: string }): Prom
 test('a new folder used by two at once: one works, the other exits 75 or finds it done', async ({ annotate }) => {
   const stage = await setEmbeddedStage();
   const results = await Promise.all([stage.run(), stage.run()]);
-  await annotate(results.map((result) => cost(result)).join(', '));
+  await annotate(results.map((result) => describeEnd(result)).join(', '));
   expect([
     [0, 0],
     [0, 75],

@@ -10,7 +10,7 @@ import { CLI } from '../support/build.ts';
 import { PATIENT, untilSaid, type CliResult } from '../support/cli.ts';
 import {
   configOf,
-  cost,
+  describeEnd,
   expectNothingStored,
   expectRepaired,
   expectWhole,
@@ -263,7 +263,7 @@ describe('several runs at once', () => {
     const second = await stage.run();
     expect(second.code).toBe(75);
     expect(second.ms).toBeLessThan(QUICKLY_MS);
-    await annotate(cost(second));
+    await annotate(describeEnd(second));
     child.kill('SIGKILL');
     await result;
   });
@@ -277,7 +277,7 @@ describe('the run deadline', () => {
     const result = await stage.run(['poll'], { config });
     expect(result.code).toBe(2);
     expect(result.ms).toBeLessThan(QUICKLY_MS);
-    await annotate(cost(result));
+    await annotate(describeEnd(result));
     const reached = [...new Set((await storedRows(stage.client)).map(({ id }) => id))];
     expect(reached).toHaveLength(2);
     expect(result.stdout).toContain('4 failed');
@@ -303,7 +303,7 @@ describe('the run deadline', () => {
       stderr: expect.stringContaining('the next run will catch up') as string,
     });
     expect(result.ms).toBeLessThan(QUICKLY_MS);
-    await annotate(cost(result));
+    await annotate(describeEnd(result));
     expect(await outcomesOf(stage.client)).toEqual(['failed']);
     stage.simulator.faults.clear();
     await expectRepaired(stage);

@@ -56,12 +56,10 @@ export async function setStage(
   const start: Stage['start'] = async (args = ['poll'], change = {}) => {
     const config = join(folder, `config-${runs++}.json`); // runs at the same time may have different ones
     await writeFile(config, JSON.stringify({ ...configOf(simulator), ...change.config }));
-    const merged: Record<string, string> = { ...env };
-    for (const [name, value] of Object.entries(change.env ?? {})) {
-      if (value === undefined) Reflect.deleteProperty(merged, name);
-      else merged[name] = value;
-    }
-    return startCli(['--config', config, ...args], { env: merged, cwd: folder });
+    const variables = Object.entries({ ...env, ...change.env }).filter(
+      (variable): variable is [string, string] => variable[1] !== undefined,
+    );
+    return startCli(['--config', config, ...args], { env: Object.fromEntries(variables), cwd: folder });
   };
   return {
     simulator,
@@ -139,9 +137,16 @@ export async function expectNothingStored({ client }: Stage): Promise<void> {
   expect((await syncedUntil(client)).filter((us) => us !== null)).toEqual([]);
 }
 
+interface Session {
+  pid: number;
+  /** wait_event_type; null: the session does not wait */
+  wait: string | null;
+  state: string;
+}
+
 /** The program's sessions with this database. */
-export async function sessionsOf({ client }: Stage): Promise<{ pid: number; wait: string | null; state: string }[]> {
-  const { rows } = await client.query<{ pid: number; wait: string | null; state: string }>(
+export async function sessionsOf({ client }: Stage): Promise<Session[]> {
+  const { rows } = await client.query<Session>(
     `select pid, wait_event_type as wait, state from pg_stat_activity
      where datname = current_database() and application_name like 'tasmart %'`,
   );
@@ -180,6 +185,6 @@ export async function expectRepaired(stage: Stage, fromUs?: Micros): Promise<voi
 }
 
 /** How a run ended, for people: `vitest --reporter verbose` prints it. */
-export function cost({ code, ms }: CliResult): string {
+export function describeEnd({ code, ms }: CliResult): string {
   return `exit ${code ?? 'none'} after ${Math.round(ms)} ms`;
 }

@@ -32,7 +32,7 @@ export interface RunOptions {
   args?: readonly string[];
   env?: Record<string, string>;
   config?: object;
-  /** a module that the program loads before itself */
+  /** source text of a module that the program loads before itself */
   preload?: string;
 }
 
@@ -70,9 +70,9 @@ export async function openSite({ config = {}, syncedUs = SYNCED, ...options }: S
   if (syncedUs !== null) await register(client, hycloud, syncedUs);
 
   const runTimes: Micros[] = [];
-  async function run({ args = ['poll'], env = {}, config: more = {}, preload = '' }: RunOptions = {}) {
+  async function run({ args = ['poll'], env = {}, config: runConfig = {}, preload = '' }: RunOptions = {}) {
     runTimes.push(hycloud.clock.now());
-    const settings = { ...QUICK_CONFIG, target_project_id: hycloud.projects[0]?.id, ...config, ...more };
+    const settings = { ...QUICK_CONFIG, target_project_id: hycloud.projects[0]?.id, ...config, ...runConfig };
     await writeFile(join(folder, 'config.json'), JSON.stringify(settings));
     const module = encodeURIComponent(`${WITHOUT_BACKOFF}\n${preload}`);
     const ended = await runCli(args, {

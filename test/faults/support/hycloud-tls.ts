@@ -15,7 +15,7 @@ export async function makeCertificate(ca: Certificate | null, flaw?: 'expired' |
 }
 
 /** Writes the CA to a file. Returns the variable that makes the program trust the CA, besides those that Node.js knows. */
-export async function trusting({ cert }: Certificate, file: string): Promise<Record<string, string>> {
+export async function trustCa({ cert }: Certificate, file: string): Promise<Record<string, string>> {
   await writeFile(file, cert);
   return { NODE_EXTRA_CA_CERTS: file };
 }
