@@ -23,9 +23,10 @@ kept=5
 list_nodes() (
   IFS='
 '
+  user_home=${HOME:-/nonexistent}
   for candidate in "${NODE:-}" "$(command -v node)" /usr/local/bin/node /usr/bin/node /opt/homebrew/bin/node \
-    "${HOME:-/nonexistent}"/.volta/bin/node "${HOME:-/nonexistent}"/.local/share/fnm/aliases/default/bin/node \
-    $(ls -dt "${HOME:-/nonexistent}"/.nvm/versions/node/*/bin/node 2>/dev/null); do
+    "$user_home"/.volta/bin/node "$user_home"/.local/share/fnm/aliases/default/bin/node \
+    $(ls -dt "$user_home"/.nvm/versions/node/*/bin/node 2>/dev/null); do
     if [ -n "$candidate" ] && [ -x "$candidate" ]; then echo "$candidate"; fi
   done
 )
