@@ -76,9 +76,9 @@ test('the database that a file names is kept', async () => {
   await writeFile(join(folder, '.env'), 'DATABASE_URL=\nDB_HOST=db.example.com\n');
   const hycloud = start(['--port', '0', '--write-env', '.env']);
   await listen(hycloud.stdout)('Type a fault');
-  expect(await readFile(join(folder, '.env'), 'utf8')).not.toContain('embedded:');
   hycloud.kill('SIGINT');
   await once(hycloud, 'close');
+  expect(await readFile(join(folder, '.env'), 'utf8')).not.toContain('embedded:');
 });
 
 test('a busy port is one line', async () => {
