@@ -91,9 +91,9 @@ export function driver() {
 }
 
 /**
- * Random readings: steps of time and counter, among them faults of every kind. A step is repeated: `minutes` apply once, later
- * readings come every 15. So does a large `move` of the counter; a small one applies each time. `return` goes back to the counter before `zero`.
- * In half of the cases, power is unknown at first.
+ * Random readings, among them faults of every kind. A step makes one or more of them. `minutes` and a large `move` of the counter
+ * apply after the first reading. Later ones come every 15 minutes, and only a `move` below 4 kWh applies again. `return` goes
+ * back to the counter before `zero`. In half of the cases, power is unknown at first.
  */
 export const anyReadings = fc
   .array(

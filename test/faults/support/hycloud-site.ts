@@ -146,7 +146,8 @@ export async function flaws(
   const textOf = (row: Row): string => JSON.stringify(row);
   const stored = await rows();
   const due = valves.flatMap(({ id }) => boundaryPoints(hycloud, id, sinceUs, lastBoundary(untilUs)));
-  const newestAt = (runUs: Micros) => valves.flatMap(({ id }) => newestPoint(hycloud, id, runUs));
+  const newestAt = (runUs: Micros) =>
+    valves.flatMap(({ id }) => boundaryPoints(hycloud, id, runUs - INTERVAL_US, runUs).slice(-1));
   const storedTexts = new Set(stored.map(textOf));
   const allowedTexts = new Set([...due, ...runTimes.flatMap(newestAt)].map(textOf));
   return {
@@ -156,8 +157,3 @@ export async function flaws(
 }
 
 export const NO_FLAWS: Flaws = { missing: [], wrong: [] };
-
-/** The newest point of the interval that ends at an instant, as a row. Empty: there is none. */
-function newestPoint(hycloud: Simulator, valveId: string, untilUs: Micros): Row[] {
-  return boundaryPoints(hycloud, valveId, untilUs - INTERVAL_US, untilUs).slice(-1);
-}
