@@ -17,7 +17,7 @@ async function reportError(error: unknown): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_STATUS.usage;
   const { createLog, isForPeople, stderrScreen } = await import('./commands/shared/log.ts');
   const { adaptToScreen } = await import('./reporting/screen.ts');
-  const { spelledOut } = await import('./domain/text.ts');
+  const { escapeHostile } = await import('./domain/text.ts');
   const globals: GlobalOptions = program.opts();
   const log = await createLog(globals);
   const interrupted = stopStatus(stop.signal);
@@ -29,7 +29,7 @@ async function reportError(error: unknown): Promise<number> {
   if (error instanceof KnownError) {
     const { kind, message, remedy } = error;
     const text = `tasmart: ${message}${remedy === null ? '' : `\n  → ${remedy}`}\n`;
-    const safeText = text.replace(/[^\n]+/g, spelledOut); // keeps the line breaks
+    const safeText = text.replace(/[^\n]+/g, escapeHostile); // keeps the line breaks
     if (isForPeople(globals)) process.stderr.write(adaptToScreen(safeText, stderrScreen()));
     else log.error({ kind, remedy: remedy ?? undefined }, message);
     return EXIT_STATUS[kind];

@@ -123,7 +123,7 @@ export function misreadQuery(
 }
 
 /** Every third point from the end on, then the others in the same way: neighbours are separated, always in the same order. */
-function shuffled(points: readonly Json[]): Json[] {
+function shuffle(points: readonly Json[]): Json[] {
   const thirds = [2, 0, 1].map((remainder) => points.filter((_point, index) => index % 3 === remainder));
   return thirds.flat().toReversed();
 }
@@ -149,7 +149,7 @@ export function isUnanswered(faults: readonly Fault[]): boolean {
 /** Applies the faults to the parsed answer. */
 export function distortAnswer(faults: readonly Fault[], answer: Json): Json {
   return faults.reduce((body, fault): Json => {
-    if (fault.kind === 'shuffle') return withPoints(body, shuffled);
+    if (fault.kind === 'shuffle') return withPoints(body, shuffle);
     if (fault.kind === 'double') return withPoints(body, (points) => points.flatMap((point) => [point, point]));
     if (fault.kind === 'numbersAsStrings') return withPoints(body, (points) => points.map(withStrings));
     if (fault.kind === 'transform') return fault.transform(body as never);

@@ -73,13 +73,13 @@ function valueCases(program: Command): string[] {
 function fish(program: Command): string {
   const line = (option: Option, condition: string) => {
     const name = longNameOf(option).slice(2);
-    return `complete -c tasmart${condition} -l ${name}${fishValue(option)} -d ${quoted(option.description)}`;
+    return `complete -c tasmart${condition} -l ${name}${fishValue(option)} -d ${quoteForFish(option.description)}`;
   };
   const lines = program.commands.flatMap((command) => {
     const name = command.name();
     const condition = ` -n '__fish_seen_subcommand_from ${name}'`;
     return [
-      `complete -c tasmart -n __fish_use_subcommand -a ${name} -d ${quoted(command.description())}`,
+      `complete -c tasmart -n __fish_use_subcommand -a ${name} -d ${quoteForFish(command.description())}`,
       ...command.options.map((option) => line(option, condition)),
       ...command.registeredArguments.flatMap(({ argChoices }) =>
         argChoices ? [`complete -c tasmart${condition} -a '${argChoices.join(' ')}'`] : [],
@@ -116,6 +116,6 @@ function longNamesOf(command: Command): string[] {
 }
 
 /** In single quotes, as fish reads them. */
-function quoted(text: string): string {
+function quoteForFish(text: string): string {
   return `'${text.replace(/[\\']/g, '\\$&')}'`;
 }

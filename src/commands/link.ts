@@ -6,7 +6,7 @@ import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
 import { loadRegisteredValves, type RegisteredValve } from '../database/status.ts';
 import { KnownError } from '../domain/errors.ts';
-import { count, printable, spelledOut } from '../domain/text.ts';
+import { count, escapeAndCut, escapeHostile } from '../domain/text.ts';
 import { isCalled, valveLabel } from '../domain/valve.ts';
 import { withoutGuards } from '../reporting/csv.ts';
 import { linksText } from '../reporting/links.ts';
@@ -68,7 +68,7 @@ const MAX_REGISTER_LENGTH = 255;
 /** Says why this cannot be the name of a register; null: it can */
 function registerProblem(register: string): string | null {
   if (register.length > MAX_REGISTER_LENGTH) return `the register is longer than ${MAX_REGISTER_LENGTH} characters`;
-  if (register.trim() !== register || register === '' || spelledOut(register) !== register) {
+  if (register.trim() !== register || register === '' || escapeHostile(register) !== register) {
     return 'the register is empty, or begins or ends in a blank, or holds a control character or an invisible one';
   }
   // `link --list --format csv` could not be imported again.
@@ -103,7 +103,7 @@ async function linkFile(database: Database, valves: readonly RegisteredValve[], 
     const earlier = typeof link === 'string' ? undefined : lineOfValve.get(link.tasmartId);
     if (typeof link === 'string') problems.push(`  line ${line.number}: ${link}`);
     else if (earlier !== undefined) {
-      problems.push(`  line ${line.number}: valve ${printable(line.valve)} is in line ${earlier} already`);
+      problems.push(`  line ${line.number}: valve ${escapeAndCut(line.valve)} is in line ${earlier} already`);
     } else {
       lineOfValve.set(link.tasmartId, line.number);
       links.push(link);
@@ -162,13 +162,13 @@ function findValve<V extends NamedValve>(valves: readonly V[], wanted: string): 
   const [valve, ...others] = valves.filter((candidate) => isCalled(candidate, wanted));
   if (!valve) {
     const near = nearest(valves, wanted);
-    return new KnownError('config', `no valve that was polled is called ${printable(wanted)}`, {
+    return new KnownError('config', `no valve that was polled is called ${escapeAndCut(wanted)}`, {
       remedy: near ? `nearest: ${describeValve(near)}; "tasmart valves" lists them` : 'run "tasmart poll" first',
     });
   }
   if (others.length === 0) return valve;
-  const uuids = [valve, ...others].map((namesake) => `${namesake.id} (${printable(valveLabel(namesake))})`);
-  return new KnownError('config', `${others.length + 1} valves are called ${printable(wanted)}`, {
+  const uuids = [valve, ...others].map((namesake) => `${namesake.id} (${escapeAndCut(valveLabel(namesake))})`);
+  return new KnownError('config', `${others.length + 1} valves are called ${escapeAndCut(wanted)}`, {
     remedy: `name it by its uuid: ${uuids.join(', ')}`,
   });
 }
@@ -188,20 +188,22 @@ function takenMessage(register: string, holderId: string, valves: readonly Regis
   const holder = valves.find(({ id }) => id === holderId);
   const name = holder ? describeValve(holder) : holderId;
   const where = line === undefined ? 'is linked to another valve' : `is in line ${line} for another valve`;
-  return `register ${printable(register)} ${where}, ${name}`;
+  return `register ${escapeAndCut(register)} ${where}, ${name}`;
 }
 
 /** @param before the valve's register until now; null: none */
 function describeChange(valve: RegisteredValve, register: string | null, before: string | null): string {
   const name = describeValve(valve);
   if (register === null) {
-    return before === null ? `${name}: was not linked` : `${name}: no longer linked to register ${printable(before)}`;
+    return before === null
+      ? `${name}: was not linked`
+      : `${name}: no longer linked to register ${escapeAndCut(before)}`;
   }
-  if (before === register) return `${name}: linked to register ${printable(register)} already`;
-  return `${name}: linked to register ${printable(register)}${before === null ? '' : `, no longer to ${printable(before)}`}`;
+  if (before === register) return `${name}: linked to register ${escapeAndCut(register)} already`;
+  return `${name}: linked to register ${escapeAndCut(register)}${before === null ? '' : `, no longer to ${escapeAndCut(before)}`}`;
 }
 
 export function describeValve(valve: NamedValve): string {
   const names = [valve.shortSn ?? valve.id, valve.userId].filter((name) => name !== null);
-  return names.map((name) => printable(name)).join(' · ');
+  return names.map((name) => escapeAndCut(name)).join(' · ');
 }

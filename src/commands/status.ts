@@ -13,7 +13,7 @@ import {
 } from '../database/status.ts';
 import { accountPrefix } from '../domain/account.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
-import { printable } from '../domain/text.ts';
+import { escapeAndCut } from '../domain/text.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
 import { watch, type Watch } from '../polling/watch.ts';
 import { isHealthy, statusCsv, statusJson, statusTable, type Status, type ValveStatus } from '../reporting/status.ts';
@@ -81,7 +81,7 @@ async function loadChosenStatus(
   for (const name of project) {
     const found = await chosenValves(database, valves, { project: [name] });
     if (found.length === 0) {
-      throw new KnownError('config', `no watched valve is in project "${printable(name)}"`, {
+      throw new KnownError('config', `no watched valve is in project "${escapeAndCut(name)}"`, {
         remedy: 'status shows projects that config.json targets; "tasmart report --project" shows any',
       });
     }

@@ -65,8 +65,8 @@ export function isNamed(valve: Pick<Valve, 'id' | 'fullSn' | 'shortSn'>, wanted:
 
 /** Like `isNamed`, but the customer's name counts too. Several valves may have the same name. */
 export function isCalled(valve: Pick<Valve, 'id' | 'fullSn' | 'shortSn' | 'userId'>, wanted: string): boolean {
-  const folded = (name: string) => name.normalize('NFC').toLowerCase();
-  return isNamed(valve, wanted) || (valve.userId !== null && folded(valve.userId) === folded(wanted));
+  const foldName = (name: string) => name.normalize('NFC').toLowerCase();
+  return isNamed(valve, wanted) || (valve.userId !== null && foldName(valve.userId) === foldName(wanted));
 }
 
 /** The path of the valve's history below HyCloud's base URL. */

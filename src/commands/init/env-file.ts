@@ -23,9 +23,9 @@ export function withVariables(text: string | null, values: ReadonlyMap<string, s
       const value = name === undefined ? undefined : values.get(name);
       if (name === undefined || value === undefined) return [line];
       const isFirst = unset.delete(name);
-      return value === null || !isFirst ? [] : [`${name}=${quoted(name, value)}`];
+      return value === null || !isFirst ? [] : [`${name}=${quoteValue(name, value)}`];
     });
-  for (const [name, value] of unset) if (value !== null) lines.push(`${name}=${quoted(name, value)}`);
+  for (const [name, value] of unset) if (value !== null) lines.push(`${name}=${quoteValue(name, value)}`);
   return `${lines.join('\n')}\n`;
 }
 
@@ -33,7 +33,7 @@ export function withVariables(text: string | null, values: ReadonlyMap<string, s
 const PLAIN = /^[\w.:/@%+=,?&~-]+$/;
 
 /** Quotes for dotenv, which takes all within single quotes or backticks literally; but a quote after a backslash ends nothing. */
-function quoted(name: string, value: string): string {
+function quoteValue(name: string, value: string): string {
   if (PLAIN.test(value)) return value;
   const quote = ["'", '`'].find((mark) => !value.includes(mark));
   if (quote !== undefined && !/[\r\n]|\\$/.test(value)) return `${quote}${value}${quote}`;

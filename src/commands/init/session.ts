@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { Environment } from '../../config/environment.ts';
 import { KnownError, type ErrorKind } from '../../domain/errors.ts';
-import { spelledOut } from '../../domain/text.ts';
+import { escapeHostile } from '../../domain/text.ts';
 import type { Prompt } from './prompt.ts';
 
 export interface Session {
@@ -37,7 +37,7 @@ export async function askUntilAccepted<T>({ say }: Session, { given, ask, test }
       return answer;
     } catch (error) {
       if (given !== undefined || !(error instanceof KnownError) || FINAL.has(error.kind)) throw error;
-      say(`✗ ${spelledOut(error.message)}${error.remedy === null ? '' : `\n  → ${spelledOut(error.remedy)}`}`);
+      say(`✗ ${escapeHostile(error.message)}${error.remedy === null ? '' : `\n  → ${escapeHostile(error.remedy)}`}`);
     }
   }
 }

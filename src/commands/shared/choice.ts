@@ -3,7 +3,7 @@ import { loadMeteredValves, type MeteredValve } from '../../database/consumption
 import type { Database } from '../../database/connection.ts';
 import { loadProjects, type StoredProject } from '../../database/projects.ts';
 import { KnownError } from '../../domain/errors.ts';
-import { printable } from '../../domain/text.ts';
+import { escapeAndCut } from '../../domain/text.ts';
 import { isCalled } from '../../domain/valve.ts';
 
 /** With both, the named valves of the named projects. */
@@ -31,7 +31,7 @@ export async function chosenValves<V extends MeteredValve>(
   const valves = all.filter(({ id }) => ids === null || ids.has(id));
   const missing = names.filter((name) => !valves.some((valve) => isCalled(valve, name)));
   if (missing.length > 0) {
-    const where = ids === null ? '' : ` in ${projectNames.map((name) => `"${printable(name)}"`).join(', ')}`;
+    const where = ids === null ? '' : ` in ${projectNames.map((name) => `"${escapeAndCut(name)}"`).join(', ')}`;
     throw new KnownError('config', `no valve with readings${where} is called ${missing.join(', ')}`, {
       remedy: '--valve takes a uuid, full or short serial, or name; "tasmart valves" lists them',
     });
@@ -53,12 +53,12 @@ function findProject(projects: readonly StoredProject[], wanted: string): Stored
   if (project && others.length === 0) return project;
   const candidates = project ? matches : projects;
   const names = candidates.map(({ id, name, account }) => {
-    return `"${printable(name)}" (${id}${account === '' ? '' : ` of account ${printable(account)}`})`;
+    return `"${escapeAndCut(name)}" (${id}${account === '' ? '' : ` of account ${escapeAndCut(account)}`})`;
   });
   const problem = project ? `is the name of ${matches.length} projects` : 'is not a project that was polled';
   throw new KnownError(
     'config',
-    `--project ${printable(wanted)} ${problem}${names.length > 0 ? `: ${names.join(', ')}` : ''}`,
+    `--project ${escapeAndCut(wanted)} ${problem}${names.length > 0 ? `: ${names.join(', ')}` : ''}`,
     {
       remedy: project ? 'name it by its id' : 'write one of the names or ids; "tasmart poll" adds those of config.json',
     },
