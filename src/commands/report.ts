@@ -1,6 +1,6 @@
 /** `tasmart report`: writes one page with everything about the valves. */
-import { access, constants, readFile, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DateTime } from 'luxon';
 import type { Config } from '../config/config.ts';
@@ -23,7 +23,7 @@ import type { CommandContext } from './shared/context.ts';
 import { judgeStored } from './shared/judging.ts';
 import { createLog } from './shared/log.ts';
 import { OPEN_OPTIONS, REPORT_DIR, VERSION } from './shared/package.ts';
-import { replaceFile } from './shared/replace-file.ts';
+import { replaceFile, tryToReplace } from './shared/replace-file.ts';
 import { loadConfig } from './shared/settings.ts';
 import { defaultMaxAgeUs, loadStatus } from './status.ts';
 import { parseSpan, parseTime, zoneOf } from './shared/time.ts';
@@ -58,7 +58,7 @@ export async function run(options: ReportOptions, { globals, signal, giveUp }: C
     return 0;
   }
   await replaceFile(options.out, parts).catch((cause: unknown) => {
-    throw unwritable(options.out, cause);
+    throw unwritableError(options.out, cause);
   });
   const bytes = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
   process.stdout.write(`${options.out}: ${sizeText(bytes)}, ${count(valveCount, 'valve')}\n`);
@@ -230,12 +230,12 @@ async function requireWritable(file: string): Promise<void> {
   if (existing !== null && !existing.isFile()) {
     throw new KnownError('config', `--out ${file} is not a file`, { remedy: 'give a file, or - for stdout' });
   }
-  await access(dirname(resolve(file)), constants.W_OK).catch((cause: unknown) => {
-    throw unwritable(file, cause);
+  await tryToReplace(file).catch((cause: unknown) => {
+    throw unwritableError(file, cause);
   });
 }
 
-function unwritable(file: string, cause: unknown): KnownError {
+function unwritableError(file: string, cause: unknown): KnownError {
   const code = (cause as NodeJS.ErrnoException).code ?? '?';
   const remedy = 'the folder must exist, belong to this user and have room';
   return new KnownError('config', `--out ${file} cannot be written (${code})`, { remedy, cause });

@@ -29,7 +29,7 @@ export interface RunningCli {
   result: Promise<CliResult>;
 }
 
-/** Makes a minute of CLEAN_STOP_MS (src/cli.ts), which is 1000 ms. */
+/** Makes a minute of CLEAN_STOP_MS (src/commands/shared/action.ts), which is 1000 ms. */
 const LONG_CLEAN_STOP = `
   const { setTimeout } = globalThis;
   globalThis.setTimeout = (act, ms, ...args) => setTimeout(act, ms === 1000 ? 60_000 : ms, ...args);`;
