@@ -267,7 +267,7 @@ const completion = program
   .command('completion')
   .description('what your shell needs to complete commands and options')
   .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
-  .action(action(async () => (await import('./commands/completion.ts')).completionOf(program)));
+  .action(action(async () => (await import('./commands/completion.ts')).completionOf(program, poll)));
 withExamples(completion, [
   ['source <(tasmart completion bash)', 'for this shell; put it into ~/.bashrc for every one'],
   ['source <(tasmart completion zsh)', 'for this shell; put it into ~/.zshrc, after compinit, for every one'],
