@@ -29,8 +29,8 @@ export default defineConfig(
   {
     files: ['src/**/*.ts'],
     ignores: [
-      'src/start.ts',
       'src/cli.ts',
+      'src/main.ts',
       'src/commands/**',
       'src/database/embedded/as-owner.ts',
       'src/database/password.ts',
