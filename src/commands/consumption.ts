@@ -4,7 +4,7 @@ import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { consumptionFormat } from '../reporting/consumption.ts';
 import { matrixFormat } from '../reporting/matrix.ts';
-import { meteredValves, type Choice } from './shared/choice.ts';
+import { loadChosenValves, type Choice } from './shared/choice.ts';
 import type { CommandContext, OutputFormat } from './shared/context.ts';
 import { judgeStored } from './shared/judging.ts';
 import { createLog } from './shared/log.ts';
@@ -35,7 +35,7 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
   const screen = stdoutScreen();
   return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     const failures = await judgeStored(database, config, log, { globals, signal });
-    const valves = await meteredValves(database, options);
+    const valves = await loadChosenValves(database, options);
     const widened = await widenToBuckets(database, requested);
     const view = { ...widened, nowUs, screen };
     const format = options.matrix

@@ -20,10 +20,10 @@ import { changeText, correctionsText, correctionText } from '../reporting/correc
 import type { CommandContext, OutputFormat } from './shared/context.ts';
 import { parseRequest, parseTimes, type CorrectOptions } from './correct/request.ts';
 import { configuredLimits, judgeStored } from './shared/judging.ts';
-import { describeValve, pickValve } from './link.ts';
 import { createLog } from './shared/log.ts';
 import { print, show } from './shared/output.ts';
 import { OPEN_OPTIONS } from './shared/package.ts';
+import { describeValve, pickValve } from './shared/pick-valve.ts';
 import { loadConfig } from './shared/settings.ts';
 
 export async function run(

@@ -18,7 +18,7 @@ import type { ReportFrame, ValveReport } from '../reporting/report/data.ts';
 import { createPage } from '../reporting/report/html.ts';
 import { valveReport, type ReportSpan, type ValveRecord } from '../reporting/report/valve-report.ts';
 import type { Status } from '../reporting/status.ts';
-import { chosenValves, isEverything, type Choice } from './shared/choice.ts';
+import { chooseValves, isEverything, type Choice } from './shared/choice.ts';
 import type { CommandContext } from './shared/context.ts';
 import { judgeStored } from './shared/judging.ts';
 import { createLog } from './shared/log.ts';
@@ -95,7 +95,7 @@ export interface OpenReport {
   valves: AsyncIterable<ValveReport>;
 }
 
-/** Loads the frame of the page. Its valves are loaded as they are taken. @throws DatabaseError; KnownError, see chosenValves */
+/** Loads the frame of the page. Its valves are loaded as they are taken. @throws DatabaseError; KnownError, see chooseValves */
 export async function openReport(
   database: Database,
   config: Config,
@@ -150,7 +150,7 @@ async function describeValves(
   const registeredIds = new Set(registered.map(({ id }) => id));
   const unregistered = (await loadMeteredValves(database)).filter(({ id }) => !registeredIds.has(id));
   const all: MeteredValve[] = [...status.valves.map(({ valve }) => valve), ...unregistered];
-  const valves = await chosenValves(database, all, choice);
+  const valves = await chooseValves(database, all, choice);
   const labels = distinctLabels(valves);
   const ids = valves.map(({ id }) => id);
   const allFacts = await loadValveFacts(database, ids);

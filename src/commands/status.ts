@@ -18,7 +18,7 @@ import { US_PER_MINUTE } from '../domain/time.ts';
 import { watch, type Watch } from '../polling/watch.ts';
 import { isHealthy, statusCsv, statusJson, statusTable, type Status, type ValveStatus } from '../reporting/status.ts';
 import type { Screen } from '../reporting/screen.ts';
-import { chosenValves, type Choice } from './shared/choice.ts';
+import { chooseValves, type Choice } from './shared/choice.ts';
 import type { CommandContext, OutputFormat } from './shared/context.ts';
 import { createLog } from './shared/log.ts';
 import { show, stdoutScreen, write } from './shared/output.ts';
@@ -79,7 +79,7 @@ async function loadChosenStatus(
   const valves = status.valves.map(({ valve }) => valve);
   const chosen = new Set<RegisteredValve>();
   for (const name of project) {
-    const found = await chosenValves(database, valves, { project: [name] });
+    const found = await chooseValves(database, valves, { project: [name] });
     if (found.length === 0) {
       throw new KnownError('config', `no watched valve is in project "${escapeAndCut(name)}"`, {
         remedy: 'status shows projects that config.json targets; "tasmart report --project" shows any',

@@ -12,7 +12,7 @@ import { comparePower } from '../energy/plausibility.ts';
 import type { Limits, QuarterHour } from '../domain/energy.ts';
 import { createValveProgress } from '../reporting/progress.ts';
 import { isSound, verdictOf, verifyText, type Difference, type Verification } from '../reporting/verify.ts';
-import { meteredValves, type Choice } from './shared/choice.ts';
+import { loadChosenValves, type Choice } from './shared/choice.ts';
 import type { CommandContext, OutputFormat } from './shared/context.ts';
 import { configuredLimits, judgeStored } from './shared/judging.ts';
 import { createLog, progressTerminal } from './shared/log.ts';
@@ -47,7 +47,7 @@ export async function run(options: VerifyOptions, context: CommandContext): Prom
   await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     await judgeStored(database, config, log, context);
     const limits = (await loadStoredLimits(database)) ?? configuredLimits(config);
-    const valves = await meteredValves(database, options);
+    const valves = await loadChosenValves(database, options);
     try {
       for (const [index, valve] of valves.entries()) {
         signal.throwIfAborted();

@@ -9,7 +9,7 @@ import type { GlobalOptions } from './context.ts';
 import { readSecrets } from './secrets.ts';
 import { decodeText, jsonErrorPlace } from './text-file.ts';
 
-/** A warning for users who rely on that variable. */
+/** A warning for users who rely on NODE_TLS_REJECT_UNAUTHORIZED. */
 export const TLS_VARIABLE_IGNORED =
   'NODE_TLS_REJECT_UNAUTHORIZED=0 is set: tasmart checks the certificates of HyCloud and the database as without it';
 
@@ -53,16 +53,16 @@ export async function parseSettings(
  * @throws KnownError exit 78
  */
 export async function readOptional(
-  named: string | undefined,
+  namedFile: string | undefined,
   defaultFile: string,
   option: string,
 ): Promise<string | null> {
-  const file = named ?? defaultFile;
+  const file = namedFile ?? defaultFile;
   try {
     const text = decodeText(await readFile(file));
     if (text !== null) return text;
   } catch (cause) {
-    if (named === undefined && (cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (namedFile === undefined && (cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw new KnownError('config', `${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? '?'})`, {
       remedy: `check the file, its permissions, or ${option}`,
       cause,

@@ -16,7 +16,7 @@ export function jsonErrorPlace(text: string): string {
 
 const UNEXPECTED = 'Unexpected token';
 
-/** JSON.parse reports the position in its message, or not at all. Then it is found by parsing parts of the text. */
+/** Some messages of JSON.parse report the position. If one does not, find the position by parsing parts of the text. */
 function jsonErrorOffset(text: string): number {
   const message = jsonError(text);
   const position = /at position (\d+)/.exec(message)?.[1];
