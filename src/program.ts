@@ -17,6 +17,7 @@ import {
   zoneOption,
 } from './commands/shared/options.ts';
 import { VERSION } from './commands/shared/package.ts';
+import { BUCKETS } from './database/consumption.ts';
 
 export const program = new Command('tasmart')
   .description('Readings of IMI TA-Smart valves, from HyCloud into PostgreSQL')
@@ -97,7 +98,7 @@ const consumption = program
   .addOption(timeOption('--to <time>', 'now'))
   .addOption(
     new Option('--by <bucket>', 'size of the buckets; the span is widened to whole ones')
-      .choices(['15min', 'hour', 'day', 'week', 'month', 'year', 'total'])
+      .choices(BUCKETS)
       .default('day'),
   )
   .option('--matrix', 'a row per valve, a column per bucket, with totals')

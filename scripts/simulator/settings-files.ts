@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { parse as parseEnvFile } from 'dotenv';
-import { withVariables } from '../../src/commands/init/env-file.ts';
+import { setVariables } from '../../src/commands/init/env-file.ts';
 import type { Simulator } from './simulator.ts';
 
 /**
@@ -21,7 +21,7 @@ export async function writeEnv(file: string, simulator: Simulator, databaseUrl: 
   const hasDatabase = before['DATABASE_URL'] ?? before['DB_HOST'];
   const values = new Map(Object.entries(hasDatabase ? variables : { ...variables, DATABASE_URL: databaseUrl }));
   await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, withVariables(text, values), { mode: 0o600 });
+  await writeFile(file, setVariables(text, values), { mode: 0o600 });
 }
 
 /** Targets the first project, at a fast pace. Does not change a file that exists. */

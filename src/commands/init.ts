@@ -9,10 +9,10 @@ import type { ProjectSummary } from '../domain/valve.ts';
 import { adaptToScreen } from '../reporting/screen.ts';
 import { run as check } from './check.ts';
 import type { CommandContext } from './shared/context.ts';
-import { DATABASE_VARIABLES, givenDatabase, settleDatabase } from './init/database.ts';
-import { withVariables } from './init/env-file.ts';
+import { DATABASE_VARIABLES, readDatabaseAnswer, acceptDatabase } from './init/database.ts';
+import { setVariables } from './init/env-file.ts';
 import { acceptCredentials, chooseProjects } from './init/hycloud.ts';
-import { nextSteps } from './init/next-steps.ts';
+import { nextStepsText } from './init/next-steps.ts';
 import { createPrompt, type Prompt } from './init/prompt.ts';
 import type { Session } from './init/session.ts';
 import { createLog } from './shared/log.ts';
@@ -51,13 +51,13 @@ export async function run(options: InitOptions, context: CommandContext): Promis
     process.stdin.isTTY && process.stdout.isTTY ? createPrompt(process.stdin, process.stdout, signal) : null;
   const say = (text: string) => void process.stdout.write(adaptToScreen(`${text}\n`, stdoutScreen()));
   try {
-    const env = await givenAnswers(options, files);
+    const env = await readAnswers(options, files);
     const session: Session = { env, prompt, say, log, signal, giveUp };
     if (existsSync(files.config)) await confirmReplacing(`${files.config} is here already`, options, prompt);
     if (prompt === null) requireAnswers(env);
     const { variables: credentials, projects } = await acceptCredentials(session);
     const chosen = await chooseProjects(session, projects, options.project ?? []);
-    const database = await settleDatabase(session, options.migrate ?? false);
+    const database = await acceptDatabase(session, options.migrate ?? false);
     const envText = await newEnvText(files, { ...credentials, ...database }, options, prompt);
     await replaceFile(files.config, configText(chosen, files.config), 0o600);
     say(`✓ ${files.config} is written`);
@@ -68,7 +68,7 @@ export async function run(options: InitOptions, context: CommandContext): Promis
   }
   say('\nWhat a run needs, tried by "tasmart check":\n');
   const status = await check({ format: 'table' }, { ...context, globals: { ...globals, envFile: files.env } });
-  say(`\n${nextSteps(files)}`);
+  say(`\n${nextStepsText(files)}`);
   return status;
 }
 
@@ -78,7 +78,7 @@ async function readExisting(file: string): Promise<string | null> {
 }
 
 /** Given answers: from options, else the environment, else the env file. @throws KnownError */
-async function givenAnswers(options: InitOptions, { envText }: Files): Promise<Environment> {
+async function readAnswers(options: InitOptions, { envText }: Files): Promise<Environment> {
   const { env, problems } = await readSecrets(parseEnvFile(envText ?? ''), process.env);
   const [problem] = problems;
   if (problem) throw new KnownError('config', `${problem.key} ${problem.message}`);
@@ -106,7 +106,7 @@ function requireAnswers(env: Environment): void {
   const missing = [
     ...(readVariable(env, 'REQUESTER_ID') ? [] : ['--requester-id <id> (or REQUESTER_ID)']),
     ...(readVariable(env, 'API_KEY') ? [] : ['--api-key-file <file> (or API_KEY)']),
-    ...(givenDatabase(env) ? [] : ['--database-url <url> (or DATABASE_URL)']),
+    ...(readDatabaseAnswer(env) ? [] : ['--database-url <url> (or DATABASE_URL)']),
   ];
   if (missing.length === 0) return;
   throw new KnownError('usage', `missing ${missing.join(', ')}`, { remedy: 'init asks only on a terminal' });
@@ -128,14 +128,14 @@ async function newEnvText(
 ): Promise<string> {
   const before = parseEnvFile(envText ?? '');
   const wanted = { ...accepted, HYCLOUD_BASE_URL: process.env['HYCLOUD_BASE_URL'] };
-  /** null: remove the variable */
+  /** by variable; null: remove it */
   const changes = new Map<string, string | null>();
   for (const [name, value] of Object.entries(wanted)) {
     const fileVariable = `${name}_FILE`;
     const file = process.env[fileVariable] ?? before[fileVariable];
-    const { env: fromFile } = await readSecrets({ [fileVariable]: file }, {});
+    const { env: secrets } = await readSecrets({ [fileVariable]: file }, {});
     // A secret in a file of its own is not copied: the variable names that file. Another answer replaces the variable.
-    if (file && fromFile[name]?.trim() === value?.trim()) changes.set(fileVariable, file);
+    if (file && secrets[name]?.trim() === value?.trim()) changes.set(fileVariable, file);
     else if (value) {
       changes.set(name, value);
       if (before[fileVariable]) changes.set(fileVariable, null);
@@ -146,7 +146,7 @@ async function newEnvText(
   for (const [name, value] of changes) if (before[name] === value) changes.delete(name);
   const replaced = [...changes.keys()].filter((name) => before[name]);
   if (replaced.length > 0) await confirmReplacing(`${env} sets ${replaced.join(', ')} otherwise`, options, prompt);
-  return envText !== null && changes.size === 0 ? envText : withVariables(envText, changes);
+  return envText !== null && changes.size === 0 ? envText : setVariables(envText, changes);
 }
 
 /** The text of config.json. In tasmart's own folder it names the schema, for editors. */

@@ -1,5 +1,4 @@
 /** `tasmart link`: links valves to registers of the operator's own backend. */
-import { readFile } from 'node:fs/promises';
 import { linkValves, type Link } from '../database/links.ts';
 import type { Database } from '../database/connection.ts';
 import { withDatabase } from '../database/open.ts';
@@ -14,7 +13,7 @@ import { createLog } from './shared/log.ts';
 import { OPEN_OPTIONS } from './shared/package.ts';
 import { describeValve, findValve, pickValve } from './shared/pick-valve.ts';
 import { loadConfig } from './shared/settings.ts';
-import { decodeText } from './shared/text-file.ts';
+import { readTextFile } from './shared/text-file.ts';
 
 export interface LinkOptions {
   remove?: boolean;
@@ -45,22 +44,22 @@ function chooseAction(
 ): LinkAction {
   const [wanted, register] = args;
   const takesNoValve = list || from !== undefined;
-  if (takesNoValve && (remove || wanted !== undefined)) throw wrongUsage('--list and --from take no valve');
-  if (list && from !== undefined) throw wrongUsage('--list and --from exclude each other');
+  if (takesNoValve && (remove || wanted !== undefined)) throw usageError('--list and --from take no valve');
+  if (list && from !== undefined) throw usageError('--list and --from exclude each other');
   if (list) return (_database, valves) => linksText(format, valves);
   if (from !== undefined) return (database, valves) => linkFile(database, valves, from);
-  if (wanted === undefined) throw wrongUsage('no valve is given');
+  if (wanted === undefined) throw usageError('no valve is given');
   if (remove) {
-    if (register !== undefined) throw wrongUsage('--remove takes no register');
+    if (register !== undefined) throw usageError('--remove takes no register');
     return (database, valves) => linkOne(database, valves, wanted, null);
   }
-  if (register === undefined) throw wrongUsage('no register is given');
+  if (register === undefined) throw usageError('no register is given');
   const problem = registerProblem(register);
   if (problem !== null) throw new KnownError('usage', problem);
   return (database, valves) => linkOne(database, valves, wanted, register);
 }
 
-function wrongUsage(message: string): KnownError {
+function usageError(message: string): KnownError {
   return new KnownError('usage', message, {
     remedy: 'write "tasmart link <valve> <register>", "… <valve> --remove", "… --from <file.csv>" or "… --list"',
   });
@@ -98,7 +97,7 @@ async function linkOne(
 
 /** Links the valves of all lines, or of none. @throws KnownError exit 78, with every line that is wrong */
 async function linkFile(database: Database, valves: readonly RegisteredValve[], file: string): Promise<string> {
-  const lines = parseLinks(await readLinkFile(file));
+  const lines = parseLinks(await readTextFile(file, 'check --from'));
   const problems: string[] = [];
   const links: Link[] = [];
   const lineOfValve = new Map<string, number>();
@@ -134,17 +133,6 @@ function refusedFile(file: string, lineCount: number, problems: readonly string[
   return new KnownError('config', `${counted} cannot be linked, so nothing was changed:\n${problems.join('\n')}`, {
     remedy: 'correct the file: a valve and a register in each line, such as 89abcdef,R-17',
   });
-}
-
-/** @throws KnownError exit 78 */
-async function readLinkFile(file: string): Promise<string> {
-  const bytes = await readFile(file).catch((cause: unknown) => {
-    const code = (cause as NodeJS.ErrnoException).code ?? '?';
-    throw new KnownError('config', `${file} cannot be read (${code})`, { remedy: 'check --from', cause });
-  });
-  const text = decodeText(bytes);
-  if (text === null) throw new KnownError('config', `${file} is in UTF-16`, { remedy: 'save it as UTF-8' });
-  return text;
 }
 
 /** The link of a line, or a text that says why there is none. */

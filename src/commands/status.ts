@@ -64,9 +64,9 @@ export async function run(options: StatusOptions, { globals, signal, giveUp }: C
 }
 
 /**
- * The status of the valves of `loadStatus`; with `--project`, of those among them that are in the project.
+ * Like `loadStatus`, but with `--project`, only valves of these projects.
  *
- * @throws KnownError if none is
+ * @throws KnownError exit 78: one of these projects is unknown, or has none of the valves
  */
 async function loadChosenStatus(
   database: Database,
@@ -115,7 +115,7 @@ export async function loadStatus(
   const supplies = await loadSupply(database, ids, config);
   const valveStatus = (valve: RegisteredValve, isLeft: boolean): ValveStatus[] => {
     const supply = supplies.get(valve.id);
-    if (!supply) return [];
+    if (!supply) return []; // the valve was deleted since it was loaded
     const isLate = !isLeft && (supply.ageUs === null || supply.ageUs > maxAgeUs);
     return [{ valve, supply, isLate, state: isLeft ? 'left' : stateOf(supply, isLate) }];
   };
@@ -141,15 +141,15 @@ async function watchAll(
   const watches: Watch<RegisteredValve>[] = [];
   for (const account of accounts) {
     const meanings = await loadMeanings(database, account);
-    const { watched, left, unknown } = watch(valves, { ...account, meanings });
-    watches.push({ watched, left, unknown: unknown.map((text) => `${accountPrefix(account)}${text}`) });
+    const found = watch(valves, { ...account, meanings });
+    watches.push({ ...found, unknown: found.unknown.map((text) => `${accountPrefix(account)}${text}`) });
   }
-  const watched = new Set(watches.flatMap((each) => each.watched));
-  const left = new Set(watches.flatMap((each) => each.left));
+  const watchedByAny = new Set(watches.flatMap(({ watched }) => watched));
+  const leftByAny = new Set(watches.flatMap(({ left }) => left));
   return {
-    watched: valves.filter((valve) => watched.has(valve)),
-    left: valves.filter((valve) => left.has(valve) && !watched.has(valve)),
-    unknown: watches.flatMap((each) => each.unknown),
+    watched: valves.filter((valve) => watchedByAny.has(valve)),
+    left: valves.filter((valve) => leftByAny.has(valve) && !watchedByAny.has(valve)),
+    unknown: watches.flatMap(({ unknown }) => unknown),
   };
 }
 

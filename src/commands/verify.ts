@@ -75,7 +75,8 @@ export async function run(options: VerifyOptions, context: CommandContext): Prom
   return EXIT_STATUS.check;
 }
 
-const BUCKETS = ['15min', 'hour', 'day'] as const;
+/** Hours and days also show whether the stored running totals are right from one quarter of an hour or UTC day to another. */
+const COMPARED_BUCKETS = ['15min', 'hour', 'day'] as const;
 
 /** Reads everything in one snapshot, because a poll may store readings meanwhile. */
 async function verifyValve(
@@ -92,7 +93,7 @@ async function verifyValve(
     const { readings, results } = judged ?? { readings: [], results: [] };
     const differences: Difference[] = [];
     let quarterHours = 0;
-    for (const bucket of isJudged ? BUCKETS : []) {
+    for (const bucket of isJudged ? COMPARED_BUCKETS : []) {
       const stored = await loadConsumption(database, valve.id, { ...span, bucket });
       if (bucket === '15min') quarterHours = stored.filter(({ kwh }) => kwh !== null).length;
       for (const row of stored) {

@@ -13,7 +13,7 @@ const HEADING = '# Keep this file to yourself: it holds the credentials.\n';
  * @param values by variable; null: remove the variable
  * @throws KnownError for a value that cannot be quoted
  */
-export function withVariables(text: string | null, values: ReadonlyMap<string, string | null>): string {
+export function setVariables(text: string | null, values: ReadonlyMap<string, string | null>): string {
   const unset = new Map(values);
   const lines = (text ?? HEADING)
     .replace(/\n$/, '')

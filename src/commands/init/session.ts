@@ -25,7 +25,7 @@ interface Answer<T> {
 }
 
 /** Errors that another answer would not solve: HyCloud is unreachable, or the input has ended. */
-const FINAL: ReadonlySet<ErrorKind> = new Set(['hycloud', 'usage']);
+const FINAL_KINDS: ReadonlySet<ErrorKind> = new Set(['hycloud', 'usage']);
 
 /** Returns an answer that passed its test. Asks again after a wrong one. A given answer that is wrong ends the set-up. */
 export async function askUntilAccepted<T>({ say }: Session, { given, ask, test }: Answer<T>): Promise<T> {
@@ -36,7 +36,7 @@ export async function askUntilAccepted<T>({ say }: Session, { given, ask, test }
       say(`✓ ${await test(answer)}`);
       return answer;
     } catch (error) {
-      if (given !== undefined || !(error instanceof KnownError) || FINAL.has(error.kind)) throw error;
+      if (given !== undefined || !(error instanceof KnownError) || FINAL_KINDS.has(error.kind)) throw error;
       say(`✗ ${escapeHostile(error.message)}${error.remedy === null ? '' : `\n  → ${escapeHostile(error.remedy)}`}`);
     }
   }

@@ -5,7 +5,7 @@ import { KnownError } from '../../domain/errors.ts';
 import { escapeAndCut } from '../../domain/text.ts';
 import { isCalled, valveLabel } from '../../domain/valve.ts';
 
-export type NamedValve = Pick<RegisteredValve, 'id' | 'shortSn' | 'fullSn' | 'userId'>;
+type NamedValve = Pick<RegisteredValve, 'id' | 'shortSn' | 'fullSn' | 'userId'>;
 
 /** The one valve that `wanted` means. @throws KnownError exit 78: the valve is unknown or ambiguous */
 export function pickValve<V extends NamedValve>(valves: readonly V[], wanted: string): V {
@@ -18,7 +18,7 @@ export function pickValve<V extends NamedValve>(valves: readonly V[], wanted: st
 export function findValve<V extends NamedValve>(valves: readonly V[], wanted: string): V | KnownError {
   const [valve, ...others] = valves.filter((candidate) => isCalled(candidate, wanted));
   if (!valve) {
-    const near = nearest(valves, wanted);
+    const near = nearestValve(valves, wanted);
     return new KnownError('config', `no valve that was polled is called ${escapeAndCut(wanted)}`, {
       remedy: near ? `nearest: ${describeValve(near)}; "tasmart valves" lists them` : 'run "tasmart poll" first',
     });
@@ -31,7 +31,7 @@ export function findValve<V extends NamedValve>(valves: readonly V[], wanted: st
 }
 
 /** The valve whose name or serial is most like `wanted`; null: there are no valves */
-function nearest(valves: readonly NamedValve[], wanted: string): NamedValve | null {
+function nearestValve(valves: readonly NamedValve[], wanted: string): NamedValve | null {
   const name = wanted.toLowerCase();
   const editsTo = ({ id, fullSn, shortSn, userId }: NamedValve) => {
     const names = [id, fullSn, shortSn, userId].filter((known) => known !== null);
