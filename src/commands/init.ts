@@ -17,7 +17,7 @@ import { createPrompt, type Prompt } from './init/prompt.ts';
 import type { Session } from './init/session.ts';
 import { createLog } from './shared/log.ts';
 import { stdoutScreen } from './shared/output.ts';
-import { replaceFile } from './shared/replace-file.ts';
+import { replaceFile, tryToReplace } from './shared/replace-file.ts';
 import { readSecrets } from './shared/secrets.ts';
 import { readOptional } from './shared/settings.ts';
 import { decodeText } from './shared/text-file.ts';
@@ -38,7 +38,7 @@ interface Files {
   envText: string | null;
 }
 
-/** Writes nothing before every answer is accepted. Returns the exit status of `check`. */
+/** Writes no file before every answer is accepted, but may create the database's schema. Returns the exit status of `check`. */
 export async function run(options: InitOptions, context: CommandContext): Promise<number> {
   const { globals, signal, giveUp } = context;
   const log = await createLog(globals);
@@ -47,6 +47,7 @@ export async function run(options: InitOptions, context: CommandContext): Promis
     env: globals.envFile ?? '.env',
     envText: await readExisting(globals.envFile ?? '.env'),
   };
+  for (const file of [files.config, files.env]) await requireWritable(file);
   const prompt =
     process.stdin.isTTY && process.stdout.isTTY ? createPrompt(process.stdin, process.stdout, signal) : null;
   const say = (text: string) => void process.stdout.write(adaptToScreen(`${text}\n`, stdoutScreen()));
@@ -67,9 +68,18 @@ export async function run(options: InitOptions, context: CommandContext): Promis
     prompt?.close();
   }
   say('\nWhat a run needs, tried by "tasmart check":\n');
-  const status = await check({ format: 'table' }, { ...context, globals: { ...globals, envFile: files.env } });
+  const status = await check({ format: 'table' }, context);
   say(`\n${nextStepsText(files)}`);
   return status;
+}
+
+/** @throws KnownError exit 78 */
+async function requireWritable(file: string): Promise<void> {
+  await tryToReplace(file).catch((cause: unknown) => {
+    const { code = '?' } = cause as NodeJS.ErrnoException;
+    const remedy = 'create the folder, owned by this user';
+    throw new KnownError('config', `${file} cannot be written (${code})`, { remedy, cause });
+  });
 }
 
 /** null: the file does not exist */
@@ -112,6 +122,7 @@ function requireAnswers(env: Environment): void {
   throw new KnownError('usage', `missing ${missing.join(', ')}`, { remedy: 'init asks only on a terminal' });
 }
 
+/** @throws KnownError exit 78 without --force, unless the user agrees */
 async function confirmReplacing(what: string, { force }: InitOptions, prompt: Prompt | null): Promise<void> {
   if (force || (await prompt?.confirm(`${what}. Replace it?`, false))) return;
   throw new KnownError('config', `${what}: nothing was written`, {
@@ -119,7 +130,10 @@ async function confirmReplacing(what: string, { force }: InitOptions, prompt: Pr
   });
 }
 
-/** The text of the env file with the accepted answers. A value that differs is replaced only if the user agrees. */
+/**
+ * The text of the env file with the accepted answers, and HYCLOUD_BASE_URL as the environment has it. A value that differs is
+ * replaced only if the user agrees.
+ */
 async function newEnvText(
   { env, envText }: Files,
   accepted: Environment,
