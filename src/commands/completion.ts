@@ -2,9 +2,6 @@
 import type { Command, Option } from 'commander';
 import type { CommandContext } from './shared/context.ts';
 
-/** The choices of the argument in program.ts. */
-type Shell = 'bash' | 'zsh' | 'fish';
-
 /**
  * Makes the module of the command, with the `run` that action.ts expects. Only program.ts has the program, and knows the
  * command that runs when none is named.
@@ -12,17 +9,14 @@ type Shell = 'bash' | 'zsh' | 'fish';
 export function completionOf(program: Command, defaultCommand: Command) {
   return {
     run(_options: object, { args: [shell] }: CommandContext): Promise<number> {
-      process.stdout.write(completionScript(shell as Shell, program, defaultCommand));
+      // zsh runs bash's completions (https://zsh.sourceforge.io/Doc/Release/Completion-System.html, bashcompinit).
+      if (shell === 'zsh') process.stdout.write('autoload -U +X bashcompinit && bashcompinit\n');
+      process.stdout.write(
+        shell === 'fish' ? fishScript(program, defaultCommand) : bashScript(program, defaultCommand),
+      );
       return Promise.resolve(0);
     },
   };
-}
-
-function completionScript(shell: Shell, program: Command, defaultCommand: Command): string {
-  if (shell === 'fish') return fishScript(program, defaultCommand);
-  const script = bashScript(program, defaultCommand);
-  // zsh runs bash's completions (https://zsh.sourceforge.io/Doc/Release/Completion-System.html, bashcompinit).
-  return shell === 'zsh' ? `autoload -U +X bashcompinit && bashcompinit\n${script}` : script;
 }
 
 /** If no word fits, bash completes file names (`-o default`). */

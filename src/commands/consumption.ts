@@ -22,7 +22,7 @@ export interface ConsumptionOptions extends Choice {
   format: OutputFormat;
 }
 
-/** Reads and prints one valve after the other, so that memory stays flat. */
+/** Reads and prints one valve after the other, so that memory stays flat. Exit 2 if readings of a valve could not be judged. */
 export async function run(options: ConsumptionOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
   if (options.matrix && options.format === 'json') {
     throw new KnownError('usage', '--matrix is for tables and CSV', { remedy: 'leave it out: JSON has every bucket' });

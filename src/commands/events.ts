@@ -19,7 +19,7 @@ export interface EventsOptions extends Choice {
   format: OutputFormat;
 }
 
-/** Reads and prints one valve after the other, so that memory stays flat. */
+/** Reads and prints one valve after the other, so that memory stays flat. Exit 2 if readings of a valve could not be judged. */
 export async function run(options: EventsOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);

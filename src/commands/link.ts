@@ -79,6 +79,7 @@ function registerProblem(register: string): string | null {
   return null;
 }
 
+/** @param register null: unlink the valve */
 async function linkOne(
   database: Database,
   valves: readonly RegisteredValve[],

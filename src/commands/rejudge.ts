@@ -19,7 +19,7 @@ export async function run(_options: object, { globals, signal, giveUp }: Command
   const config = await loadConfig(globals, ['database'], log);
   const limits = configuredLimits(config);
   return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
-    const old = await loadLimits(database, limits);
+    const old = await loadLimits(database, limits); // stores them if there are none: replaceLimits only updates
     await write(`max_power_kw: ${changeText(old, limits, ({ maxPowerKw }) => maxPowerKw)}\n`);
     await write(`interval_minutes: ${changeText(old, limits, ({ intervalUs }) => intervalUs / US_PER_MINUTE)}\n`);
     const before = await loadCurveTotals(database);

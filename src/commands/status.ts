@@ -33,7 +33,7 @@ export interface StatusOptions extends Pick<Choice, 'project'> {
   format: OutputFormat;
 }
 
-/** Uses the database alone. Exit 1 if the newest reading of any valve is older than the limit. */
+/** Uses the database alone. Exit 1 if a valve is late, a target is unknown, or no valve is watched: see isHealthy. */
 export async function run(options: StatusOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
   const { maxAge, format } = options;
   if (options.watch && (format !== 'table' || !process.stdout.isTTY)) {

@@ -102,10 +102,9 @@ async function loadKnownIfPossible(
 ): Promise<Map<string, KnownValve>> {
   const { database } = parsed.config;
   if (!isDatabaseConfigured(parsed)) return new Map();
-  const options = { ...OPEN_OPTIONS, giveUp };
   try {
     requireConfig(parsed, ['database']);
-    return await withDatabase(database, options, (session) => loadKnownValves(session, ids));
+    return await withDatabase(database, { ...OPEN_OPTIONS, giveUp }, (session) => loadKnownValves(session, ids));
   } catch (error) {
     if (!(error instanceof KnownError)) throw error;
     log.warn(`latest readings and links are not shown: ${error.message}`);

@@ -27,13 +27,9 @@ export interface VerifyOptions extends Choice {
   format: OutputFormat;
 }
 
-interface VerifiedSpan extends Span {
-  timezone: string;
-}
-
 /**
  * Compares the stored kWh with what the readings give now, and the counters with measured power. Exit 1 if either disagrees,
- * and if there is no reading to compare.
+ * if a valve cannot be verified, and if there is no reading to compare.
  */
 export async function run(options: VerifyOptions, context: CommandContext): Promise<number> {
   const { globals, signal, giveUp } = context;
@@ -82,7 +78,7 @@ const COMPARED_BUCKETS = ['15min', 'hour', 'day'] as const;
 async function verifyValve(
   database: Database,
   valve: MeteredValve,
-  span: VerifiedSpan,
+  span: Span & { timezone: string },
   limits: Limits,
 ): Promise<Verification> {
   return database.transaction(async () => {

@@ -19,6 +19,7 @@ export interface Session {
 interface Answer<T> {
   /** undefined: ask for it */
   given: T | undefined;
+  /** undefined: there is no prompt */
   ask: () => Promise<T> | undefined;
   /** Returns a message about the answer. Throws a KnownError if the answer is wrong. */
   test: (answer: T) => Promise<string>;
