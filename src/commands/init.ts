@@ -145,12 +145,13 @@ async function newEnvText(
   /** by variable; null: remove it */
   const changes = new Map<string, string | null>();
   for (const [name, value] of Object.entries(wanted)) {
+    if (!value) continue;
     const fileVariable = `${name}_FILE`;
     const file = process.env[fileVariable] ?? before[fileVariable];
     const { env: secrets } = await readSecrets({ [fileVariable]: file }, {});
     // A secret in a file of its own is not copied: the variable names that file. Another answer replaces the variable.
-    if (file && secrets[name]?.trim() === value?.trim()) changes.set(fileVariable, file);
-    else if (value) {
+    if (file && secrets[name]?.trim() === value.trim()) changes.set(fileVariable, file);
+    else {
       changes.set(name, value);
       if (before[fileVariable]) changes.set(fileVariable, null);
     }

@@ -141,11 +141,11 @@ async function describeValves(
   config: Config,
   choice: Choice,
 ): Promise<{ status: Status; described: DescribedValve[] }> {
-  // Without targets, all valves are watched.
+  // A choice may name any valve. Without targets, all valves are watched.
   const withoutTargets = config.accounts.map((account) => ({ ...account, targets: [] }));
-  const watching = isEverything(choice) ? config : { ...config, accounts: withoutTargets };
+  const watchConfig = isEverything(choice) ? config : { ...config, accounts: withoutTargets };
   const registered = await loadRegisteredValves(database);
-  const status = await loadStatus(database, watching, registered, defaultMaxAgeUs(config));
+  const status = await loadStatus(database, watchConfig, registered, defaultMaxAgeUs(config));
   const states = new Map(status.valves.map(({ valve, state }) => [valve.id, state]));
   const registeredIds = new Set(registered.map(({ id }) => id));
   const unregistered = (await loadMeteredValves(database)).filter(({ id }) => !registeredIds.has(id));

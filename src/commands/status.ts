@@ -46,7 +46,8 @@ export async function run(options: StatusOptions, { globals, signal, giveUp }: C
   const load = async (database: Database, screen: Screen) => {
     const status = await loadChosenStatus(database, config, maxAgeUs, options);
     const ids = status.valves.map(({ valve }) => valve.id);
-    return { status, power: format === 'table' && screen.drawsBlocks ? await loadRecentPower(database, ids) : null };
+    const drawsPower = format === 'table' && screen.drawsBlocks;
+    return { status, power: drawsPower ? await loadRecentPower(database, ids) : null };
   };
   const open = <T>(use: (database: Database) => Promise<T>) =>
     withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, use);

@@ -14,7 +14,7 @@ const HEADING = '# Keep this file to yourself: it holds the credentials.\n';
  * @throws KnownError for a value that cannot be quoted
  */
 export function setVariables(text: string | null, values: ReadonlyMap<string, string | null>): string {
-  const unset = new Map(values);
+  const remaining = new Map(values);
   const lines = (text ?? HEADING)
     .replace(/\n$/, '')
     .split('\n')
@@ -22,10 +22,10 @@ export function setVariables(text: string | null, values: ReadonlyMap<string, st
       const name = ASSIGNMENT.exec(line)?.[1];
       const value = name === undefined ? undefined : values.get(name);
       if (name === undefined || value === undefined) return [line];
-      const isFirst = unset.delete(name);
+      const isFirst = remaining.delete(name);
       return value === null || !isFirst ? [] : [`${name}=${quoteValue(name, value)}`];
     });
-  for (const [name, value] of unset) if (value !== null) lines.push(`${name}=${quoteValue(name, value)}`);
+  for (const [name, value] of remaining) if (value !== null) lines.push(`${name}=${quoteValue(name, value)}`);
   return `${lines.join('\n')}\n`;
 }
 

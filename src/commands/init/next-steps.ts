@@ -29,8 +29,8 @@ function tasmartCommand(): string[] {
 }
 
 /**
- * A line for crontab. cron.sh runs in the folder that holds config.json and .env. The five seconds are for HyCloud: see
- * scripts/README.md.
+ * A line for crontab. cron.sh runs in the folder that holds config.json and .env; it polls if no argument is given. The five
+ * seconds are for HyCloud: see scripts/README.md.
  */
 function cronLine(config: string, fileOptions: readonly string[]): string {
   const script = join(ROOT, 'scripts', 'cron.sh');

@@ -27,11 +27,12 @@ export async function chooseValves<V extends MeteredValve>(
   all: readonly V[],
   { valve: names = [], project: projectNames = [] }: Choice,
 ): Promise<V[]> {
-  const ids = projectNames.length === 0 ? null : valveIdsOf(await loadProjects(database), projectNames);
-  const valves = all.filter(({ id }) => ids === null || ids.has(id));
+  const listedIds = projectNames.length === 0 ? null : valveIdsOf(await loadProjects(database), projectNames);
+  const valves = all.filter(({ id }) => listedIds === null || listedIds.has(id));
   const missing = names.filter((name) => !valves.some((valve) => isCalled(valve, name)));
   if (missing.length > 0) {
-    const where = ids === null ? '' : ` in ${projectNames.map((name) => `"${escapeAndCut(name)}"`).join(', ')}`;
+    const quoted = projectNames.map((name) => `"${escapeAndCut(name)}"`).join(', ');
+    const where = quoted === '' ? '' : ` in ${quoted}`;
     throw new KnownError('config', `no valve with readings${where} is called ${missing.join(', ')}`, {
       remedy: '--valve takes a uuid, full or short serial, or name; "tasmart valves" lists them',
     });
