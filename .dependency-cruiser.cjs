@@ -39,7 +39,7 @@ module.exports = {
       comment: 'data walks one way: cli → commands → polling → hycloud | database',
       severity: 'error',
       from: { path: '^src/(polling|reporting|config)/' },
-      to: { path: '^src/(commands/|cli|program)' },
+      to: { path: '^src/(commands/|cli|main|program)' },
     },
     {
       name: 'energy-needs-the-database-alone',
