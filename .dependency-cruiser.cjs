@@ -37,7 +37,7 @@ module.exports = {
       comment: 'imports go one way: cli → commands → polling, reporting, config',
       severity: 'error',
       from: { path: '^src/(polling|reporting|config)/' },
-      to: { path: '^src/(commands/|cli|program)' },
+      to: { path: '^src/(commands/|cli|main|program)' },
     },
     {
       name: 'energy-imports-only-database-and-domain',

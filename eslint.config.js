@@ -3,8 +3,8 @@ import tseslint from 'typescript-eslint';
 
 /** The entries of the programs, the commands, and password.ts, which runs the user's command. */
 const MAY_USE_PROCESS = [
-  'src/start.ts',
   'src/cli.ts',
+  'src/main.ts',
   'src/commands/**',
   'src/database/embedded/as-owner.ts',
   'src/database/password.ts',

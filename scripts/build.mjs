@@ -13,12 +13,12 @@ const COMMON = { absWorkingDir: ROOT, bundle: true, legalComments: 'none', logLe
 /** @param {string} outdir */
 async function buildProgram(outdir) {
   // The entry checks Node.js and the files beside it. It stays in syntax that old versions of Node.js can read.
-  await build({ ...COMMON, outdir, entryPoints: { cli: 'src/start.ts' }, format: 'esm', target: 'es2017' });
+  await build({ ...COMMON, outdir, entryPoints: { cli: 'src/cli.ts' }, format: 'esm', target: 'es2017' });
   await build({
     ...COMMON,
     outdir,
     entryPoints: {
-      main: 'src/cli.ts',
+      main: 'src/main.ts',
       lambda: 'scripts/lambda.ts',
       'as-owner': 'src/database/embedded/as-owner.ts',
       'config-file': 'src/config/file.ts',

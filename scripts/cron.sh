@@ -31,7 +31,7 @@ list_nodes() (
   done
 )
 
-# At least 20.19, as in src/start.ts. In syntax that any node reads.
+# At least 20.19, as in src/cli.ts. In syntax that any node reads.
 is_new_enough() {
   "$1" -e 'var v = process.versions.node.split("."); process.exit(v[0] * 100 + +v[1] >= 2019 ? 0 : 1)' 2>/dev/null
 }
@@ -60,7 +60,7 @@ rotate_log() {
 node=$(find_node)
 if [ -z "$node" ]; then
   old_node=$(list_nodes | head -n 1)
-  # src/start.ts prints which version was found and which is needed, and exits with 78.
+  # src/cli.ts prints which version was found and which is needed, and exits with 78.
   [ -z "$old_node" ] || exec "$old_node" "$package/dist/cli.js"
   echo "tasmart: no node found: set NODE=/path/to/node in the crontab" >&2
   exit 127

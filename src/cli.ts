@@ -1,98 +1,65 @@
-/** The entry: runs the command that the arguments name, and turns an error into an exit status. Work begins only in `main`. */
-import { CommanderError } from 'commander';
-import { LoadError, stop } from './commands/shared/action.ts';
-import type { GlobalOptions } from './commands/shared/context.ts';
-import { stopStatus } from './commands/shared/exit-status.ts';
-import { EXIT_STATUS, KnownError } from './domain/errors.ts';
-import { program } from './program.ts';
+#!/usr/bin/env -S node --
+/**
+ * The entry: checks the version of Node.js, then loads main.ts.
+ *
+ * Every Node.js since version 10 must be able to read the built file, as a CommonJS or as an ES module. So this file has
+ * no static import that remains at run time, no `import.meta`, no top-level await and no syntax after ES2017.
+ */
+import type * as Main from './main.ts';
+import { EXIT_STATUS } from './domain/errors.ts';
+
+/** The oldest version that works. `git grep "20\.19"` finds the other places: engines, esbuild's target, cron.sh, README. */
+const NEEDED_NODE = [20, 19] as const;
+
+function isTooOld(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major < NEEDED_NODE[0] || (major === NEEDED_NODE[0] && minor < NEEDED_NODE[1]);
+}
+
+/** Imports main.ts as it is built. The constant keeps the bundler from resolving the path. */
+async function start(): Promise<void> {
+  const built = './main.js';
+  const { main } = (await import(built)) as typeof Main;
+  await main();
+}
+
+/** The first line of the message; for a syntax error, also the file, which is the first line of the stack. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const [message = ''] = error.message.split('\n');
+  const [place = ''] = (error.stack ?? '').split('\n');
+  return place.startsWith('file:') ? `${place}: ${message}` : message;
+}
+
+function endWith(status: number, line: string): void {
+  process.stderr.write(`${line}\n`);
+  process.exitCode = status;
+}
 
 /**
- * Prints or logs the error, and returns the exit status. The stack of a defect is logged at debug level.
- *
- * @throws why a file of tasmart cannot be loaded: start.ts prints it, because the missing file may be the log's own
+ * With NODE_DEBUG, Node.js prints what it sends and runs (http, tls, child_process, stream, fetch and others), and with it
+ * the credentials. Unsetting the variable here is too late: Node.js has read it.
  */
-async function reportError(error: unknown): Promise<number> {
-  if (error instanceof LoadError) throw error.cause;
-  if (isMissingModule(error)) throw error;
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_STATUS.usage;
-  const { createLog, isForPeople, stderrScreen } = await import('./commands/shared/log.ts');
-  const { adaptToScreen } = await import('./reporting/screen.ts');
-  const { spelledOut } = await import('./domain/text.ts');
-  const globals: GlobalOptions = program.opts();
-  const log = await createLog(globals);
-  const interrupted = stopStatus(stop.signal);
-  if (interrupted !== null) {
-    const reason = error instanceof Error ? error.message : undefined;
-    log.warn({ reason }, `interrupted by ${String(stop.signal.reason)}: what was stored stays, the next run goes on`);
-    return interrupted;
-  }
-  if (error instanceof KnownError) {
-    const { kind, message, remedy } = error;
-    const text = `tasmart: ${message}${remedy === null ? '' : `\n  → ${remedy}`}\n`;
-    const safeText = text.replace(/[^\n]+/g, spelledOut); // keeps the line breaks
-    if (isForPeople(globals)) process.stderr.write(adaptToScreen(safeText, stderrScreen()));
-    else log.error({ kind, remedy: remedy ?? undefined }, message);
-    return EXIT_STATUS[kind];
-  }
-  const defect = error instanceof Error ? error : new Error(String(error));
-  log.fatal(`a defect of tasmart: ${defect.name}: ${defect.message} (--log-level debug shows where)`);
-  log.debug({ stack: defect.stack });
-  return EXIT_STATUS.defect;
-}
+const nodeDebug = (process.env['NODE_DEBUG'] ?? '').trim();
 
-function isMissingModule(error: unknown): boolean {
-  return error instanceof Error && (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
-}
-
-/** Time for open handles to close by themselves. */
-const EXIT_AFTER_MS = 1000;
-
-/**
- * Runs the command that the arguments name, and sets the exit status.
- *
- * @throws if a file of tasmart cannot be loaded
- */
-export async function main(): Promise<void> {
-  // Ignore a log that cannot be written, and a reader that closes our output early (`| head`).
-  const outputErrors: Error[] = [];
-  process.stderr.on('error', () => undefined);
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') outputErrors.push(error);
-  });
-  // Node would print an uncaught error with all its properties. Those of an axios error hold the key.
-  process.on('uncaughtException', (error) => {
-    void reportError(error).then(
-      (status) => process.exit(status),
-      () => {
-        process.stderr.write(`tasmart: a defect of tasmart: ${String(error)}\n`);
-        process.exit(EXIT_STATUS.defect);
-      },
+const nodeVersion = process.versions.node;
+if (isTooOld(nodeVersion)) {
+  const remedy = 'install one (nvm install 24), then run /path/to/node dist/cli.js, or set NODE for scripts/cron.sh';
+  endWith(
+    EXIT_STATUS.config,
+    `tasmart: Node.js ${nodeVersion} is too old, ${NEEDED_NODE.join('.')} or newer is needed → ${remedy}`,
+  );
+} else if (nodeDebug !== '') {
+  endWith(
+    EXIT_STATUS.config,
+    `tasmart: NODE_DEBUG=${nodeDebug} makes Node.js print the credentials → unset NODE_DEBUG`,
+  );
+} else {
+  start().catch((error: unknown) => {
+    const [, entry = ''] = process.argv;
+    endWith(
+      EXIT_STATUS.defect,
+      `tasmart: ${entry} cannot load the program: ${reasonOf(error)} → run npm ci in its folder`,
     );
   });
-  // If nothing is left to wait for, Node exits with 0 although the command has not finished.
-  const reportUnfinished = () => {
-    void reportError(new Error('nothing is left to wait for, but the command has not finished')).then(
-      (status) => (process.exitCode = status),
-    );
-  };
-  process.once('beforeExit', reportUnfinished);
-  try {
-    await program.parseAsync();
-    // Wait until stdout has taken everything, or has failed.
-    await new Promise((resolve) => process.stdout.write('', resolve));
-    if (outputErrors[0]) {
-      const remedy = 'make room for it; what was to be stored is stored';
-      throw new KnownError('defect', `the output could not be written: ${outputErrors[0].message}`, { remedy });
-    }
-  } catch (error) {
-    process.exitCode = await reportError(error);
-  } finally {
-    process.off('beforeExit', reportUnfinished);
-    exitSoon();
-  }
-}
-
-/** Ends the process although something is still open, such as a tunnel that a proxy never answers. Waits only for the log. */
-function exitSoon(): void {
-  setTimeout(() => (process.stderr.writableLength > 0 ? exitSoon() : process.exit()), EXIT_AFTER_MS).unref();
 }

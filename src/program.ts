@@ -1,22 +1,23 @@
 /** All commands, their options and their examples. */
 import { Argument, Command, Option } from 'commander';
 import { LOG_LEVELS } from './commands/shared/context.ts';
+import { createAction } from './commands/shared/action.ts';
 import {
   formatOption,
   fromOption,
-  requiredOption,
   printHelp,
   projectOption,
   refuseUnknownCommand,
   repeatedOption,
+  requiredOption,
   timeOption,
-  usages,
+  usageText,
   valveOption,
   withExamples,
   zoneOption,
 } from './commands/shared/options.ts';
 import { VERSION } from './commands/shared/package.ts';
-import { action } from './commands/shared/action.ts';
+import { BUCKETS } from './database/consumption.ts';
 
 export const program = new Command('tasmart')
   .description('Readings of IMI TA-Smart valves, from HyCloud into PostgreSQL')
@@ -52,7 +53,7 @@ const init = program
   .option('--database-url <url>', 'embedded:<folder> or postgresql://... (or variable DATABASE_URL, or DB_HOST ...)')
   .option('--migrate', 'create or upgrade the schema of a database server')
   .option('--force', 'replace what config.json and .env say')
-  .action(action(() => import('./commands/init.ts')));
+  .action(createAction(() => import('./commands/init.ts')));
 withExamples(init, [
   ['tasmart init', 'asks on a terminal, and only there'],
   ['tasmart init --api-key-file key --requester-id 1234 --database-url embedded:db', 'asks nothing'],
@@ -69,7 +70,7 @@ const poll = program
     'only the i-th of n parts of the valves, such as 2/4 (default: as JOB_COMPLETION_INDEX says)',
   )
   .addOption(formatOption())
-  .action(action(() => import('./commands/poll.ts')));
+  .action(createAction(() => import('./commands/poll.ts')));
 withExamples(poll, [
   ['tasmart poll', 'fetch and store what is new'],
   ['tasmart poll --dry-run', 'only show what would be stored'],
@@ -83,7 +84,7 @@ const backfill = program
   .addOption(requiredOption(fromOption()))
   .addOption(timeOption('--to <time>', 'now'))
   .addOption(valveOption())
-  .action(action(() => import('./commands/backfill.ts')));
+  .action(createAction(() => import('./commands/backfill.ts')));
 withExamples(backfill, [
   ['tasmart backfill --from 30d', 'the last thirty days'],
   ['tasmart backfill --from 2026-01-01 --to 2026-02-01', 'January, in the configured time zone'],
@@ -97,7 +98,7 @@ const consumption = program
   .addOption(timeOption('--to <time>', 'now'))
   .addOption(
     new Option('--by <bucket>', 'size of the buckets; the span is widened to whole ones')
-      .choices(['15min', 'hour', 'day', 'week', 'month', 'year', 'total'])
+      .choices(BUCKETS)
       .default('day'),
   )
   .option('--matrix', 'a row per valve, a column per bucket, with totals')
@@ -105,7 +106,7 @@ const consumption = program
   .addOption(valveOption())
   .addOption(projectOption())
   .addOption(formatOption())
-  .action(action(() => import('./commands/consumption.ts')));
+  .action(createAction(() => import('./commands/consumption.ts')));
 withExamples(consumption, [
   ['tasmart consumption', 'kWh per day of the last week'],
   ['tasmart consumption --from 2026-01-01 --to 2027-01-01 --by month', 'a year, by month'],
@@ -124,7 +125,7 @@ const events = program
   .addOption(valveOption())
   .addOption(projectOption())
   .addOption(formatOption())
-  .action(action(() => import('./commands/events.ts')));
+  .action(createAction(() => import('./commands/events.ts')));
 withExamples(events, [
   ['tasmart events', 'the last thirty days of every valve'],
   ['tasmart events --from 2026-01-01 --valve dc8a9c16', 'a single valve since January'],
@@ -134,7 +135,7 @@ const correct = program
   .command('correct')
   .description("an operator's word on a counter: exclude readings, or say when the counter was replaced")
   .usage(
-    usages('correct', [
+    usageText('correct', [
       '<valve> --exclude --from <t> --to <t> --note <text>',
       '<valve> --replaced --at <t> --note <text>',
       '[valve] --list',
@@ -152,7 +153,7 @@ const correct = program
   .option('--list', 'all corrections, of one valve or of all')
   .option('--undo <n>', 'take back the correction of this number')
   .addOption(formatOption())
-  .action(action(() => import('./commands/correct.ts')));
+  .action(createAction(() => import('./commands/correct.ts')));
 withExamples(correct, [
   ['tasmart correct dc8a9c16 --exclude --from yesterday --to today --note "test"', 'these readings do not count'],
   ['tasmart correct dc8a9c16 --replaced --at 2026-03-01T12:00 --note "new valve"', 'another counter begins there'],
@@ -163,7 +164,7 @@ withExamples(correct, [
 const rejudge = program
   .command('rejudge')
   .description('compute all kWh again, with max_power_kw and interval_minutes as they are configured now')
-  .action(action(() => import('./commands/rejudge.ts')));
+  .action(createAction(() => import('./commands/rejudge.ts')));
 withExamples(rejudge, [['tasmart rejudge', 'after max_power_kw or interval_minutes was changed']]);
 
 const verify = program
@@ -174,7 +175,7 @@ const verify = program
   .addOption(valveOption())
   .addOption(projectOption())
   .addOption(formatOption())
-  .action(action(() => import('./commands/verify.ts')));
+  .action(createAction(() => import('./commands/verify.ts')));
 withExamples(verify, [
   ['tasmart verify', 'the last thirty days of every valve'],
   ['tasmart verify --from 7d --valve dc8a9c16', 'a single valve, the last week'],
@@ -189,7 +190,7 @@ const report = program
   .addOption(zoneOption())
   .addOption(valveOption())
   .addOption(projectOption())
-  .action(action(() => import('./commands/report.ts')));
+  .action(createAction(() => import('./commands/report.ts')));
 withExamples(report, [
   ['tasmart report --out report.html', 'the last seven days of every valve'],
   ['tasmart report --out january.html --from 2026-01-01 --to 2026-02-01', 'a month'],
@@ -199,14 +200,14 @@ const projects = program
   .command('projects')
   .description('the projects that the key can see')
   .addOption(formatOption())
-  .action(action(() => import('./commands/projects.ts')));
+  .action(createAction(() => import('./commands/projects.ts')));
 withExamples(projects, [['tasmart projects', 'names and ids for config.json']]);
 
 const valves = program
   .command('valves')
   .description('the valves that the key can see: serials, firmware, newest reading, linked register')
   .addOption(formatOption())
-  .action(action(() => import('./commands/valves.ts')));
+  .action(createAction(() => import('./commands/valves.ts')));
 withExamples(valves, [
   ['tasmart valves', 'every valve of every project'],
   ['tasmart valves --format csv > valves.csv', 'a list to work with'],
@@ -215,14 +216,14 @@ withExamples(valves, [
 const link = program
   .command('link')
   .description('link valves to registers of our own backend')
-  .usage(usages('link', ['<valve> <register>', '<valve> --remove', '--from <file.csv>', '--list']))
+  .usage(usageText('link', ['<valve> <register>', '<valve> --remove', '--from <file.csv>', '--list']))
   .argument('[valve]', 'uuid, full or short serial, or name')
   .argument('[register]', 'how our own backend calls it')
   .option('--remove', 'unlink it')
   .option('--from <file.csv>', 'link many: a valve and a register in each line; all of them, or none')
   .option('--list', 'show what is linked')
   .addOption(formatOption())
-  .action(action(() => import('./commands/link.ts')));
+  .action(createAction(() => import('./commands/link.ts')));
 withExamples(link, [
   ['tasmart link dc8a9c16 METER-0042', 'link'],
   ['tasmart link dc8a9c16 --remove', 'unlink'],
@@ -236,7 +237,7 @@ const status = program
   .option('--watch', 'show it again every ten seconds, until Ctrl-C')
   .addOption(projectOption())
   .addOption(formatOption())
-  .action(action(() => import('./commands/status.ts')));
+  .action(createAction(() => import('./commands/status.ts')));
 withExamples(status, [
   ['tasmart status', 'every valve'],
   ['tasmart status --watch', 'on a terminal, again and again'],
@@ -247,7 +248,7 @@ const check = program
   .command('check')
   .description('try everything a run needs, and say what is wrong and how to mend it')
   .addOption(formatOption(['table', 'json']))
-  .action(action(() => import('./commands/check.ts')));
+  .action(createAction(() => import('./commands/check.ts')));
 withExamples(check, [
   ['tasmart check', 'files, credentials, valves, database, rights, last run'],
   ['tasmart --env-file staging.env check', 'with other credentials'],
@@ -257,7 +258,7 @@ const migrate = program
   .command('migrate')
   .description('create or upgrade the database schema')
   .option('--print-grants', 'change nothing; print what a role for polling and one for dashboards need, as SQL')
-  .action(action(() => import('./commands/migrate.ts')));
+  .action(createAction(() => import('./commands/migrate.ts')));
 withExamples(migrate, [
   ['tasmart migrate', 'as the owner of the tables; safe to run twice'],
   ['tasmart migrate --print-grants', 'SQL for psql, run by the owner of the tables'],
@@ -267,7 +268,7 @@ const completion = program
   .command('completion')
   .description('what your shell needs to complete commands and options')
   .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
-  .action(action(async () => (await import('./commands/completion.ts')).completionOf(program)));
+  .action(createAction(async () => (await import('./commands/completion.ts')).completionOf(program, poll)));
 withExamples(completion, [
   ['source <(tasmart completion bash)', 'for this shell; put it into ~/.bashrc for every one'],
   ['source <(tasmart completion zsh)', 'for this shell; put it into ~/.zshrc, after compinit, for every one'],

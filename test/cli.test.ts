@@ -68,7 +68,7 @@ describe('a file of dist/', () => {
   const damages: [string, RegExp, (file: string) => Promise<void>][] = [
     ['that is missing', /^main\.js$/, rm],
     ['that only one command needs and that is missing', /^poll-/, rm],
-    ['that the log needs and that is missing', /^log-/, rm],
+    ['that the log needs and that is missing', /^pino-pretty-/, rm],
     ['that is cut off', /^poll-/, (file) => truncate(file, 500)],
     ['that is empty', /^main\.js$/, (file) => truncate(file, 0)],
     ['that only one command needs and that is empty', /^poll-/, (file) => truncate(file, 0)],
@@ -82,7 +82,7 @@ describe('a file of dist/', () => {
       await cp(join(REPOSITORY, part), join(folder, part), { recursive: true });
     const name = (await readdir(dist)).find((file) => which.test(file)) ?? '';
     await damage(join(dist, name));
-    const failed = await run([join(dist, 'cli.js'), 'poll'], folder);
+    const failed = await run([join(dist, 'cli.js'), '--log-format', 'pretty', 'poll'], folder);
     expect(failed).toMatchObject({ code: 1, stdout: '' });
     expect(failed.stderr).toMatch(/^tasmart: .*cannot load the program: .+ → run npm ci in its folder\n$/);
     expect(failed.stderr).toContain(damage === rm ? name : dist);

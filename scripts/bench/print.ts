@@ -1,5 +1,5 @@
 /** Prints the results of the bench. */
-import { printable } from '../../src/domain/text.ts';
+import { escapeAndCut } from '../../src/domain/text.ts';
 import { formatTable } from '../../src/reporting/table.ts';
 import type { Growth } from './growth.ts';
 import type { Machine } from './machine.ts';
@@ -34,7 +34,7 @@ function rowTable(rows: readonly Measured[]): string {
       `${min.toFixed(digits)}–${max.toFixed(digits)}`,
       `${repetitions}`,
       `≤ ${target}`,
-      printable(detail, 120),
+      escapeAndCut(detail, 120),
     ]),
   );
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { parse as parseEnvFile } from 'dotenv';
-import { withVariables } from '../../src/commands/init/env-file.ts';
+import { setVariables } from '../../src/commands/init/env-file.ts';
 import type { Simulator } from './simulator.ts';
 
 /**
@@ -21,7 +21,7 @@ export async function writeEnv(file: string, simulator: Simulator, databaseUrl: 
   const hasDatabase = ['DATABASE_URL', 'DB_HOST'].some((name) => before[name]);
   const values = new Map(Object.entries(hasDatabase ? variables : { ...variables, DATABASE_URL: databaseUrl }));
   await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, withVariables(text, values), { mode: 0o600 });
+  await writeFile(file, setVariables(text, values), { mode: 0o600 });
 }
 
 /** Writes a config.json for the first project, at a fast pace. A file that exists stays as it is. */

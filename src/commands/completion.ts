@@ -2,27 +2,25 @@
 import type { Command, Option } from 'commander';
 import type { CommandContext } from './shared/context.ts';
 
-/** The choices of the argument in program.ts. */
-type Shell = 'bash' | 'zsh' | 'fish';
-
-/** Makes the module of the command, with the `run` that action.ts expects. Only program.ts has the program. */
-export function completionOf(program: Command) {
+/**
+ * Makes the module of the command, with the `run` that action.ts expects. Only program.ts has the program, and knows the
+ * command that runs when none is named.
+ */
+export function completionOf(program: Command, defaultCommand: Command) {
   return {
     run(_options: object, { args: [shell] }: CommandContext): Promise<number> {
-      process.stdout.write(completionScript(shell as Shell, program));
+      // zsh runs bash's completions (https://zsh.sourceforge.io/Doc/Release/Completion-System.html, bashcompinit).
+      if (shell === 'zsh') process.stdout.write('autoload -U +X bashcompinit && bashcompinit\n');
+      process.stdout.write(
+        shell === 'fish' ? fishScript(program, defaultCommand) : bashScript(program, defaultCommand),
+      );
       return Promise.resolve(0);
     },
   };
 }
 
-function completionScript(shell: Shell, program: Command): string {
-  if (shell === 'fish') return fish(program);
-  // zsh runs bash's completions (https://zsh.sourceforge.io/Doc/Release/Completion-System.html, bashcompinit).
-  return shell === 'zsh' ? `autoload -U +X bashcompinit && bashcompinit\n${bash(program)}` : bash(program);
-}
-
 /** If no word fits, bash completes file names (`-o default`). */
-function bash(program: Command): string {
+function bashScript(program: Command, defaultCommand: Command): string {
   const names = program.commands.map((command) => command.name());
   const wordCases = program.commands.map((command) => {
     const choices = command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
@@ -34,12 +32,12 @@ _tasmart() {
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case $word in ${names.join('|')}) command=$word; break ;; esac
   done
-  case "$command \${COMP_WORDS[COMP_CWORD-1]}" in
+  case "\${command:-${defaultCommand.name()}} \${COMP_WORDS[COMP_CWORD-1]}" in
 ${valueCases(program).join('\n')}
     *)
       case $command in
 ${wordCases.join('\n')}
-      *) words='${[...names, '--version'].join(' ')}' ;;
+      *) words='${[...names, ...longNamesOf(defaultCommand), '--version'].join(' ')}' ;;
       esac
       words+=' ${longNamesOf(program).join(' ')} --help'
       ;;
@@ -70,16 +68,22 @@ function valueCases(program: Command): string[] {
   return [...patternsOfChoices].map(([choices, patterns]) => `    ${[...patterns].join('|')}) words='${choices}' ;;`);
 }
 
-function fish(program: Command): string {
+function fishScript(program: Command, defaultCommand: Command): string {
   const line = (option: Option, condition: string) => {
     const name = longNameOf(option).slice(2);
-    return `complete -c tasmart${condition} -l ${name}${fishValue(option)} -d ${quoted(option.description)}`;
+    return `complete -c tasmart${condition} -l ${name}${fishValue(option)} -d ${quoteForFish(option.description)}`;
   };
+  const names = program.commands.map((command) => command.name());
+  // Not __fish_use_subcommand: it takes the value of a global option for a command.
+  const noneOf = (commands: readonly string[]) => ` -n 'not __fish_seen_subcommand_from ${commands.join(' ')}'`;
   const lines = program.commands.flatMap((command) => {
     const name = command.name();
-    const condition = ` -n '__fish_seen_subcommand_from ${name}'`;
+    const condition =
+      command === defaultCommand
+        ? noneOf(names.filter((other) => other !== name))
+        : ` -n '__fish_seen_subcommand_from ${name}'`;
     return [
-      `complete -c tasmart -n __fish_use_subcommand -a ${name} -d ${quoted(command.description())}`,
+      `complete -c tasmart${noneOf(names)} -a ${name} -d ${quoteForFish(command.description())}`,
       ...command.options.map((option) => line(option, condition)),
       ...command.registeredArguments.flatMap(({ argChoices }) =>
         argChoices ? [`complete -c tasmart${condition} -a '${argChoices.join(' ')}'`] : [],
@@ -116,6 +120,6 @@ function longNamesOf(command: Command): string[] {
 }
 
 /** In single quotes, as fish reads them. */
-function quoted(text: string): string {
+function quoteForFish(text: string): string {
   return `'${text.replace(/[\\']/g, '\\$&')}'`;
 }

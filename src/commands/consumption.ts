@@ -4,7 +4,7 @@ import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { consumptionFormat } from '../reporting/consumption.ts';
 import { matrixFormat } from '../reporting/matrix.ts';
-import { meteredValves, type Choice } from './shared/choice.ts';
+import { loadChosenValves, type Choice } from './shared/choice.ts';
 import type { CommandContext, OutputFormat } from './shared/context.ts';
 import { judgeStored } from './shared/judging.ts';
 import { createLog } from './shared/log.ts';
@@ -22,7 +22,7 @@ export interface ConsumptionOptions extends Choice {
   format: OutputFormat;
 }
 
-/** Reads and prints one valve after the other, so that memory stays flat. */
+/** Reads and prints one valve after the other, so that memory stays flat. Exit 2 if readings of a valve could not be judged. */
 export async function run(options: ConsumptionOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
   if (options.matrix && options.format === 'json') {
     throw new KnownError('usage', '--matrix is for tables and CSV', { remedy: 'leave it out: JSON has every bucket' });
@@ -35,7 +35,7 @@ export async function run(options: ConsumptionOptions, { globals, signal, giveUp
   const screen = stdoutScreen();
   return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     const failures = await judgeStored(database, config, log, { globals, signal });
-    const valves = await meteredValves(database, options);
+    const valves = await loadChosenValves(database, options);
     const widened = await widenToBuckets(database, requested);
     const view = { ...widened, nowUs, screen };
     const format = options.matrix

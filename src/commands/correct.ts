@@ -20,10 +20,10 @@ import { changeText, correctionsText, correctionText } from '../reporting/correc
 import type { CommandContext, OutputFormat } from './shared/context.ts';
 import { parseRequest, parseTimes, type CorrectOptions } from './correct/request.ts';
 import { configuredLimits, judgeStored } from './shared/judging.ts';
-import { describeValve, pickValve } from './link.ts';
 import { createLog } from './shared/log.ts';
 import { print, show } from './shared/output.ts';
 import { OPEN_OPTIONS } from './shared/package.ts';
+import { describeValve, pickValve } from './shared/pick-valve.ts';
 import { loadConfig } from './shared/settings.ts';
 
 export async function run(
@@ -70,7 +70,7 @@ async function undo(
   const remedy = '"tasmart correct --list" shows all of them';
   if (!undone) throw new KnownError('config', `there is no correction ${number}`, { remedy });
   const valve = valveOf(valves, undone);
-  const change = await judgeAgain(database, valve, undone.correction, config, async () => {
+  const change = await changeAndJudge(database, valve, undone.correction, config, async () => {
     if (await undoCorrection(database, number, author)) return;
     throw new KnownError('config', `correction ${number} is undone already`, { remedy });
   });
@@ -86,13 +86,14 @@ async function add(
 ): Promise<string> {
   await requireReading(database, valve, correction, config);
   let number = 0;
-  const change = await judgeAgain(database, valve, correction, config, async () => {
+  const change = await changeAndJudge(database, valve, correction, config, async () => {
     await refuseDuplicate(database, valve, correction);
     number = await insertCorrection(database, valve.id, correction, { note, author });
   });
   return `${describeValve(valve)}: correction ${number}: ${correctionText(correction, config.timezone)}\n${change}`;
 }
 
+/** The valve of a correction. If all its readings were deleted, only its id is known. */
 function valveOf(valves: readonly MeteredValve[], { tasmartId }: StoredCorrection): MeteredValve {
   const withoutReadings = { id: tasmartId, shortSn: null, fullSn: null, userId: null, backendRef: null };
   return valves.find(({ id }) => id === tasmartId) ?? withoutReadings;
@@ -114,7 +115,7 @@ async function requireReading(
 }
 
 /**
- * Lock the valve before (see judgeAgain): two commands at once could both add the correction.
+ * Lock the valve before (see changeAndJudge): two commands at once could both add the correction.
  *
  * @throws KnownError exit 78
  */
@@ -129,7 +130,7 @@ async function refuseDuplicate(database: Database, valve: MeteredValve, correcti
  *
  * @throws what the judge throws; then nothing is changed
  */
-async function judgeAgain(
+async function changeAndJudge(
   database: Database,
   valve: MeteredValve,
   correction: Correction,

@@ -3,7 +3,7 @@ import { loadEvents } from '../database/events.ts';
 import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { eventsFormat } from '../reporting/events.ts';
-import { meteredValves, type Choice } from './shared/choice.ts';
+import { loadChosenValves, type Choice } from './shared/choice.ts';
 import type { CommandContext, OutputFormat } from './shared/context.ts';
 import { judgeStored } from './shared/judging.ts';
 import { createLog } from './shared/log.ts';
@@ -19,7 +19,7 @@ export interface EventsOptions extends Choice {
   format: OutputFormat;
 }
 
-/** Reads and prints one valve after the other, so that memory stays flat. */
+/** Reads and prints one valve after the other, so that memory stays flat. Exit 2 if readings of a valve could not be judged. */
 export async function run(options: EventsOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
@@ -31,7 +31,7 @@ export async function run(options: EventsOptions, { globals, signal, giveUp }: C
   return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     const failures = await judgeStored(database, config, log, { globals, signal });
     await put(format.begin());
-    for (const valve of await meteredValves(database, options)) {
+    for (const valve of await loadChosenValves(database, options)) {
       if (signal.aborted || !process.stdout.writable) return 0;
       await put(format.valve(valve, await loadEvents(database, valve.id, span)));
     }

@@ -9,15 +9,15 @@ import type { ProjectSummary } from '../domain/valve.ts';
 import { adaptToScreen } from '../reporting/screen.ts';
 import { run as check } from './check.ts';
 import type { CommandContext } from './shared/context.ts';
-import { DATABASE_VARIABLES, givenDatabase, settleDatabase } from './init/database.ts';
-import { withVariables } from './init/env-file.ts';
+import { DATABASE_VARIABLES, readDatabaseAnswer, acceptDatabase } from './init/database.ts';
+import { setVariables } from './init/env-file.ts';
 import { acceptCredentials, chooseProjects } from './init/hycloud.ts';
-import { nextSteps } from './init/next-steps.ts';
+import { nextStepsText } from './init/next-steps.ts';
 import { createPrompt, type Prompt } from './init/prompt.ts';
 import type { Session } from './init/session.ts';
 import { createLog } from './shared/log.ts';
 import { stdoutScreen } from './shared/output.ts';
-import { replaceFile } from './shared/replace-file.ts';
+import { replaceFile, tryToReplace } from './shared/replace-file.ts';
 import { readSecrets } from './shared/secrets.ts';
 import { readOptional } from './shared/settings.ts';
 import { decodeText } from './shared/text-file.ts';
@@ -38,7 +38,7 @@ interface Files {
   envText: string | null;
 }
 
-/** Writes nothing before every answer is accepted. Returns the exit status of `check`. */
+/** Writes no file before every answer is accepted, but may create the database's schema. Returns the exit status of `check`. */
 export async function run(options: InitOptions, context: CommandContext): Promise<number> {
   const { globals, signal, giveUp } = context;
   const log = await createLog(globals);
@@ -47,17 +47,18 @@ export async function run(options: InitOptions, context: CommandContext): Promis
     env: globals.envFile ?? '.env',
     envText: await readExisting(globals.envFile ?? '.env'),
   };
+  for (const file of [files.config, files.env]) await requireWritable(file);
   const prompt =
     process.stdin.isTTY && process.stdout.isTTY ? createPrompt(process.stdin, process.stdout, signal) : null;
   const say = (text: string) => void process.stdout.write(adaptToScreen(`${text}\n`, stdoutScreen()));
   try {
-    const env = await givenAnswers(options, files);
+    const env = await readAnswers(options, files);
     const session: Session = { env, prompt, say, log, signal, giveUp };
     if (existsSync(files.config)) await confirmReplacing(`${files.config} is here already`, options, prompt);
     if (prompt === null) requireAnswers(env);
     const { variables: credentials, projects } = await acceptCredentials(session);
     const chosen = await chooseProjects(session, projects, options.project ?? []);
-    const database = await settleDatabase(session, options.migrate ?? false);
+    const database = await acceptDatabase(session, options.migrate ?? false);
     const envText = await newEnvText(files, { ...credentials, ...database }, options, prompt);
     await replaceFile(files.config, configText(chosen, files.config), 0o600);
     say(`✓ ${files.config} is written`);
@@ -67,9 +68,18 @@ export async function run(options: InitOptions, context: CommandContext): Promis
     prompt?.close();
   }
   say('\nWhat a run needs, tried by "tasmart check":\n');
-  const status = await check({ format: 'table' }, { ...context, globals: { ...globals, envFile: files.env } });
-  say(`\n${nextSteps(files)}`);
+  const status = await check({ format: 'table' }, context);
+  say(`\n${nextStepsText(files)}`);
   return status;
+}
+
+/** @throws KnownError exit 78 */
+async function requireWritable(file: string): Promise<void> {
+  await tryToReplace(file).catch((cause: unknown) => {
+    const { code = '?' } = cause as NodeJS.ErrnoException;
+    const remedy = 'create the folder, owned by this user';
+    throw new KnownError('config', `${file} cannot be written (${code})`, { remedy, cause });
+  });
 }
 
 /** null: the file does not exist */
@@ -78,7 +88,7 @@ async function readExisting(file: string): Promise<string | null> {
 }
 
 /** Given answers: from options, else the environment, else the env file. @throws KnownError */
-async function givenAnswers(options: InitOptions, { envText }: Files): Promise<Environment> {
+async function readAnswers(options: InitOptions, { envText }: Files): Promise<Environment> {
   const { env, problems } = await readSecrets(parseEnvFile(envText ?? ''), process.env);
   const [problem] = problems;
   if (problem) throw new KnownError('config', `${problem.key} ${problem.message}`);
@@ -106,12 +116,13 @@ function requireAnswers(env: Environment): void {
   const missing = [
     ...(readVariable(env, 'REQUESTER_ID') ? [] : ['--requester-id <id> (or REQUESTER_ID)']),
     ...(readVariable(env, 'API_KEY') ? [] : ['--api-key-file <file> (or API_KEY)']),
-    ...(givenDatabase(env) ? [] : ['--database-url <url> (or DATABASE_URL)']),
+    ...(readDatabaseAnswer(env) ? [] : ['--database-url <url> (or DATABASE_URL)']),
   ];
   if (missing.length === 0) return;
   throw new KnownError('usage', `missing ${missing.join(', ')}`, { remedy: 'init asks only on a terminal' });
 }
 
+/** @throws KnownError exit 78 without --force, unless the user agrees */
 async function confirmReplacing(what: string, { force }: InitOptions, prompt: Prompt | null): Promise<void> {
   if (force || (await prompt?.confirm(`${what}. Replace it?`, false))) return;
   throw new KnownError('config', `${what}: nothing was written`, {
@@ -119,7 +130,10 @@ async function confirmReplacing(what: string, { force }: InitOptions, prompt: Pr
   });
 }
 
-/** The text of the env file with the accepted answers. A value that differs is replaced only if the user agrees. */
+/**
+ * The text of the env file with the accepted answers, and HYCLOUD_BASE_URL as the environment has it. A value that differs is
+ * replaced only if the user agrees.
+ */
 async function newEnvText(
   { env, envText }: Files,
   accepted: Environment,
@@ -128,15 +142,16 @@ async function newEnvText(
 ): Promise<string> {
   const before = parseEnvFile(envText ?? '');
   const wanted = { ...accepted, HYCLOUD_BASE_URL: process.env['HYCLOUD_BASE_URL'] };
-  /** null: remove the variable */
+  /** by variable; null: remove it */
   const changes = new Map<string, string | null>();
   for (const [name, value] of Object.entries(wanted)) {
+    if (!value) continue;
     const fileVariable = `${name}_FILE`;
     const file = process.env[fileVariable] ?? before[fileVariable];
-    const { env: fromFile } = await readSecrets({ [fileVariable]: file }, {});
+    const { env: secrets } = await readSecrets({ [fileVariable]: file }, {});
     // A secret in a file of its own is not copied: the variable names that file. Another answer replaces the variable.
-    if (file && fromFile[name]?.trim() === value?.trim()) changes.set(fileVariable, file);
-    else if (value) {
+    if (file && secrets[name]?.trim() === value.trim()) changes.set(fileVariable, file);
+    else {
       changes.set(name, value);
       if (before[fileVariable]) changes.set(fileVariable, null);
     }
@@ -146,7 +161,7 @@ async function newEnvText(
   for (const [name, value] of changes) if (before[name] === value) changes.delete(name);
   const replaced = [...changes.keys()].filter((name) => before[name]);
   if (replaced.length > 0) await confirmReplacing(`${env} sets ${replaced.join(', ')} otherwise`, options, prompt);
-  return envText !== null && changes.size === 0 ? envText : withVariables(envText, changes);
+  return envText !== null && changes.size === 0 ? envText : setVariables(envText, changes);
 }
 
 /** The text of config.json. In tasmart's own folder it names the schema, for editors. */

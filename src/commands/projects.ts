@@ -1,6 +1,6 @@
 /** `tasmart projects`: lists the projects that the keys can see. */
 import type { Config } from '../config/config.ts';
-import { printable } from '../domain/text.ts';
+import { escapeAndCut } from '../domain/text.ts';
 import { compareNames, type ProjectSummary } from '../domain/valve.ts';
 import { recordsText } from '../reporting/records.ts';
 import { formatTable } from '../reporting/table.ts';
@@ -55,9 +55,9 @@ function projectsTable(
       { heading: 'users', align: 'right', rank: 2 },
     ],
     projects.map(({ account, name, id, valveCount, userCount }) => [
-      ...(showsAccounts ? [printable(account)] : []),
-      printable(name),
-      printable(id),
+      ...(showsAccounts ? [escapeAndCut(account)] : []),
+      escapeAndCut(name),
+      escapeAndCut(id),
       String(valveCount),
       String(userCount),
     ]),

@@ -19,9 +19,9 @@ export async function run(_options: object, { globals, signal, giveUp }: Command
   const config = await loadConfig(globals, ['database'], log);
   const limits = configuredLimits(config);
   return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
-    const old = await loadLimits(database, limits);
-    await write(`max_power_kw: ${changeText(old, limits, ({ maxPowerKw }) => maxPowerKw)}\n`);
-    await write(`interval_minutes: ${changeText(old, limits, ({ intervalUs }) => intervalUs / US_PER_MINUTE)}\n`);
+    const old = await loadLimits(database, limits); // stores them if there are none: replaceLimits only updates
+    await write(`max_power_kw: ${limitText(old, limits, ({ maxPowerKw }) => maxPowerKw)}\n`);
+    await write(`interval_minutes: ${limitText(old, limits, ({ intervalUs }) => intervalUs / US_PER_MINUTE)}\n`);
     const before = await loadCurveTotals(database);
     await replaceLimits(database, limits);
     const failures = await judgeWithProgress(database, limits, log, { globals, signal });
@@ -36,6 +36,6 @@ export async function run(_options: object, { globals, signal, giveUp }: Command
   });
 }
 
-function changeText(old: Limits, now: Limits, valueOf: (limits: Limits) => number): string {
+function limitText(old: Limits, now: Limits, valueOf: (limits: Limits) => number): string {
   return valueOf(old) === valueOf(now) ? `${valueOf(now)}, as before` : `${valueOf(now)}, before ${valueOf(old)}`;
 }

@@ -1,6 +1,6 @@
 /** `tasmart report`: writes one page with everything about the valves. */
-import { access, constants, readFile, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DateTime } from 'luxon';
 import type { Config } from '../config/config.ts';
@@ -18,12 +18,12 @@ import type { ReportFrame, ValveReport } from '../reporting/report/data.ts';
 import { createPage } from '../reporting/report/html.ts';
 import { valveReport, type ReportSpan, type ValveRecord } from '../reporting/report/valve-report.ts';
 import type { Status } from '../reporting/status.ts';
-import { chosenValves, isEverything, type Choice } from './shared/choice.ts';
+import { chooseValves, isEverything, type Choice } from './shared/choice.ts';
 import type { CommandContext } from './shared/context.ts';
 import { judgeStored } from './shared/judging.ts';
 import { createLog } from './shared/log.ts';
 import { OPEN_OPTIONS, REPORT_DIR, VERSION } from './shared/package.ts';
-import { replaceFile } from './shared/replace-file.ts';
+import { replaceFile, tryToReplace } from './shared/replace-file.ts';
 import { loadConfig } from './shared/settings.ts';
 import { defaultMaxAgeUs, loadStatus } from './status.ts';
 import { parseSpan, parseTime, zoneOf } from './shared/time.ts';
@@ -58,7 +58,7 @@ export async function run(options: ReportOptions, { globals, signal, giveUp }: C
     return 0;
   }
   await replaceFile(options.out, parts).catch((cause: unknown) => {
-    throw unwritable(options.out, cause);
+    throw unwritableError(options.out, cause);
   });
   const bytes = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
   process.stdout.write(`${options.out}: ${sizeText(bytes)}, ${count(valveCount, 'valve')}\n`);
@@ -95,7 +95,7 @@ export interface OpenReport {
   valves: AsyncIterable<ValveReport>;
 }
 
-/** Loads the frame of the page. Its valves are loaded as they are taken. @throws DatabaseError; KnownError, see chosenValves */
+/** Loads the frame of the page. Its valves are loaded as they are taken. @throws DatabaseError; KnownError, see chooseValves */
 export async function openReport(
   database: Database,
   config: Config,
@@ -141,16 +141,16 @@ async function describeValves(
   config: Config,
   choice: Choice,
 ): Promise<{ status: Status; described: DescribedValve[] }> {
-  // Without targets, all valves are watched.
+  // A choice may name any valve. Without targets, all valves are watched.
   const withoutTargets = config.accounts.map((account) => ({ ...account, targets: [] }));
-  const watching = isEverything(choice) ? config : { ...config, accounts: withoutTargets };
+  const watchConfig = isEverything(choice) ? config : { ...config, accounts: withoutTargets };
   const registered = await loadRegisteredValves(database);
-  const status = await loadStatus(database, watching, registered, defaultMaxAgeUs(config));
+  const status = await loadStatus(database, watchConfig, registered, defaultMaxAgeUs(config));
   const states = new Map(status.valves.map(({ valve, state }) => [valve.id, state]));
   const registeredIds = new Set(registered.map(({ id }) => id));
   const unregistered = (await loadMeteredValves(database)).filter(({ id }) => !registeredIds.has(id));
   const all: MeteredValve[] = [...status.valves.map(({ valve }) => valve), ...unregistered];
-  const valves = await chosenValves(database, all, choice);
+  const valves = await chooseValves(database, all, choice);
   const labels = distinctLabels(valves);
   const ids = valves.map(({ id }) => id);
   const allFacts = await loadValveFacts(database, ids);
@@ -230,12 +230,12 @@ async function requireWritable(file: string): Promise<void> {
   if (existing !== null && !existing.isFile()) {
     throw new KnownError('config', `--out ${file} is not a file`, { remedy: 'give a file, or - for stdout' });
   }
-  await access(dirname(resolve(file)), constants.W_OK).catch((cause: unknown) => {
-    throw unwritable(file, cause);
+  await tryToReplace(file).catch((cause: unknown) => {
+    throw unwritableError(file, cause);
   });
 }
 
-function unwritable(file: string, cause: unknown): KnownError {
+function unwritableError(file: string, cause: unknown): KnownError {
   const code = (cause as NodeJS.ErrnoException).code ?? '?';
   const remedy = 'the folder must exist, belong to this user and have room';
   return new KnownError('config', `--out ${file} cannot be written (${code})`, { remedy, cause });

@@ -13,12 +13,12 @@ import {
 } from '../database/status.ts';
 import { accountPrefix } from '../domain/account.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
-import { printable } from '../domain/text.ts';
+import { escapeAndCut } from '../domain/text.ts';
 import { US_PER_MINUTE } from '../domain/time.ts';
 import { watch, type Watch } from '../polling/watch.ts';
 import { isHealthy, statusCsv, statusJson, statusTable, type Status, type ValveStatus } from '../reporting/status.ts';
 import type { Screen } from '../reporting/screen.ts';
-import { chosenValves, type Choice } from './shared/choice.ts';
+import { chooseValves, type Choice } from './shared/choice.ts';
 import type { CommandContext, OutputFormat } from './shared/context.ts';
 import { createLog } from './shared/log.ts';
 import { show, stdoutScreen, write } from './shared/output.ts';
@@ -33,7 +33,7 @@ export interface StatusOptions extends Pick<Choice, 'project'> {
   format: OutputFormat;
 }
 
-/** Uses the database alone. Exit 1 if the newest reading of any valve is older than the limit. */
+/** Uses the database alone. Exit 1 if a valve is late, a target is unknown, or no valve is watched: see isHealthy. */
 export async function run(options: StatusOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
   const { maxAge, format } = options;
   if (options.watch && (format !== 'table' || !process.stdout.isTTY)) {
@@ -46,7 +46,8 @@ export async function run(options: StatusOptions, { globals, signal, giveUp }: C
   const load = async (database: Database, screen: Screen) => {
     const status = await loadChosenStatus(database, config, maxAgeUs, options);
     const ids = status.valves.map(({ valve }) => valve.id);
-    return { status, power: format === 'table' && screen.drawsBlocks ? await loadRecentPower(database, ids) : null };
+    const drawsPower = format === 'table' && screen.drawsBlocks;
+    return { status, power: drawsPower ? await loadRecentPower(database, ids) : null };
   };
   const open = <T>(use: (database: Database) => Promise<T>) =>
     withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, use);
@@ -64,9 +65,9 @@ export async function run(options: StatusOptions, { globals, signal, giveUp }: C
 }
 
 /**
- * The status of the valves of `loadStatus`; with `--project`, of those among them that are in the project.
+ * Like `loadStatus`, but with `--project`, only valves of these projects.
  *
- * @throws KnownError if none is
+ * @throws KnownError exit 78: one of these projects is unknown, or has none of the valves
  */
 async function loadChosenStatus(
   database: Database,
@@ -79,9 +80,9 @@ async function loadChosenStatus(
   const valves = status.valves.map(({ valve }) => valve);
   const chosen = new Set<RegisteredValve>();
   for (const name of project) {
-    const found = await chosenValves(database, valves, { project: [name] });
+    const found = await chooseValves(database, valves, { project: [name] });
     if (found.length === 0) {
-      throw new KnownError('config', `no watched valve is in project "${printable(name)}"`, {
+      throw new KnownError('config', `no watched valve is in project "${escapeAndCut(name)}"`, {
         remedy: 'status shows projects that config.json targets; "tasmart report --project" shows any',
       });
     }
@@ -115,7 +116,7 @@ export async function loadStatus(
   const supplies = await loadSupply(database, ids, config);
   const valveStatus = (valve: RegisteredValve, isLeft: boolean): ValveStatus[] => {
     const supply = supplies.get(valve.id);
-    if (!supply) return [];
+    if (!supply) return []; // the valve was deleted since it was loaded
     const isLate = !isLeft && (supply.ageUs === null || supply.ageUs > maxAgeUs);
     return [{ valve, supply, isLate, state: isLeft ? 'left' : stateOf(supply, isLate) }];
   };
@@ -141,15 +142,15 @@ async function watchAll(
   const watches: Watch<RegisteredValve>[] = [];
   for (const account of accounts) {
     const meanings = await loadMeanings(database, account);
-    const { watched, left, unknown } = watch(valves, { ...account, meanings });
-    watches.push({ watched, left, unknown: unknown.map((text) => `${accountPrefix(account)}${text}`) });
+    const found = watch(valves, { ...account, meanings });
+    watches.push({ ...found, unknown: found.unknown.map((text) => `${accountPrefix(account)}${text}`) });
   }
-  const watched = new Set(watches.flatMap((each) => each.watched));
-  const left = new Set(watches.flatMap((each) => each.left));
+  const watchedByAny = new Set(watches.flatMap(({ watched }) => watched));
+  const leftByAny = new Set(watches.flatMap(({ left }) => left));
   return {
-    watched: valves.filter((valve) => watched.has(valve)),
-    left: valves.filter((valve) => left.has(valve) && !watched.has(valve)),
-    unknown: watches.flatMap((each) => each.unknown),
+    watched: valves.filter((valve) => watchedByAny.has(valve)),
+    left: valves.filter((valve) => leftByAny.has(valve) && !watchedByAny.has(valve)),
+    unknown: watches.flatMap(({ unknown }) => unknown),
   };
 }
 

@@ -6,7 +6,7 @@ import { withDatabase } from '../database/open.ts';
 import { loadKnownValves, type KnownValve } from '../database/known-valves.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import type { Target } from '../domain/target.ts';
-import { printable } from '../domain/text.ts';
+import { escapeAndCut } from '../domain/text.ts';
 import { formatRfc3339 } from '../domain/time.ts';
 import { compareValves, valveLabel, type Project, type Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
@@ -102,10 +102,9 @@ async function loadKnownIfPossible(
 ): Promise<Map<string, KnownValve>> {
   const { database } = parsed.config;
   if (!isDatabaseConfigured(parsed)) return new Map();
-  const options = { ...OPEN_OPTIONS, giveUp };
   try {
     requireConfig(parsed, ['database']);
-    return await withDatabase(database, options, (session) => loadKnownValves(session, ids));
+    return await withDatabase(database, { ...OPEN_OPTIONS, giveUp }, (session) => loadKnownValves(session, ids));
   } catch (error) {
     if (!(error instanceof KnownError)) throw error;
     log.warn(`latest readings and links are not shown: ${error.message}`);
@@ -171,15 +170,15 @@ function valvesTable(
   return formatTable(
     [...(showsAccounts ? [{ heading: 'account' }] : []), ...COLUMNS],
     listed.map(({ account, project, valve, firmwareIsLatest, known }) => [
-      ...(showsAccounts ? [printable(account)] : []),
-      printable(valveLabel(valve)),
-      printable(valve.shortSn ?? '–'),
-      printable(valve.fullSn ?? '–'),
-      printable(valve.kind ?? '–', 20),
-      printable(project.name),
-      `${printable(valve.firmware ?? '–', 20)}${firmwareIsLatest === false ? ' (old)' : ''}`,
+      ...(showsAccounts ? [escapeAndCut(account)] : []),
+      escapeAndCut(valveLabel(valve)),
+      escapeAndCut(valve.shortSn ?? '–'),
+      escapeAndCut(valve.fullSn ?? '–'),
+      escapeAndCut(valve.kind ?? '–', 20),
+      escapeAndCut(project.name),
+      `${escapeAndCut(valve.firmware ?? '–', 20)}${firmwareIsLatest === false ? ' (old)' : ''}`,
       known.latestReadingUs === null ? '–' : localTime(known.latestReadingUs, timezone),
-      printable(known.backendRef ?? '–', 32),
+      escapeAndCut(known.backendRef ?? '–', 32),
     ]),
     screenWidth,
   );

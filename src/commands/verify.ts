@@ -12,7 +12,7 @@ import { comparePower } from '../energy/plausibility.ts';
 import type { Limits, QuarterHour } from '../domain/energy.ts';
 import { createValveProgress } from '../reporting/progress.ts';
 import { isSound, verdictOf, verifyText, type Difference, type Verification } from '../reporting/verify.ts';
-import { meteredValves, type Choice } from './shared/choice.ts';
+import { loadChosenValves, type Choice } from './shared/choice.ts';
 import type { CommandContext, OutputFormat } from './shared/context.ts';
 import { configuredLimits, judgeStored } from './shared/judging.ts';
 import { createLog, progressTerminal } from './shared/log.ts';
@@ -27,13 +27,9 @@ export interface VerifyOptions extends Choice {
   format: OutputFormat;
 }
 
-interface VerifiedSpan extends Span {
-  timezone: string;
-}
-
 /**
  * Compares the stored kWh with what the readings give now, and the counters with measured power. Exit 1 if either disagrees,
- * and if there is no reading to compare.
+ * if a valve cannot be verified, and if there is no reading to compare.
  */
 export async function run(options: VerifyOptions, context: CommandContext): Promise<number> {
   const { globals, signal, giveUp } = context;
@@ -47,7 +43,7 @@ export async function run(options: VerifyOptions, context: CommandContext): Prom
   await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     await judgeStored(database, config, log, context);
     const limits = (await loadStoredLimits(database)) ?? configuredLimits(config);
-    const valves = await meteredValves(database, options);
+    const valves = await loadChosenValves(database, options);
     try {
       for (const [index, valve] of valves.entries()) {
         signal.throwIfAborted();
@@ -75,13 +71,14 @@ export async function run(options: VerifyOptions, context: CommandContext): Prom
   return EXIT_STATUS.check;
 }
 
-const BUCKETS = ['15min', 'hour', 'day'] as const;
+/** Hours and days also show whether the stored running totals are right from one quarter of an hour or UTC day to another. */
+const COMPARED_BUCKETS = ['15min', 'hour', 'day'] as const;
 
 /** Reads everything in one snapshot, because a poll may store readings meanwhile. */
 async function verifyValve(
   database: Database,
   valve: MeteredValve,
-  span: VerifiedSpan,
+  span: Span & { timezone: string },
   limits: Limits,
 ): Promise<Verification> {
   return database.transaction(async () => {
@@ -92,7 +89,7 @@ async function verifyValve(
     const { readings, results } = judged ?? { readings: [], results: [] };
     const differences: Difference[] = [];
     let quarterHours = 0;
-    for (const bucket of isJudged ? BUCKETS : []) {
+    for (const bucket of isJudged ? COMPARED_BUCKETS : []) {
       const stored = await loadConsumption(database, valve.id, { ...span, bucket });
       if (bucket === '15min') quarterHours = stored.filter(({ kwh }) => kwh !== null).length;
       for (const row of stored) {

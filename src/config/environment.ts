@@ -84,20 +84,20 @@ export function parseDatabase(env: Environment, problems: Problem[]): DatabaseCo
 }
 
 function fromParts(env: Environment, report: Report): DatabaseConfig {
-  const required = (key: string): string => {
+  const requireVariable = (key: string): string => {
     const value = readVariable(env, key);
     if (!value) report(key, 'is not set (or set DATABASE_URL)');
     return value ?? '';
   };
-  const host = required('DB_HOST');
+  const host = requireVariable('DB_HOST');
   // An error message quotes the host. A URL here would put its password into the log.
   if (/:\/\/|@/.test(host)) report('DB_HOST', 'is not a host name or address: a URL belongs in DATABASE_URL');
   return {
     host,
     port: parsePort(readVariable(env, 'DB_PORT') ?? '5432', 'DB_PORT', report),
-    user: required('DB_USER'),
+    user: requireVariable('DB_USER'),
     ...parsePassword(env, null, report),
-    database: required('DB_DATABASE'),
+    database: requireVariable('DB_DATABASE'),
     sslMode: parseSslMode(readVariable(env, 'DB_SSLMODE'), host, 'DB_SSLMODE', report),
     sslCaFile: readVariable(env, 'DB_SSL_CA') ?? null,
     ...parseClientCertificate(env, new URLSearchParams(), report),
@@ -180,7 +180,7 @@ function parsePassword(
 function parseSslMode(text: string | null | undefined, host: string, key: string, report: Report): SslMode {
   if (!text) return host.startsWith('/') || isLoopback(host) ? 'disable' : 'verify-full';
   if (!SSL_MODES.includes(text)) {
-    report(key, `has an sslmode other than ${SSL_MODES.join(', ')}${quoted(text, HARMLESS_SSL_MODES)}`);
+    report(key, `has an sslmode other than ${SSL_MODES.join(', ')}${quoteIfHarmless(text, HARMLESS_SSL_MODES)}`);
   }
   return text as SslMode;
 }
@@ -188,7 +188,7 @@ function parseSslMode(text: string | null | undefined, host: string, key: string
 function parsePort(text: string, key: string, report: Report): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port >= 1 && port <= 65535) return port;
-  report(key, `has a port that is not between 1 and 65535${quoted(text, /^[-+.\dx]{1,8}$/)}`);
+  report(key, `has a port that is not between 1 and 65535${quoteIfHarmless(text, /^[-+.\dx]{1,8}$/)}`);
   return port;
 }
 
@@ -196,7 +196,7 @@ function parsePort(text: string, key: string, report: Report): number {
 const HARMLESS_SSL_MODES = /^(prefer|allow|no-verify|disable|require|verify-ca|verify-full)$/i;
 
 /** Quotes the wrong value only if it matches `harmless`: else it may be a secret in the wrong place. */
-function quoted(text: string, harmless: RegExp): string {
+function quoteIfHarmless(text: string, harmless: RegExp): string {
   return harmless.test(text) ? ` (it is "${text}")` : '';
 }
 

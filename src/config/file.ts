@@ -168,7 +168,7 @@ function explain(issue: z.core.$ZodIssue, json: unknown): Problem[] {
     const whole = (error: z.core.$ZodIssue) => ({ ...error, path: [...issue.path, ...error.path] });
     if (inner.length > 0) return inner.flatMap((error) => explain(whole(error), json));
   }
-  const message = key ? `${issue.message}${quoted(valueAt(json, issue.path))}` : 'must hold one JSON object';
+  const message = key ? `${issue.message}${quoteIfShort(valueAt(json, issue.path))}` : 'must hold one JSON object';
   return [{ key: key || 'config.json', message, section: null }];
 }
 
@@ -179,7 +179,7 @@ function valueAt(json: unknown, path: readonly PropertyKey[]): unknown {
 const MAX_QUOTED = 40;
 
 /** Quotes the wrong value if it is short. */
-function quoted(value: unknown): string {
+function quoteIfShort(value: unknown): string {
   if (typeof value === 'object' || value === undefined) return '';
   const text = JSON.stringify(value);
   return text.length > MAX_QUOTED ? '' : ` (it is ${text})`;

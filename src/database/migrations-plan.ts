@@ -57,10 +57,10 @@ export function planMigrations(
   for (const { number, name, sha256 } of applied) {
     const migration = fileByNumber.get(number);
     if (migration && migration.sha256 !== sha256) {
-      return altered(`${migration.name} has changed since it was applied to the database (then named ${name})`);
+      return alteredState(`${migration.name} has changed since it was applied to the database (then named ${name})`);
     }
     if (!migration && number < newestFile)
-      return altered(`${name} was applied to the database, but the file is missing`);
+      return alteredState(`${name} was applied to the database, but the file is missing`);
   }
 
   const unknown = applied.filter(({ number }) => number > newestFile).map(({ name }) => name);
@@ -71,7 +71,7 @@ export function planMigrations(
   const appliedNumbers = new Set(applied.map(({ number }) => number));
   const pending = migrations.filter(({ number }) => !appliedNumbers.has(number));
   const skipped = pending.find(({ number }) => number < newestApplied);
-  if (skipped) return altered(`${skipped.name} was never applied, though later migrations were`);
+  if (skipped) return alteredState(`${skipped.name} was never applied, though later migrations were`);
 
   const hashes = new Map(appliedDefinitions.map(({ name, sha256 }) => [name, sha256]));
   const outdated = definitions.filter(({ name, sha256 }) => hashes.get(name) !== sha256);
@@ -84,6 +84,6 @@ export function describeBehind({ pending, outdated }: Pick<SchemaState & { state
   return `${pending.length > 0 ? count(pending.length, 'migration') : count(outdated.length, 'definition')} behind`;
 }
 
-function altered(problem: string): SchemaState {
+function alteredState(problem: string): SchemaState {
   return { state: 'altered', problem };
 }

@@ -5,17 +5,17 @@ const HOSTILE = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
 
 const MAX_LENGTH = 60;
 
-/** Makes a text safe for one line of a terminal: spells out hostile characters, and cuts it to `maxLength`. */
-export function printable(text: string, maxLength = MAX_LENGTH): string {
+/** Like `escapeHostile`, and cuts the result to `maxLength` characters. */
+export function escapeAndCut(text: string, maxLength = MAX_LENGTH): string {
   // Enough for `maxLength` characters and one more, each of up to two code units.
-  const shown = spelledOut(text.slice(0, 2 * maxLength + 2));
+  const shown = escapeHostile(text.slice(0, 2 * maxLength + 2));
   if (shown.length <= maxLength) return shown;
   const characters = Array.from(shown);
   return characters.length <= maxLength ? shown : `${characters.slice(0, maxLength - 1).join('')}…`;
 }
 
-/** Like `printable`, but does not cut the text. */
-export function spelledOut(text: string): string {
+/** Makes a text safe for one line of a terminal: a hostile character, such as ESC, becomes `\u{1b}`. */
+export function escapeHostile(text: string): string {
   return text.replace(HOSTILE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
 }
 

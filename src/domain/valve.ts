@@ -65,8 +65,12 @@ export function isNamed(valve: Pick<Valve, 'id' | 'fullSn' | 'shortSn'>, wanted:
 
 /** Like `isNamed`, but the customer's name counts too. Several valves may have the same name. */
 export function isCalled(valve: Pick<Valve, 'id' | 'fullSn' | 'shortSn' | 'userId'>, wanted: string): boolean {
-  const folded = (name: string) => name.normalize('NFC').toLowerCase();
-  return isNamed(valve, wanted) || (valve.userId !== null && folded(valve.userId) === folded(wanted));
+  return isNamed(valve, wanted) || (valve.userId !== null && foldName(valve.userId) === foldName(wanted));
+}
+
+/** Names that differ only in letter case, or in how their accents are encoded, become equal. */
+export function foldName(name: string): string {
+  return name.normalize('NFC').toLowerCase();
 }
 
 /** The path of the valve's history below HyCloud's base URL. */

@@ -48,7 +48,7 @@ export function decodePoint(
       return { timeUs, reason: `${name} is not ${TYPES[type].described}` };
     }
     // The check above makes the value fit the field; TypeScript cannot follow that.
-    (reading as Record<keyof Measurements, unknown>)[field] = type === 'text[]' ? storableTexts(value) : value;
+    (reading as Record<keyof Measurements, unknown>)[field] = type === 'text[]' ? decodeTexts(value) : value;
   }
   return reading;
 }
@@ -66,11 +66,11 @@ function isListOfTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
-function storableTexts(value: unknown): readonly string[] | null {
-  return isListOfTexts(value) ? value.map(storable) : null;
+function decodeTexts(value: unknown): readonly string[] | null {
+  return isListOfTexts(value) ? value.map(makeStorable) : null;
 }
 
 /** PostgreSQL's text holds neither NUL nor half a surrogate pair. */
-export function storable(text: string): string {
+export function makeStorable(text: string): string {
   return text.replaceAll('\0', '\uFFFD').toWellFormed();
 }

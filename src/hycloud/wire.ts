@@ -1,9 +1,9 @@
 /** Checks HyCloud's answers: loose schemas of the fields in use. Unknown fields are accepted: within v1 the vendor only adds. */
 import * as z from 'zod/mini';
 import { pointsPathOf, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
-import { storable } from './points.ts';
+import { makeStorable } from './points.ts';
 
-const text = z.pipe(z.string(), z.transform(storable));
+const text = z.pipe(z.string(), z.transform(makeStorable));
 /** The API documents uuids. Any text that is safe in a path and in a log line is accepted. */
 const ID = /^(?!\.+$)[\x21-\x7e]{1,255}$/;
 const id = z.string().check(z.regex(ID));
@@ -91,7 +91,7 @@ function decodeValve(raw: unknown, basePath: string): Valve | null {
 
 /** null: the field is absent, null, blank or of another type. The valve is kept. */
 function optionalText(value: unknown): string | null {
-  return typeof value === 'string' && value.trim() !== '' ? storable(value) : null;
+  return typeof value === 'string' && value.trim() !== '' ? makeStorable(value) : null;
 }
 
 /**

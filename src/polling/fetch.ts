@@ -36,7 +36,7 @@ export interface Slice {
  * If the newest point is malformed, `points` is empty, though there may be older ones.
  */
 export async function fetchLatest(hycloud: HyCloud, window: Window): Promise<Slice | null> {
-  const query = { ...widened(window), limit: 1, direction: 'descending' } as const;
+  const query = { ...widenWindow(window), limit: 1, direction: 'descending' } as const;
   const { points, malformed, sort, serverTimeUs } = await hycloud.getPoints(window.valve, query);
   const isOtherDirection = sort !== null && sort !== 'descending';
   if (isOtherDirection || points.some(({ timeUs }) => timeUs > window.toUs)) return null;
@@ -54,7 +54,7 @@ export async function* fetchRange(hycloud: HyCloud, window: Window): AsyncGenera
   let cursorUs = window.fromUs;
   while (cursorUs < window.toUs) {
     const remaining = { ...window, fromUs: cursorUs };
-    const query = { ...widened(remaining), limit: PAGE_LIMIT, direction: 'ascending' } as const;
+    const query = { ...widenWindow(remaining), limit: PAGE_LIMIT, direction: 'ascending' } as const;
     const slice = sliceOf(await hycloud.getPoints(window.valve, query), remaining);
     cursorUs = slice.coveredUntilUs;
     yield slice;
@@ -71,7 +71,7 @@ function sliceOf(page: PointsPage, window: Window): Slice {
 }
 
 /** The window for the request, wider by EDGE_US on both sides. */
-function widened({ fromUs, toUs, properties }: Window): {
+function widenWindow({ fromUs, toUs, properties }: Window): {
   fromUs: Micros;
   toUs: Micros;
   properties: readonly PropertyName[];

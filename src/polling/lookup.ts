@@ -34,7 +34,8 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   const listIfReadable = () => listProjects().catch(() => null);
   /** True also if the list cannot be read. */
   const maySee = async (projectId: string) => (await listIfReadable())?.some(({ id }) => id === projectId) ?? true;
-  const readAll = () => (allProjects ??= listProjects().then((found) => readEach(found.map(({ id }) => id)), failed));
+  const readAll = () =>
+    (allProjects ??= listProjects().then((found) => readEach(found.map(({ id }) => id)), failedResolution));
 
   /** A list that is shorter than it should be is reported in `unreadable`. */
   async function readProject(id: string): Promise<Project> {
@@ -163,11 +164,11 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
 }
 
 function resolution(project: Promise<Project>): Promise<Resolution> {
-  return project.then((found) => ({ projects: [found], failures: [] }), failed);
+  return project.then((found) => ({ projects: [found], failures: [] }), failedResolution);
 }
 
 /** @throws HyCloudError that would be the same for every project */
-function failed(error: unknown): Resolution {
+function failedResolution(error: unknown): Resolution {
   const concernsAll = error instanceof HyCloudError && ['unauthorized', 'aborted'].includes(error.failure);
   if (!(error instanceof KnownError) || concernsAll) throw error;
   return { projects: [], failures: [error] };

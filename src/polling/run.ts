@@ -10,7 +10,7 @@ import { floorToGrid } from '../domain/grid.ts';
 import type { PropertyName, Reading } from '../domain/reading.ts';
 import type { Shard } from '../domain/shard.ts';
 import type { Target } from '../domain/target.ts';
-import { count, printable } from '../domain/text.ts';
+import { count, escapeAndCut } from '../domain/text.ts';
 import type { Micros } from '../domain/time.ts';
 import type { Project, Valve } from '../domain/valve.ts';
 import { judgeInStep } from '../energy/bookkeeping.ts';
@@ -156,7 +156,7 @@ async function warnOfEmptied(database: Database, projects: readonly Project[], l
     const valves = counts.get(id);
     if (valves === undefined) continue;
     const remedy = 'look into HyCloud; if that is meant, take the project out of config.json';
-    log.warn({ remedy }, `project "${printable(name)}" lists no valves; before, it had ${count(valves, 'valve')}`);
+    log.warn({ remedy }, `project "${escapeAndCut(name)}" lists no valves; before, it had ${count(valves, 'valve')}`);
   }
 }
 
@@ -164,7 +164,7 @@ async function warnOfEmptied(database: Database, projects: readonly Project[], l
 async function warnOfSharedRegisters(database: Database, { account }: Recorder, log: Logger): Promise<void> {
   for (const { register, tasmartIds } of await loadSharedRegisters(database, account)) {
     const remedy = `take it from those that do not have it: "tasmart link <valve> --remove"`;
-    log.warn({ remedy }, `register ${printable(register)} is linked to several valves: ${tasmartIds.join(', ')}`);
+    log.warn({ remedy }, `register ${escapeAndCut(register)} is linked to several valves: ${tasmartIds.join(', ')}`);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The errors of targets and of `--valve`: what they name is not there, or not clear. */
 import { distance } from 'fastest-levenshtein';
 import { KnownError } from '../domain/errors.ts';
-import { printable } from '../domain/text.ts';
+import { escapeAndCut } from '../domain/text.ts';
 
 /** Exit 78: HyCloud shows no such project or valve, or more than one. */
 export class TargetError extends KnownError {
@@ -9,7 +9,7 @@ export class TargetError extends KnownError {
 
   constructor(message: string, remedy: string) {
     // Both texts quote names that HyCloud's users typed, so control characters are spelled out.
-    super('config', printable(message, 1000), { remedy: printable(remedy, 2000) });
+    super('config', escapeAndCut(message, 1000), { remedy: escapeAndCut(remedy, 2000) });
   }
 }
 

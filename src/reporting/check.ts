@@ -1,5 +1,5 @@
 /** Prints the result of `tasmart check`. */
-import { count, printable } from '../domain/text.ts';
+import { count, escapeAndCut } from '../domain/text.ts';
 import { formatJson } from './json.ts';
 import { wrapText } from './table.ts';
 
@@ -35,11 +35,11 @@ const MAX_LENGTH = 500;
 
 /** A line per item, with its remedy below. The last line counts the problems. */
 export function checkTable(items: readonly CheckItem[], textWidth = Infinity): string {
-  const nameWidth = Math.max(...items.map(({ name }) => Array.from(printable(name)).length));
+  const nameWidth = Math.max(...items.map(({ name }) => Array.from(escapeAndCut(name)).length));
   const indent = '✓ '.length + nameWidth + '  '.length;
-  const wrap = (text: string, indent: number) => wrapText(printable(text, MAX_LENGTH), textWidth, indent);
+  const wrap = (text: string, indent: number) => wrapText(escapeAndCut(text, MAX_LENGTH), textWidth, indent);
   const lines = items.flatMap(({ name, state, seen, remedy }) => {
-    const label = printable(name);
+    const label = escapeAndCut(name);
     const padding = ' '.repeat(nameWidth - Array.from(label).length);
     const line = `${MARKS[state]} ${label}${padding}  ${wrap(seen, indent)}`;
     return remedy === null ? [line] : [line, `${' '.repeat(indent)}→ ${wrap(remedy, indent + '→ '.length)}`];

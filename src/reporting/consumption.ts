@@ -2,7 +2,7 @@
 import stringWidth from 'fast-string-width';
 import { DateTime } from 'luxon';
 import type { Bucket, Consumption, MeteredValve } from '../database/consumption.ts';
-import { printable } from '../domain/text.ts';
+import { escapeAndCut } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { exactNumber, parseDecimal, sumDecimals } from './decimal.ts';
@@ -97,13 +97,13 @@ function table(view: ConsumptionView): ValveFormat<Consumption> {
       hasValves = true;
       const label = valveLabel(valve);
       const details = [
-        ...(valve.shortSn === null || valve.shortSn === label ? [] : [printable(valve.shortSn)]),
-        ...(valve.backendRef === null ? [] : [`register ${printable(valve.backendRef)}`]),
+        ...(valve.shortSn === null || valve.shortSn === label ? [] : [escapeAndCut(valve.shortSn)]),
+        ...(valve.backendRef === null ? [] : [`register ${escapeAndCut(valve.backendRef)}`]),
       ];
       const byRegime = groupByRegime(buckets);
       const tables = [...byRegime].map(([regime, ofRegime]) => regimeTable(regime, ofRegime, view));
       const bars = view.screen.drawsBlocks ? sparklineOf(byRegime.get(1) ?? []) : '';
-      const title = titleOf(printable(label), details, view.screen.width - stringWidth(bars));
+      const title = titleOf(escapeAndCut(label), details, view.screen.width - stringWidth(bars));
       const isRunning = buckets.some(({ endUs }) => endUs > view.nowUs);
       return `${title}${bars}\n${tables.join('')}${isRunning ? `  ${RUNNING_NOTE}\n` : ''}\n`;
     },

@@ -1,7 +1,7 @@
 /** Prints corrections: in words, as JSON and as CSV; and what a correction changed. */
 import type { Consumption, MeteredValve } from '../database/consumption.ts';
 import type { StoredCorrection } from '../database/corrections.ts';
-import { printable } from '../domain/text.ts';
+import { escapeAndCut } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import type { Correction } from '../domain/energy.ts';
@@ -29,10 +29,10 @@ export function correctionsText(
 
 function describe({ number, valve, correction, note, author, createdUs, undone }: ListedCorrection, timezone: string) {
   const lines = [
-    `${number}  ${printable(valveLabel(valve))}: ${correctionText(correction, timezone)}`,
-    `   ${printable(author)}, ${localTime(createdUs, timezone)}: ${printable(note, NOTE_LENGTH)}`,
+    `${number}  ${escapeAndCut(valveLabel(valve))}: ${correctionText(correction, timezone)}`,
+    `   ${escapeAndCut(author)}, ${localTime(createdUs, timezone)}: ${escapeAndCut(note, NOTE_LENGTH)}`,
   ];
-  if (undone) lines.push(`   undone by ${printable(undone.by)}, ${localTime(undone.atUs, timezone)}`);
+  if (undone) lines.push(`   undone by ${escapeAndCut(undone.by)}, ${localTime(undone.atUs, timezone)}`);
   return `${lines.join('\n')}\n`;
 }
 

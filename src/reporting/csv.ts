@@ -1,6 +1,6 @@
 /** Writes CSV that is safe to open in a spreadsheet. */
 import { stringify } from 'csv-stringify/sync';
-import { spelledOut } from '../domain/text.ts';
+import { escapeHostile } from '../domain/text.ts';
 
 export type CsvValue = string | number | boolean | null;
 
@@ -14,7 +14,7 @@ export type CsvValue = string | number | boolean | null;
  * @see https://owasp.org/www-community/attacks/CSV_Injection
  */
 export function formatCsv(columns: readonly string[] | null, rows: readonly (readonly CsvValue[])[]): string {
-  const body = rows.map((row) => row.map((value) => (typeof value === 'string' ? guarded(value) : value)));
+  const body = rows.map((row) => row.map((value) => (typeof value === 'string' ? guardFormulas(value) : value)));
   const heading = columns ? stringify([[...columns]]) : '';
   return heading + stringify(body, { cast: { boolean: String }, quoted_match: TEXT });
 }
@@ -33,6 +33,6 @@ export function withoutGuards(text: string): string {
 const GUARD = /(?<=^|[;\t\r\n][\s"]*)'(?=[=+\-@\t\r\n＝＋－＠])/g;
 
 /** The text with its control characters spelled out, and a guard before each formula. */
-function guarded(text: string): string {
-  return text.replace(/[^\t\r\n]+/g, spelledOut).replace(FORMULA, "'");
+function guardFormulas(text: string): string {
+  return text.replace(/[^\t\r\n]+/g, escapeHostile).replace(FORMULA, "'");
 }

@@ -1,7 +1,7 @@
 /** Prints counter events: a table per counter, JSON or CSV. */
 import type { MeteredValve } from '../database/consumption.ts';
 import type { StoredEvent } from '../database/events.ts';
-import { count, printable } from '../domain/text.ts';
+import { count, escapeAndCut } from '../domain/text.ts';
 import { formatRfc3339 } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { NO_VALVES } from './consumption.ts';
@@ -119,7 +119,7 @@ function counterTable(
   { timezone, screen }: EventsView,
 ): string {
   const label = valveLabel(valve);
-  const serial = valve.shortSn === null || valve.shortSn === label ? [] : [printable(valve.shortSn)];
+  const serial = valve.shortSn === null || valve.shortSn === label ? [] : [escapeAndCut(valve.shortSn)];
   const rows = events.map((event) => [
     `  ${localTime(event.startUs, timezone).slice(0, -':00'.length)}`,
     durationText(event.endUs - event.startUs),
@@ -129,7 +129,7 @@ function counterTable(
   ]);
   const total = sumDecimals(events.map(({ countedKwh }) => countedKwh));
   const totalRow = ['  total', '', '', '', total === null ? '–' : total.toFixed(1)];
-  const title = titleOf(printable(label), [...serial, `regime ${regime}`], screen.width);
+  const title = titleOf(escapeAndCut(label), [...serial, `regime ${regime}`], screen.width);
   const body = formatTable(
     [
       { heading: `  from (${timezone})`, minWidth: '  2026-11-29 13:45'.length },

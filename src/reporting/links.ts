@@ -1,6 +1,6 @@
 /** Which valve is linked to which register, as `tasmart link --list` prints it. */
 import type { RegisteredValve } from '../database/status.ts';
-import { printable } from '../domain/text.ts';
+import { escapeAndCut } from '../domain/text.ts';
 import { compareNames, valveLabel } from '../domain/valve.ts';
 import { recordsText } from './records.ts';
 import { formatTable } from './table.ts';
@@ -26,10 +26,10 @@ export function linksText(format: 'table' | 'json' | 'csv', valves: readonly Reg
   return formatTable(
     headings.map((heading) => ({ heading })),
     linked.map(({ valve, register }) => [
-      ...(hasAccounts ? [printable(valve.account, 32)] : []),
-      printable(register, 32),
-      printable(valveLabel(valve), 32),
-      printable(valve.shortSn ?? '–', 24),
+      ...(hasAccounts ? [escapeAndCut(valve.account, 32)] : []),
+      escapeAndCut(register, 32),
+      escapeAndCut(valveLabel(valve), 32),
+      escapeAndCut(valve.shortSn ?? '–', 24),
     ]),
   );
 }

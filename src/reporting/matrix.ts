@@ -1,7 +1,7 @@
 /** Prints kWh as a matrix: a row per valve, a column per bucket, a matrix per regime. */
 import stringWidth from 'fast-string-width';
 import type { Bucket, Consumption, MeteredValve } from '../database/consumption.ts';
-import { printable } from '../domain/text.ts';
+import { escapeAndCut } from '../domain/text.ts';
 import { valveLabel } from '../domain/valve.ts';
 import {
   groupByRegime,
@@ -109,7 +109,7 @@ interface MatrixColumn {
 function table({ regime, rows }: Matrix, view: ConsumptionView): string {
   const total = sumOf(rows.map((row) => row.total));
   if (total === 0 && regime === 2) return 'regime 2: nothing\n';
-  const labels = [...rows.map(({ valve }) => printable(valveLabel(valve))), 'total'];
+  const labels = [...rows.map(({ valve }) => escapeAndCut(valveLabel(valve))), 'total'];
   const columns = columnsOf(rows, total, view);
   const { width } = view.screen;
   const blocks = inBlocks(columns, width, Math.min(widthOf(labels), MIN_LABEL_WIDTH));

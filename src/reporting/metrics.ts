@@ -1,6 +1,6 @@
 /** Prints the metrics of a poll for Prometheus. */
 import type { PolledValve, PollReport } from '../polling/report.ts';
-import { spelledOut } from '../domain/text.ts';
+import { escapeHostile } from '../domain/text.ts';
 import { US_PER_SECOND, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 
@@ -72,7 +72,7 @@ type PolledValves = ReadonlyMap<string, SeenValve & { account: string }>;
 export function formatMetrics(runs: readonly RunMetrics[], previousText: string): string {
   // A map, because a valve must have one sample only, even if two accounts polled it.
   const polled: PolledValves = new Map(
-    runs.flatMap(({ valves, account }) => valves.map((seen) => [escaped(seen.valve.id), { ...seen, account }])),
+    runs.flatMap(({ valves, account }) => valves.map((seen) => [escapeLabel(seen.valve.id), { ...seen, account }])),
   );
   const samples = [
     ...[...polled.values()].flatMap(valveSamples),
@@ -93,7 +93,7 @@ function keptSamples(previous: readonly Sample[], runs: readonly RunMetrics[], p
   const accounts = accountsOf(previous);
   return previous.filter(({ family, tasmartId, account: ownAccount }) => {
     const account = (tasmartId === null ? ownAccount : accounts.get(tasmartId)) ?? '';
-    const run = runs.find((each) => escaped(each.account) === account);
+    const run = runs.find((each) => escapeLabel(each.account) === account);
     if (!run) return false;
     if (tasmartId === null) return run.isLocked || isUnknownTo(run, family);
     const valve = polled.get(tasmartId);
@@ -118,7 +118,7 @@ function valveSamples({ valve, newest, account }: SeenValve & { account: string 
   const valveSample = (family: Family, value: string | null, labels: Record<string, string> = {}): Sample[] =>
     value === null
       ? []
-      : [{ ...sample(family, value, { tasmart_id: valve.id, ...labels }), tasmartId: escaped(valve.id) }];
+      : [{ ...sample(family, value, { tasmart_id: valve.id, ...labels }), tasmartId: escapeLabel(valve.id) }];
   const names = {
     name: valveLabel(valve),
     short_sn: valve.shortSn ?? '',
@@ -131,8 +131,8 @@ function valveSamples({ valve, newest, account }: SeenValve & { account: string 
   return [
     ...info,
     ...valveSample('tasmart_valve_reading_timestamp_seconds', seconds(newest.timeUs)),
-    ...valveSample('tasmart_valve_flow_cubic_meters_per_hour', scaled(newest.measuredFlowDlh, 10_000)),
-    ...valveSample('tasmart_valve_power_watts', scaled(newest.measuredPowerDw, 10)),
+    ...valveSample('tasmart_valve_flow_cubic_meters_per_hour', divide(newest.measuredFlowDlh, 10_000)),
+    ...valveSample('tasmart_valve_power_watts', divide(newest.measuredPowerDw, 10)),
     ...valveSample('tasmart_valve_energy_joules_total', joules(newest.energyCounter1Kwh), { register: '1' }),
     ...valveSample('tasmart_valve_energy_joules_total', joules(newest.energyCounter2Kwh), { register: '2' }),
   ];
@@ -174,7 +174,7 @@ function runSamples({
 
 /** A sample that is not of a valve. `valveSamples` adds the valve. */
 function sample(family: Family, value: string, labels: Record<string, string> = {}): Sample {
-  const pairs = Object.entries(labels).map(([name, text]) => `${name}="${escaped(text)}"`);
+  const pairs = Object.entries(labels).map(([name, text]) => `${name}="${escapeLabel(text)}"`);
   return {
     family,
     line: `${family}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}`,
@@ -184,11 +184,11 @@ function sample(family: Family, value: string, labels: Record<string, string> = 
 }
 
 /** Escapes a label for the text format. Spells out control characters: people read the file on a terminal too. */
-function escaped(text: string): string {
-  return spelledOut(text).replaceAll('\\', '\\\\').replaceAll('"', '\\"');
+function escapeLabel(text: string): string {
+  return escapeHostile(text).replaceAll('\\', '\\\\').replaceAll('"', '\\"');
 }
 
-function scaled(value: number | null, divisor: number): string | null {
+function divide(value: number | null, divisor: number): string | null {
   return value === null ? null : String(value / divisor);
 }
 

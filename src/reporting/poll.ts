@@ -1,7 +1,7 @@
 /** Prints the result of `tasmart poll`: table, JSON or CSV. */
 import type { PolledValve, PollReport } from '../polling/report.ts';
 import { PROPERTIES, type PropertyName, type Reading } from '../domain/reading.ts';
-import { count, printable } from '../domain/text.ts';
+import { count, escapeAndCut } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { compareValves, valveLabel, type Valve } from '../domain/valve.ts';
 import { formatCsv, type CsvValue } from './csv.ts';
@@ -72,8 +72,8 @@ function table({ timezone, dryRun, screen }: PollView): PollFormat {
     add: (valves, nowUs) => {
       for (const polled of valves) {
         const cells = [
-          printable(valveLabel(polled.valve)),
-          printable(polled.valve.shortSn ?? '–', 24),
+          escapeAndCut(valveLabel(polled.valve)),
+          escapeAndCut(polled.valve.shortSn ?? '–', 24),
           ...readingCells(polled.newest, timezone, nowUs),
           resultText(polled, dryRun),
         ];
@@ -128,21 +128,21 @@ function json(view: PollView): PollFormat {
   return {
     add: (valves) => {
       for (const polled of valves) {
-        const objects = polled.readings.map((reading) => indented(fields(reading, polled, view), '    '));
+        const objects = polled.readings.map((reading) => indentJson(fields(reading, polled, view), '    '));
         if (objects.length > 0) texts.push({ valve: polled.valve, text: objects.join(',\n    ') });
       }
     },
     *text(summary) {
       const failures = summary.report.failures.map(({ valve, reason }) => ({ tasmart_id: valve?.id ?? null, reason }));
-      yield `{\n  "run": ${indented(runFields(summary), '  ')},\n  "readings": [`;
+      yield `{\n  "run": ${indentJson(runFields(summary), '  ')},\n  "readings": [`;
       for (const [index, { text }] of texts.sort(byValve).entries()) yield `${index === 0 ? '' : ','}\n    ${text}`;
-      yield `${texts.length > 0 ? '\n  ' : ''}],\n  "failures": ${indented(failures, '  ')}\n}\n`;
+      yield `${texts.length > 0 ? '\n  ' : ''}],\n  "failures": ${indentJson(failures, '  ')}\n}\n`;
     },
   };
 }
 
 /** JSON of a value inside another value. The first line is not indented: the caller has written what stands before it. */
-function indented(value: unknown, indent: string): string {
+function indentJson(value: unknown, indent: string): string {
   return formatJson(value).trimEnd().replaceAll('\n', `\n${indent}`);
 }
 

@@ -1,7 +1,7 @@
 /** Prints the result of `tasmart status`: table, JSON or CSV. */
 import type { RecordedRun } from '../database/last-polls.ts';
 import type { RegisteredValve, Supply } from '../database/status.ts';
-import { count, printable } from '../domain/text.ts';
+import { count, escapeAndCut } from '../domain/text.ts';
 import { formatRfc3339, US_PER_SECOND } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { formatCsv } from './csv.ts';
@@ -72,7 +72,7 @@ export interface StatusView {
 export function statusTable(status: Status, { timezone, power, screen, height = Infinity }: StatusView): string {
   const lines = [
     summary(status),
-    ...status.unknownTargets.map((text) => `✗ ${printable(text, 200)}`),
+    ...status.unknownTargets.map((text) => `✗ ${escapeAndCut(text, 200)}`),
     ...runLines(status),
   ];
   const text = lines.map((line) => wrapText(line, screen.textWidth, 2)).join('\n');
@@ -80,14 +80,14 @@ export function statusTable(status: Status, { timezone, power, screen, height = 
   const shown = mostUrgent(status.valves, height - text.split('\n').length - 3);
   const rows = shown.map(({ valve, supply, state, isLate }) => [
     isLate ? '✗' : state === 'left' ? '–' : '✓',
-    printable(valveLabel(valve)),
-    printable(valve.shortSn ?? '–', 24),
+    escapeAndCut(valveLabel(valve)),
+    escapeAndCut(valve.shortSn ?? '–', 24),
     supply.newestUs === null ? '–' : localTime(supply.newestUs, timezone),
     supply.ageUs === null ? '–' : durationText(supply.ageUs),
     state,
     ...(power === null ? [] : [sparkline(power.get(valve.id) ?? [])]),
     ...[supply.gaps.due, supply.gaps.holes, supply.gaps.unasked].map((gaps) => (gaps === 0 ? '–' : String(gaps))),
-    printable((supply.errorStatus ?? []).join(' '), 40),
+    escapeAndCut((supply.errorStatus ?? []).join(' '), 40),
   ]);
   if (rows.length === 0) return `${text}\n`;
   const leftOut = status.valves.length - shown.length;
@@ -116,7 +116,7 @@ function summary({ valves, maxAgeUs }: Status): string {
 function runLines({ newestRun, lastSuccess }: Status): string[] {
   if (!newestRun) return ['No poll yet.'];
   const { outcome, ageUs, valves, stored, failed, error } = newestRun;
-  const reason = error === null ? '' : `: ${printable(error, 200)}`;
+  const reason = error === null ? '' : `: ${escapeAndCut(error, 200)}`;
   const counts = `${count(valves, 'valve')}, ${count(stored, 'reading')} stored, ${failed} failed`;
   const line = `Last poll: ${outcome}, ${durationText(ageUs)} ago (${counts})${reason}`;
   if (outcome === 'success') return [line];

@@ -1,6 +1,6 @@
 /** Prints the result of `tasmart verify`: table, JSON or CSV. */
 import type { MeteredValve } from '../database/consumption.ts';
-import { count, printable } from '../domain/text.ts';
+import { count, escapeAndCut } from '../domain/text.ts';
 import { formatRfc3339, US_PER_SECOND, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import type { Comparison, Finding } from '../energy/plausibility.ts';
@@ -101,12 +101,12 @@ function verifyTable(verified: VerifiedValves, { timezone, screen }: VerifyView)
     const { valve, readings, comparison } = verification;
     const { countedKwh, powerKwh, toleranceKwh } = comparison;
     const [power, tolerance] = powerKwh === null ? ['–', ''] : [powerKwh.toFixed(1), toleranceKwh.toFixed(1)];
-    const label = printable(valveLabel(valve));
+    const label = escapeAndCut(valveLabel(valve));
     return [markOf(verification), label, String(readings), countedKwh.toFixed(1), power, tolerance];
   });
   const problems = verified.valves.flatMap((verification) =>
     messagesOf(verification, timezone).map(({ text, command }) => {
-      const lines = [wrapText(`${printable(valveLabel(verification.valve))}: ${text}`, screen.textWidth, 2)];
+      const lines = [wrapText(`${escapeAndCut(valveLabel(verification.valve))}: ${text}`, screen.textWidth, 2)];
       // Do not wrap a command: users copy it.
       if (command !== undefined) lines.push('  If it was replaced:', `  ${command}`);
       return `${lines.join('\n')}\n`;
@@ -190,7 +190,7 @@ function breakMessage({ kind, regime, event, more }: Break, valve: MeteredValve,
   const shownBefore = kind === 'restored' ? ', a value that it had shown before' : '';
   const when = `between ${localTime(fromUs, timezone)} and ${localTime(toUs, timezone)}`;
   const others = more > 0 ? `, and broke ${count(more, 'more time', 'more times')}` : '';
-  const name = printable(valve.shortSn ?? valve.id);
+  const name = escapeAndCut(valve.shortSn ?? valve.id);
   // Any time after the old counter's last reading is correct. A whole second is shorter to type.
   const secondUs = Math.floor(toUs / US_PER_SECOND) * US_PER_SECOND;
   const at = formatRfc3339(secondUs > fromUs ? secondUs : toUs).replace('.000000Z', 'Z');
@@ -235,9 +235,9 @@ function fields(verification: Verification, timezone: string): Fields<(typeof FI
     readings,
     quarter_hours: quarterHours,
     differences: differences.length,
-    counted_kwh: rounded(comparison.countedKwh),
-    power_kwh: comparison.powerKwh === null ? null : rounded(comparison.powerKwh),
-    tolerance_kwh: rounded(comparison.toleranceKwh),
+    counted_kwh: roundKwh(comparison.countedKwh),
+    power_kwh: comparison.powerKwh === null ? null : roundKwh(comparison.powerKwh),
+    tolerance_kwh: roundKwh(comparison.toleranceKwh),
     agrees: isReproduced(verification),
     finding: comparison.finding?.kind ?? null,
     message: messages.length > 0 ? messages.join('; ') : null,
@@ -245,6 +245,6 @@ function fields(verification: Verification, timezone: string): Fields<(typeof FI
 }
 
 /** Removes the noise of adding doubles. */
-function rounded(kwh: number): number {
+function roundKwh(kwh: number): number {
   return Number(kwh.toFixed(6));
 }

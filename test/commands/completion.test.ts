@@ -33,6 +33,10 @@ const CASES: [string, string[]][] = [
   ['tasmart --log-level w', ['warn']],
   ['tasmart report --out ', []],
   ['tasmart poll --con', ['--config']],
+  ['tasmart --config config.json st', ['status']],
+  ['tasmart --dry', ['--dry-run']],
+  ['tasmart --format ', ['table', 'json', 'csv']],
+  ['tasmart --config config.json --format c', ['csv']],
 ];
 
 describe.skipIf(!isHere('bash'))('bash', () => {

@@ -161,6 +161,17 @@ test.each([
   expect(stderr).toContain(words);
 });
 
+test('a user without a name, as in a container, is asked for --by', async () => {
+  const nameless = `import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module';
+    os.userInfo = () => { throw new Error('no such user'); }; syncBuiltinESMExports();`;
+  const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(nameless)}`;
+  const env = { DATABASE_URL: database.url, NODE_OPTIONS };
+  const { code, stdout, stderr } = await runCli(['correct', '--undo', '7'], { env });
+  expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+  expect(stderr).toContain('missing --by: this user has no name');
+  expect((await runCli(['correct', '--undo', '7', '--by', 'rossi'], { env })).stderr).toContain('no correction 7');
+});
+
 describe('a correction of what is not there ends with 78', () => {
   beforeEach(async () => {
     await (

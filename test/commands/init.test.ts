@@ -65,6 +65,13 @@ describe('without a terminal it asks nothing', () => {
     expect(stdout).not.toContain(KEY);
   });
 
+  test('a file that cannot be written is refused before HyCloud is asked', async () => {
+    const args = ['--project', project(1), '--config', 'nowhere/config.json'];
+    const { code, stdout, stderr } = await init(args, given());
+    expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
+    expect(stderr).toContain('nowhere/config.json cannot be written (ENOENT)');
+  });
+
   test('variables do too, in the plain form or as files', async () => {
     await writeFile(fileIn('secret'), KEY);
     const variables = { ...given(), API_KEY: '', API_KEY_FILE: 'secret' };

@@ -399,17 +399,28 @@ describe('the command', () => {
     [['--out', 'page.html', '--from', 'noon'], 64, 'is not a time'],
     [['--out', 'page.html', '--from', '2026-10-26', '--to', '2026-10-25'], 64, 'is not before'],
     [['--out', 'page.html', '--valve', 'nobody'], 78, 'no valve with readings is called nobody'],
-    [['--out', 'nowhere/page.html'], 78, '--out nowhere/page.html cannot be written (ENOENT)'],
-    [['--out', '/proc/page.html'], 78, '--out /proc/page.html cannot be written'],
-    [['--out', 'a-folder'], 78, '--out a-folder is not a file'],
-    [['--out', '/dev/null'], 78, '--out /dev/null is not a file'],
   ])('report %s ends with %i', async (args, code, words) => {
-    await mkdir(join(folder, 'a-folder'));
     await writeFile(join(folder, 'page.html'), 'an older one');
     const result = await tasmart(['report', ...args]);
     expect(result).toMatchObject({ code, stdout: '' });
     expect(result.stderr).toContain(words);
     expect(await readFile(join(folder, 'page.html'), 'utf8')).toBe('an older one');
+    expect(await readdir(folder)).toEqual(['page.html']);
+  });
+
+  test.each([
+    ['nowhere/page.html', 'cannot be written (ENOENT)'],
+    ['page.html/page.html', 'cannot be written (ENOTDIR)'],
+    ['/proc/page.html', 'cannot be written'],
+    ['/dev/page.html', 'cannot be written'],
+    ['a-folder', 'is not a file'],
+    ['/dev/null', 'is not a file'],
+  ])('--out %s is refused before the database is asked', async (out, words) => {
+    await mkdir(join(folder, 'a-folder'));
+    await writeFile(join(folder, 'page.html'), 'an older one');
+    const result = await tasmart(['report', '--out', out], { DATABASE_URL: 'postgresql://nobody:x@127.0.0.1:1/none' });
+    expect(result).toMatchObject({ code: 78, stdout: '' });
+    expect(result.stderr).toContain(`--out ${out} ${words}`);
     expect((await readdir(folder)).sort()).toEqual(['a-folder', 'page.html']);
   });
 });

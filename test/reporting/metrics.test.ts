@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { spelledOut } from '../../src/domain/text.ts';
+import { escapeHostile } from '../../src/domain/text.ts';
 import { formatMetrics as formatRuns, type RunMetrics } from '../../src/reporting/metrics.ts';
 import { parseMetrics } from '../support/prometheus.ts';
 import { failure, polled, readingOf, summaryOf, us } from './builder.ts';
@@ -108,12 +108,12 @@ describe('names that mean harm stay names, and what would act on a terminal is s
       parseMetrics(text)
         .filter(({ labels }) => 'tasmart_id' in labels)
         .map(({ labels }) => labels['tasmart_id']),
-    ).toEqual(Array.from({ length: 6 }, () => spelledOut(name)));
+    ).toEqual(Array.from({ length: 6 }, () => escapeHostile(name)));
     expect(text).not.toMatch(/[^\P{C}\n]/u);
     expect(valueOf(text, 'tasmart_run_exit_status')).toBe(0);
     // Read back from the file, it is the same valve, and none is there twice.
     const failedText = formatMetrics(run({ report: null, valves: [], exitStatus: 69 }), text);
-    expect(valueOf(failedText, 'tasmart_valve_power_watts', { tasmart_id: spelledOut(name) })).toBe(15_181.4);
+    expect(valueOf(failedText, 'tasmart_valve_power_watts', { tasmart_id: escapeHostile(name) })).toBe(15_181.4);
     expect(formatMetrics(run({ valves }), failedText)).toBe(text);
   });
 });

@@ -25,28 +25,28 @@ type Request<C> =
   | { kind: 'undo'; number: number; author: string }
   | { kind: 'add'; valve: string; correction: C; note: string; author: string };
 
-/** A correction whose times are still texts: parsing them needs the configured zone. */
+/** A correction whose times are still texts: parsing them needs the configured zone, and a wrong command line is reported first. */
 type CorrectionText = { kind: 'exclude'; from: string; to: string } | { kind: 'replaced'; at: string };
 
 /** What the command line asks for. @throws KnownError exit 64 */
 export function parseRequest(options: CorrectOptions, valve: string | undefined): Request<CorrectionText> {
   const { exclude, replaced, list, undo, from, to, at, note } = options;
   if ([exclude, replaced, list, undo].filter((given) => given !== undefined).length !== 1) {
-    throw usage('give one of --exclude, --replaced, --list and --undo');
+    throw usageError('give one of --exclude, --replaced, --list and --undo');
   }
   if (list || undo !== undefined) requireNone({ from, to, at, note }, list ? '--list' : '--undo');
   if (list) return { kind: 'list', valve };
   if (undo !== undefined) {
-    if (valve !== undefined) throw usage('--undo takes no valve');
-    if (!/^[1-9]\d{0,14}$/.test(undo)) throw usage(`--undo ${undo} is not a number of a correction`);
+    if (valve !== undefined) throw usageError('--undo takes no valve');
+    if (!/^[1-9]\d{0,14}$/.test(undo)) throw usageError(`--undo ${undo} is not a number of a correction`);
     return { kind: 'undo', number: Number(undo), author: authorOf(options) };
   }
   if (exclude) {
-    if (at !== undefined) throw usage('--exclude takes --from and --to, not --at');
+    if (at !== undefined) throw usageError('--exclude takes --from and --to, not --at');
     const given = requireAll({ valve, from, to, note });
     return additionOf(given, { kind: 'exclude', from: given.from, to: given.to }, options);
   }
-  if (from !== undefined || to !== undefined) throw usage('--replaced takes --at, not --from and --to');
+  if (from !== undefined || to !== undefined) throw usageError('--replaced takes --at, not --from and --to');
   const given = requireAll({ valve, at, note });
   return additionOf(given, { kind: 'replaced', at: given.at }, options);
 }
@@ -62,7 +62,7 @@ function additionOf(
 /** @throws KnownError naming the options that `kind` does not take */
 function requireNone(options: Record<string, string | undefined>, kind: string): void {
   const given = Object.keys(options).filter((name) => options[name] !== undefined);
-  if (given.length > 0) throw usage(`${kind} takes no ${given.map((name) => `--${name}`).join(', ')}`);
+  if (given.length > 0) throw usageError(`${kind} takes no ${given.map((name) => `--${name}`).join(', ')}`);
 }
 
 /** @throws KnownError naming everything that is missing */
@@ -70,10 +70,10 @@ function requireAll<Name extends string>(given: Record<Name, string | undefined>
   const names = Object.keys(given) as Name[];
   const missing = names.filter((name) => given[name] === undefined);
   if (missing.length === 0) return given as Record<Name, string>;
-  throw usage(`missing ${missing.map((name) => (name === 'valve' ? '<valve>' : `--${name}`)).join(', ')}`);
+  throw usageError(`missing ${missing.map((name) => (name === 'valve' ? '<valve>' : `--${name}`)).join(', ')}`);
 }
 
-function usage(message: string): KnownError {
+function usageError(message: string): KnownError {
   return new KnownError('usage', message, { remedy: '"tasmart correct --help" shows every way to call it' });
 }
 
@@ -82,15 +82,15 @@ const MAX_TEXT_LENGTH = 1000;
 /** Returns the trimmed text. @throws KnownError exit 64 */
 function checkText(option: string, text: string): string {
   const trimmed = text.trim();
-  if (trimmed === '') throw usage(`${option} is empty`);
-  if (trimmed.length > MAX_TEXT_LENGTH) throw usage(`${option} is longer than ${MAX_TEXT_LENGTH} characters`);
-  if (/\p{Cc}/u.test(trimmed)) throw usage(`${option} holds a control character`);
+  if (trimmed === '') throw usageError(`${option} is empty`);
+  if (trimmed.length > MAX_TEXT_LENGTH) throw usageError(`${option} is longer than ${MAX_TEXT_LENGTH} characters`);
+  if (/\p{Cc}/u.test(trimmed)) throw usageError(`${option} holds a control character`);
   return trimmed;
 }
 
 function authorOf({ by }: CorrectOptions): string {
   const author = by ?? osUser();
-  if (author === null) throw usage('missing --by: this user has no name');
+  if (author === null) throw usageError('missing --by: this user has no name');
   return checkText('--by', author);
 }
 

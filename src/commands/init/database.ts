@@ -24,16 +24,16 @@ export const DATABASE_VARIABLES = [
   'DB_SSL_KEY',
 ] as const;
 
-/** The given answer: all variables about the database, if they name one. */
-export function givenDatabase(env: Environment): Environment | undefined {
+/** The given answer: all variables about the database. undefined: none of them names a database */
+export function readDatabaseAnswer(env: Environment): Environment | undefined {
   const given = DATABASE_VARIABLES.flatMap((name) => (readVariable(env, name) ? [[name, env[name]] as const] : []));
   return given.some(([name]) => name === 'DATABASE_URL' || name === 'DB_HOST') ? Object.fromEntries(given) : undefined;
 }
 
-/** Takes or asks for a database, and connects to it. Returns its variables. */
-export async function settleDatabase(session: Session, mayMigrate: boolean): Promise<Environment> {
+/** Takes or asks for a database, and connects to it. Returns the variables that name it. */
+export async function acceptDatabase(session: Session, mayMigrate: boolean): Promise<Environment> {
   return askUntilAccepted(session, {
-    given: givenDatabase(session.env),
+    given: readDatabaseAnswer(session.env),
     ask: () => (session.prompt ? askForDatabase(session.prompt, session.say) : undefined),
     test: (variables) => tryDatabase(variables, session, mayMigrate),
   });

@@ -13,8 +13,8 @@ const HEADING = '# Keep this file to yourself: it holds the credentials.\n';
  * @param values by variable; null: remove the variable
  * @throws KnownError for a value that cannot be quoted
  */
-export function withVariables(text: string | null, values: ReadonlyMap<string, string | null>): string {
-  const unset = new Map(values);
+export function setVariables(text: string | null, values: ReadonlyMap<string, string | null>): string {
+  const remaining = new Map(values);
   const lines = (text ?? HEADING)
     .replace(/\n$/, '')
     .split('\n')
@@ -22,10 +22,10 @@ export function withVariables(text: string | null, values: ReadonlyMap<string, s
       const name = ASSIGNMENT.exec(line)?.[1];
       const value = name === undefined ? undefined : values.get(name);
       if (name === undefined || value === undefined) return [line];
-      const isFirst = unset.delete(name);
-      return value === null || !isFirst ? [] : [`${name}=${quoted(name, value)}`];
+      const isFirst = remaining.delete(name);
+      return value === null || !isFirst ? [] : [`${name}=${quoteValue(name, value)}`];
     });
-  for (const [name, value] of unset) if (value !== null) lines.push(`${name}=${quoted(name, value)}`);
+  for (const [name, value] of remaining) if (value !== null) lines.push(`${name}=${quoteValue(name, value)}`);
   return `${lines.join('\n')}\n`;
 }
 
@@ -33,7 +33,7 @@ export function withVariables(text: string | null, values: ReadonlyMap<string, s
 const PLAIN = /^[\w.:/@%+=,?&~-]+$/;
 
 /** Quotes for dotenv, which takes all within single quotes or backticks literally; but a quote after a backslash ends nothing. */
-function quoted(name: string, value: string): string {
+function quoteValue(name: string, value: string): string {
   if (PLAIN.test(value)) return value;
   const quote = ["'", '`'].find((mark) => !value.includes(mark));
   if (quote !== undefined && !/[\r\n]|\\$/.test(value)) return `${quote}${value}${quote}`;

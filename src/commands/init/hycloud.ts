@@ -4,7 +4,7 @@ import type { Problem } from '../../config/config.ts';
 import { parseHyCloud, readVariable, type Environment } from '../../config/environment.ts';
 import { parseConfig } from '../../config/parse.ts';
 import { KnownError } from '../../domain/errors.ts';
-import { count, printable } from '../../domain/text.ts';
+import { count, escapeAndCut } from '../../domain/text.ts';
 import { compareNames, type ProjectSummary } from '../../domain/valve.ts';
 import type { HyCloud } from '../../hycloud/client.ts';
 import { withHyCloud } from '../shared/hycloud.ts';
@@ -99,15 +99,15 @@ function findProject(listed: readonly ProjectSummary[], wanted: string): Project
   const [project, ...others] = listed.filter(({ id, name }) => id === wanted.toLowerCase() || same(name));
   if (project && others.length === 0) return project;
   const problem = project ? `is the name of ${others.length + 1} projects` : 'is not a project that the key sees';
-  throw new KnownError('config', `--project ${printable(wanted)} ${problem}: ${projectNames(listed)}`, {
+  throw new KnownError('config', `--project ${escapeAndCut(wanted)} ${problem}: ${projectNames(listed)}`, {
     remedy: project ? 'name it by its id' : 'write one of these names or ids',
   });
 }
 
 function projectNames(listed: readonly ProjectSummary[]): string {
-  return listed.map(({ id, name }) => `"${printable(name)}" (${id})`).join(', ');
+  return listed.map(({ id, name }) => `"${escapeAndCut(name)}" (${id})`).join(', ');
 }
 
 function projectText({ name, valveCount }: ProjectSummary): string {
-  return `${printable(name)} (${count(valveCount, 'valve')})`;
+  return `${escapeAndCut(name)} (${count(valveCount, 'valve')})`;
 }

@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ROOT } from '../shared/package.ts';
 
-export function nextSteps({ config, env }: { config: string; env: string }): string {
+export function nextStepsText({ config, env }: { config: string; env: string }): string {
   const fileOptions = [
     ...(config === 'config.json' ? [] : ['--config', config]),
     ...(env === '.env' ? [] : ['--env-file', env]),
   ];
-  const tasmart = [...tasmartCommand(), ...fileOptions].map(shellWord).join(' ');
-  const steps = [
+  const tasmart = [...tasmartCommand(), ...fileOptions].map(quoteForShell).join(' ');
+  const steps: [line: string, meaning: string][] = [
     [`${tasmart} poll`, 'one run: the newest reading of every valve'],
     [`${tasmart} backfill --from 30d`, 'the last thirty days'],
     [`${tasmart} consumption`, 'kWh per day of the last week'],
@@ -18,7 +18,7 @@ export function nextSteps({ config, env }: { config: string; env: string }): str
   if (process.platform !== 'win32') {
     steps.push([cronLine(config, fileOptions), 'for "crontab -e": a run every 15 minutes']);
   }
-  return `What comes next:\n\n${steps.map(([line = '', meaning = '']) => `  ${line}\n      ${meaning}`).join('\n')}\n`;
+  return `What comes next:\n\n${steps.map(([line, meaning]) => `  ${line}\n      ${meaning}`).join('\n')}\n`;
 }
 
 /** How this process was called: with npx, which works only in tasmart's own folder; with node; or by its name. */
@@ -28,15 +28,18 @@ function tasmartCommand(): string[] {
   return basename(script) === 'cli.js' ? ['node', script] : ['tasmart'];
 }
 
-/** A line for crontab. cron.sh runs in the folder that holds config.json and .env. */
+/**
+ * A line for crontab. cron.sh runs in the folder that holds config.json and .env; it polls if no argument is given. The five
+ * seconds are for HyCloud: see scripts/README.md.
+ */
 function cronLine(config: string, fileOptions: readonly string[]): string {
   const script = join(ROOT, 'scripts', 'cron.sh');
   const home = dirname(resolve(config));
-  const settings = home === ROOT ? '' : `TASMART_HOME=${shellWord(home)} `;
-  const args = fileOptions.map((word) => ` ${shellWord(word.startsWith('--') ? word : resolve(word))}`).join('');
-  return `*/15 * * * * sleep 5; ${settings}${shellWord(script)}${args === '' ? '' : `${args} poll`}`;
+  const settings = home === ROOT ? '' : `TASMART_HOME=${quoteForShell(home)} `;
+  const args = fileOptions.map((word) => ` ${quoteForShell(word.startsWith('--') ? word : resolve(word))}`).join('');
+  return `*/15 * * * * sleep 5; ${settings}${quoteForShell(script)}${args === '' ? '' : `${args} poll`}`;
 }
 
-function shellWord(text: string): string {
+function quoteForShell(text: string): string {
   return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { Environment } from '../../config/environment.ts';
 import { KnownError, type ErrorKind } from '../../domain/errors.ts';
-import { spelledOut } from '../../domain/text.ts';
+import { escapeHostile } from '../../domain/text.ts';
 import type { Prompt } from './prompt.ts';
 
 export interface Session {
@@ -19,13 +19,14 @@ export interface Session {
 interface Answer<T> {
   /** undefined: ask for it */
   given: T | undefined;
+  /** undefined: there is no prompt */
   ask: () => Promise<T> | undefined;
   /** Returns a message about the answer. Throws a KnownError if the answer is wrong. */
   test: (answer: T) => Promise<string>;
 }
 
 /** Errors that another answer would not solve: HyCloud is unreachable, or the input has ended. */
-const FINAL: ReadonlySet<ErrorKind> = new Set(['hycloud', 'usage']);
+const FINAL_KINDS: ReadonlySet<ErrorKind> = new Set(['hycloud', 'usage']);
 
 /** Returns an answer that passed its test. Asks again after a wrong one. A given answer that is wrong ends the set-up. */
 export async function askUntilAccepted<T>({ say }: Session, { given, ask, test }: Answer<T>): Promise<T> {
@@ -36,8 +37,8 @@ export async function askUntilAccepted<T>({ say }: Session, { given, ask, test }
       say(`✓ ${await test(answer)}`);
       return answer;
     } catch (error) {
-      if (given !== undefined || !(error instanceof KnownError) || FINAL.has(error.kind)) throw error;
-      say(`✗ ${spelledOut(error.message)}${error.remedy === null ? '' : `\n  → ${spelledOut(error.remedy)}`}`);
+      if (given !== undefined || !(error instanceof KnownError) || FINAL_KINDS.has(error.kind)) throw error;
+      say(`✗ ${escapeHostile(error.message)}${error.remedy === null ? '' : `\n  → ${escapeHostile(error.remedy)}`}`);
     }
   }
 }

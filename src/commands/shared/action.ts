@@ -1,4 +1,4 @@
-/** Runs a command: loads its file, and tells it when a signal says to stop. */
+/** Loads the file of a command and runs it. SIGINT and SIGTERM ask the command to stop. */
 import type { Command } from 'commander';
 import type { CommandContext, GlobalOptions } from './context.ts';
 import { SIGNAL_STATUS, stopStatus } from './exit-status.ts';
@@ -17,24 +17,25 @@ export const stop = new AbortController();
 /** Aborted when the clean end has taken too long. */
 const giveUp = new AbortController();
 
-/** What commander calls when the command line names the command. */
-export function action<Options>(load: () => Promise<CommandModule<Options>>) {
+/** Makes the function that commander calls to run a command. After a signal, the exit status is the signal's. */
+export function createAction<Options>(load: () => Promise<CommandModule<Options>>) {
   return async (...args: unknown[]): Promise<void> => {
-    const command = args.at(-1) as Command;
+    const command = args.at(-1) as Command; // commander's last argument, after those of the command line
     requireOptions(command);
-    // At the first signal, the command ends cleanly. If it takes too long, it gives up. A second signal exits at once.
-    const stopAt = (signal: keyof typeof SIGNAL_STATUS) => {
-      if (stop.signal.aborted) process.exit(SIGNAL_STATUS[signal]);
-      stop.abort(signal);
-      setTimeout(() => giveUp.abort(signal), CLEAN_STOP_MS).unref();
-    };
-    process.on('SIGINT', stopAt).on('SIGTERM', stopAt);
+    process.on('SIGINT', stopCommand).on('SIGTERM', stopCommand);
     const { run } = await loadCommand(load);
     const globals = command.optsWithGlobals<GlobalOptions>();
     const context = { globals, args: command.args, signal: stop.signal, giveUp: giveUp.signal };
     const status = await run(command.opts() as Options, context);
     process.exitCode = stopStatus(stop.signal) ?? status;
   };
+}
+
+/** At the first signal, the command ends cleanly. If it takes too long, it gives up. A second signal exits at once. */
+function stopCommand(signal: keyof typeof SIGNAL_STATUS): void {
+  if (stop.signal.aborted) process.exit(SIGNAL_STATUS[signal]);
+  stop.abort(signal);
+  setTimeout(() => giveUp.abort(signal), CLEAN_STOP_MS).unref();
 }
 
 /** A file of tasmart is missing, unreadable or damaged. `cause` says which. */

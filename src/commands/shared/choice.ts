@@ -3,8 +3,8 @@ import { loadMeteredValves, type MeteredValve } from '../../database/consumption
 import type { Database } from '../../database/connection.ts';
 import { loadProjects, type StoredProject } from '../../database/projects.ts';
 import { KnownError } from '../../domain/errors.ts';
-import { printable } from '../../domain/text.ts';
-import { isCalled } from '../../domain/valve.ts';
+import { escapeAndCut } from '../../domain/text.ts';
+import { foldName, isCalled } from '../../domain/valve.ts';
 
 /** With both, the named valves of the named projects. */
 export interface Choice {
@@ -17,21 +17,22 @@ export function isEverything({ valve = [], project = [] }: Choice): boolean {
 }
 
 /** The chosen valves with readings. @throws KnownError exit 78 for a name of no valve or project */
-export async function meteredValves(database: Database, choice: Choice): Promise<MeteredValve[]> {
-  return chosenValves(database, await loadMeteredValves(database), choice);
+export async function loadChosenValves(database: Database, choice: Choice): Promise<MeteredValve[]> {
+  return chooseValves(database, await loadMeteredValves(database), choice);
 }
 
-/** Those of the valves that are chosen. @throws KnownError exit 78 for a name of no valve or project */
-export async function chosenValves<V extends MeteredValve>(
+/** Of all these valves, the chosen ones. @throws KnownError exit 78 for a name of no valve or project */
+export async function chooseValves<V extends MeteredValve>(
   database: Database,
   all: readonly V[],
   { valve: names = [], project: projectNames = [] }: Choice,
 ): Promise<V[]> {
-  const ids = projectNames.length === 0 ? null : valveIdsOf(await loadProjects(database), projectNames);
-  const valves = all.filter(({ id }) => ids === null || ids.has(id));
+  const listedIds = projectNames.length === 0 ? null : valveIdsOf(await loadProjects(database), projectNames);
+  const valves = all.filter(({ id }) => listedIds === null || listedIds.has(id));
   const missing = names.filter((name) => !valves.some((valve) => isCalled(valve, name)));
   if (missing.length > 0) {
-    const where = ids === null ? '' : ` in ${projectNames.map((name) => `"${printable(name)}"`).join(', ')}`;
+    const quoted = projectNames.map((name) => `"${escapeAndCut(name)}"`).join(', ');
+    const where = quoted === '' ? '' : ` in ${quoted}`;
     throw new KnownError('config', `no valve with readings${where} is called ${missing.join(', ')}`, {
       remedy: '--valve takes a uuid, full or short serial, or name; "tasmart valves" lists them',
     });
@@ -46,21 +47,21 @@ function valveIdsOf(projects: readonly StoredProject[], wanted: readonly string[
 
 /** By id; else by name, which must be unique. @throws KnownError exit 78 */
 function findProject(projects: readonly StoredProject[], wanted: string): StoredProject {
-  const folded = (text: string) => text.normalize('NFC').toLowerCase();
-  const byId = projects.filter(({ id }) => folded(id) === folded(wanted));
-  const matches = byId.length > 0 ? byId : projects.filter(({ name }) => folded(name) === folded(wanted));
+  const byId = projects.filter(({ id }) => foldName(id) === foldName(wanted));
+  const matches = byId.length > 0 ? byId : projects.filter(({ name }) => foldName(name) === foldName(wanted));
   const [project, ...others] = matches;
   if (project && others.length === 0) return project;
-  const candidates = project ? matches : projects;
-  const names = candidates.map(({ id, name, account }) => {
-    return `"${printable(name)}" (${id}${account === '' ? '' : ` of account ${printable(account)}`})`;
+  const isAmbiguous = project !== undefined;
+  const names = (isAmbiguous ? matches : projects).map(({ id, name, account }) => {
+    return `"${escapeAndCut(name)}" (${id}${account === '' ? '' : ` of account ${escapeAndCut(account)}`})`;
   });
-  const problem = project ? `is the name of ${matches.length} projects` : 'is not a project that was polled';
+  const problem = isAmbiguous ? `is the name of ${matches.length} projects` : 'is not a project that was polled';
+  const remedy = isAmbiguous
+    ? 'name it by its id'
+    : 'write one of the names or ids; "tasmart poll" adds those of config.json';
   throw new KnownError(
     'config',
-    `--project ${printable(wanted)} ${problem}${names.length > 0 ? `: ${names.join(', ')}` : ''}`,
-    {
-      remedy: project ? 'name it by its id' : 'write one of the names or ids; "tasmart poll" adds those of config.json',
-    },
+    `--project ${escapeAndCut(wanted)} ${problem}${names.length > 0 ? `: ${names.join(', ')}` : ''}`,
+    { remedy },
   );
 }

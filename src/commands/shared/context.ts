@@ -17,7 +17,7 @@ export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 /** What a command gets from the command line. */
 export interface CommandContext {
   globals: GlobalOptions;
-  /** the arguments after the command's name */
+  /** what follows the command's name, without options and their values */
   args: readonly string[];
   /** aborts at SIGINT and SIGTERM, with the signal's name as the reason */
   signal: AbortSignal;

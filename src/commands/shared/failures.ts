@@ -1,6 +1,6 @@
 /** Reports the failures of a run: in the log, and in its row of tasmart_runs. */
 import type { Logger } from 'pino';
-import { printable } from '../../domain/text.ts';
+import { escapeAndCut } from '../../domain/text.ts';
 import { valveLabel } from '../../domain/valve.ts';
 import type { RunEnd } from '../../database/runs.ts';
 import type { HyCloudStats } from '../../hycloud/client.ts';
@@ -13,8 +13,12 @@ const MAX_LOGGED = 100;
 export function warnOfFailures(failures: readonly PollFailure[], othersMessage: string, log: Logger): void {
   for (const { valve, reason, remedy } of failures.slice(0, MAX_LOGGED)) {
     log.warn(
-      { tasmart_id: valve?.id, valve: valve ? printable(valveLabel(valve)) : undefined, remedy: remedy ?? undefined },
-      printable(reason, 500),
+      {
+        tasmart_id: valve?.id,
+        valve: valve ? escapeAndCut(valveLabel(valve)) : undefined,
+        remedy: remedy ?? undefined,
+      },
+      escapeAndCut(reason, 500),
     );
   }
   const unlogged = failures.length - MAX_LOGGED;

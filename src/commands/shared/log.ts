@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import pino, { type Logger } from 'pino';
 import { parseConfig } from '../../config/parse.ts';
-import { spelledOut } from '../../domain/text.ts';
+import { escapeHostile } from '../../domain/text.ts';
 import type { BarTerminal } from '../../reporting/progress.ts';
 import { adaptToScreen, type Screen } from '../../reporting/screen.ts';
 import type { GlobalOptions } from './context.ts';
@@ -49,7 +49,7 @@ export async function createLog(globals: GlobalOptions): Promise<Logger> {
       translateTime: false,
       customPrettifiers: { time: (time) => `[${clock.format(new Date(time as string))}]` },
       singleLine: true,
-      messageFormat: ({ msg }) => (typeof msg === 'string' ? adaptToScreen(spelledOut(msg), screen) : ''),
+      messageFormat: ({ msg }) => (typeof msg === 'string' ? adaptToScreen(escapeHostile(msg), screen) : ''),
     }),
   );
 }

@@ -61,8 +61,8 @@ export function requireOptions(command: Command): void {
   if (missing.length > 0) command.error(`error: missing ${missing.map(({ flags }) => flags).join(', ')}`);
 }
 
-/** The usage text of a command, one line for each way to call it. */
-export function usages(name: string, ways: readonly string[]): string {
+/** The usage text of a command, one line for each way to call it. Commander writes `tasmart <name> ` before the first. */
+export function usageText(name: string, ways: readonly string[]): string {
   return ways.join(`\n       tasmart ${name} `);
 }
 
@@ -103,12 +103,13 @@ export function printHelp(program: Command, name: string | undefined): void {
  * Refuses a first word that is not a command. Otherwise commander runs the default command, and reports an unknown option
  * instead of the unknown command.
  *
+ * @param chosen the command that commander will run
  * @throws CommanderError with the nearest command
  */
 export function refuseUnknownCommand(program: Command, chosen: Command): void {
-  const [word] = program.args;
-  if (word === undefined || word.startsWith('-') || word === chosen.name()) return;
-  refuseCommand(program, word);
+  const [word] = program.args; // the first word after the global options
+  const isCommandLeftOut = word === undefined || word.startsWith('-');
+  if (!isCommandLeftOut && word !== chosen.name()) refuseCommand(program, word);
 }
 
 function refuseCommand(program: Command, word: string): never {
@@ -117,7 +118,7 @@ function refuseCommand(program: Command, word: string): never {
   program.error(`error: there is no command "${word}"${hint}`);
 }
 
-/** null: no command is similar */
+/** The command that begins with the word; else the one with the fewest edits. null: none is similar */
 function nearestCommand(word: string, program: Command): string | null {
   const names = program.commands.map((command) => command.name());
   const beginsWithWord = names.find((name) => name.startsWith(word));

@@ -1,12 +1,12 @@
 /** Replaces a file atomically: a reader gets the old content or the new one. */
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 /**
- * Writes a new file with a random name in the same folder, then renames it. Follows no link; a link at the file's place is
- * replaced. A device is refused: as root, /dev/null would become a file. `mode` overrides the umask; without `mode`, the
- * umask decides. After a failure, the new file is deleted.
+ * Writes a draft, a new file with a random name in the same folder, then renames it. Follows no link; a link at the file's
+ * place is replaced. A device is refused: as root, /dev/null would become a file. `mode` overrides the umask; without `mode`,
+ * the umask decides. After a failure, the draft is deleted.
  *
  * @throws Node's error
  */
@@ -15,10 +15,7 @@ export async function replaceFile(
   content: string | readonly (string | Buffer)[],
   mode?: number,
 ): Promise<void> {
-  if (await isDevice(file)) throw Object.assign(new Error('a device is not replaced'), { code: 'EINVAL' });
-  // Must not end in .prom or .html: a collector would read the unfinished file.
-  const draft = `${file}.${randomBytes(8).toString('hex')}`;
-  const handle = await open(draft, 'wx', mode);
+  const { draft, handle } = await createDraft(file, mode);
   try {
     try {
       if (mode !== undefined) await handle.chmod(mode);
@@ -31,6 +28,20 @@ export async function replaceFile(
     await rm(draft, { force: true }).catch(() => undefined);
     throw error;
   }
+}
+
+/** Tries whether `replaceFile` can create its draft, long before the content is ready. @throws Node's error */
+export async function tryToReplace(file: string): Promise<void> {
+  const { draft, handle } = await createDraft(file);
+  await handle.close();
+  await rm(draft);
+}
+
+async function createDraft(file: string, mode?: number): Promise<{ draft: string; handle: FileHandle }> {
+  if (await isDevice(file)) throw Object.assign(new Error('a device is not replaced'), { code: 'EINVAL' });
+  // Must not end in .prom or .html: a collector would read the unfinished file.
+  const draft = `${file}.${randomBytes(8).toString('hex')}`;
+  return { draft, handle: await open(draft, 'wx', mode) };
 }
 
 /** Links in /dev count too: /dev/stdout may lead to a plain file. /dev/shm holds plain files. */

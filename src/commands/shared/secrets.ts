@@ -10,6 +10,7 @@ import { decodeText } from './text-file.ts';
  */
 const FILE_VARIABLE = /^((?:API_KEY|REQUESTER_ID)(?:_\w+)?|DB_PASS|DATABASE_URL|HEALTHCHECK_URL)_FILE$/;
 
+/** Far more than any secret has: the path names a wrong file. */
 const MAX_BYTES = 65_536;
 
 /**
@@ -63,6 +64,7 @@ async function readSecret(path: string): Promise<{ text: string } | { problem: s
   }
 }
 
+/** The section that needs the secret. null: see Problem */
 function sectionOf(name: string): Section | null {
   if (name === 'HEALTHCHECK_URL') return null;
   return name === 'DB_PASS' || name === 'DATABASE_URL' ? 'database' : 'hycloud';

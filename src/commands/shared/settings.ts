@@ -1,15 +1,14 @@
 /** Reads config.json, .env and the environment. */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { parse as parseEnvFile } from 'dotenv';
 import type { Logger } from 'pino';
 import type { Config, ParsedConfig, Problem, Section } from '../../config/config.ts';
 import { parseConfig, requireConfig } from '../../config/parse.ts';
-import { KnownError } from '../../domain/errors.ts';
 import type { GlobalOptions } from './context.ts';
 import { readSecrets } from './secrets.ts';
-import { decodeText, jsonErrorPlace } from './text-file.ts';
+import { jsonErrorPlace, readTextFile } from './text-file.ts';
 
-/** A warning for users who rely on that variable. */
+/** A warning for users who rely on NODE_TLS_REJECT_UNAUTHORIZED. */
 export const TLS_VARIABLE_IGNORED =
   'NODE_TLS_REJECT_UNAUTHORIZED=0 is set: tasmart checks the certificates of HyCloud and the database as without it';
 
@@ -53,22 +52,18 @@ export async function parseSettings(
  * @throws KnownError exit 78
  */
 export async function readOptional(
-  named: string | undefined,
+  namedFile: string | undefined,
   defaultFile: string,
   option: string,
 ): Promise<string | null> {
-  const file = named ?? defaultFile;
+  const file = namedFile ?? defaultFile;
   try {
-    const text = decodeText(await readFile(file));
-    if (text !== null) return text;
-  } catch (cause) {
-    if (named === undefined && (cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new KnownError('config', `${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? '?'})`, {
-      remedy: `check the file, its permissions, or ${option}`,
-      cause,
-    });
+    return await readTextFile(file, `check the file, its permissions, or ${option}`);
+  } catch (error) {
+    const isMissing = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
+    if (namedFile === undefined && isMissing) return null;
+    throw error;
   }
-  throw new KnownError('config', `${file} is in UTF-16`, { remedy: 'save it as UTF-8' });
 }
 
 function parseJson({ name, text }: { name: string; text: string | null }): { json: unknown; problem: Problem | null } {

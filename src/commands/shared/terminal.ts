@@ -1,8 +1,7 @@
 /** Finds what the terminal of a stream can show. */
+import type { Environment } from '../../config/environment.ts';
 import type { Screen } from '../../reporting/screen.ts';
 import { UNKNOWN_WIDTH } from '../../reporting/table.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A file or pipe gets no colours, but all characters. The variable COLUMNS is the width if the stream has none. */
 export function screenOf(
@@ -11,8 +10,8 @@ export function screenOf(
   platform: NodeJS.Platform = process.platform,
 ): Screen {
   const isTerminal = stream.isTTY ?? false;
-  const known = [stream.columns, Number(env['COLUMNS'])].find((columns) => columns !== undefined && columns > 0);
-  const width = known ?? UNKNOWN_WIDTH;
+  const widths = [stream.columns, Number(env['COLUMNS'])];
+  const width = widths.find((columns) => columns !== undefined && columns > 0) ?? UNKNOWN_WIDTH;
   return {
     width,
     textWidth: isTerminal ? width : Infinity,

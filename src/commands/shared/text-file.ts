@@ -1,4 +1,17 @@
-/** Decodes text files that people have written, and finds errors in their JSON. */
+/** Reads text files that people have written, and finds errors in their JSON. */
+import { readFile } from 'node:fs/promises';
+import { KnownError } from '../../domain/errors.ts';
+
+/** @throws KnownError exit 78: the file cannot be read, or is in UTF-16; if it cannot be read, `cause` is Node's error */
+export async function readTextFile(file: string, remedy: string): Promise<string> {
+  const bytes = await readFile(file).catch((cause: unknown) => {
+    const { code = '?' } = cause as NodeJS.ErrnoException;
+    throw new KnownError('config', `${file} cannot be read (${code})`, { remedy, cause });
+  });
+  const text = decodeText(bytes);
+  if (text === null) throw new KnownError('config', `${file} is in UTF-16`, { remedy: 'save it as UTF-8' });
+  return text;
+}
 
 /** Decodes UTF-8 without its byte order mark. null: the text is in UTF-16, as Windows' PowerShell and Notepad write it. */
 export function decodeText(bytes: Buffer): string | null {
@@ -16,7 +29,7 @@ export function jsonErrorPlace(text: string): string {
 
 const UNEXPECTED = 'Unexpected token';
 
-/** JSON.parse reports the position in its message, or not at all. Then it is found by parsing parts of the text. */
+/** Some messages of JSON.parse report the position. If one does not, find the position by parsing parts of the text. */
 function jsonErrorOffset(text: string): number {
   const message = jsonError(text);
   const position = /at position (\d+)/.exec(message)?.[1];

@@ -18,15 +18,18 @@ const DURATION_UNITS_US = { m: US_PER_MINUTE, h: US_PER_HOUR, d: US_PER_DAY } as
  * @throws KnownError exit 64
  */
 export function parseTime(text: string, option: string, timezone: string, nowUs: Micros): Micros {
-  const agoUs = durationUs(text);
   const timeUs =
-    agoUs === null
-      ? (parseWord(text, timezone, nowUs) ?? parseRfc3339(text) ?? parseLocal(text, timezone))
-      : nowUs - Math.round(agoUs);
+    parseAgo(text, nowUs) ?? parseWord(text, timezone, nowUs) ?? parseRfc3339(text) ?? parseLocal(text, timezone);
   if (timeUs !== null && timeUs >= 0 && timeUs < LAST_US) return timeUs;
   throw new KnownError('usage', `${option} ${text} is not a time`, {
     remedy: 'write 2026-03-01, 2026-03-01T08:00 (local), 2026-03-01T08:00:00Z, now, today, yesterday, or 24h, 7d (ago)',
   });
+}
+
+/** 24h, 7d; null: the text is not a duration */
+function parseAgo(text: string, nowUs: Micros): Micros | null {
+  const agoUs = durationUs(text);
+  return agoUs === null ? null : nowUs - Math.round(agoUs);
 }
 
 /** now, today, yesterday; null: none of these words */
@@ -38,10 +41,11 @@ function parseWord(text: string, timezone: string, nowUs: Micros): Micros | null
 }
 
 /** A date; optionally a time, with or without seconds and offset. The offset is checked here: Luxon accepts any hours. */
-const LOCAL = /^\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?$/i;
+const DATE_TIME = /^\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?$/i;
 
+/** A time without an offset is local. null: the text is not a date or date-time */
 function parseLocal(text: string, timezone: string): Micros | null {
-  if (!LOCAL.test(text)) return null;
+  if (!DATE_TIME.test(text)) return null;
   const local = DateTime.fromISO(text.replace(' ', 'T'), { zone: timezone });
   return local.isValid ? local.toMillis() * 1000 : null;
 }
@@ -72,7 +76,8 @@ function durationUs(text: string): number | null {
 
 /** The zone of --tz, or the configured one. @throws KnownError exit 64 */
 export function zoneOf({ tz }: { tz?: string }, { timezone }: Config): string {
-  if (tz === undefined || isTimeZone(tz)) return tz ?? timezone;
+  if (tz === undefined) return timezone;
+  if (isTimeZone(tz)) return tz;
   throw new KnownError('usage', `--tz ${tz} is not a time zone`, {
     remedy: 'write an IANA name such as Europe/Rome; an abbreviation will not do',
   });

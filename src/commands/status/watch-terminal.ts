@@ -3,7 +3,7 @@ import { clearScreenDown, cursorTo } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../../database/connection.ts';
 import { KnownError } from '../../domain/errors.ts';
-import { spelledOut } from '../../domain/text.ts';
+import { escapeHostile } from '../../domain/text.ts';
 import { adaptToScreen, type Screen } from '../../reporting/screen.ts';
 import { localTime } from '../../reporting/units.ts';
 import { stdoutScreen } from '../shared/output.ts';
@@ -43,8 +43,8 @@ export async function watchTerminal(
       });
     } catch (error) {
       if (signal.aborted || !(error instanceof KnownError && error.kind === 'database')) throw error;
-      const remedy = error.remedy === null ? '' : `  → ${spelledOut(error.remedy)}\n`;
-      await drawAndWait(`✗ ${spelledOut(error.message)}\n${remedy}`, stdoutScreen());
+      const remedy = error.remedy === null ? '' : `  → ${escapeHostile(error.remedy)}\n`;
+      await drawAndWait(`✗ ${escapeHostile(error.message)}\n${remedy}`, stdoutScreen());
     }
   }
 }

@@ -1,10 +1,10 @@
 /** Encodes the data of the charts. page/decode.ts decodes them, page/main.ts and page/valve-charts.ts read the blocks. */
 import type { CounterEvent, EnergyBucket } from '../../database/report.ts';
-import { printable } from '../../domain/text.ts';
+import { escapeAndCut } from '../../domain/text.ts';
 import { epochSeconds, type Micros, type Span } from '../../domain/time.ts';
 import type { ReportFrame, Series, ValveReport } from './data.ts';
 import { kwhText } from './energy.ts';
-import { trusted, type Markup } from './markup.ts';
+import { trustHtml, type Markup } from './markup.ts';
 import { groupThousands } from './page/numbers.ts';
 import type { ZoneOffsets } from './page/local-time.ts';
 import { QUALITIES } from './page/quality.ts';
@@ -17,7 +17,7 @@ export function embeddedJson(id: string, value: object): Markup {
     /[<\u2028\u2029]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-  return trusted(`<script type="application/json" id="${id}">${json}</script>`);
+  return trustHtml(`<script type="application/json" id="${id}">${json}</script>`);
 }
 
 export function reportPayload({ fromUs, toUs, intervalMinutes }: ReportFrame, offsets: ZoneOffsets): ReportPayload {
@@ -44,7 +44,7 @@ export function valvePayload(
     errors: thinMarks(errors, span).map(({ fromUs, toUs, names }) => [
       since(fromUs),
       since(toUs),
-      printable(names.join(', '), 120),
+      escapeAndCut(names.join(', '), 120),
     ]),
     withoutValues: thinMarks(withoutValues, span).map(({ fromUs, toUs }) => [since(fromUs), since(toUs)]),
     events: marked.map((event) => [since(event.fromUs), since(event.toUs), eventText(event), event.regime]),
@@ -79,7 +79,7 @@ const PLACES: Record<string, number> = { 'm³/h': 4, kW: 4, '%': 2, V: 1, '°C':
 
 function linePayload({ name, colour, series }: Line): LinePayload {
   const decimals = decimalsOf(series);
-  return { name, colour, decimals, values: differences(scaled(series.values, decimals)) };
+  return { name, colour, decimals, values: differences(scaleToIntegers(series.values, decimals)) };
 }
 
 /** The decimal places to show: at most five digits for the greatest value, and at most the places of the unit. */
@@ -131,7 +131,7 @@ function runLengths<T>(values: readonly T[]): [value: T, times: number][] {
   return runs;
 }
 
-function scaled(values: readonly (number | null)[], decimals: number): (number | null)[] {
+function scaleToIntegers(values: readonly (number | null)[], decimals: number): (number | null)[] {
   return values.map((value) => (value === null ? null : Math.round(value * 10 ** decimals)));
 }
 

@@ -5,7 +5,7 @@ import { embeddedJson, reportPayload } from './embedded.ts';
 import { consumption } from './consumption.ts';
 import { overviewTable } from './overview-table.ts';
 import { chartKeys, toolbar } from './legend.ts';
-import { markup, trusted, type Markup } from './markup.ts';
+import { markup, trustHtml, type Markup } from './markup.ts';
 import { groupProblems, problemList } from './problem-list.ts';
 import { fleetProblems, valveProblems, type Problems, type ValveProblem } from './problems.ts';
 import { tiles } from './tiles.ts';
@@ -72,7 +72,7 @@ function aroundSections(
 ): [string, string] {
   const groups = groupProblems(problems);
   // The texts between the tags of script and style must be exactly those that the policy hashes.
-  const before = markup`${trusted('<!doctype html>')}
+  const before = markup`${trustHtml('<!doctype html>')}
 <html lang="en">
   <head>
     <meta charset="utf-8">
@@ -81,7 +81,7 @@ function aroundSections(
     <meta name="color-scheme" content="light dark">
     <meta name="referrer" content="no-referrer">
     <title>TA-Smart valves, ${messages.date(data.fromUs)} – ${messages.date(data.toUs)}</title>
-    <style>${trusted(style)}</style>
+    <style>${trustHtml(style)}</style>
   </head>
   <body id="top">
     ${header(data, messages)}
@@ -105,7 +105,7 @@ function aroundSections(
       </p>
     </footer>
     ${embeddedJson('report-data', reportPayload(data, messages.offsets))}
-    <script>${trusted(script)}</script>
+    <script>${trustHtml(script)}</script>
   </body>
 </html>
 `;

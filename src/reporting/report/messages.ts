@@ -1,5 +1,5 @@
 /** Texts for times, names, states and counts on the page. */
-import { printable } from '../../domain/text.ts';
+import { escapeAndCut } from '../../domain/text.ts';
 import { epochSeconds, type Micros, type Span } from '../../domain/time.ts';
 import type { ReportFrame, ValveSummary } from './data.ts';
 import { markup, type Markup } from './markup.ts';
@@ -41,9 +41,9 @@ const TITLE_LENGTH = 300;
 
 /** A name in its own writing direction. A long name is cut; the title, shown on pointing at it, has more of it. */
 export function nameMarkup(text: string): Markup {
-  const shown = printable(text, NAME_LENGTH);
+  const shown = escapeAndCut(text, NAME_LENGTH);
   return shown.endsWith('…') && shown !== text
-    ? markup`<bdi title="${printable(text, TITLE_LENGTH)}">${shown}</bdi>`
+    ? markup`<bdi title="${escapeAndCut(text, TITLE_LENGTH)}">${shown}</bdi>`
     : markup`<bdi>${shown}</bdi>`;
 }
 
@@ -52,7 +52,7 @@ export function sentence(text: string): string {
 }
 
 export function valveName(valve: ValveSummary): string {
-  return printable(valve.label, NAME_LENGTH);
+  return escapeAndCut(valve.label, NAME_LENGTH);
 }
 
 const STATES = {

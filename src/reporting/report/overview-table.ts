@@ -1,5 +1,5 @@
 /** The table of all valves. page/overview.ts sorts, searches and filters it by the attributes `data-…`. */
-import { printable } from '../../domain/text.ts';
+import { escapeAndCut } from '../../domain/text.ts';
 import { epochSeconds } from '../../domain/time.ts';
 import { completePercent } from './completeness.ts';
 import type { ReportData, ValveSummary } from './data.ts';
@@ -72,7 +72,7 @@ export function overviewTable(
 
 /** Each name once, sorted; '' for null. */
 function namesOf(names: readonly (string | null)[]): string[] {
-  return [...new Set(names.map((each) => printable(each ?? '')))].sort();
+  return [...new Set(names.map((each) => escapeAndCut(each ?? '')))].sort();
 }
 
 function select(label: string, field: string, names: readonly string[]): Markup {
@@ -85,7 +85,7 @@ function problemSelect(groups: readonly ProblemGroup[]): Markup {
 
 /** The part before the colon. The list of problems and the valve's section show the whole title. */
 function shortTitle(title: string): string {
-  return printable(title.split(': ')[0] ?? title);
+  return escapeAndCut(title.split(': ')[0] ?? title);
 }
 
 interface RowContext {
@@ -122,7 +122,7 @@ function row(
   const problemOrder = worst ? 100 * (99 - worst.rank) + problems.length : 0;
   const newestS = valve.newestUs === null ? null : epochSeconds(valve.newestUs);
   const text = (value: string | null): Markup => markup`<td class="text">${value !== null && nameMarkup(value)}</td>`;
-  return markup`<tr data-search="${printable(search, 300)}" data-account="${printable(valve.account ?? '')}" data-project="${printable(valve.projectName ?? '')}" data-problems=" ${groups.join(' ')} ">
+  return markup`<tr data-search="${escapeAndCut(search, 300)}" data-account="${escapeAndCut(valve.account ?? '')}" data-project="${escapeAndCut(valve.projectName ?? '')}" data-problems=" ${groups.join(' ')} ">
     <th scope="row"><span class="state ${stateClass(valve.state)}" title="${state}"><span class="hidden">${state}: </span></span><a href="#${sectionId(index)}">${nameMarkup(valve.label)}</a></th>
     <td data-v="${kwh}">${regime1 ? totalText(regime1) : '–'}</td>
     ${hasRegime2 && markup`<td data-v="${regime2?.totalKwh}">${regime2 ? totalText(regime2) : '–'}</td>`}

@@ -48,7 +48,7 @@ export function problemList(data: ReportData, { fleet }: Problems, groups: reado
       : []),
   ].join(', ');
   return markup`<section aria-labelledby="problems">
-    <h2 id="problems" class="verdict bad">${capitalised(heading)}</h2>
+    <h2 id="problems" class="verdict bad">${capitalise(heading)}</h2>
     <ul class="problems">
       ${fleet.map((text) => markup`<li>${sentence(text)}</li>`)}
       ${groups.map((group) => problemGroup(group, data))}
@@ -57,7 +57,7 @@ export function problemList(data: ReportData, { fleet }: Problems, groups: reado
 }
 
 function problemGroup({ title, entries }: ProblemGroup, data: ReportData): Markup {
-  const heading = markup`<b>${capitalised(title)}</b>`;
+  const heading = markup`<b>${capitalise(title)}</b>`;
   const [line, ...others] = linesOf(entries, data);
   if (others.length === 0) {
     const valveCount = countValves(entries);
@@ -107,6 +107,6 @@ function disclosure(summary: string, content: Markup): Markup {
   </details>`;
 }
 
-export function capitalised(text: string): string {
+export function capitalise(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

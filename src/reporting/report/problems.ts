@@ -1,6 +1,6 @@
 /** Finds what is wrong with the polling and with each valve. */
 import type { RecordedRun } from '../../database/last-polls.ts';
-import { printable } from '../../domain/text.ts';
+import { escapeAndCut } from '../../domain/text.ts';
 import { epochSeconds, US_PER_MINUTE, US_PER_SECOND, type Span } from '../../domain/time.ts';
 import { durationText } from '../units.ts';
 import type { NamedSpan, RegimeEnergy, ReportFrame, ValveReport } from './data.ts';
@@ -41,7 +41,7 @@ const RANKS = {
 } as const;
 
 export function fleetProblems(frame: ReportFrame, messages: Messages): string[] {
-  return [...frame.unknownTargets.map((text) => printable(text, 300)), ...runProblems(frame, messages)];
+  return [...frame.unknownTargets.map((text) => escapeAndCut(text, 300)), ...runProblems(frame, messages)];
 }
 
 /** What is wrong with a valve, the worst first. */
@@ -178,7 +178,7 @@ function runText(run: RecordedRun, lastSuccess: RecordedRun | null, time: Messag
     outcome === 'partial'
       ? `failed for ${groupThousands(failed)} of ${groupedCount(valves, 'valve')}`
       : RUN_ENDS[outcome];
-  const reason = error === null ? '' : `: ${printable(error, 300)}`;
+  const reason = error === null ? '' : `: ${escapeAndCut(error, 300)}`;
   const success = lastSuccess
     ? `the last success was ${time(lastSuccess.startedUs)} (${durationText(lastSuccess.ageUs)} ago)`
     : 'no run has succeeded yet';
@@ -196,7 +196,7 @@ const RUN_ENDS: Record<RecordedRun['outcome'], string> = {
 };
 
 function joinNames(names: readonly string[]): string {
-  return printable(names.join(', '), 120);
+  return escapeAndCut(names.join(', '), 120);
 }
 
 function totalUs(spans: readonly Span[]): number {

@@ -1,7 +1,7 @@
 /** A row of cells that shows how complete each day is. */
 import { epochSeconds } from '../../domain/time.ts';
 import type { DayCompleteness } from './data.ts';
-import { markup, trusted, type Markup } from './markup.ts';
+import { markup, trustHtml, type Markup } from './markup.ts';
 import type { Messages } from './messages.ts';
 import { dayText, wallOf } from './page/local-time.ts';
 
@@ -18,7 +18,7 @@ export function strip(all: readonly DayCompleteness[]): Markup {
   });
   const incomplete = levels.filter((level) => level !== 'c4' && level !== 'cn').length;
   const label = incomplete === 0 ? 'no day is incomplete' : `${incomplete} of ${days.length} days incomplete`;
-  return trusted(
+  return trustHtml(
     `<svg class="strip" viewBox="0 0 ${days.length} 1" preserveAspectRatio="none" role="img" aria-label="${label}">${paths.join('')}</svg>`,
   );
 }

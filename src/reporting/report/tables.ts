@@ -4,7 +4,7 @@ import type { ReportFrame, Series, ValveReport } from './data.ts';
 import { lineChartsOf } from './charts.ts';
 import { decimalsOf } from './embedded.ts';
 import { barsOf, isWorthShowing, kwhText } from './energy.ts';
-import { markup, trusted, type Markup } from './markup.ts';
+import { markup, trustHtml, type Markup } from './markup.ts';
 import { dayText, wallOf } from './page/local-time.ts';
 import { groupThousands } from './page/numbers.ts';
 import { QUALITIES } from './page/quality.ts';
@@ -106,7 +106,7 @@ function dailyTable(valve: ValveReport, frame: ReportFrame, { offsets }: Message
         </tr>
       </thead>
       <tbody>
-        ${trusted(rows.toReversed().join(''))}
+        ${trustHtml(rows.toReversed().join(''))}
       </tbody>
     </table>`,
     `Measured values: least · most of the readings that the charts show. ${MARKS}.`,

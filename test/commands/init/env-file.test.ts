@@ -1,11 +1,11 @@
 import { parse as parseEnvFile } from 'dotenv';
 import { expect, test } from 'vitest';
-import { withVariables } from '../../../src/commands/init/env-file.ts';
+import { setVariables } from '../../../src/commands/init/env-file.ts';
 
 test.each(['plain', 'with blank', "o'clock", '#1', '$HOME', 'a"b', 'back\\slash', ' '])(
   '%j is read as written',
   (text) => {
-    expect(parseEnvFile(withVariables('A=1\nDB_PASS=old\n', new Map([['DB_PASS', text]])))).toEqual({
+    expect(parseEnvFile(setVariables('A=1\nDB_PASS=old\n', new Map([['DB_PASS', text]])))).toEqual({
       A: '1',
       DB_PASS: text,
     });
@@ -19,12 +19,12 @@ test('what is set twice is set once, what is not wanted goes, comments stay', ()
     ['C', null],
     ['D', '7'],
   ]);
-  expect(withVariables(text, values)).toBe('A=1\n# B=2\nB=6\n\nD=7\n');
+  expect(setVariables(text, values)).toBe('A=1\n# B=2\nB=6\n\nD=7\n');
 });
 
 test('a value that no quotes can hold is refused', () => {
   for (const value of ["'`", 'p\\']) {
-    expect(() => withVariables(null, new Map([['DB_PASS', value]]))).toThrow('DB_PASS cannot be written');
+    expect(() => setVariables(null, new Map([['DB_PASS', value]]))).toThrow('DB_PASS cannot be written');
   }
 });
 
@@ -33,5 +33,5 @@ test('what dotenv takes for an assignment is replaced or removed', () => {
     ['A', null],
     ['B', '2'],
   ]);
-  expect(withVariables('A: old\nexport B: 1\n', values)).toBe('B=2\n');
+  expect(setVariables('A: old\nexport B: 1\n', values)).toBe('B=2\n');
 });

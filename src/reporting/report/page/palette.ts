@@ -55,12 +55,12 @@ function readPalette(): Palette {
   const style = getComputedStyle(document.documentElement);
   const colour = (property: string): string => style.getPropertyValue(property).trim();
   const pale = (property: string, draw: Draw): BarLook => ({
-    fill: hatched(colour(property), colour('--ground'), draw, 5),
+    fill: createHatching(colour(property), colour('--ground'), draw, 5),
     stroke: colour(property),
   });
   // Full colour with light lines, so that a narrow bar is visible between its neighbours.
   const striking = (property: string, draw: Draw): BarLook => ({
-    fill: hatched(colour('--ground'), colour(property), draw, 6),
+    fill: createHatching(colour('--ground'), colour(property), draw, 6),
     stroke: colour(property),
   });
   return {
@@ -73,11 +73,11 @@ function readPalette(): Palette {
       jump: striking('--bad', CROSSED),
       missing: { fill: colour('--gap'), stroke: colour('--gap') },
     },
-    gap: hatched(colour('--gap-line'), colour('--gap'), SLANTED, 7),
+    gap: createHatching(colour('--gap-line'), colour('--gap'), SLANTED, 7),
   };
 }
 
-function hatched(line: string, ground: string, draw: Draw, sizePx: number): string | CanvasPattern {
+function createHatching(line: string, ground: string, draw: Draw, sizePx: number): string | CanvasPattern {
   const size = Math.round(sizePx * devicePixelRatio);
   const canvas = document.createElement('canvas');
   canvas.width = canvas.height = size;
