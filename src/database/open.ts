@@ -16,17 +16,17 @@ export interface OpenOptions extends ConnectionOptions {
  * Calls `use` with a session, after checking that the schema is current. Creates and migrates an embedded database. On a
  * server, the user must run `tasmart migrate`.
  *
- * @throws SchemaError, DatabaseError
+ * Definitions have no order: of two programs that differ in definitions only, each puts its own into an embedded database.
+ *
+ * @throws SchemaError; what `withAnyDatabase`, `loadSchemaFiles` and `migrate` throw
  */
 export async function withDatabase<T>(
   settings: DatabaseSettings,
   options: OpenOptions,
   use: (database: Database) => Promise<T>,
 ): Promise<T> {
-  const loading = loadSchemaFiles(options.sqlDir);
-  loading.catch(() => undefined); // not unhandled: `await loading` below throws the error, once there is a session
+  const files = await loadSchemaFiles(options.sqlDir);
   return withAnyDatabase(settings, options, async (database) => {
-    const files = await loading;
     const schema = await schemaState(database, files);
     if ('problem' in schema) throw new SchemaError(schema.state, schema.problem);
     if (schema.state !== 'current') {
@@ -37,7 +37,11 @@ export async function withDatabase<T>(
   });
 }
 
-/** Like `withDatabase`, but accepts any schema: for `migrate` and `check`. @throws DatabaseError */
+/**
+ * Like `withDatabase`, but accepts any schema: for `migrate` and `check`.
+ *
+ * @throws EmbeddedPostgresError; what `withConnection` throws
+ */
 export async function withAnyDatabase<T>(
   settings: DatabaseSettings,
   options: OpenOptions,

@@ -39,7 +39,7 @@ async function runCommand(command: string, giveUp: AbortSignal): Promise<string>
   const stop = (reason: unknown) => {
     stopped.abort(reason);
     killGroup(child);
-    child.stdout.destroy();
+    child.stdout.destroy(); // a program that the command has started may live on, and keep the pipe open
   };
   const timer = setTimeout(() => stop(failure(`did not end within ${COMMAND_LIMIT_MS / 1000} s`)), COMMAND_LIMIT_MS);
   const cut = () => stop(giveUp.reason);
