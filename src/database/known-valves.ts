@@ -9,7 +9,7 @@ export interface KnownValve {
   latestReadingUs: Micros | null;
 }
 
-/** By id. Each of these valves gets an entry. @throws DatabaseError */
+/** By id. Each of these valves gets an entry, also if the registry does not know it. @throws DatabaseError */
 export async function loadKnownValves(
   database: Database,
   tasmartIds: readonly string[],

@@ -1,7 +1,7 @@
 /** Opens a database session for a command, with a current schema. */
 import { KnownError } from '../domain/errors.ts';
 import { withConnection, type ConnectionOptions, type Database, type ServerSettings } from './connection.ts';
-import { describeBehind } from './migrations-plan.ts';
+import { describeSchema, type UnusableSchema } from './migrations-plan.ts';
 import { migrate, schemaState } from './migrations.ts';
 import { loadSchemaFiles } from './schema-files.ts';
 
@@ -28,9 +28,9 @@ export async function withDatabase<T>(
   const files = await loadSchemaFiles(options.sqlDir);
   return withAnyDatabase(settings, options, async (database) => {
     const schema = await schemaState(database, files);
-    if ('problem' in schema) throw new SchemaError(schema.state, schema.problem);
     if (schema.state !== 'current') {
-      if (!('embeddedFolder' in settings)) throw new SchemaError(schema.state, describeBehind(schema));
+      const canMigrate = 'embeddedFolder' in settings && !('problem' in schema);
+      if (!canMigrate) throw new SchemaError(schema);
       await migrate(database.client, files);
     }
     return use(database);
@@ -61,7 +61,8 @@ export async function withAnyDatabase<T>(
 export class SchemaError extends KnownError {
   override readonly name = 'SchemaError';
 
-  constructor(state: 'missing' | 'older' | 'newer' | 'altered', detail: string) {
+  constructor(schema: UnusableSchema) {
+    const detail = describeSchema(schema);
     const messages = {
       missing: 'the database has no tasmart schema yet',
       older: `the database's schema is not that of this program (${detail})`,
@@ -74,6 +75,6 @@ export class SchemaError extends KnownError {
       newer: 'update tasmart on this machine',
       altered: 'install tasmart as it was released: "tasmart migrate" cannot mend this',
     };
-    super('config', messages[state], { remedy: remedies[state] });
+    super('config', messages[schema.state], { remedy: remedies[schema.state] });
   }
 }

@@ -10,7 +10,7 @@ const VALVES_PER_STATEMENT = 1000;
 /** The account that records, and its place in config.json. */
 export interface Recorder {
   account: Account;
-  /** the accounts that come later in config.json; a project that this account lists too is this account's */
+  /** names of the accounts that come later in config.json: of a project that both list, the earlier account is the owner */
   later: readonly string[];
 }
 
@@ -34,7 +34,7 @@ interface ListedValve {
  * Records which projects and valves were seen, and each change of a name, firmware or project with its date.
  *
  * Takes several transactions. The first records which projects list which valves, so this is never half done. The others
- * write the valves in chunks. Each locks rows of `tasmart_valves` in id order, like every other writer, to avoid
+ * write up to VALVES_PER_STATEMENT valves each. Each locks rows of `tasmart_valves` in id order, like every other writer, to avoid
  * deadlocks.
  *
  * @throws DatabaseError
@@ -45,7 +45,12 @@ export async function recordProjects(database: Database, recorder: Recorder, res
     await recordMeanings(database, recorder, resolved);
     await moveValvesToAccounts(database, resolved);
   });
-  for (const valves of inChunks(resolved.projects)) {
+  const listed: ListedValve[] = [];
+  for (const { id: projectId, valves } of resolved.projects) {
+    for (const valve of valves) listed.push({ projectId, valve });
+  }
+  for (let start = 0; start < listed.length; start += VALVES_PER_STATEMENT) {
+    const valves = listed.slice(start, start + VALVES_PER_STATEMENT);
     await oneAtATime(database, () => recordValves(database, valves, recorder, resolved));
   }
 }
@@ -56,20 +61,6 @@ async function oneAtATime(database: Database, work: () => Promise<void>): Promis
     await database.query('select pg_advisory_xact_lock($1, $2)', [LOCK_SPACE, LOCK_KEYS.registry]);
     await work();
   });
-}
-
-function* inChunks(projects: readonly Project[]): Generator<ListedValve[]> {
-  let chunk: ListedValve[] = [];
-  for (const { id: projectId, valves } of projects) {
-    for (const valve of valves) {
-      if (chunk.length === VALVES_PER_STATEMENT) {
-        yield chunk;
-        chunk = [];
-      }
-      chunk.push({ projectId, valve });
-    }
-  }
-  if (chunk.length > 0) yield chunk;
 }
 
 /**
@@ -160,8 +151,10 @@ async function moveValvesToAccounts(database: Database, { listings }: ResolvedTa
  * A valve's row belongs to one project, and only that project writes the row. Another project takes the row over if
  *
  * - the old project no longer lists the valve, or was not polled for a week: the valve has moved, which is a change
- * - this account lists the old project too: the old project comes later in the targets
+ * - this account lists the old project too: the old project comes later in the targets (or is the same project)
  * - the old account comes later in config.json
+ *
+ * The last two are no change of the project: the valve did not move.
  *
  * A missing firmware version is not a change. A missing customer's name is a change.
  *

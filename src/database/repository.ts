@@ -27,7 +27,7 @@ export type IsNew = (tasmartId: string, reading: Reading) => boolean;
 /** Readings or valves per statement. */
 const CHUNK = 5000;
 
-/** Of the arrays that are sent. For 'text[]' see `selectProperty`. */
+/** The element types of the arrays that are sent, by a property's type. For 'text[]' see `selectProperty`. */
 const PG_TYPES = { int16: 'integer', int32: 'integer', int64: 'bigint', 'text[]': 'text' } as const;
 
 /** SQL: the column time_us, microseconds since 1970, as a timestamp. A double is exact until 2255. */
