@@ -1,35 +1,13 @@
-/** Loads the data of the report's page. */
-import { epochSeconds, formatRfc3339, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
-import type { PropertyName } from '../domain/reading.ts';
-import type { Quality } from '../domain/energy.ts';
+/** Loads what the report's page shows of each valve: facts, counter events and energy. For readings see report-readings.ts. */
+import type { CounterEvent, Quality, Regime } from '../domain/energy.ts';
+import { formatRfc3339, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 import type { ConsumptionQuery } from './consumption.ts';
-import { micros } from './repository.ts';
-
-/** The values of a reading that charts show. */
-const CHARTED = [
-  'measured_flow',
-  'measured_power',
-  'relative_flow',
-  'relative_power',
-  'position',
-  'input_signal',
-  'local_temp',
-  'remote_temp',
-] as const satisfies readonly PropertyName[];
-export type Charted = (typeof CHARTED)[number];
-
-/** A valve's readings in columns, in order of time and in HyCloud's own units. null: the valve sent no value. */
-export interface ReportReadings {
-  timesUs: readonly Micros[];
-  /** null: none */
-  errorStatus: readonly (readonly string[] | null)[];
-  values: Readonly<Record<Charted, readonly (number | null)[]>>;
-}
+import { micros, nullableNumber } from './repository.ts';
 
 /** Energy of one counter. */
 export interface CounterEnergy {
-  regime: 1 | 2;
+  regime: Regime;
   /** kWh of the buckets that have a curve; null: no bucket has one */
   totalKwh: number | null;
   /** null: a day of the previous span has no curve */
@@ -46,12 +24,9 @@ export interface EnergyBucket extends Span {
   quality: Quality;
 }
 
-/** A counter event, with the counter before and after it. */
-export interface CounterEvent extends Span {
+/** A stored counter event. */
+export interface ReportEvent extends Pick<CounterEvent, 'kind' | 'fromUs' | 'toUs' | 'fromKwh' | 'toKwh'> {
   regime: number;
-  kind: 'gap' | 'glitch' | 'reset' | 'jump' | 'undecided' | 'excluded' | 'replaced';
-  fromKwh: number | null;
-  toKwh: number | null;
   /** kWh that the consumption holds for this time */
   countedKwh: number | null;
 }
@@ -59,7 +34,7 @@ export interface CounterEvent extends Span {
 /** Where a valve is, and its first and newest readings. */
 export interface ValveFacts {
   projectName: string | null;
-  /** the account that reads it; null: the only one */
+  /** the account that reads it; null: the unnamed one, or the registry does not know the valve */
   account: string | null;
   firmware: string | null;
   firstUs: Micros | null;
@@ -120,7 +95,7 @@ export async function loadCounterEvents(
   database: Database,
   tasmartIds: readonly string[],
   span: Span,
-): Promise<Map<string, CounterEvent[]>> {
+): Promise<Map<string, ReportEvent[]>> {
   const rows = await database.query<{
     tasmart_id: string;
     regime: number;
@@ -137,7 +112,7 @@ export async function loadCounterEvents(
      order by starts, ends, regime`,
     [tasmartIds, formatRfc3339(span.fromUs), formatRfc3339(span.toUs)],
   );
-  const events = new Map<string, CounterEvent[]>(tasmartIds.map((id) => [id, []]));
+  const events = new Map<string, ReportEvent[]>(tasmartIds.map((id) => [id, []]));
   for (const row of rows) {
     events.get(row.tasmart_id)?.push({
       regime: row.regime,
@@ -152,7 +127,12 @@ export async function loadCounterEvents(
   return events;
 }
 
-/** The energy of each of these valves, by id. A valve without readings is left out. @throws DatabaseError */
+/**
+ * The energy of each of these valves, by id. A valve without readings is left out. `previous`: the span to compare with, in whole
+ * days.
+ *
+ * @throws DatabaseError
+ */
 export async function loadEnergy(
   database: Database,
   tasmartIds: readonly string[],
@@ -161,7 +141,7 @@ export async function loadEnergy(
   // One row per counter: a row per bucket takes twice as long. json_agg takes the buckets in the order of `bucket`.
   const rows = await database.query<{
     tasmart_id: string;
-    regime: 1 | 2;
+    regime: Regime;
     total_kwh: string | null;
     previous_kwh: string | null;
     starts_s: number[];
@@ -198,6 +178,7 @@ export async function loadEnergy(
   );
   const energy = new Map<string, CounterEnergy[]>();
   for (const row of rows) {
+    // The buckets are adjacent: each ends where the next one starts.
     const edgesUs = [...row.starts_s, row.end_s].map((edgeS) => edgeS * US_PER_SECOND);
     const counter: CounterEnergy = {
       regime: row.regime,
@@ -214,66 +195,4 @@ export async function loadEnergy(
     energy.set(row.tasmart_id, [...(energy.get(row.tasmart_id) ?? []), counter]);
   }
   return energy;
-}
-
-/**
- * The readings of each of these valves in a span, by id, with the neighbouring reading on either side. A gap or an error at
- * the edge of the span begins or ends with a neighbour.
- *
- * @throws DatabaseError
- */
-export async function loadReadings(
-  database: Database,
-  tasmartIds: readonly string[],
-  { fromUs, toUs }: Span,
-): Promise<Map<string, ReportReadings>> {
-  // One array per column: one row per reading takes twice as long.
-  const columns = ['time_us', ...CHARTED].map((name) => `json_agg(${name}) as ${name}`);
-  // null: the valve has no readings in the span
-  const rows = await database.query<
-    { tasmart_id: string; time_us: Micros[] | null; error_status: ReportReadings['errorStatus'] | null } & Record<
-      Charted,
-      (number | null)[] | null
-    >
-  >(
-    `select wanted.tasmart_id, reading.*
-     from unnest($1::text[]) as wanted (tasmart_id)
-     cross join lateral (
-       select json_agg(nullif(error_status, '{}')) as error_status, ${columns.join(', ')}
-       from (
-         select round(date_part('epoch', "time") * 1000000)::bigint as time_us, error_status, ${CHARTED.join(', ')}
-         from tasmart_data_table as stored
-         where stored.tasmart_id = wanted.tasmart_id and "timestamp" between
-           coalesce((
-             select max("timestamp") from tasmart_data_table as before
-             where before.tasmart_id = wanted.tasmart_id and "timestamp" < $2::bigint
-           ), $2::bigint) and coalesce((
-             select min("timestamp") from tasmart_data_table as after
-             where after.tasmart_id = wanted.tasmart_id and "timestamp" > $3::bigint
-           ), $3::bigint)
-         order by "timestamp"
-       ) as reading
-     ) as reading`,
-    [tasmartIds, epochSeconds(fromUs), epochSeconds(toUs)],
-  );
-  return new Map(
-    rows.map((row) => [
-      row.tasmart_id,
-      {
-        timesUs: row.time_us ?? [],
-        errorStatus: row.error_status ?? [],
-        values: forEachCharted((name) => row[name] ?? []),
-      },
-    ]),
-  );
-}
-
-export function forEachCharted<T>(valueOf: (name: Charted) => T): Record<Charted, T> {
-  const values: Partial<Record<Charted, T>> = {};
-  for (const name of CHARTED) values[name] = valueOf(name);
-  return values as Record<Charted, T>;
-}
-
-function nullableNumber(text: string | null): number | null {
-  return text === null ? null : Number(text);
 }
