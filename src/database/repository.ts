@@ -172,8 +172,8 @@ export async function loadSyncStates(
     ]);
     for (const row of rows) {
       states.set(row.tasmart_id, {
-        syncedUntilUs: row.synced_us === null ? null : Number(row.synced_us),
-        boundaryReadingUs: row.boundary_us === null ? null : Number(row.boundary_us),
+        syncedUntilUs: nullableNumber(row.synced_us),
+        boundaryReadingUs: nullableNumber(row.boundary_us),
         lastAttemptUs: Number(row.attempt_us ?? 0),
       });
     }
@@ -194,6 +194,11 @@ interface SyncStateRow {
  */
 export function micros(expression: string): string {
   return `(extract(epoch from ${expression}) * 1000000)::bigint`;
+}
+
+/** A bigint or numeric of PostgreSQL, which pg returns as text. */
+export function nullableNumber(text: string | null): number | null {
+  return text === null ? null : Number(text);
 }
 
 function timestamp(timeUs: Micros | null): string | null {
