@@ -67,7 +67,10 @@ async function joinServer(cluster: Cluster, signal?: AbortSignal): Promise<{ lea
       if (lease) await returnLease(cluster, lease); // aborted: stop the server that we may have started
     }
     signal?.throwIfAborted();
-    if (limit.aborted) throw notReady(cluster);
+    if (limit.aborted) {
+      const message = `in ${cluster.dataFolder} took no connections for ${OPEN_LIMIT_MS / 1000} s`;
+      throw new EmbeddedPostgresError('database', message, { remedy: `its log is ${cluster.logFile}` });
+    }
     if (!server) {
       await startServer(cluster, limit);
       continue;
@@ -77,9 +80,4 @@ async function joinServer(cluster: Cluster, signal?: AbortSignal): Promise<{ lea
     stoppingMs += POLL_MS;
     if (stoppingMs === STOPPING_LIMIT_MS) await stopServer(cluster, 'fast');
   }
-}
-
-function notReady({ dataFolder, logFile }: Cluster): EmbeddedPostgresError {
-  const message = `in ${dataFolder} took no connections for ${OPEN_LIMIT_MS / 1000} s`;
-  return new EmbeddedPostgresError('database', message, { remedy: `its log is ${logFile}` });
 }

@@ -19,28 +19,14 @@ export interface ServerFacts {
 
 /** @throws DatabaseError */
 export async function loadServerFacts(database: Database): Promise<ServerFacts> {
-  const [row] = await database.query<{
-    version: string;
-    user: string;
-    read_only: string;
-    encoding: string;
-    tls: string | null;
-    clock: string;
-  }>(
+  const [row] = await database.query<Omit<ServerFacts, 'clockUs'> & { clockUs: string }>(
     `select current_setting('server_version') as version, current_user as user,
-       current_setting('transaction_read_only') as read_only, current_setting('server_encoding') as encoding,
-       ${micros('clock_timestamp()')} as clock,
-       (select ssl.version from pg_stat_ssl as ssl where pid = pg_backend_pid()) as tls`,
+       current_setting('transaction_read_only')::boolean as "isReadOnly", current_setting('server_encoding') as encoding,
+       (select ssl.version from pg_stat_ssl as ssl where pid = pg_backend_pid()) as "tlsVersion",
+       ${micros('clock_timestamp()')} as "clockUs"`,
   );
   if (!row) throw new Error('a select without a from gives one row');
-  return {
-    version: row.version,
-    user: row.user,
-    isReadOnly: row.read_only === 'on',
-    encoding: row.encoding,
-    tlsVersion: row.tls,
-    clockUs: Number(row.clock),
-  };
+  return { ...row, clockUs: Number(row.clockUs) };
 }
 
 /** Whether PostgreSQL knows a time zone by this name. @throws DatabaseError */

@@ -51,20 +51,11 @@ export interface SupplyQuery {
   catchUpDays: number;
 }
 
-interface RegisteredRow {
-  tasmart_id: string;
-  short_sn: string | null;
-  full_sn: string | null;
-  user_id: string | null;
-  account: string;
-  backend_ref: string | null;
-  projects: Membership[];
-}
-
 /** Every valve that was ever polled, by name. @throws DatabaseError */
 export async function loadRegisteredValves(database: Database): Promise<RegisteredValve[]> {
-  const rows = await database.query<RegisteredRow>(
-    `select valve.tasmart_id, short_sn, full_sn, user_id, valve.account, backend_ref,
+  const valves = await database.query<RegisteredValve>(
+    `select tasmart_id as id, short_sn as "shortSn", full_sn as "fullSn", user_id as "userId", account,
+            backend_ref as "backendRef",
             -- A valve without a row in tasmart_project_valves counts as listed by its own project.
             coalesce(projects, json_build_array(json_build_object('id', valve.project_id, 'isListed', true))) as projects
      from tasmart_valves as valve
@@ -76,15 +67,6 @@ export async function loadRegisteredValves(database: Database): Promise<Register
        group by tasmart_id
      ) as membership using (tasmart_id)`,
   );
-  const valves = rows.map((row) => ({
-    id: row.tasmart_id,
-    shortSn: row.short_sn,
-    fullSn: row.full_sn,
-    userId: row.user_id,
-    account: row.account,
-    backendRef: row.backend_ref,
-    projects: row.projects,
-  }));
   return valves.sort(compareValves);
 }
 

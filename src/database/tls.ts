@@ -3,14 +3,9 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type ConnectionOptions as TlsOptions } from 'node:tls';
 import { KnownError } from '../domain/errors.ts';
+import type { ServerSettings } from './connection.ts';
 
-interface TlsSettings {
-  readonly host: string;
-  readonly sslMode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
-  readonly sslCaFile: string | null;
-  readonly sslCertFile?: string | null;
-  readonly sslKeyFile?: string | null;
-}
+type TlsSettings = Pick<ServerSettings, 'host' | 'sslMode' | 'sslCaFile' | 'sslCertFile' | 'sslKeyFile'>;
 
 /**
  * False: no TLS, as for a unix socket. `require` encrypts, and checks the certificate only if a CA is configured. `verify-ca` checks the
