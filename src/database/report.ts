@@ -49,20 +49,11 @@ export interface ValveFacts {
 
 /** In the order of `tasmartIds`. Valves that the registry does not know are included. @throws DatabaseError */
 export async function loadValveFacts(database: Database, tasmartIds: readonly string[]): Promise<ValveFacts[]> {
-  const rows = await database.query<{
-    project_name: string | null;
-    account: string | null;
-    fw_version: string | null;
-    first_us: string | null;
-    newest_us: string | null;
-    age_us: string | null;
-    counter_1: string | null;
-    counter_2: string | null;
-    error_status: string[] | null;
-  }>(
-    `select project.name as project_name, nullif(valve.account, '') as account, fw_version, ${micros('first."time"')} as first_us,
-            ${micros('newest."time"')} as newest_us, ${micros('now() - newest."time"')} as age_us,
-            energy_counter_regime_1 as counter_1, energy_counter_regime_2 as counter_2, error_status
+  return database.query<ValveFacts>(
+    `select project.name as "projectName", nullif(valve.account, '') as account, fw_version as firmware,
+            ${micros('first."time"')}::float8 as "firstUs", ${micros('newest."time"')}::float8 as "newestUs",
+            ${micros('now() - newest."time"')}::float8 as "ageUs", energy_counter_regime_1::float8 as "counter1Kwh",
+            energy_counter_regime_2::float8 as "counter2Kwh", error_status as "errorStatus"
      from unnest($1::text[]) with ordinality as wanted (tasmart_id, position)
      left join tasmart_valves as valve using (tasmart_id)
      left join tasmart_projects as project using (project_id)
@@ -77,17 +68,6 @@ export async function loadValveFacts(database: Database, tasmartIds: readonly st
      order by wanted.position`,
     [tasmartIds],
   );
-  return rows.map((row) => ({
-    projectName: row.project_name,
-    account: row.account,
-    firmware: row.fw_version,
-    firstUs: nullableNumber(row.first_us),
-    newestUs: nullableNumber(row.newest_us),
-    ageUs: nullableNumber(row.age_us),
-    counter1Kwh: nullableNumber(row.counter_1),
-    counter2Kwh: nullableNumber(row.counter_2),
-    errorStatus: row.error_status,
-  }));
 }
 
 /** The counter events of each of these valves that overlap a span, by id, in order of time. @throws DatabaseError */
@@ -96,34 +76,16 @@ export async function loadCounterEvents(
   tasmartIds: readonly string[],
   span: Span,
 ): Promise<Map<string, ReportEvent[]>> {
-  const rows = await database.query<{
-    tasmart_id: string;
-    regime: number;
-    kind: CounterEvent['kind'];
-    start_us: string;
-    end_us: string;
-    from_kwh: string | null;
-    to_kwh: string | null;
-    counted_kwh: string | null;
-  }>(
-    `select tasmart_id, regime, kind, ${micros('starts')} as start_us, ${micros('ends')} as end_us, from_kwh, to_kwh, counted_kwh
+  const rows = await database.query<ReportEvent & { tasmart_id: string }>(
+    `select tasmart_id, regime, kind, ${micros('starts')}::float8 as "fromUs", ${micros('ends')}::float8 as "toUs",
+            from_kwh::float8 as "fromKwh", to_kwh::float8 as "toKwh", counted_kwh::float8 as "countedKwh"
      from tasmart_counter_events
      where tasmart_id = any ($1) and ends > $2::timestamptz and starts < $3::timestamptz
      order by starts, ends, regime`,
     [tasmartIds, formatRfc3339(span.fromUs), formatRfc3339(span.toUs)],
   );
   const events = new Map<string, ReportEvent[]>(tasmartIds.map((id) => [id, []]));
-  for (const row of rows) {
-    events.get(row.tasmart_id)?.push({
-      regime: row.regime,
-      kind: row.kind,
-      fromUs: Number(row.start_us),
-      toUs: Number(row.end_us),
-      fromKwh: nullableNumber(row.from_kwh),
-      toKwh: nullableNumber(row.to_kwh),
-      countedKwh: nullableNumber(row.counted_kwh),
-    });
-  }
+  for (const { tasmart_id: id, ...event } of rows) events.get(id)?.push(event);
   return events;
 }
 
