@@ -6,23 +6,9 @@ import pg from 'pg';
 import { KnownError } from '../domain/errors.ts';
 import { DatabaseError } from './errors.ts';
 import { passwordOf } from './password.ts';
+import type { ServerSettings } from './server-settings.ts';
 import { pinSearchPath, requireOwnSession } from './session.ts';
 import { tlsOptions } from './tls.ts';
-
-export interface ServerSettings {
-  /** host name, address, or the folder of a unix socket */
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string | null;
-  readonly database: string;
-  readonly sslMode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
-  readonly sslCaFile: string | null;
-  readonly sslCertFile?: string | null;
-  readonly sslKeyFile?: string | null;
-  /** a shell command that prints the password, see password.ts */
-  readonly passwordCommand?: string | null;
-}
 
 /** One session. Statements run one after the other. When the session is lost, so are its locks. */
 export interface Database {

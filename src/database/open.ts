@@ -1,9 +1,10 @@
 /** Opens a database session for a command, with a current schema. */
 import { KnownError } from '../domain/errors.ts';
-import { withConnection, type ConnectionOptions, type Database, type ServerSettings } from './connection.ts';
+import { withConnection, type ConnectionOptions, type Database } from './connection.ts';
 import { describeSchema, type UnusableSchema } from './migrations-plan.ts';
 import { migrate, schemaState } from './migrations.ts';
 import { loadSchemaFiles } from './schema-files.ts';
+import type { ServerSettings } from './server-settings.ts';
 
 export type DatabaseSettings = ServerSettings | { readonly embeddedFolder: string };
 

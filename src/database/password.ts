@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { platform } from 'node:os';
 import { KnownError } from '../domain/errors.ts';
-import type { ServerSettings } from './connection.ts';
+import type { ServerSettings } from './server-settings.ts';
 
 const COMMAND_LIMIT_MS = 30_000;
 const MAX_LENGTH = 10_000;

@@ -2,11 +2,17 @@
  * Checks a new session before any other statement runs in it: no pooler may share it with other clients, and no operator or
  * function of another role may run with our rights.
  */
+import type pg from 'pg';
 import { KnownError } from '../domain/errors.ts';
-import type { Database } from './connection.ts';
 import { DatabaseError } from './errors.ts';
 
-type Session = Pick<Database, 'query' | 'transaction' | 'loginPid'>;
+/** The part of `Database` (connection.ts, which imports this file) that the checks need. */
+interface Session {
+  query: <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
+  transaction: <T>(work: () => Promise<T>) => Promise<T>;
+  /** the server's process id, as sent at login */
+  loginPid: number;
+}
 
 /** SQL: the schema of tasmart's tables; without tables, the current one. Names are qualified: search_path is not trusted yet. */
 const SCHEMA_OID = `

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type ConnectionOptions as TlsOptions } from 'node:tls';
 import { KnownError } from '../domain/errors.ts';
-import type { ServerSettings } from './connection.ts';
+import type { ServerSettings } from './server-settings.ts';
 
 type TlsSettings = Pick<ServerSettings, 'host' | 'sslMode' | 'sslCaFile' | 'sslCertFile' | 'sslKeyFile'>;
 
