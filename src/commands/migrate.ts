@@ -15,7 +15,7 @@ export interface MigrateOptions {
   printGrants?: boolean;
 }
 
-/** Migrates and judges, or with --print-grants prints SQL. */
+/** Migrates, then judges all unjudged readings; or with --print-grants prints SQL. Exit 2 if a valve could not be judged. */
 export async function run(
   { printGrants }: MigrateOptions,
   { globals, signal, giveUp }: CommandContext,
@@ -32,11 +32,8 @@ export async function run(
   const say = (line: string) => process.stdout.write(`${line}\n`);
   const failures = await withAnyDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     const applied = await migrate(database.client, files, say, ({ name }) => say(`applied ${name}`));
-    say(
-      applied.length === 0
-        ? 'the schema is up to date: nothing to do'
-        : `the schema is up to date: ${count(applied.length, 'file')} applied`,
-    );
+    const change = applied.length === 0 ? 'nothing to do' : `${count(applied.length, 'file')} applied`;
+    say(`the schema is up to date: ${change}`);
     return judgeStored(database, config, log, { globals, signal });
   });
   return failures.length > 0 ? EXIT_STATUS.partial : 0;

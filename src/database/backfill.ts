@@ -10,7 +10,7 @@ export interface BackfilledSpan extends Pick<ValveReadings, 'tasmartId' | 'readi
 }
 
 /**
- * Loads the parts of a span that are not covered yet, per valve, oldest first.
+ * Loads the parts of a span that are not covered yet, per valve, oldest first. Leaves out a valve whose span is covered whole.
  *
  * @throws DatabaseError
  */
@@ -41,8 +41,8 @@ export async function loadUncovered(
  * Stores readings, and the spans that they cover, in one transaction. If HyCloud's clock is ahead, a span ends at the last
  * boundary of the interval before now.
  *
- * Only polls set `synced_until`. But where no poll has set it yet, the next poll continues from the newest reading, which may
- * now be one of these: so sets it to the newest of the prototype's readings.
+ * Usually, only polls set `synced_until`. While it is unset, the next poll continues from the newest reading. So for a valve with
+ * readings of the prototype, sets it to the newest of them: otherwise the poll would continue from a backfilled reading.
  */
 export async function storeBackfill(
   database: Database,
@@ -50,6 +50,7 @@ export async function storeBackfill(
   intervalMinutes: number,
 ): Promise<IsNew> {
   return database.transaction(async () => {
+    // Before the insert: afterwards, the newest reading may be a backfilled one.
     const unpolled = await loadUnpolled(database, [...new Set(spans.map(({ tasmartId }) => tasmartId))]);
     const isNew = await insertReadings(database, spans);
     if (unpolled.length > 0) await setSyncedUntil(database, unpolled);

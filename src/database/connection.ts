@@ -6,29 +6,15 @@ import pg from 'pg';
 import { KnownError } from '../domain/errors.ts';
 import { DatabaseError } from './errors.ts';
 import { passwordOf } from './password.ts';
+import type { ServerSettings } from './server-settings.ts';
 import { pinSearchPath, requireOwnSession } from './session.ts';
 import { tlsOptions } from './tls.ts';
-
-export interface ServerSettings {
-  /** host name, address, or the folder of a unix socket */
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string | null;
-  readonly database: string;
-  readonly sslMode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
-  readonly sslCaFile: string | null;
-  readonly sslCertFile?: string | null;
-  readonly sslKeyFile?: string | null;
-  /** a shell command that prints the password, see password.ts */
-  readonly passwordCommand?: string | null;
-}
 
 /** One session. Statements run one after the other. When the session is lost, so are its locks. */
 export interface Database {
   /** @throws DatabaseError */
   query: <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
-  /** Commits if `work` succeeds, else rolls back. Throws what `work` has thrown, even if the rollback fails. */
+  /** Commits if `work` succeeds, else rolls back. Throws what `work` has thrown, even if the rollback fails. Do not nest. */
   transaction: <T>(work: () => Promise<T>) => Promise<T>;
   /** aborts when the session is lost: stop reading HyCloud, for the readings could not be stored */
   lost: AbortSignal;
@@ -53,9 +39,10 @@ const BUSY_CODES = ['53300', '57P03'];
 const BUSY_LIMIT_MS = 20_000;
 const BUSY_PAUSE_MS = 200;
 /**
- * Timeouts: our statements take less than seconds, so a longer one is a fault to report. Keepalives: the locks of a machine
- * that is gone are free after a minute, not after TCP's two hours. `jit` is off: compiling takes seconds for statements of
- * milliseconds (`status` took 0.8 s instead of 0.2 for 40 valves, 14 s on a table of a hundred chunks).
+ * Timeouts: none of our statements takes more than seconds, so a longer one is a fault to report. Isolation: upserts and locks
+ * are written for `read committed`. Keepalives: the locks of a machine that is gone are free after a minute, not after TCP's two
+ * hours. `jit` is off: compiling takes seconds for statements of milliseconds (`status` took 0.8 s instead of 0.2 for 40
+ * valves, 14 s on a table of a hundred chunks).
  */
 const SESSION_SETTINGS = `
   set statement_timeout = '60s';
@@ -86,7 +73,7 @@ interface Session {
  * Connects, calls `use` with the session, and always disconnects. Connects again while the server is busy, but never calls
  * `use` twice.
  *
- * @throws DatabaseError, KnownError
+ * @throws DatabaseError; KnownError if the settings, the password or the server cannot be used; the reason of `giveUp`
  */
 export async function withConnection<T>(
   settings: ServerSettings,
@@ -133,6 +120,7 @@ async function withSession<T>(
   } catch (error) {
     throw reportableError(error, lost);
   } finally {
+    // If the server does not answer the goodbye, cut the connection.
     const closeTimer = setTimeout(cut, Math.min(answerLimitMs, CLOSE_LIMIT_MS));
     await client.end().catch(() => undefined);
     clearTimeout(closeTimer);
@@ -140,7 +128,7 @@ async function withSession<T>(
   }
 }
 
-/** Returns the server's process id, as sent at login. */
+/** Logs in. Returns the server's process id, as sent at login. */
 async function connect({ client, lost }: Session): Promise<number> {
   let pid = NaN;
   client.connection.once('backendKeyData', ({ processID }: { processID: number }) => (pid = processID));
@@ -153,8 +141,8 @@ async function connect({ client, lost }: Session): Promise<number> {
 }
 
 /**
- * The error to report of those that end the work of a session. Once the session is lost, other errors are consequences of
- * the loss. Only statements of `Database.client` throw a raw pg.DatabaseError here.
+ * The error to report when the work of a session has thrown `error`. After the session is lost, any error but a database's is
+ * a consequence of the loss: reports why it was lost. A raw pg.DatabaseError comes from `Database.client`.
  */
 function reportableError(error: unknown, lost: AbortSignal): unknown {
   if (error instanceof KnownError && error.kind === 'database') return error;
@@ -218,7 +206,7 @@ function databaseOf({ client, lost, lose }: Session, loginPid: number, answerLim
       try {
         const result = await work();
         const { command } = await send('commit');
-        // PostgreSQL rolls back, without an error, if a statement failed and nobody heard of it.
+        // If a statement failed and `work` ignored its error, PostgreSQL answers "commit" by a rollback, without an error.
         if (command !== 'COMMIT') throw new Error('a statement of the transaction failed: nothing was stored');
         return result;
       } catch (error) {
@@ -229,7 +217,10 @@ function databaseOf({ client, lost, lose }: Session, loginPid: number, answerLim
   };
 }
 
-/** Translates an error of pg or Node.js. After a lost session, gives why it was lost, unless the server sent the error. */
+/**
+ * Translates an error of pg or Node.js to a DatabaseError; a KnownError stays. After a lost session, returns why it was lost,
+ * unless the server sent the error.
+ */
 function asDatabaseError(error: unknown, lost: AbortSignal): unknown {
   if (lost.aborted && !(error instanceof pg.DatabaseError)) return lost.reason;
   return error instanceof Error && !(error instanceof KnownError) ? new DatabaseError(error) : error;

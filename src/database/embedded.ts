@@ -24,7 +24,10 @@ const LOGIN = { host: '127.0.0.1', user: SUPERUSER, database: DATABASE } as cons
 /** Long enough for the crash recovery of a large database. */
 const OPEN_LIMIT_MS = 60_000;
 
-/** A server that is stopping waits for open sessions. After this time, end the sessions: then the server can start again. */
+/**
+ * A server that is stopping waits for open sessions. After this time, end the sessions, once: then the server can start again.
+ * A multiple of POLL_MS.
+ */
 const STOPPING_LIMIT_MS = 10_000;
 
 /**
@@ -48,7 +51,11 @@ export async function openEmbedded(folder: string, options: ClusterOptions = {})
   };
 }
 
-/** Starts the server if there is none, and takes a lease of it. */
+/**
+ * Starts the server if there is none, and takes a lease of it.
+ *
+ * @throws EmbeddedPostgresError, also if that takes longer than OPEN_LIMIT_MS; the reason of the signal
+ */
 async function joinServer(cluster: Cluster, signal?: AbortSignal): Promise<{ lease: Lease; port: number }> {
   const limit = AbortSignal.timeout(OPEN_LIMIT_MS);
   let stoppingMs = 0;
@@ -57,10 +64,13 @@ async function joinServer(cluster: Cluster, signal?: AbortSignal): Promise<{ lea
     if (server?.state === 'ready') {
       const lease = await takeLease(cluster, server.port);
       if (lease && !signal?.aborted) return { lease, port: server.port };
-      if (lease) await returnLease(cluster, lease);
+      if (lease) await returnLease(cluster, lease); // aborted: stop the server that we may have started
     }
     signal?.throwIfAborted();
-    if (limit.aborted) throw notReady(cluster);
+    if (limit.aborted) {
+      const message = `in ${cluster.dataFolder} took no connections for ${OPEN_LIMIT_MS / 1000} s`;
+      throw new EmbeddedPostgresError('database', message, { remedy: `its log is ${cluster.logFile}` });
+    }
     if (!server) {
       await startServer(cluster, limit);
       continue;
@@ -70,9 +80,4 @@ async function joinServer(cluster: Cluster, signal?: AbortSignal): Promise<{ lea
     stoppingMs += POLL_MS;
     if (stoppingMs === STOPPING_LIMIT_MS) await stopServer(cluster, 'fast');
   }
-}
-
-function notReady({ dataFolder, logFile }: Cluster): EmbeddedPostgresError {
-  const message = `in ${dataFolder} took no connections for ${OPEN_LIMIT_MS / 1000} s`;
-  return new EmbeddedPostgresError('database', message, { remedy: `its log is ${logFile}` });
 }

@@ -1,77 +1,53 @@
 /** The errors of the database, with what to do about them. */
 import { KnownError, type ErrorKind } from '../domain/errors.ts';
 
-interface Explanation {
-  kind: ErrorKind;
-  remedy: string;
-}
-
 /** Does not name DB_SSLMODE: a weaker mode is no remedy for a certificate that is not trusted. */
 const CA_REMEDY = 'check DB_SSL_CA (for RDS: its CA bundle)';
 const NEXT_RUN = 'the next run will catch up';
 
 /**
- * By the beginning of the SQLSTATE or of Node's error code. The first match counts: put a longer code before its prefix.
+ * What to do, by the beginning of the SQLSTATE or of Node's error code. The first match counts: put a longer code before its
+ * prefix. Without a kind: `database`.
  *
  * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-const EXPLANATIONS: readonly (readonly [code: string, explanation: Explanation])[] = [
-  ['28', { kind: 'credentials', remedy: 'check DB_USER and DB_PASS (or DATABASE_URL), and pg_hba.conf' }],
-  ['42501', { kind: 'credentials', remedy: 'grant the role what "tasmart migrate --print-grants" prints' }],
-  ['42P01', { kind: 'config', remedy: 'run "tasmart migrate"' }],
-  ['42703', { kind: 'config', remedy: 'run "tasmart migrate"' }],
-  ['3D000', { kind: 'database', remedy: 'check DB_DATABASE (or DATABASE_URL), or create the database' }],
-  [
-    '25006',
-    { kind: 'database', remedy: `it is a read-only replica: use the writer endpoint; after a failover ${NEXT_RUN}` },
-  ],
-  ['53100', { kind: 'database', remedy: `its disk is full: give it more storage; ${NEXT_RUN}` }],
-  ['53300', { kind: 'database', remedy: `raise max_connections or close idle sessions; ${NEXT_RUN}` }],
-  ['53', { kind: 'database', remedy: `the server lacks resources; ${NEXT_RUN}` }],
-  ['57014', { kind: 'database', remedy: `a statement took too long: look for locks and load; ${NEXT_RUN}` }],
-  ['55P03', { kind: 'database', remedy: `another session locks the table: see pg_locks; ${NEXT_RUN}` }],
-  [
-    '57P05',
-    { kind: 'database', remedy: `the session was idle for too long: this program or machine was stopped; ${NEXT_RUN}` },
-  ],
-  ['57P', { kind: 'database', remedy: `the server is shutting down, starting or failing over; ${NEXT_RUN}` }],
-  ['ENOTFOUND', { kind: 'database', remedy: 'check DB_HOST (or DATABASE_URL): the name does not resolve' }],
-  ['EAI_AGAIN', { kind: 'database', remedy: `DNS does not answer; ${NEXT_RUN}` }],
-  [
-    'ECONNREFUSED',
-    { kind: 'database', remedy: `nothing listens there: check DB_HOST and DB_PORT, and the server; ${NEXT_RUN}` },
-  ],
-  [
-    'ERR_TLS_CERT_ALTNAME',
-    {
-      kind: 'database',
-      remedy: 'the certificate is for another name: check DB_HOST; it may be another server that answers',
-    },
-  ],
-  ['CERT_HAS_EXPIRED', { kind: 'database', remedy: "renew the server's certificate, or set this machine's clock" }],
-  ['CERT_NOT_YET_VALID', { kind: 'database', remedy: "set this machine's clock: it is before the certificate's time" }],
-  ['CERT_', { kind: 'database', remedy: CA_REMEDY }],
-  ['INVALID_CA', { kind: 'database', remedy: CA_REMEDY }],
-  ['SELF_SIGNED_CERT', { kind: 'database', remedy: CA_REMEDY }],
-  ['DEPTH_ZERO_SELF_SIGNED_CERT', { kind: 'database', remedy: CA_REMEDY }],
-  ['UNABLE_TO_', { kind: 'database', remedy: CA_REMEDY }],
+const REMEDIES: readonly (readonly [code: string, remedy: string, kind?: ErrorKind])[] = [
+  ['28', 'check DB_USER and DB_PASS (or DATABASE_URL), and pg_hba.conf', 'credentials'],
+  ['42501', 'grant the role what "tasmart migrate --print-grants" prints', 'credentials'],
+  ['42P01', 'run "tasmart migrate"', 'config'],
+  ['42703', 'run "tasmart migrate"', 'config'],
+  ['3D000', 'check DB_DATABASE (or DATABASE_URL), or create the database'],
+  ['25006', `it is a read-only replica: use the writer endpoint; after a failover ${NEXT_RUN}`],
+  ['53100', `its disk is full: give it more storage; ${NEXT_RUN}`],
+  ['53300', `raise max_connections or close idle sessions; ${NEXT_RUN}`],
+  ['53', `the server lacks resources; ${NEXT_RUN}`],
+  ['57014', `a statement took too long: look for locks and load; ${NEXT_RUN}`],
+  ['55P03', `another session locks the table: see pg_locks; ${NEXT_RUN}`],
+  ['57P05', `the session was idle for too long: this program or machine was stopped; ${NEXT_RUN}`],
+  ['57P', `the server is shutting down, starting or failing over; ${NEXT_RUN}`],
+  ['ENOTFOUND', 'check DB_HOST (or DATABASE_URL): the name does not resolve'],
+  ['EAI_AGAIN', `DNS does not answer; ${NEXT_RUN}`],
+  ['ECONNREFUSED', `nothing listens there: check DB_HOST and DB_PORT, and the server; ${NEXT_RUN}`],
+  ['ERR_TLS_CERT_ALTNAME', 'the certificate is for another name: check DB_HOST; it may be another server that answers'],
+  ['CERT_HAS_EXPIRED', "renew the server's certificate, or set this machine's clock"],
+  ['CERT_NOT_YET_VALID', "set this machine's clock: it is before the certificate's time"],
+  ['CERT_', CA_REMEDY],
+  ['INVALID_CA', CA_REMEDY],
+  ['SELF_SIGNED_CERT', CA_REMEDY],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', CA_REMEDY],
+  ['UNABLE_TO_', CA_REMEDY],
 ];
 
 /** Errors of pg that have no code, by message. */
-const EXPLANATIONS_BY_WORDS: readonly (readonly [words: RegExp, explanation: Explanation])[] = [
+const REMEDIES_BY_WORDS: readonly (readonly [words: RegExp, remedy: string, kind?: ErrorKind])[] = [
   [
     /^SASL: .*password must be/,
-    {
-      kind: 'credentials',
-      remedy: 'the server asks for a password: set DB_PASS, DB_PASS_FILE or DB_PASS_COMMAND (~/.pgpass is not read)',
-    },
+    'the server asks for a password: set DB_PASS, DB_PASS_FILE or DB_PASS_COMMAND (~/.pgpass is not read)',
+    'credentials',
   ],
   [
     /^timeout expired$/,
-    {
-      kind: 'database',
-      remedy: `nothing answers there: check DB_HOST and DB_PORT, and the firewall or security group; ${NEXT_RUN}`,
-    },
+    `nothing answers there: check DB_HOST and DB_PORT, and the firewall or security group; ${NEXT_RUN}`,
   ],
 ];
 
@@ -86,14 +62,13 @@ export class DatabaseError extends KnownError {
 
   constructor(error: Error) {
     const code = codeOf(error);
-    const explanation =
-      EXPLANATIONS_BY_WORDS.find(([words]) => words.test(error.message))?.[1] ??
-      EXPLANATIONS.find(([prefix]) => code.startsWith(prefix))?.[1];
     const fallback = TLS.test(`${code} ${error.message}`) ? TLS_REMEDY : `check the server; ${NEXT_RUN}`;
-    super(explanation?.kind ?? 'database', `the database: ${error.message || code}${code ? ` (${code})` : ''}`, {
-      remedy: explanation?.remedy ?? fallback,
-      cause: error,
-    });
+    const [, remedy = fallback, kind = 'database'] =
+      REMEDIES_BY_WORDS.find(([words]) => words.test(error.message)) ??
+      REMEDIES.find(([prefix]) => code.startsWith(prefix)) ??
+      [];
+    const suffix = code === '' ? '' : ` (${code})`;
+    super(kind, `the database: ${error.message || code}${suffix}`, { remedy, cause: error });
     this.code = code;
   }
 }

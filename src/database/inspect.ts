@@ -19,28 +19,14 @@ export interface ServerFacts {
 
 /** @throws DatabaseError */
 export async function loadServerFacts(database: Database): Promise<ServerFacts> {
-  const [row] = await database.query<{
-    version: string;
-    user: string;
-    read_only: string;
-    encoding: string;
-    tls: string | null;
-    clock: string;
-  }>(
+  const [row] = await database.query<Omit<ServerFacts, 'clockUs'> & { clockUs: string }>(
     `select current_setting('server_version') as version, current_user as user,
-       current_setting('transaction_read_only') as read_only, current_setting('server_encoding') as encoding,
-       ${micros('clock_timestamp()')} as clock,
-       (select ssl.version from pg_stat_ssl as ssl where pid = pg_backend_pid()) as tls`,
+       current_setting('transaction_read_only')::boolean as "isReadOnly", current_setting('server_encoding') as encoding,
+       (select ssl.version from pg_stat_ssl as ssl where pid = pg_backend_pid()) as "tlsVersion",
+       ${micros('clock_timestamp()')} as "clockUs"`,
   );
   if (!row) throw new Error('a select without a from gives one row');
-  return {
-    version: row.version,
-    user: row.user,
-    isReadOnly: row.read_only === 'on',
-    encoding: row.encoding,
-    tlsVersion: row.tls,
-    clockUs: Number(row.clock),
-  };
+  return { ...row, clockUs: Number(row.clockUs) };
 }
 
 /** Whether PostgreSQL knows a time zone by this name. @throws DatabaseError */
@@ -49,18 +35,18 @@ export async function knowsTimezone(database: Database, timezone: string): Promi
     await database.query('select now() at time zone $1::text', [timezone]);
     return true;
   } catch (error) {
-    const INVALID_PARAMETER = '22023';
-    if (error instanceof DatabaseError && error.code === INVALID_PARAMETER) return false;
+    if (error instanceof DatabaseError && error.code === '22023') return false; // invalid_parameter_value
     throw error;
   }
 }
 
-/** Whether the table has a key that prevents duplicate readings. @throws DatabaseError */
+/** Whether the table has a key that prevents duplicate readings, and that `on conflict` can use. @throws DatabaseError */
 export async function hasReadingsKey(database: Database): Promise<boolean> {
   const [row] = await database.query<{ found: boolean }>(
     `select exists (
        select from pg_index
-       where indrelid = 'tasmart_data_table'::regclass and indisunique and indisvalid and indpred is null
+       where indrelid = 'tasmart_data_table'::regclass and indisunique and indisvalid
+         and indimmediate and indpred is null and indexprs is null
          and array(
            select attname::text from pg_attribute where attrelid = indrelid and attnum = any (indkey) order by 1
          ) = '{tasmart_id,timestamp}'
@@ -108,7 +94,10 @@ const POLL: Rights = {
   ...JUDGING,
 };
 
-/** The rights that a role needs, by command. Identity columns need no right on their sequences. */
+/**
+ * The rights that a role needs, by command. Identity columns need no right on their sequences. `consumption` judges only if the
+ * role has the rights of JUDGING too.
+ */
 export const RIGHTS = {
   poll: POLL,
   backfill: { ...POLL, tasmart_backfills: ['select', 'insert', 'update'] },
@@ -157,11 +146,13 @@ export interface Grants {
  * @throws DatabaseError
  */
 export async function printableGrants(database: Database, roles: Record<keyof Grants, string>): Promise<Grants> {
-  const [access] = await database.query<{ connect: string; usage: string }>(
-    `select format('grant connect on database %I to', current_database()) as connect,
-       format('grant usage on schema %I to', current_schema()) as usage`,
+  const access = await database.query<{ statement: string }>(
+    `select unnest(array[
+       format('grant connect on database %I to', current_database()),
+       format('grant usage on schema %I to', current_schema())
+     ]) as statement`,
   );
-  const accessGrants = (role: string) => (access ? [`${access.connect} ${role};`, `${access.usage} ${role};`] : []);
+  const accessGrants = (role: string) => access.map(({ statement }) => `${statement} ${role};`);
   const needed = new Map<string, Set<Privilege>>();
   for (const rights of Object.values<Rights>(RIGHTS)) {
     for (const [table, privileges] of Object.entries(rights)) {
@@ -174,20 +165,21 @@ export async function printableGrants(database: Database, roles: Record<keyof Gr
        and relkind in ('r', 'p', 'v', 'm') and not relispartition
      order by relname`,
   );
-  const polling = tables.flatMap(({ name, quoted }) => {
+  const polling = accessGrants(roles.polling);
+  for (const { name, quoted } of tables) {
     const privileges = needed.get(name);
-    return privileges ? [`grant ${[...privileges].join(', ')} on ${quoted} to ${roles.polling};`] : [];
-  });
-  return {
-    polling: [...accessGrants(roles.polling), ...polling],
-    reading: [
-      ...accessGrants(roles.reading),
-      `grant select on ${tables.map(({ quoted }) => quoted).join(', ')} to ${roles.reading};`,
-    ],
-  };
+    if (privileges) polling.push(`grant ${[...privileges].join(', ')} on ${quoted} to ${roles.polling};`);
+  }
+  const allTables = tables.map(({ quoted }) => quoted).join(', ');
+  return { polling, reading: [...accessGrants(roles.reading), `grant select on ${allTables} to ${roles.reading};`] };
 }
 
-/** The grants that the role lacks for a command, as SQL. Empty: it has all rights. @throws DatabaseError */
+/**
+ * The grants that the role lacks for a command, as SQL. Empty: it has all rights. Ignores a missing table: check the schema
+ * first.
+ *
+ * @throws DatabaseError
+ */
 export async function missingGrants(database: Database, command: keyof typeof RIGHTS): Promise<string[]> {
   const wanted = Object.entries<readonly Privilege[]>(RIGHTS[command]).flatMap(([table, privileges]) =>
     privileges.map((privilege) => ({ table, privilege })),

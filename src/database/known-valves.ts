@@ -1,7 +1,7 @@
 /** Loads what the database knows of single valves. */
 import type { Micros } from '../domain/time.ts';
 import type { Database } from './connection.ts';
-import { micros } from './repository.ts';
+import { micros, nullableNumber } from './repository.ts';
 
 /** What the registry knows of a valve and HyCloud does not. */
 export interface KnownValve {
@@ -9,7 +9,7 @@ export interface KnownValve {
   latestReadingUs: Micros | null;
 }
 
-/** By id. Each of these valves gets an entry. @throws DatabaseError */
+/** By id. Each of these valves gets an entry, also if the registry does not know it. @throws DatabaseError */
 export async function loadKnownValves(
   database: Database,
   tasmartIds: readonly string[],
@@ -25,9 +25,9 @@ export async function loadKnownValves(
     [tasmartIds],
   );
   return new Map(
-    rows.map(({ tasmart_id: id, backend_ref: backendRef, latest_us: latestUs }) => [
-      id,
-      { backendRef, latestReadingUs: latestUs === null ? null : Number(latestUs) },
+    rows.map((row) => [
+      row.tasmart_id,
+      { backendRef: row.backend_ref, latestReadingUs: nullableNumber(row.latest_us) },
     ]),
   );
 }

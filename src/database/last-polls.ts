@@ -1,5 +1,6 @@
 /** Loads the newest polls from tasmart_runs. */
 import { accountPrefix, type Account } from '../domain/account.ts';
+import { shardName } from '../domain/shard.ts';
 import type { Micros } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
@@ -17,7 +18,8 @@ export interface RecordedRun extends Pick<RunEnd, 'valves' | 'stored' | 'failed'
 
 /**
  * Loads the newest poll, and the newest that succeeded. Several accounts, keys and shards are combined into one: the worst
- * outcome, the greatest age, the sum of the counts. Null: no part has run; one part never succeeded.
+ * outcome with its error, the greatest age, the sum of the counts. `newest` is null if none of them has run, `succeeded` if one
+ * of them never succeeded.
  *
  * @throws DatabaseError
  */
@@ -28,19 +30,11 @@ export async function loadLastPolls(
   const newest: RunRow[] = [];
   const succeeded: RunRow[] = [];
   for (const account of await accountsByKey(database, accounts)) {
-    const [last] = await database.query<{ shards: number | null }>(
-      `select split_part(shard, '/', 2)::integer as shards from tasmart_runs as run
-       where ${IS_POLL_OF_ACCOUNT} order by started_at desc limit 1`,
-      [account.name, account.keyId],
-    );
-    const shards = last?.shards ?? null;
+    const shards = await loadShards(database, account);
     newest.push(...(await loadNewest(database, account, shards, 'true')));
     succeeded.push(...(await loadNewest(database, account, shards, `outcome = 'success'`)));
   }
-  return {
-    newest: newest.some(hasRun) ? combine(newest) : null,
-    succeeded: succeeded.every(hasRun) ? combine(succeeded) : null,
-  };
+  return { newest: combine(newest), succeeded: succeeded.every(hasRun) ? combine(succeeded) : null };
 }
 
 /**
@@ -50,23 +44,38 @@ export async function loadLastPolls(
 async function accountsByKey(database: Database, accounts: readonly Account[]): Promise<Account[]> {
   const byKey: Account[] = [];
   for (const account of accounts) {
+    if (account.keyId !== '') {
+      byKey.push(account);
+      continue;
+    }
     const rows = await database.query<{ key_id: string }>(
-      `select key_id from tasmart_runs where account = $1 and mode = 'poll' and key_id <> '' and $2 = ''
+      `select key_id from tasmart_runs where account = $1 and mode = 'poll' and key_id <> ''
        group by key_id having max(started_at) > (
          select max(started_at) from tasmart_runs where account = $1 and mode = 'poll'
        ) - interval '1 day'`,
-      [account.name, account.keyId],
+      [account.name],
     );
-    const polledBy = rows.map(({ key_id: keyId }) => ({ ...account, keyId }));
-    byKey.push(...(polledBy.length > 0 ? polledBy : [account]));
+    for (const { key_id: keyId } of rows) byKey.push({ ...account, keyId });
+    if (rows.length === 0) byKey.push(account);
   }
   return byKey;
 }
 
+/** The names of the account's shards, as its newest poll has them. [null]: its polls are not sharded. */
+async function loadShards(database: Database, account: Account): Promise<(string | null)[]> {
+  const [newest] = await database.query<{ count: number | null }>(
+    `select split_part(shard, '/', 2)::integer as count from tasmart_runs as run
+     where ${IS_POLL_OF_ACCOUNT} order by started_at desc limit 1`,
+    [account.name, account.keyId],
+  );
+  const count = newest?.count ?? null;
+  return count === null ? [null] : Array.from({ length: count }, (_, index) => shardName({ index: index + 1, count }));
+}
+
 /**
- * SQL: the polls of an account ($1) by one key ($2): two customers may share the unnamed account. All keys count if no key
- * is configured ('', a machine that only watches), or if this key has not polled yet. Runs that were locked out do not
- * count.
+ * SQL: the polls of an account ($1) by one key ($2): two customers may share the unnamed account. A row without a key
+ * ('', from before there were accounts) counts for every key. All keys count if no key is configured ('', a machine that only watches), or if this key has not
+ * polled yet. Runs that were locked out do not count.
  */
 const IS_POLL_OF_ACCOUNT = `run.account = $1 and run.mode = 'poll' and outcome is distinct from 'locked'
   and ($2 = '' or run.key_id in ($2, '') or not exists (
@@ -84,15 +93,11 @@ function hasRun(run: RunRow): boolean {
   return run.started_us !== null;
 }
 
-/**
- * Loads the newest poll that meets the SQL condition: a row per shard, or one row.
- *
- * @param shards how many shards the account has; null: its polls are not sharded
- */
+/** Loads, for each of these shards (null: all valves), the newest poll that meets the SQL condition. */
 async function loadNewest(
   database: Database,
   account: Account,
-  shards: number | null,
+  shards: readonly (string | null)[],
   condition: string,
 ): Promise<RunRow[]> {
   return database.query<RunRow>(
@@ -101,8 +106,7 @@ async function loadNewest(
             coalesce(outcome, 'failed') as outcome,
             $3::text || coalesce('shard ' || wanted.shard || ': ', '')
               || case when started_at is null then 'it has not run yet' else error end as error
-     from unnest(coalesce((select array_agg(number || '/' || $4) from generate_series(1, $4::integer) as number), '{null}'))
-       as wanted (shard)
+     from unnest($4::text[]) as wanted (shard)
      left join lateral (
        select started_at, valves, stored, failed, error,
               coalesce(outcome, case when ${IS_UNDER_WAY} then 'running' else 'killed' end) as outcome
@@ -116,13 +120,15 @@ async function loadNewest(
 
 const BEST_TO_WORST: RecordedRun['outcome'][] = ['success', 'running', 'partial', 'interrupted', 'failed', 'killed'];
 
+/** Null: none has run. */
 function combine(runs: readonly RunRow[]): RecordedRun | null {
+  const started = runs.filter(hasRun);
   const [worst] = [...runs].sort((a, b) => BEST_TO_WORST.indexOf(b.outcome) - BEST_TO_WORST.indexOf(a.outcome));
-  if (!worst) return null;
+  if (!worst || started.length === 0) return null;
   const sum = (key: 'valves' | 'stored' | 'failed') => runs.reduce((total, run) => total + run[key], 0);
   return {
-    startedUs: Math.min(...runs.filter(hasRun).map((run) => Number(run.started_us))),
-    ageUs: Math.max(...runs.map(({ age_us: ageUs }) => Number(ageUs))),
+    startedUs: Math.min(...started.map((run) => Number(run.started_us))),
+    ageUs: Math.max(...started.map((run) => Number(run.age_us))),
     outcome: worst.outcome,
     valves: sum('valves'),
     stored: sum('stored'),

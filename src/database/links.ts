@@ -70,7 +70,12 @@ export async function loadSharedRegisters(
   return rows.map(({ register, ids }) => ({ register, tasmartIds: ids }));
 }
 
-/** @param valves those to link, and those that have one of the registers */
+/**
+ * Goes through the links in order: each takes its register, if no valve of the account has it yet. A valve that is linked gives
+ * its old register up first.
+ *
+ * @param valves those to link, and those that have one of the registers
+ */
 function findConflicts(links: readonly Link[], valves: readonly LinkedValve[]): LinkConflict[] {
   const idsToLink = new Set(links.map(({ tasmartId }) => tasmartId));
   const accounts = new Map(valves.map((valve) => [valve.tasmart_id, valve.account]));

@@ -37,11 +37,18 @@ const RETIRED: ReadonlySet<string> = new Set([
   '0012_shape_of_large_powers.sql',
 ]);
 
-/** The difference between the program's files and a database. `migrate` applies `pending`, then `outdated`. */
+/**
+ * The difference between the program's files and a database. `migrate` applies `pending`, then `outdated`: definitions whose
+ * content in the database is another, older or newer.
+ */
 export type SchemaState =
-  | { state: 'missing' | 'older' | 'current'; pending: readonly Migration[]; outdated: readonly Definition[] }
+  | { state: 'current'; pending: readonly []; outdated: readonly [] }
+  | { state: 'missing' | 'older'; pending: readonly Migration[]; outdated: readonly Definition[] }
   | { state: 'newer'; problem: string }
   | { state: 'altered'; problem: string };
+
+/** A schema that the program does not work with. */
+export type UnusableSchema = Exclude<SchemaState, { state: 'current' }>;
 
 /** Compares the program's files with those a database has. Both lists of migrations are in ascending order. */
 export function planMigrations(
@@ -75,15 +82,17 @@ export function planMigrations(
 
   const hashes = new Map(appliedDefinitions.map(({ name, sha256 }) => [name, sha256]));
   const outdated = definitions.filter(({ name, sha256 }) => hashes.get(name) !== sha256);
-  if (pending.length + outdated.length === 0) return { state: 'current', pending, outdated };
+  if (pending.length + outdated.length === 0) return { state: 'current', pending: [], outdated: [] };
   return { state: applied.length === 0 ? 'missing' : 'older', pending, outdated };
 }
 
 /** Such as "2 migrations behind". New migrations usually come with new definitions, which are not counted then. */
-export function describeBehind({ pending, outdated }: Pick<SchemaState & { state: 'older' }, 'pending' | 'outdated'>) {
+export function describeSchema(schema: UnusableSchema): string {
+  if ('problem' in schema) return schema.problem;
+  const { pending, outdated } = schema;
   return `${pending.length > 0 ? count(pending.length, 'migration') : count(outdated.length, 'definition')} behind`;
 }
 
-function alteredState(problem: string): SchemaState {
+function alteredState(problem: string): UnusableSchema {
   return { state: 'altered', problem };
 }

@@ -32,6 +32,7 @@ const ADVISORY_LOCK = `${LOCK_SPACE}, ${LOCK_KEYS.migration}`;
 const TABLE_LOCK_TIMEOUT = '30s';
 const NO_TIMEOUT = '0';
 
+/** Part of the first migration's transaction: if that fails, the database stays empty. */
 const CREATE_BOOKKEEPING = `
   create table if not exists tasmart_migrations (
     number integer primary key,
@@ -104,6 +105,7 @@ async function withMigrationLock<T>(
   const { rows } = await client.query<{ locked: boolean }>(`select pg_try_advisory_lock(${ADVISORY_LOCK}) as locked`);
   if (rows[0]?.locked !== true) {
     onNotice('another process is changing the schema; waiting for it');
+    // In a transaction only because that lifts the timeouts. The lock stays after it.
     await inTransaction(client, NO_TIMEOUT, () => client.query(`select pg_advisory_lock(${ADVISORY_LOCK})`));
   }
   try {

@@ -1,9 +1,10 @@
 /** Opens a database session for a command, with a current schema. */
 import { KnownError } from '../domain/errors.ts';
-import { withConnection, type ConnectionOptions, type Database, type ServerSettings } from './connection.ts';
-import { describeBehind } from './migrations-plan.ts';
+import { withConnection, type ConnectionOptions, type Database } from './connection.ts';
+import { describeSchema, type UnusableSchema } from './migrations-plan.ts';
 import { migrate, schemaState } from './migrations.ts';
 import { loadSchemaFiles } from './schema-files.ts';
+import type { ServerSettings } from './server-settings.ts';
 
 export type DatabaseSettings = ServerSettings | { readonly embeddedFolder: string };
 
@@ -16,28 +17,32 @@ export interface OpenOptions extends ConnectionOptions {
  * Calls `use` with a session, after checking that the schema is current. Creates and migrates an embedded database. On a
  * server, the user must run `tasmart migrate`.
  *
- * @throws SchemaError, DatabaseError
+ * Definitions have no order: of two programs that differ in definitions only, each puts its own into an embedded database.
+ *
+ * @throws SchemaError; what `withAnyDatabase`, `loadSchemaFiles` and `migrate` throw
  */
 export async function withDatabase<T>(
   settings: DatabaseSettings,
   options: OpenOptions,
   use: (database: Database) => Promise<T>,
 ): Promise<T> {
-  const loading = loadSchemaFiles(options.sqlDir);
-  loading.catch(() => undefined); // not unhandled: `await loading` below throws the error, once there is a session
+  const files = await loadSchemaFiles(options.sqlDir);
   return withAnyDatabase(settings, options, async (database) => {
-    const files = await loading;
     const schema = await schemaState(database, files);
-    if ('problem' in schema) throw new SchemaError(schema.state, schema.problem);
     if (schema.state !== 'current') {
-      if (!('embeddedFolder' in settings)) throw new SchemaError(schema.state, describeBehind(schema));
+      const canMigrate = 'embeddedFolder' in settings && !('problem' in schema);
+      if (!canMigrate) throw new SchemaError(schema);
       await migrate(database.client, files);
     }
     return use(database);
   });
 }
 
-/** Like `withDatabase`, but accepts any schema: for `migrate` and `check`. @throws DatabaseError */
+/**
+ * Like `withDatabase`, but accepts any schema: for `migrate` and `check`.
+ *
+ * @throws EmbeddedPostgresError; what `withConnection` throws
+ */
 export async function withAnyDatabase<T>(
   settings: DatabaseSettings,
   options: OpenOptions,
@@ -57,7 +62,8 @@ export async function withAnyDatabase<T>(
 export class SchemaError extends KnownError {
   override readonly name = 'SchemaError';
 
-  constructor(state: 'missing' | 'older' | 'newer' | 'altered', detail: string) {
+  constructor(schema: UnusableSchema) {
+    const detail = describeSchema(schema);
     const messages = {
       missing: 'the database has no tasmart schema yet',
       older: `the database's schema is not that of this program (${detail})`,
@@ -70,6 +76,6 @@ export class SchemaError extends KnownError {
       newer: 'update tasmart on this machine',
       altered: 'install tasmart as it was released: "tasmart migrate" cannot mend this',
     };
-    super('config', messages[state], { remedy: remedies[state] });
+    super('config', messages[schema.state], { remedy: remedies[schema.state] });
   }
 }

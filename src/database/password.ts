@@ -3,11 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { platform } from 'node:os';
 import { KnownError } from '../domain/errors.ts';
-
-interface PasswordSettings {
-  readonly password: string | null;
-  readonly passwordCommand?: string | null;
-}
+import type { ServerSettings } from './server-settings.ts';
 
 const COMMAND_LIMIT_MS = 30_000;
 const MAX_LENGTH = 10_000;
@@ -17,7 +13,7 @@ const HAS_PROCESS_GROUPS = platform() !== 'win32';
 
 /** The password to connect with. Null: none is configured. @throws KnownError exit 78 */
 export async function passwordOf(
-  { password, passwordCommand }: PasswordSettings,
+  { password, passwordCommand }: Pick<ServerSettings, 'password' | 'passwordCommand'>,
   giveUp: AbortSignal,
 ): Promise<string | null> {
   if (!passwordCommand) return password;
@@ -39,7 +35,7 @@ async function runCommand(command: string, giveUp: AbortSignal): Promise<string>
   const stop = (reason: unknown) => {
     stopped.abort(reason);
     killGroup(child);
-    child.stdout.destroy();
+    child.stdout.destroy(); // a program that the command has started may live on, and keep the pipe open
   };
   const timer = setTimeout(() => stop(failure(`did not end within ${COMMAND_LIMIT_MS / 1000} s`)), COMMAND_LIMIT_MS);
   const cut = () => stop(giveUp.reason);

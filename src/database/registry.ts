@@ -10,7 +10,7 @@ const VALVES_PER_STATEMENT = 1000;
 /** The account that records, and its place in config.json. */
 export interface Recorder {
   account: Account;
-  /** the accounts that come later in config.json; a project that this account lists too is this account's */
+  /** names of the accounts that come later in config.json: of a project that both list, the earlier account is the owner */
   later: readonly string[];
 }
 
@@ -34,7 +34,7 @@ interface ListedValve {
  * Records which projects and valves were seen, and each change of a name, firmware or project with its date.
  *
  * Takes several transactions. The first records which projects list which valves, so this is never half done. The others
- * write the valves in chunks. Each locks rows of `tasmart_valves` in id order, like every other writer, to avoid
+ * write up to VALVES_PER_STATEMENT valves each. Each locks rows of `tasmart_valves` in id order, like every other writer, to avoid
  * deadlocks.
  *
  * @throws DatabaseError
@@ -45,8 +45,16 @@ export async function recordProjects(database: Database, recorder: Recorder, res
     await recordMeanings(database, recorder, resolved);
     await moveValvesToAccounts(database, resolved);
   });
-  for (const valves of inChunks(resolved.projects)) {
-    await oneAtATime(database, () => recordValves(database, valves, recorder, resolved));
+  const listed: ListedValve[] = [];
+  for (const { id: projectId, valves } of resolved.projects) {
+    for (const valve of valves) listed.push({ projectId, valve });
+  }
+  for (let start = 0; start < listed.length; start += VALVES_PER_STATEMENT) {
+    const valves = listed.slice(start, start + VALVES_PER_STATEMENT);
+    await oneAtATime(database, async () => {
+      await recordValves(database, valves, recorder, resolved);
+      await recordSeen(database, valves);
+    });
   }
 }
 
@@ -56,20 +64,6 @@ async function oneAtATime(database: Database, work: () => Promise<void>): Promis
     await database.query('select pg_advisory_xact_lock($1, $2)', [LOCK_SPACE, LOCK_KEYS.registry]);
     await work();
   });
-}
-
-function* inChunks(projects: readonly Project[]): Generator<ListedValve[]> {
-  let chunk: ListedValve[] = [];
-  for (const { id: projectId, valves } of projects) {
-    for (const valve of valves) {
-      if (chunk.length === VALVES_PER_STATEMENT) {
-        yield chunk;
-        chunk = [];
-      }
-      chunk.push({ projectId, valve });
-    }
-  }
-  if (chunk.length > 0) yield chunk;
 }
 
 /**
@@ -157,15 +151,14 @@ async function moveValvesToAccounts(database: Database, { listings }: ResolvedTa
 }
 
 /**
- * A valve's row belongs to one project, and only that project writes the row. Another project takes the row over if
+ * Writes the valves' rows, and their changes to the history. A row belongs to one project, and only that project writes it.
+ * Another project takes the row over if
  *
  * - the old project no longer lists the valve, or was not polled for a week: the valve has moved, which is a change
- * - this account lists the old project too: the old project comes later in the targets
+ * - this account lists the old project too: the old project comes later in the targets (or is the same project)
  * - the old account comes later in config.json
  *
  * A missing firmware version is not a change. A missing customer's name is a change.
- *
- * Every project that lists the valve writes `last_seen_at`: the second statement writes it to the rows that are not taken over.
  */
 async function recordValves(
   database: Database,
@@ -175,12 +168,12 @@ async function recordValves(
 ): Promise<void> {
   const column = (value: (valve: Valve) => string | null) => valves.map(({ valve }) => value(valve));
   await database.query(
-    `with listed_now as (
+    `with listed_now as ( -- with the accounts of the projects, see recordListings; columns in the order of the insert below
        select valve.*, project.account
        from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
          as valve (tasmart_id, project_id, full_sn, short_sn, cloud_identifier, user_id, kind, fw_version)
        join tasmart_projects as project using (project_id)
-     ), before as (
+     ), before as ( -- the rows as they are before this statement
        select valve.*, coalesce(
          listed.last_seen_at >= project.last_seen_at and listed.last_seen_at > now() - interval '7 days', false
        ) as old_project_lists_it
@@ -192,7 +185,8 @@ async function recordValves(
        insert into tasmart_valves
          (tasmart_id, project_id, full_sn, short_sn, cloud_identifier, user_id, kind, fw_version, account)
        select listed_now.* from listed_now left join before using (tasmart_id)
-       where old_project_lists_it is not true or before.project_id = any ($9::text[]) or before.account = any ($10::text[])
+       where old_project_lists_it is not true -- null: a new valve
+         or before.project_id = any ($9::text[]) or before.account = any ($10::text[])
        order by tasmart_id
        on conflict (tasmart_id) do update set
          project_id = excluded.project_id,
@@ -211,6 +205,7 @@ async function recordValves(
      from before
      join registered using (tasmart_id)
      cross join lateral (values
+       -- While the old project lists the valve too, the valve has not moved.
        ('project_id', before.project_id, case when old_project_lists_it then before.project_id else registered.project_id end),
        ('user_id', before.user_id, registered.user_id),
        ('fw_version', before.fw_version, registered.fw_version)
@@ -230,12 +225,16 @@ async function recordValves(
       account.name,
     ],
   );
+}
+
+/** Every project that lists a valve writes `last_seen_at`, also to a row that `recordValves` left to another project. */
+async function recordSeen(database: Database, valves: readonly ListedValve[]): Promise<void> {
   await database.query(
     `with unseen as (
        select tasmart_id from tasmart_valves where tasmart_id = any ($1::text[]) and last_seen_at < now()
        order by tasmart_id for no key update
      )
      update tasmart_valves as valve set last_seen_at = now() from unseen where valve.tasmart_id = unseen.tasmart_id`,
-    [column(({ id }) => id)],
+    [valves.map(({ valve }) => valve.id)],
   );
 }

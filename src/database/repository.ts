@@ -27,7 +27,7 @@ export type IsNew = (tasmartId: string, reading: Reading) => boolean;
 /** Readings or valves per statement. */
 const CHUNK = 5000;
 
-/** Of the arrays that are sent. For 'text[]' see `selectProperty`. */
+/** The element types of the arrays that are sent, by a property's type. For 'text[]' see `selectProperty`. */
 const PG_TYPES = { int16: 'integer', int32: 'integer', int64: 'bigint', 'text[]': 'text' } as const;
 
 /** SQL: the column time_us, microseconds since 1970, as a timestamp. A double is exact until 2255. */
@@ -172,8 +172,8 @@ export async function loadSyncStates(
     ]);
     for (const row of rows) {
       states.set(row.tasmart_id, {
-        syncedUntilUs: row.synced_us === null ? null : Number(row.synced_us),
-        boundaryReadingUs: row.boundary_us === null ? null : Number(row.boundary_us),
+        syncedUntilUs: nullableNumber(row.synced_us),
+        boundaryReadingUs: nullableNumber(row.boundary_us),
         lastAttemptUs: Number(row.attempt_us ?? 0),
       });
     }
@@ -194,6 +194,11 @@ interface SyncStateRow {
  */
 export function micros(expression: string): string {
   return `(extract(epoch from ${expression}) * 1000000)::bigint`;
+}
+
+/** A bigint or numeric of PostgreSQL, which pg returns as text. */
+export function nullableNumber(text: string | null): number | null {
+  return text === null ? null : Number(text);
 }
 
 function timestamp(timeUs: Micros | null): string | null {

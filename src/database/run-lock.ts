@@ -52,6 +52,7 @@ async function withLock<T>(
   try {
     return await use();
   } finally {
+    // Fails only if the session is lost, and its locks with it.
     await database.query(`select pg_advisory_unlock${sharing}($1::bigint)`, key).catch(() => undefined);
   }
 }

@@ -10,6 +10,7 @@ export interface RunStart extends RunKind {
   version: string;
 }
 
+/** How a run ended. `stored` counts readings; `unchanged` (nothing new), `silent` and `failed` count valves. */
 export interface RunEnd {
   outcome: 'success' | 'partial' | 'failed' | 'interrupted';
   valves: number;
@@ -54,7 +55,10 @@ export async function withRun<Report>(
   });
 }
 
-/** Inserts the run's row, without an outcome. Marks rows that have no outcome and whose lock is free as killed. */
+/**
+ * Inserts the run's row, without an outcome. Marks as killed each row without an outcome whose session holds no run lock, see
+ * IS_UNDER_WAY.
+ */
 async function startRun(
   database: Database,
   { account, mode, shard, host, processId, version }: RunStart,
@@ -76,6 +80,7 @@ async function startRun(
   return { id: row?.id ?? '', lockedRuns: Number(row?.locked_runs ?? 0) };
 }
 
+/** Inserts a row of its own for a run that was locked out. */
 async function recordLocked(
   database: Database,
   { account, mode, shard, host, processId, version }: RunStart,

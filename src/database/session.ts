@@ -65,7 +65,7 @@ export async function pinSearchPath(database: Session): Promise<void> {
     `select nspname as name, format('%I, pg_temp', nspname) as path from pg_namespace where oid = $1`,
     [found?.oid ?? null],
   );
-  if (!schema) return;
+  if (!schema) return; // no schema of the role's search_path exists: the first statement that needs one will say so
   const planted = await database.query<{ what: string; owner: string }>(PLANTED_OBJECTS, [found?.oid]);
   if (planted.length > 0) {
     const objects = planted.map(({ what, owner }) => `${what} of role ${owner}`).join(', ');
@@ -116,9 +116,10 @@ async function isSharedWithSecond(
   // pgbouncer with server_round_robin gives every statement the next session.
   if ((await backendPid(database)) !== before) return true;
   try {
-    return await openSecond((other) =>
-      other.transaction(async () => {
-        if ((await backendPid(other)) === before) return true;
+    return await openSecond((second) =>
+      second.transaction(async () => {
+        if ((await backendPid(second)) === before) return true;
+        // While the second holds its session, the first must still get the same one.
         return (await backendPid(database)) !== before;
       }),
     );

@@ -2,7 +2,7 @@
 import type { Micros } from '../domain/time.ts';
 import { compareValves } from '../domain/valve.ts';
 import type { Database } from './connection.ts';
-import { micros } from './repository.ts';
+import { micros, nullableNumber } from './repository.ts';
 
 /** A valve of the registry. */
 export interface RegisteredValve {
@@ -51,20 +51,11 @@ export interface SupplyQuery {
   catchUpDays: number;
 }
 
-interface RegisteredRow {
-  tasmart_id: string;
-  short_sn: string | null;
-  full_sn: string | null;
-  user_id: string | null;
-  account: string;
-  backend_ref: string | null;
-  projects: Membership[];
-}
-
 /** Every valve that was ever polled, by name. @throws DatabaseError */
 export async function loadRegisteredValves(database: Database): Promise<RegisteredValve[]> {
-  const rows = await database.query<RegisteredRow>(
-    `select valve.tasmart_id, short_sn, full_sn, user_id, valve.account, backend_ref,
+  const valves = await database.query<RegisteredValve>(
+    `select tasmart_id as id, short_sn as "shortSn", full_sn as "fullSn", user_id as "userId", account,
+            backend_ref as "backendRef",
             -- A valve without a row in tasmart_project_valves counts as listed by its own project.
             coalesce(projects, json_build_array(json_build_object('id', valve.project_id, 'isListed', true))) as projects
      from tasmart_valves as valve
@@ -76,37 +67,32 @@ export async function loadRegisteredValves(database: Database): Promise<Register
        group by tasmart_id
      ) as membership using (tasmart_id)`,
   );
-  const valves = rows.map((row) => ({
-    id: row.tasmart_id,
-    shortSn: row.short_sn,
-    fullSn: row.full_sn,
-    userId: row.user_id,
-    account: row.account,
-    backendRef: row.backend_ref,
-    projects: row.projects,
-  }));
   return valves.sort(compareValves);
 }
 
 /**
- * Boundaries are numbered since the epoch. Each reading belongs to the first boundary at or after it. The boundaries that
- * have a reading are counted by one index scan, and subtracted from all that there were.
+ * SQL: $1 the valves, $2 the interval in seconds, $3 `catchUpDays`. Boundaries are numbered: intervals since 1970. Each reading
+ * belongs to the first boundary at or after it.
+ *
+ * Of the boundaries from `from_number` to `now_number`, those after `due_from` are due. Those up to `unasked_to` that no backfill
+ * covers are unasked. HyCloud was asked for the others. One index scan counts the boundaries of each kind that have a reading.
+ * Subtracted from all of that kind, this gives the gaps.
  */
 const SUPPLY = `
   with clock as materialized (
     select floor(extract(epoch from now()) / $2::integer)::bigint as now_number,
            floor(extract(epoch from now() - $3::float8 * interval '1 day') / $2)::bigint + 1 as oldest_number,
-           -- as a poll has it: a reading from the future says nothing of how things stand
+           -- like a poll, ignores later readings: FUTURE_TOLERANCE_US in hycloud/points.ts
            extract(epoch from now())::bigint + 300 as latest
-  ), known as (
+  ), numbered as (
     select valve.tasmart_id, newest."time" as newest_time, error_status, newest_number, now_number, latest,
            greatest(first_number, oldest_number) as from_number,
            floor(extract(epoch from synced_until) / $2)::bigint as synced_number,
            floor(extract(epoch from coalesce(synced_until, newest."time", first_seen_at)) / $2)::bigint as due_after,
-           floor(extract(epoch from first_seen_at) / $2)::bigint as asked_after,
+           floor(extract(epoch from first_seen_at) / $2)::bigint as polled_after,
            coalesce(covered, '{}') as covered
     from tasmart_valves as valve
-    left join tasmart_backfills as done on done.tasmart_id = valve.tasmart_id and interval_minutes = $2 / 60
+    left join tasmart_backfills as backfill on backfill.tasmart_id = valve.tasmart_id and interval_minutes = $2 / 60
     cross join clock
     left join lateral (
       select "time", error_status, ceil(extract(epoch from "time") / $2)::bigint as newest_number
@@ -120,7 +106,7 @@ const SUPPLY = `
     ) as first on true
     where valve.tasmart_id = any ($1::text[])
   ), valve as materialized ( -- otherwise its numbers would be computed again for each reading
-    select *, greatest(due_after, from_number - 1) as due_from, least(due_after, asked_after) as unasked_to from known
+    select *, greatest(due_after, from_number - 1) as due_from, least(due_after, polled_after) as unasked_to from numbered
   )
   select tasmart_id, ${micros('newest_time')} as newest_us, ${micros('now() - newest_time')} as age_us, error_status,
          coalesce(synced_number > coalesce(newest_number, 0), false) as is_silent,
@@ -130,7 +116,7 @@ const SUPPLY = `
     select count(*) as present, count(*) filter (where number > due_from) as present_due,
            count(*) filter (where number <= unasked_to and not covered @> to_timestamp((number - 1) * $2)) as present_unasked
     from (
-      -- The index alone tells the number, but for a reading in the very second of a boundary.
+      -- The index holds the number, except for a reading in the second of a boundary: that needs the exact time.
       select "timestamp" / $2 + case when "timestamp" % $2 > 0 then 1 else (
         select ("time" > to_timestamp("timestamp"))::integer from tasmart_data_table as exact
         where exact.tasmart_id = valve.tasmart_id and exact."timestamp" = reading."timestamp"
@@ -138,23 +124,23 @@ const SUPPLY = `
       from tasmart_data_table as reading
       where reading.tasmart_id = valve.tasmart_id and "timestamp" between (from_number - 1) * $2 and latest
       group by number
-      offset 0
+      offset 0 -- otherwise the condition on the number would be computed for each reading
     ) as boundary
     where number between from_number and now_number
   ) as counted
   cross join lateral (
-    select coalesce(sum(extract(epoch from upper(part) - lower(part)) / $2), 0) as uncovered
+    select coalesce(sum(extract(epoch from upper(part) - lower(part)) / $2), 0) as uncovered -- boundaries up to unasked_to
     from unnest(tstzmultirange(tstzrange(
       to_timestamp((from_number - 1) * $2), to_timestamp(greatest(from_number - 1, unasked_to) * $2)
     )) - covered) as part
-  ) as asked
+  ) as unasked_spans
   cross join lateral (
     select greatest(0, now_number - from_number + 1 - present)::integer as missing,
            greatest(0, now_number - due_from - present_due)::integer as due,
            (uncovered - present_unasked)::integer as unasked
   ) as gaps`;
 
-/** The newest readings of these valves, and their ages. @throws DatabaseError */
+/** By id. A valve that the registry does not know is left out. @throws DatabaseError */
 export async function loadSupply(
   database: Database,
   tasmartIds: readonly string[],
@@ -170,19 +156,27 @@ export async function loadSupply(
     holes: number;
     unasked: number;
   }>(SUPPLY, [tasmartIds, intervalMinutes * 60, catchUpDays]);
-  const supply = (row: (typeof rows)[number]): Supply => ({
-    newestUs: row.newest_us === null ? null : Number(row.newest_us),
-    ageUs: row.age_us === null ? null : Number(row.age_us),
-    errorStatus: row.error_status,
-    isSilent: row.is_silent,
-    gaps: { due: row.due, holes: row.holes, unasked: row.unasked },
-  });
-  return new Map(rows.map((row) => [row.tasmart_id, supply(row)]));
+  const supplies = new Map<string, Supply>();
+  for (const row of rows) {
+    supplies.set(row.tasmart_id, {
+      newestUs: nullableNumber(row.newest_us),
+      ageUs: nullableNumber(row.age_us),
+      errorStatus: row.error_status,
+      isSilent: row.is_silent,
+      gaps: { due: row.due, holes: row.holes, unasked: row.unasked },
+    });
+  }
+  return supplies;
 }
 
 const RECENT_HOURS = 24;
 
-/** The mean of each of the last 24 hours, the oldest first, in dW; null where there is none. @throws DatabaseError */
+/**
+ * The mean power of each of the last 24 hours, in dW, the oldest first; null: the hour has no reading with power. By id. A valve
+ * without power in this time is left out.
+ *
+ * @throws DatabaseError
+ */
 export async function loadRecentPower(
   database: Database,
   tasmartIds: readonly string[],
@@ -192,23 +186,23 @@ export async function loadRecentPower(
      from unnest($1::text[]) as wanted (tasmart_id)
      cross join (select extract(epoch from now())::bigint as now_s) as clock
      cross join lateral (
-       select array_agg(hour) as hours_ago, array_agg(mean) as mean_dw
+       select array_agg(hour_ago) as hours_ago, array_agg(mean) as mean_dw
        from (
-         select ((now_s - "timestamp") / 3600)::integer as hour, avg(measured_power)::float8 as mean
+         select ((now_s - "timestamp") / 3600)::integer as hour_ago, avg(measured_power)::float8 as mean
          from tasmart_data_table as reading
          where reading.tasmart_id = wanted.tasmart_id
            and "timestamp" > now_s - 3600 * $2::bigint and "timestamp" <= now_s and measured_power is not null
-         group by hour
+         group by hour_ago
        ) as hourly
      ) as recent
      where hours_ago is not null`,
     [tasmartIds, RECENT_HOURS],
   );
-  return new Map(
-    rows.map(({ tasmart_id: id, hours_ago: hoursAgo, mean_dw: meansDw }) => {
-      const powerDw = Array.from({ length: RECENT_HOURS }, (): number | null => null);
-      hoursAgo.forEach((hour, index) => (powerDw[RECENT_HOURS - 1 - hour] = meansDw[index] ?? null));
-      return [id, powerDw];
-    }),
-  );
+  const powers = new Map<string, (number | null)[]>();
+  for (const { tasmart_id: id, hours_ago: hoursAgo, mean_dw: meansDw } of rows) {
+    const powerDw = Array.from({ length: RECENT_HOURS }, (): number | null => null);
+    hoursAgo.forEach((hourAgo, index) => (powerDw[RECENT_HOURS - 1 - hourAgo] = meansDw[index] ?? null));
+    powers.set(id, powerDw);
+  }
+  return powers;
 }

@@ -3,17 +3,12 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type ConnectionOptions as TlsOptions } from 'node:tls';
 import { KnownError } from '../domain/errors.ts';
+import type { ServerSettings } from './server-settings.ts';
 
-interface TlsSettings {
-  readonly host: string;
-  readonly sslMode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
-  readonly sslCaFile: string | null;
-  readonly sslCertFile?: string | null;
-  readonly sslKeyFile?: string | null;
-}
+type TlsSettings = Pick<ServerSettings, 'host' | 'sslMode' | 'sslCaFile' | 'sslCertFile' | 'sslKeyFile'>;
 
 /**
- * A unix socket has no TLS. `require` encrypts, and checks the certificate only if a CA is configured. `verify-ca` checks the
+ * False: no TLS, as for a unix socket. `require` encrypts, and checks the certificate only if a CA is configured. `verify-ca` checks the
  * chain, `verify-full` also the name.
  *
  * @see https://www.postgresql.org/docs/current/libpq-ssl.html
@@ -34,7 +29,7 @@ async function readCa(file: string): Promise<string> {
   const remedy = 'name the file with the CA certificates (for RDS: its CA bundle), in PEM';
   const text = await readSetting('DB_SSL_CA', file, remedy);
   if (isCertificate(text)) return text;
-  throw new KnownError('config', `DB_SSL_CA: ${file} ${contentOf(text)}`, { remedy });
+  throw new KnownError('config', `DB_SSL_CA: ${file} ${describeContent(text)}`, { remedy });
 }
 
 /** Node.js ignores a CA that it cannot parse, and then trusts no certificate. */
@@ -46,7 +41,7 @@ function isCertificate(text: string): boolean {
   }
 }
 
-function contentOf(text: string): string {
+function describeContent(text: string): string {
   if (text.trim() === '') return 'is empty';
   if (/^\s*(<!doctype|<html|<\?xml|<error)/i.test(text)) return 'holds a web page: the download failed';
   return text.includes('BEGIN CERTIFICATE') ? 'holds a damaged certificate' : 'holds no certificate';

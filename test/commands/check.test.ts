@@ -351,6 +351,9 @@ describe('the database', () => {
     const { code, item } = await check();
     expect(code).toBe(1);
     expect(item('duplicates')).toMatchObject({ state: 'failed' });
+    await sql('alter table tasmart_data_table add unique (tasmart_id, "timestamp") deferrable');
+    await sql('create unique index on tasmart_data_table (tasmart_id, "timestamp", abs(id))');
+    expect((await check()).item('duplicates'), 'on conflict cannot use either').toMatchObject({ state: 'failed' });
     await sql(item('duplicates')?.remedy ?? '');
     expect((await check()).item('duplicates')).toMatchObject({ state: 'ok' });
   });

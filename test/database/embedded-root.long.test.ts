@@ -106,6 +106,21 @@ test('works in the folder of another user as that user, and leaves nothing behin
   expect(names).toContain('postgresql/server.log');
 });
 
+test('reports that the server of another user could not be stopped', async ({ skip }) => {
+  skip(!isRoot, 'only root can try');
+  const owned = join(root, 'owned');
+  const server = await open(owned);
+  const pidFile = join(dataFolderOf(owned), 'postmaster.pid');
+  await rename(pidFile, `${pidFile}.aside`);
+  await symlink(`${pidFile}.aside`, pidFile);
+  await expect(server.close()).rejects.toMatchObject({
+    kind: 'database',
+    message: expect.stringContaining(`in ${owned} cannot be stopped as uid 65534`) as string,
+  });
+  await expect.poll(() => exists(pidFile)).toBe(false);
+  await rm(`${pidFile}.aside`);
+});
+
 test('works in the folder of a user who has no name here, as in a container', async ({ skip }) => {
   skip(!isRoot, 'only root can try');
   const account = { uid: 54321, gid: 54321 };

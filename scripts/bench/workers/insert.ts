@@ -3,7 +3,8 @@
  * and no client, so its time is what PostgreSQL itself needs for rows, indexes and constraints.
  */
 import { writeFile } from 'node:fs/promises';
-import { withConnection, type Database, type ServerSettings } from '../../../src/database/connection.ts';
+import { withConnection, type Database } from '../../../src/database/connection.ts';
+import type { ServerSettings } from '../../../src/database/server-settings.ts';
 import { storeReadings, type ValveReadings } from '../../../src/database/repository.ts';
 import { NO_MEASUREMENTS, type Reading } from '../../../src/domain/reading.ts';
 import { epochSeconds, formatRfc3339, US_PER_MINUTE } from '../../../src/domain/time.ts';

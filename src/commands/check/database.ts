@@ -13,7 +13,6 @@ import {
   schemaOpenToAll,
   type ServerFacts,
 } from '../../database/inspect.ts';
-import { describeBehind } from '../../database/migrations-plan.ts';
 import { NEW_DATABASE, schemaState } from '../../database/migrations.ts';
 import { loadSchemaFiles } from '../../database/schema-files.ts';
 import { SchemaError, withAnyDatabase } from '../../database/open.ts';
@@ -33,11 +32,11 @@ const MISSED_INTERVALS = 3;
 
 export interface DatabaseCheck {
   items: CheckItem[];
-  /** by account */
+  /** what the database remembers of HyCloud, by the account's name */
   memories: Map<string, Memory>;
 }
 
-/** Checks the connection, the server, the schema, the role's rights, and the last runs. */
+/** Checks the connection, the server, the schema, the role's rights, and the last runs. A database error becomes an item. */
 export async function checkDatabase(config: Config, giveUp: AbortSignal): Promise<DatabaseCheck> {
   const folder = config.database.embeddedFolder;
   if (folder !== undefined && !(await exists(join(folder, 'postgresql')))) {
@@ -111,8 +110,7 @@ async function schemaItem(database: Database): Promise<CheckItem> {
   const files = await loadSchemaFiles(SQL_DIR);
   const schema = await schemaState(database, files);
   if (schema.state === 'current') return ok('schema', `up to date: ${files.migrations.at(-1)?.name ?? 'empty'}`);
-  const detail = 'problem' in schema ? schema.problem : describeBehind(schema);
-  const { message, remedy } = new SchemaError(schema.state, detail);
+  const { message, remedy } = new SchemaError(schema);
   return failed('schema', message, remedy);
 }
 
@@ -129,7 +127,8 @@ async function rightsItem(database: Database, command: keyof typeof RIGHTS, user
   const name = `rights to ${command}`;
   const grants = await missingGrants(database, command);
   if (grants.length === 0) return ok(name, `${user} has them`);
-  return (command === 'poll' ? failed : warning)(name, `${user} lacks some`, grants.join('; '));
+  const item = command === 'poll' ? failed : warning;
+  return item(name, `${user} lacks some`, grants.join('; '));
 }
 
 async function keyItem(database: Database): Promise<CheckItem> {
@@ -144,7 +143,8 @@ async function lastRunItem(database: Database, account: Account, intervalMinutes
   if (!newest) {
     return warning(name, 'no poll yet', 'run "tasmart poll"; then let cron or systemd do it (README, "Deployment")');
   }
-  const seen = `the last poll began ${durationText(newest.ageUs)} ago: ${newest.outcome}${newest.error === null ? '' : `: ${newest.error}`}`;
+  const error = newest.error === null ? '' : `: ${newest.error}`;
+  const seen = `the last poll began ${durationText(newest.ageUs)} ago: ${newest.outcome}${error}`;
   if (newest.ageUs > MISSED_INTERVALS * intervalMinutes * US_PER_MINUTE) {
     const remedy = 'no job starts it: see crontab -l or systemctl list-timers, and logs/tasmart.log';
     return failed(name, seen, remedy);

@@ -73,7 +73,7 @@ async function tryDatabase(
   const files = await loadSchemaFiles(SQL_DIR);
   return withAnyDatabase(settings, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     const schema = await schemaState(database, files);
-    if ('problem' in schema) throw new SchemaError(schema.state, schema.problem);
+    if ('problem' in schema) throw new SchemaError(schema);
     const { state } = schema;
     const name = isEmbedded ? `an embedded PostgreSQL in ${settings.embeddedFolder}` : 'the database';
     if (state === 'current') return `${name} is ready`;

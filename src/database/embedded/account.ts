@@ -54,7 +54,7 @@ export async function ownerOnTheWay(path: string): Promise<SystemAccount | null>
   return null;
 }
 
-/** The account that the server of a data folder runs as: for root, the folder's owner. Null: the current user. */
+/** The account that the server of a data folder runs as. For root: the folder's owner, or DEDICATED. Null: the current user. */
 export async function serverAccount(dataFolder: string): Promise<SystemAccount | null> {
   if (!isRoot()) return null;
   const owner = await lstat(dataFolder).catch(() => null);

@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import { KnownError } from '../../domain/errors.ts';
 import { openEmbedded } from '../embedded.ts';
 import type { SystemAccount } from './account.ts';
-import type { Order, Reply } from './owner.ts';
+import type { Failure, Order, Reply } from './owner.ts';
 
 const disconnected = new AbortController();
 process.once('disconnect', () => disconnected.abort());
@@ -26,18 +26,21 @@ async function serve({ folder, owner, binaries, template }: Order): Promise<void
     await server.close();
   } catch (error) {
     reply(describe(error));
+    // After the disconnect, report by stderr and the exit status: see `close` in owner.ts.
+    process.stderr.write(describe(error).message);
+    process.exitCode = 1;
   }
 }
 
-function describe(error: unknown): Reply {
+function describe(error: unknown): Failure {
   const message = error instanceof Error ? error.message : String(error);
   if (!(error instanceof KnownError)) return { kind: 'database', message, remedy: null };
   return { kind: error.kind === 'config' ? 'config' : 'database', message, remedy: error.remedy };
 }
 
 /**
- * Changes the real, effective and saved ids, and drops all other groups. Cannot be undone. `gid` is the folder's group: the user
- * must not get root's.
+ * Changes the real, effective and saved ids, and drops all other groups. Cannot be undone. `gid` is the folder's group. If it
+ * is root's, uses the number of the user instead.
  */
 function changeUser({ uid, gid }: SystemAccount): void {
   const { setgroups, setgid, setuid } = process;
@@ -50,7 +53,7 @@ function changeUser({ uid, gid }: SystemAccount): void {
 
 /** The user's group in the system's list of users. Null: the user is not in the list, as in a container. */
 function primaryGroup(uid: number): number | null {
-  process.seteuid?.(uid);
+  process.seteuid?.(uid); // userInfo() describes the effective user
   try {
     return userInfo().gid;
   } catch {

@@ -49,7 +49,7 @@ export async function findBinaries(
 
 function resolvePackage(packageName: string): string {
   try {
-    // Its `exports` hide package.json; the entry lies in dist/.
+    // The package's `exports` hide its package.json. Its entry is in dist/, one folder below.
     return dirname(dirname(createRequire(import.meta.url).resolve(packageName)));
   } catch (cause) {
     throw new EmbeddedPostgresError('config', `is not installed: there is no package ${packageName}`, {

@@ -20,7 +20,7 @@ export interface Cluster extends Workplace {
 export const SUPERUSER = 'tasmart';
 
 export interface ClusterOptions {
-  /** added to postgresql.conf when the folder is new */
+  /** for tests: added to postgresql.conf when the folder is new */
   settings?: Record<string, string>;
   /** for the copy of the binaries that root may need */
   cacheFolder?: string;
@@ -44,7 +44,7 @@ const SETTINGS = {
   authentication_timeout: '5s',
 };
 
-/** No creation takes longer. */
+/** A temporary folder that is older was left by a killed run: no creation takes this long. */
 const ABANDONED_AFTER_MS = 60 * 60 * 1000;
 
 /**
@@ -55,7 +55,7 @@ const ABANDONED_AFTER_MS = 60 * 60 * 1000;
  *     <folder>/postgresql/server.log
  */
 export async function openCluster(folder: string, options: ClusterOptions = {}): Promise<Cluster> {
-  const { settings, cacheFolder, signal } = options;
+  const { settings = {}, cacheFolder, signal } = options;
   const home = join(resolve(folder), 'postgresql');
   const dataFolder = join(home, 'data');
   const binaries = options.binaries ?? (await findBinaries(await serverAccount(dataFolder), { cacheFolder }));
@@ -63,15 +63,15 @@ export async function openCluster(folder: string, options: ClusterOptions = {}):
     if (!(await exists(home))) {
       await createCluster(home, (staging) =>
         options.template === undefined
-          ? initialise(staging, binaries, { ...SETTINGS, ...settings }, signal)
-          : copyCluster(options.template, staging, binaries),
+          ? initialise(staging, binaries, settings, signal)
+          : copyCluster(options.template, staging, binaries, signal),
       );
     }
     await verifyMajor(dataFolder, binaries.major);
     const password = await readPassword(join(home, 'password'));
     const account = await serverAccount(dataFolder);
     const logFile = join(home, 'server.log');
-    await (await openLog(logFile)).close();
+    await (await openLog(logFile)).close(); // so that a log of another user gets the remedy below
     return { dataFolder, account, binaries, password, logFile };
   } catch (cause) {
     if (codeOf(cause) !== 'EACCES') throw cause;
@@ -83,6 +83,7 @@ export async function openCluster(folder: string, options: ClusterOptions = {}):
   }
 }
 
+/** The password that `initialise` wrote. */
 async function readPassword(file: string): Promise<string> {
   const password = await readPlainFile(file);
   if (/^[\w-]{32}$/.test(password)) return password;
@@ -99,10 +100,11 @@ async function readPassword(file: string): Promise<string> {
 export async function makeTemplate(
   folder: string,
   owner: SystemAccount,
-  { binaries, settings, signal }: { binaries: Binaries; settings: Record<string, string>; signal?: AbortSignal },
+  binaries: Binaries,
+  signal: AbortSignal | undefined,
 ): Promise<string> {
   const home = join(folder, 'postgresql');
-  await createCluster(home, (staging) => initialise(staging, binaries, { ...SETTINGS, ...settings }, signal));
+  await createCluster(home, (staging) => initialise(staging, binaries, {}, signal));
   await promisify(execFile)('chown', ['-R', '-h', `${owner.uid}:${owner.gid}`, home]);
   return home;
 }
@@ -111,7 +113,7 @@ export async function makeTemplate(
 async function createCluster(home: string, fill: (staging: string) => Promise<void>): Promise<void> {
   const staging = await makeStaging(home);
   try {
-    await chmod(staging, 0o711);
+    await chmod(staging, 0o711); // the server's account enters data/, and reads the password's file during initdb
     await fill(staging);
     await renameUnlessThere(staging, home);
   } catch (error) {
@@ -131,14 +133,19 @@ async function initialise(
   const dataFolder = join(staging, 'data');
   const passwordFile = join(staging, 'password');
   await mkdir(dataFolder, { mode: 0o700 });
-  await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600, flush: true });
+  const password = randomBytes(24).toString('base64url'); // 32 characters, see readPassword
+  await writeFile(passwordFile, password, { mode: 0o600, flush: true });
   const account = isRoot() ? NOBODY : null;
   if (account) for (const path of [dataFolder, passwordFile]) await chown(path, account.uid, account.gid);
   const args = [
-    ...['--no-locale', '--encoding=UTF8', '--no-instructions', `--username=${SUPERUSER}`],
-    ...['--auth=scram-sha-256', '--pwfile=../password'],
-    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    '--no-locale',
+    '--encoding=UTF8',
+    '--no-instructions',
+    `--username=${SUPERUSER}`,
+    '--auth=scram-sha-256',
+    '--pwfile=../password', // initdb works in the data folder
   ];
+  for (const [name, value] of Object.entries({ ...SETTINGS, ...settings })) args.push('-c', `${name}=${value}`);
   await runTool({ dataFolder, account, binaries }, binaries.initdb, args, signal);
   if (account) {
     await chown(passwordFile, 0, 0);
@@ -147,11 +154,17 @@ async function initialise(
 }
 
 /** Copies a new cluster, and waits until the copy is on the disk: `--sync-only` needs no account with a name. */
-async function copyCluster(template: string, staging: string, binaries: Binaries): Promise<void> {
+async function copyCluster(
+  template: string,
+  staging: string,
+  binaries: Binaries,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   await cp(template, staging, { recursive: true });
   const password = await open(join(staging, 'password'), 'r+');
   await password.sync().finally(() => password.close());
-  await runTool({ dataFolder: join(staging, 'data'), account: null, binaries }, binaries.initdb, ['--sync-only']);
+  const workplace = { dataFolder: join(staging, 'data'), account: null, binaries };
+  await runTool(workplace, binaries.initdb, ['--sync-only'], signal);
 }
 
 /**

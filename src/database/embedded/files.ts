@@ -10,7 +10,7 @@ const NO_LINK_OR_PIPE = platform() === 'win32' ? 0 : constants.O_NOFOLLOW | cons
 /** The errors of `open` for a link, a socket, a folder, and a file in the place of a folder. */
 const NOT_PLAIN = ['ELOOP', 'ENXIO', 'EISDIR', 'ENOTDIR'];
 
-/** The files that we read are shorter. */
+/** The files that `readPlainFile` reads are shorter. It ignores the rest of a longer one. */
 const MAX_BYTES = 10_000;
 
 export async function exists(path: string): Promise<boolean> {

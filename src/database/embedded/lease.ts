@@ -20,7 +20,12 @@ const LOCK = 1;
 /** Timeout of each step. A foreign client may stay longer; then the server ends after that client. */
 const STOP_LIMIT_MS = 5_000;
 
-/** Also creates tasmart's database, if the server has none. Null: the server is starting or stopping; try again. */
+/**
+ * Also creates tasmart's database, if the server has none. Null: the server is starting or stopping, or cannot be reached; try
+ * again.
+ *
+ * @throws EmbeddedPostgresError if the server refuses us, or another program listens on its port
+ */
 export async function takeLease(cluster: Cluster, port: number): Promise<Lease | null> {
   // The steps of the SCRAM login so far. Only a server that knows the password's verifier completes SCRAM. Another program
   // on this port must not get the password.

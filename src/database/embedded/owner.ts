@@ -21,8 +21,13 @@ export interface Order {
 }
 
 /** The one answer of the process: the server, or why it cannot be opened. */
-export type Reply =
-  { port: number; password: string } | { kind: 'config' | 'database'; message: string; remedy: string | null };
+export type Reply = { port: number; password: string } | Failure;
+
+export interface Failure {
+  kind: 'config' | 'database';
+  message: string;
+  remedy: string | null;
+}
 
 /** `.ts` where the sources run, as in tests; else `.js`. */
 const EXTENSION = extname(import.meta.filename);
@@ -30,27 +35,31 @@ const EXTENSION = extname(import.meta.filename);
 interface Opened {
   port: number;
   password: string;
+  /** @throws EmbeddedPostgresError if the process could not stop the server */
   close: () => Promise<void>;
 }
 
 /** @throws EmbeddedPostgresError */
-export async function openAsOwner(folder: string, owner: SystemAccount, options: ClusterOptions): Promise<Opened> {
-  const { settings = {}, cacheFolder, signal } = options;
-  // Root writes only to folders of its own, never to a folder that the owner controls.
+export async function openAsOwner(
+  folder: string,
+  owner: SystemAccount,
+  { cacheFolder, signal }: ClusterOptions,
+): Promise<Opened> {
   const binaries = await findBinaries(owner, { cacheFolder });
-  const order = { folder, owner, binaries, template: undefined };
-  if (await exists(join(folder, 'postgresql'))) return startProcess(order, signal);
+  const order = { folder: resolve(folder), owner, binaries };
+  if (await exists(join(folder, 'postgresql'))) return startProcess({ ...order, template: undefined }, signal);
+  // Root writes only to folders of its own, never to a folder that the owner controls.
   const templateFolder = await mkdtemp(join(tmpdir(), 'tasmart-new-'));
   try {
     await chmod(templateFolder, 0o711);
-    const template = await makeTemplate(templateFolder, owner, { binaries, settings, ...(signal && { signal }) });
+    const template = await makeTemplate(templateFolder, owner, binaries, signal);
     return await startProcess({ ...order, template }, signal);
   } finally {
     await rm(templateFolder, { recursive: true, force: true });
   }
 }
 
-/** Starts the process, and waits until it has opened the folder. */
+/** Starts the process, and waits until it has opened the folder. @throws EmbeddedPostgresError; the reason of the signal */
 async function startProcess(order: Order, signal: AbortSignal | undefined): Promise<Opened> {
   // The process loads its code as root and then changes its user. `env` holds no secret. `detached`: Ctrl-C does not reach it.
   const child = fork(join(import.meta.dirname, `as-owner${EXTENSION}`), {
@@ -62,26 +71,33 @@ async function startProcess(order: Order, signal: AbortSignal | undefined): Prom
   });
   const exit = once(child, 'exit');
   const stderr = child.stderr ? text(child.stderr) : Promise.resolve('');
-  const close = async () => {
+  const endProcess = async () => {
     if (child.connected) child.disconnect();
-    await exit;
+    const [status] = (await exit) as [number | null];
+    return status;
   };
-  const stop = () => void close();
+  const failure = async (what: string) => {
+    const reason = (await stderr).trim() || 'the process ended';
+    return new EmbeddedPostgresError('database', `in ${order.folder} ${what} as uid ${order.owner.uid}: ${reason}`, {
+      remedy: 'run tasmart as the owner of that folder',
+    });
+  };
+  const close = async () => {
+    if ((await endProcess()) !== 0) throw await failure('cannot be stopped');
+  };
+  const stop = () => void endProcess();
   signal?.addEventListener('abort', stop);
   try {
     signal?.throwIfAborted();
-    child.send({ ...order, folder: resolve(order.folder) } satisfies Order);
+    child.send(order);
     const answer = once(child, 'message') as Promise<unknown[]>;
     const [message] = await Promise.race([answer, exit.then(() => [])]);
     signal?.throwIfAborted();
     const reply = parseReply(message);
     if (reply && 'port' in reply) return { ...reply, close };
-    if (reply) throw EmbeddedPostgresError.fromReply(reply);
-    const reason = (await stderr).trim() || 'the process ended';
-    const problem = `in ${order.folder} cannot be opened as uid ${order.owner.uid}: ${reason}`;
-    throw new EmbeddedPostgresError('database', problem, { remedy: 'run tasmart as the owner of that folder' });
+    throw reply ? EmbeddedPostgresError.fromReply(reply) : await failure('cannot be opened');
   } catch (error) {
-    await close();
+    await endProcess();
     throw error;
   } finally {
     signal?.removeEventListener('abort', stop);

@@ -97,9 +97,9 @@ export async function waitUntilGone(cluster: Cluster, limitMs: number): Promise<
   return waitUntil(limitMs, async () => (await runningServer(cluster.dataFolder)) === null);
 }
 
-/** Returns false if the server still admits new sessions after `limitMs`. */
-export async function waitUntilClosed(cluster: Cluster, limitMs: number): Promise<boolean> {
-  return waitUntil(limitMs, async () => (await runningServer(cluster.dataFolder))?.state !== 'ready');
+/** Waits until the server admits no new sessions, for at most `limitMs`. */
+export async function waitUntilClosed(cluster: Cluster, limitMs: number): Promise<void> {
+  await waitUntil(limitMs, async () => (await runningServer(cluster.dataFolder))?.state !== 'ready');
 }
 
 async function waitUntil(limitMs: number, isTrue: () => Promise<boolean>): Promise<boolean> {

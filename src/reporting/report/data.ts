@@ -1,5 +1,6 @@
 /** What the page shows, as plain data. */
-import type { Charted, CounterEvent } from '../../database/report.ts';
+import type { ReportEvent } from '../../database/report.ts';
+import type { Charted } from '../../database/report-readings.ts';
 import type { RecordedRun } from '../../database/last-polls.ts';
 import type { Micros, Span } from '../../domain/time.ts';
 import type { BarsPayload } from './payload.ts';
@@ -72,7 +73,7 @@ export interface ValveReport extends ValveSummary {
   /** one value per time; null: the valve sent none. Flow and power first, then what else is stored */
   series: readonly Series[];
   /** counter events, in order of time */
-  events: readonly CounterEvent[];
+  events: readonly ReportEvent[];
   /** null: no reading holds both temperatures and a flow */
   deltaT: DeltaT | null;
 }

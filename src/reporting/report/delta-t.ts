@@ -1,5 +1,5 @@
 /** ΔT of a valve while water flows. */
-import type { ReportReadings } from '../../database/report.ts';
+import type { ReportReadings } from '../../database/report-readings.ts';
 import { US_PER_HOUR, type Micros } from '../../domain/time.ts';
 import type { DeltaT } from './data.ts';
 

@@ -1,5 +1,5 @@
 /** Encodes the data of the charts. page/decode.ts decodes them, page/main.ts and page/valve-charts.ts read the blocks. */
-import type { CounterEvent, EnergyBucket } from '../../database/report.ts';
+import type { EnergyBucket, ReportEvent } from '../../database/report.ts';
 import { escapeAndCut } from '../../domain/text.ts';
 import { epochSeconds, type Micros, type Span } from '../../domain/time.ts';
 import type { ReportFrame, Series, ValveReport } from './data.ts';
@@ -53,7 +53,7 @@ export function valvePayload(
 }
 
 /** `reset of regime 1, 163 064 → 12 kWh, 0.4 kWh counted` */
-function eventText({ kind, regime, fromKwh, toKwh, countedKwh }: CounterEvent): string {
+function eventText({ kind, regime, fromKwh, toKwh, countedKwh }: ReportEvent): string {
   return [
     `${kind} of regime ${regime}`,
     ...(fromKwh === null || toKwh === null ? [] : [`${groupThousands(fromKwh)} → ${groupThousands(toKwh)} kWh`]),

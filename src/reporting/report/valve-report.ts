@@ -1,13 +1,7 @@
 /** Turns the stored data of a valve into the data of the page. */
 import type { MeteredValve } from '../../database/consumption.ts';
-import {
-  forEachCharted,
-  type Charted,
-  type CounterEnergy,
-  type CounterEvent,
-  type ReportReadings,
-  type ValveFacts,
-} from '../../database/report.ts';
+import type { CounterEnergy, ReportEvent, ValveFacts } from '../../database/report.ts';
+import { forEachCharted, type Charted, type ReportReadings } from '../../database/report-readings.ts';
 import { US_PER_MINUTE, type Micros, type Span } from '../../domain/time.ts';
 import { completenessByDay } from './completeness.ts';
 import type { RegimeEnergy, ValveReport } from './data.ts';
@@ -41,7 +35,7 @@ export interface ValveRecord {
   /** with the neighbours of the span */
   readings: ReportReadings;
   energy: readonly CounterEnergy[];
-  events: readonly CounterEvent[];
+  events: readonly ReportEvent[];
 }
 
 /** `parts`: HyCloud's integer value for one `unit`. In the order of the series; see `ALWAYS_CHARTED`. */
@@ -148,7 +142,7 @@ function temperatureDifference({ local_temp, remote_temp }: ReportReadings['valu
 }
 
 /** Across these events, the kWh are at least what is counted. */
-const BREAKS: readonly CounterEvent['kind'][] = ['reset', 'jump', 'replaced'];
+const BREAKS: readonly ReportEvent['kind'][] = ['reset', 'jump', 'replaced'];
 
 /** null: the valve has no such counter. */
 function regimeEnergy(

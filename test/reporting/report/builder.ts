@@ -1,7 +1,7 @@
 /** Reports with computed data, for the tests of the page. */
 import { DateTime } from 'luxon';
 import type { RecordedRun } from '../../../src/database/last-polls.ts';
-import type { CounterEvent, EnergyBucket } from '../../../src/database/report.ts';
+import type { EnergyBucket, ReportEvent } from '../../../src/database/report.ts';
 import {
   US_PER_DAY,
   US_PER_HOUR,
@@ -145,7 +145,7 @@ export function valveOf(
 }
 
 /** The event of a counter that was reset or jumped within 15 minutes. Empty for other qualities. */
-function eventOf(startsUs: Micros, kind: EnergyBucket['quality']): CounterEvent[] {
+function eventOf(startsUs: Micros, kind: EnergyBucket['quality']): ReportEvent[] {
   if (kind !== 'reset' && kind !== 'jump') return [];
   const toKwh = kind === 'reset' ? 12 : 199_000;
   return [

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ReportReadings } from '../../../src/database/report.ts';
+import type { ReportReadings } from '../../../src/database/report-readings.ts';
 import { US_PER_MINUTE } from '../../../src/domain/time.ts';
 import { deltaT } from '../../../src/reporting/report/delta-t.ts';
 
