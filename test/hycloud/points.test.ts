@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { PROPERTIES, PROPERTY_NAMES, type PropertyName, type Reading } from '../../src/domain/reading.ts';
 import { parseRfc3339 } from '../../src/domain/time.ts';
-import { decodePoint as decodePointOf, storable } from '../../src/hycloud/points.ts';
+import { decodePoint as decodePointOf, makeStorable } from '../../src/hycloud/points.ts';
 
 const NOW = parseRfc3339('2026-03-01T10:15:03Z') ?? 0;
 const TIME = '2026-03-01T10:14:58.535091Z';
@@ -189,7 +189,7 @@ test('a list is a point without a time', () => {
 });
 
 test('text is made fit for PostgreSQL: no NUL, no half of a surrogate pair', () => {
-  expect(storable('a\0b\ud83d')).toBe('a\ufffdb\ufffd');
-  expect(storable('Niccolò 🔥')).toBe('Niccolò 🔥');
+  expect(makeStorable('a\0b\ud83d')).toBe('a\ufffdb\ufffd');
+  expect(makeStorable('Niccolò 🔥')).toBe('Niccolò 🔥');
   expect(decode('"error_status": ["a\\u0000b"]')).toMatchObject({ errorStatus: ['a\ufffdb'] });
 });
