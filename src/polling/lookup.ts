@@ -8,7 +8,7 @@ import { HyCloudError } from '../hycloud/errors.ts';
 import { forEachAtOnce } from './batches.ts';
 import type { Memory } from './memory.ts';
 import { pickValves } from './pick-valves.ts';
-import { MAX_CANDIDATES, nearest, TargetError } from './target-errors.ts';
+import { MAX_CANDIDATES, nearestNames, TargetError } from './target-errors.ts';
 
 /** A target's projects that could be read, and why the others could not. */
 export interface Resolution {
@@ -24,17 +24,18 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   let summaries: ReturnType<HyCloud['listProjects']> | null = null;
   let allProjects: Promise<Resolution> | null = null;
 
-  const byId = (id: string): Promise<Project> => {
+  function getProject(id: string): Promise<Project> {
     const project = projectsById.get(id) ?? readProject(id);
     projectsById.set(id, project);
     return project;
-  };
+  }
   const listProjects = () => (summaries ??= hycloud.listProjects());
   /** The list, for hints, warnings and guesses. null: it cannot be read. */
   const listIfReadable = () => listProjects().catch(() => null);
   /** True also if the list cannot be read. */
   const maySee = async (projectId: string) => (await listIfReadable())?.some(({ id }) => id === projectId) ?? true;
-  const readAll = () => (allProjects ??= listProjects().then((found) => readEach(found.map(({ id }) => id)), failed));
+  const readAll = () =>
+    (allProjects ??= listProjects().then((listed) => readEach(listed.map(({ id }) => id)), failedResolution));
 
   /** A list that is shorter than it should be is reported in `unreadable`. */
   async function readProject(id: string): Promise<Project> {
@@ -48,18 +49,18 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   }
 
   async function readEach(ids: readonly string[]): Promise<Resolution> {
-    const found = await mapAtOnce(ids, atOnce, (id) => resolution(byId(id)));
+    const found = await mapAtOnce(ids, atOnce, (id) => toResolution(getProject(id)));
     return {
       projects: found.flatMap(({ projects }) => projects),
       failures: found.flatMap(({ failures }) => failures),
     };
   }
 
-  /** @throws TargetError with what the key can see, if the key cannot see the project; else `error` */
+  /** Always throws: TargetError with what the key can see, if the key cannot see the project; else `error`. */
   async function explainMissing(id: string, error: unknown): Promise<never> {
     if (!(error instanceof HyCloudError) || !['not-found', 'forbidden'].includes(error.failure)) throw error;
-    const known = [...memory.meanings.values()].flat().find(({ projectId }) => projectId === id);
-    const called = known === undefined ? '' : `, last called "${known.name}",`;
+    const meaning = [...memory.meanings.values()].flat().find(({ projectId }) => projectId === id);
+    const called = meaning === undefined ? '' : `, last called "${meaning.name}",`;
     const others = ((await listIfReadable()) ?? [])
       .slice(0, MAX_CANDIDATES)
       .map((other) => `"${other.name}" (${other.id})`);
@@ -72,16 +73,17 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   }
 
   /** The project that the configured name meant in earlier runs. Warns if it was renamed, or if another has the name. */
-  async function byMeaning(configured: string, meaning: Meaning): Promise<Project> {
+  async function getByMeaning(configured: string, meaning: Meaning): Promise<Project> {
     const { projectId, name: lastName } = meaning;
-    const project = await byId(projectId).catch((error: unknown) => successorOf(configured, projectId, error));
-    if (project.id !== projectId) return project;
+    const project = await getProject(projectId).catch((error: unknown) => getSuccessor(configured, projectId, error));
+    const isSuccessor = project.id !== projectId;
+    if (isSuccessor) return project;
     const [other] = ((await listIfReadable()) ?? []).filter(
       ({ id, name }) => id !== projectId && isSameName(name, configured),
     );
     const isRenamed = project.name !== lastName;
-    const hasConfiguredName = isSameName(project.name, configured);
-    if (isRenamed || (other && !hasConfiguredName)) {
+    const hasLostName = other !== undefined && !isSameName(project.name, configured);
+    if (isRenamed || hasLostName) {
       const formerName = isRenamed ? lastName : configured;
       const nameTaken = other
         ? `; another project, ${other.id}, now has the name "${configured}", and is not polled`
@@ -96,12 +98,12 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   }
 
   /** For a deleted project: the only project that has the configured name now. @throws `error` if there is no such project */
-  async function successorOf(configured: string, goneId: string, error: unknown): Promise<Project> {
+  async function getSuccessor(configured: string, goneId: string, error: unknown): Promise<Project> {
     if (!(error instanceof TargetError)) throw error;
     // If the list cannot be read, this throws that error instead: the next run may find the project.
     const [successor, ...others] = (await listProjects()).filter((project) => isSameName(project.name, configured));
     if (!successor || others.length > 0) throw error;
-    const project = await byId(successor.id);
+    const project = await getProject(successor.id);
     warnings.push(
       `project ${goneId}, which "${configured}" meant, is not there any more; ${successor.id}, which has that name now, is polled in its place`,
     );
@@ -109,13 +111,14 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   }
 
   /** @throws TargetError if no project has the name, or several have it and no earlier run has chosen one */
-  async function byName(name: string): Promise<Project> {
+  async function getByName(name: string): Promise<Project> {
     const meanings = memory.meanings.get(name.normalize('NFC')) ?? [];
+    // A meaning of another key or account is true only if this key sees the project: see Meaning.
     for (const meaning of meanings) {
-      if (meaning.from === 'own' || (await maySee(meaning.projectId))) return byMeaning(name, meaning);
+      if (meaning.from === 'own' || (await maySee(meaning.projectId))) return getByMeaning(name, meaning);
     }
     const projects = await listProjects();
-    const same = projects.filter((project) => isSameName(project.name, name));
+    const same = projects.filter((listed) => isSameName(listed.name, name));
     if (same.length > 1) {
       const ids = same.map(({ id, valveCount }) => `${id} (${valveCount} valves)`).join(', ');
       throw new TargetError(
@@ -123,11 +126,11 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
         'set target_project_id to the one meant',
       );
     }
-    const id = same[0]?.id;
-    if (id !== undefined) return byId(id);
-    const names = nearest(
+    const [project] = same;
+    if (project) return getProject(project.id);
+    const names = nearestNames(
       name,
-      projects.map((project) => project.name),
+      projects.map((listed) => listed.name),
     ).map((text) => `"${text}"`);
     throw new TargetError(
       `no project is called "${name}"`,
@@ -135,39 +138,41 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     );
   }
 
-  /** Reads the projects that listed the valves last. If a valve is missing there, reads all projects. */
-  async function byValves(wanted: readonly string[]): Promise<Resolution> {
+  /** Reads the projects that listed the valves last. If a valve is missing there, or none is named, reads all projects. */
+  async function readByValves(wanted: readonly string[]): Promise<Resolution> {
     const listedIn = new Set(wanted.flatMap((valve) => memory.listedIn.get(valve.toLowerCase()) ?? []));
     const rememberedIds: string[] = [];
     for (const projectId of listedIn) if (await maySee(projectId)) rememberedIds.push(projectId);
     const remembered = await readEach(rememberedIds);
     const areAllThere = wanted.length > 0 && pickValves(remembered.projects, wanted).missing.length === 0;
-    // Not a project that is gone: the missing valves may be in the project that could not be read.
+    // A missing valve may be in a project that could not be read: then reading all projects helps nothing. A TargetError
+    // says that the project is gone.
     const isUnread = remembered.failures.some((error) => !(error instanceof TargetError));
     return areAllThere || isUnread ? remembered : readAll();
   }
 
-  function find({ projectId, projectName, valves }: Target): Promise<Resolution> {
-    if (projectId !== null) return resolution(byId(projectId));
-    return projectName === null ? byValves(valves) : resolution(byName(projectName));
+  function findProjects({ projectId, projectName, valves }: Target): Promise<Resolution> {
+    if (projectId !== null) return toResolution(getProject(projectId));
+    return projectName === null ? readByValves(valves) : toResolution(getByName(projectName));
   }
 
   return {
     warnings,
     resolve(target: Target): Promise<Resolution> {
-      const resolved = resolutions.get(target) ?? find(target);
+      const resolved = resolutions.get(target) ?? findProjects(target);
       resolutions.set(target, resolved);
       return resolved;
     },
   };
 }
 
-function resolution(project: Promise<Project>): Promise<Resolution> {
-  return project.then((found) => ({ projects: [found], failures: [] }), failed);
+/** @throws as failedResolution */
+function toResolution(project: Promise<Project>): Promise<Resolution> {
+  return project.then((found) => ({ projects: [found], failures: [] }), failedResolution);
 }
 
-/** @throws HyCloudError that would be the same for every project */
-function failed(error: unknown): Resolution {
+/** @throws a HyCloudError that would be the same for every project, and a defect */
+function failedResolution(error: unknown): Resolution {
   const concernsAll = error instanceof HyCloudError && ['unauthorized', 'aborted'].includes(error.failure);
   if (!(error instanceof KnownError) || concernsAll) throw error;
   return { projects: [], failures: [error] };
