@@ -8,7 +8,7 @@ import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { parseShard, type Shard } from '../domain/shard.ts';
 import type { HyCloudStats } from '../hycloud/client.ts';
 import { createClaims } from '../polling/claims.ts';
-import type { PollFailure, PollReport } from '../polling/report.ts';
+import { outcomeOf, type PollFailure, type PollReport } from '../polling/report.ts';
 import { pollFormat } from '../reporting/poll.ts';
 import {
   accountsStatus,
@@ -75,6 +75,7 @@ export async function run(options: PollOptions, context: CommandContext): Promis
         accounts.push(ending),
       );
     });
+    const cost = totalCost(accounts);
     const relevant = omitWithoutNamedValves(results);
     // If no account is relevant, requireNamedValves throws below, and the listeners hear of all accounts.
     if (relevant.length > 0) {
@@ -82,7 +83,7 @@ export async function run(options: PollOptions, context: CommandContext): Promis
     }
     const hasReport = valuesOf(relevant).length > 0;
     const seconds = (performance.now() - startedMs) / 1000;
-    const summary = { report: combineReports(relevant), dryRun, ...totalCost(accounts), seconds };
+    const summary = { report: combineReports(relevant), dryRun, ...cost, seconds };
     if (hasReport) for (const text of output.text(summary)) await print(format, text, screen);
     requireNamedValves(results);
     const status = accountsStatus(relevant, pollStatus);
@@ -150,10 +151,10 @@ function combineReports(results: readonly AccountResult<PollReport>[]): PollRepo
   });
   const sum = (key: 'valves' | 'stored' | 'unchanged' | 'silent') =>
     reports.reduce((total, report) => total + report[key], 0);
-  const isFailed = reports.every(({ outcome }) => outcome === 'failed');
+  const nothingRead = reports.every(({ outcome }) => outcome === 'failed');
   const accountsWithoutReport = results.length - reports.length;
   return {
-    outcome: failures.length === 0 ? 'success' : isFailed ? 'failed' : 'partial',
+    outcome: outcomeOf(failures.length, nothingRead),
     nowUs: Math.max(...reports.map(({ nowUs }) => nowUs)),
     valves: sum('valves') + accountsWithoutReport,
     failures,
