@@ -49,18 +49,10 @@ export async function withRetry<T>(call: () => Promise<T>, path: string, context
 }
 
 function notCalledError(path: string, { isPaused }: TurnBeyondDeadline): HyCloudError {
-  if (isPaused) {
-    return new HyCloudError(
-      'rate-limited',
-      path,
-      'not called: HyCloud asked for a pause that this run cannot wait for',
-    );
-  }
-  return new HyCloudError(
-    'aborted',
-    path,
-    'not called: at requests_per_second, its turn comes after run_deadline_seconds',
-  );
+  const detail = isPaused
+    ? 'not called: HyCloud asked for a pause that this run cannot wait for'
+    : 'not called: at requests_per_second, its turn comes after run_deadline_seconds';
+  return new HyCloudError(isPaused ? 'rate-limited' : 'aborted', path, detail);
 }
 
 /**
