@@ -7,7 +7,6 @@ import { accountPrefix } from '../domain/account.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
 import type { Span } from '../domain/time.ts';
-import type { HyCloudError } from '../hycloud/errors.ts';
 import { backfill, type BackfillPlan, type BackfillProgress, type BackfillReport } from '../polling/backfill.ts';
 import { outcomeOf, type PollFailure } from '../polling/report.ts';
 import { createBackfillProgress } from '../reporting/progress.ts';
@@ -76,8 +75,9 @@ function totalText(reports: readonly BackfillReport[], seconds: number): string 
 }
 
 function statusOf(report: BackfillReport): number {
+  const [firstFailure] = report.failures.values();
   // Without an error, HyCloud has answered, but with malformed points: they count as a failure of HyCloud.
-  if (report.nothingRead) return EXIT_STATUS[firstError(report)?.kind ?? 'hycloud'];
+  if (report.nothingRead) return EXIT_STATUS[firstFailure?.error?.kind ?? 'hycloud'];
   return failedCount(report) > 0 ? EXIT_STATUS.partial : 0;
 }
 
@@ -156,11 +156,6 @@ function announce({ valves, requests, nothing }: BackfillPlan, requestsPerSecond
 
 function failedCount({ failures, problems }: BackfillReport): number {
   return failures.size + problems.length;
-}
-
-function firstError({ failures }: BackfillReport): HyCloudError | null {
-  const [first] = failures.values();
-  return first?.error ?? null;
 }
 
 function endOfReport(report: BackfillReport): RunResult {

@@ -47,11 +47,11 @@ export async function run(options: PollOptions, context: CommandContext): Promis
   const shardOption = parseShardOption(options.shard);
   const parsed = await readConfig(globals, log);
   const listeners: RunListener[] = [createHealthcheck(dryRun ? null : parsed.config.healthcheckUrl, log)];
-  let accounts: AccountEnding[] = [];
-  const notifyEnded = async (end: Pick<Ending, 'status' | 'summary' | 'error'>) => {
+  let endings: AccountEnding[] = [];
+  const notifyEnded = async (end: Omit<Ending, 'accounts'>) => {
     const stopped = stopStatus(signal);
-    const endings = stopped === null ? accounts : accounts.map((account) => withStopStatus(account, stopped));
-    const ending = { ...end, status: stopped ?? end.status, accounts: endings };
+    const accounts = stopped === null ? endings : endings.map((ending) => withStopStatus(ending, stopped));
+    const ending = { ...end, status: stopped ?? end.status, accounts };
     await Promise.all(listeners.map(async (listener) => listener.ended?.(ending)));
   };
   try {
@@ -70,16 +70,16 @@ export async function run(options: PollOptions, context: CommandContext): Promis
     const markEnded = createEndMarker(config.accounts);
     const common = { config, dryRun, startedMs, valveNames, shard, limits, signal, globals, markEnded, listeners };
     const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
-      const ending = newEnding(account);
+      const ending = { account, status: 0, report: null, requests: 0, retries: 0, seconds: 0, lockedRuns: null };
       return pollAccount({ ...common, account, claims: claimsOfAccount(), ending, log: accountLog }).finally(() =>
-        accounts.push(ending),
+        endings.push(ending),
       );
     });
-    const cost = totalCost(accounts);
+    const cost = totalCost(endings);
     const relevant = omitWithoutNamedValves(results);
     // If no account is relevant, requireNamedValves throws below, and the listeners hear of all accounts.
     if (relevant.length > 0) {
-      accounts = accounts.filter((ending) => relevant.some(({ account }) => account === ending.account));
+      endings = endings.filter((ending) => relevant.some(({ account }) => account === ending.account));
     }
     const hasReport = valuesOf(relevant).length > 0;
     const seconds = (performance.now() - startedMs) / 1000;
@@ -96,9 +96,9 @@ export async function run(options: PollOptions, context: CommandContext): Promis
 }
 
 /** After a signal. An account that had succeeded, or was locked out, keeps its status: the signal did not end its poll. */
-function withStopStatus(account: AccountEnding, stopped: number): AccountEnding {
-  const isKept = account.status === 0 || account.status === EXIT_STATUS.locked;
-  return isKept ? account : { ...account, status: stopped };
+function withStopStatus(ending: AccountEnding, stopped: number): AccountEnding {
+  const isKept = ending.status === 0 || ending.status === EXIT_STATUS.locked;
+  return isKept ? ending : { ...ending, status: stopped };
 }
 
 /** The part of `--shard`; null: the option is not given. @throws KnownError exit 64 */
@@ -127,12 +127,8 @@ async function startLater({ startJitterSeconds }: Config, signal: AbortSignal, l
   await delay(seconds * 1000, undefined, { signal });
 }
 
-function newEnding(account: AccountConfig): AccountEnding {
-  return { account, status: 0, report: null, requests: 0, retries: 0, seconds: 0, lockedRuns: null };
-}
-
-function totalCost(accounts: readonly AccountEnding[]): HyCloudStats {
-  const sum = (key: 'requests' | 'retries') => accounts.reduce((total, account) => total + account[key], 0);
+function totalCost(endings: readonly AccountEnding[]): HyCloudStats {
+  const sum = (key: 'requests' | 'retries') => endings.reduce((total, ending) => total + ending[key], 0);
   return { requests: sum('requests'), retries: sum('retries') };
 }
 

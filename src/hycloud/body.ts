@@ -3,13 +3,10 @@ import { gunzipSync } from 'node:zlib';
 import { HyCloudError } from './errors.ts';
 
 /**
- * Unpacks a gzip body in one piece. Returns a body that is empty or not packed as it is, whatever its size.
+ * Unpacks a gzip body, up to `maxBytes`. Returns a body that is empty or not packed as it is, whatever its size. Unpacks in
+ * one piece: with axios' stream for every answer, a poll of 10 000 valves takes 1.29 times as long as its requests alone,
+ * instead of 1.15 times.
  *
- * axios would create a stream for every answer: a poll of 10 000 valves then takes 1.29 times as long as its requests
- * alone, instead of 1.15 times.
- *
- * @param contentEncoding the header; '' if there is none
- * @param maxBytes limit of the unpacked size
  * @throws HyCloudError
  */
 export function unpackBody(data: Buffer, contentEncoding: string, path: string, maxBytes: number): Buffer {

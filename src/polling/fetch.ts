@@ -73,11 +73,7 @@ function sliceOf(page: PointsPage, window: Window): Slice {
 }
 
 /** The window for the request, wider by EDGE_US on both sides. */
-function widenWindow({ fromUs, toUs, properties }: Window): {
-  fromUs: Micros;
-  toUs: Micros;
-  properties: readonly PropertyName[];
-} {
+function widenWindow({ fromUs, toUs, properties }: Window): Omit<Window, 'valve'> {
   return { fromUs: fromUs - EDGE_US, toUs: toUs + EDGE_US, properties };
 }
 

@@ -184,9 +184,9 @@ export async function mapAtOnce<T, R>(
   atOnce: number,
   work: (item: T) => Promise<R>,
 ): Promise<R[]> {
-  const results = new Map<number, R>();
-  await forEachAtOnce(items.entries(), atOnce, async ([index, item]) => results.set(index, await work(item)));
-  return [...results].sort(([a], [b]) => a - b).map(([, result]) => result);
+  const results = new Array<R>(items.length);
+  await forEachAtOnce(items.entries(), atOnce, async ([index, item]) => (results[index] = await work(item)));
+  return results;
 }
 
 /** The same letters, however the accents are encoded. */

@@ -54,15 +54,15 @@ const MALFORMED_REMEDY =
 export async function pollValve(valve: Valve, state: ValveState, context: ValveContext): Promise<ValveOutcome> {
   const plan = planFetch(state, context.nowUs, context.settings);
   const fetched = nothingFetched(plan, context);
+  let failure: Failure | null = null;
   try {
     for await (const slice of fetchSlices(valve, plan, context))
       addSlice(fetched, slice, plan, context.settings.intervalUs);
-    return outcomeOf(valve, state, plan, fetched, null, context);
   } catch (error) {
     if (!(error instanceof HyCloudError) || error.failure === 'unauthorized') throw error;
-    const failure = { reason: error.message, remedy: error.remedy, error };
-    return outcomeOf(valve, state, plan, fetched, failure, context);
+    failure = { reason: error.message, remedy: error.remedy, error };
   }
+  return outcomeOf(valve, state, plan, fetched, failure, context);
 }
 
 /** Fetches what the plan asks for. Where a request for a single point does not work (see fetchLatest), fetches a range. */
@@ -136,6 +136,7 @@ function addSlice(fetched: Fetched, slice: Slice, plan: Plan, intervalUs: number
   }
 }
 
+/** @param failure a failed call; without one, malformed points become the outcome's failure */
 function outcomeOf(
   valve: Valve,
   state: ValveState,

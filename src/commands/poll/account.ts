@@ -4,14 +4,14 @@ import type { AccountConfig, Config } from '../../config/config.ts';
 import { withDatabase } from '../../database/open.ts';
 import { withRun, type RunEnd } from '../../database/runs.ts';
 import type { Account } from '../../domain/account.ts';
-import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../domain/time.ts';
+import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../../domain/time.ts';
 import type { Shard } from '../../domain/shard.ts';
 import type { JudgeFailure } from '../../energy/bookkeeping.ts';
 import type { HyCloud } from '../../hycloud/client.ts';
 import type { Claims } from '../../polling/claims.ts';
 import { shardPace } from '../../polling/pace.ts';
-import { createReport, type PolledValve, type PollReport } from '../../polling/report.ts';
-import { poll, type PollSettings } from '../../polling/run.ts';
+import { createReport, type PollReport } from '../../polling/report.ts';
+import { poll, type PollDependencies, type PollSettings } from '../../polling/run.ts';
 import { runFields, type PollSummary } from '../../reporting/poll.ts';
 import { accountsAfter, judgeAfter } from '../shared/accounts.ts';
 import type { GlobalOptions } from '../shared/context.ts';
@@ -123,10 +123,7 @@ async function withRunHyCloud<T>(
 }
 
 /** Passes each batch on to the listeners, with its account. */
-function notifyPolled(
-  listeners: readonly RunListener[],
-  account: Account,
-): (valves: readonly PolledValve[], nowUs: Micros) => void {
+function notifyPolled(listeners: readonly RunListener[], account: Account): NonNullable<PollDependencies['onPolled']> {
   return (valves, nowUs) => {
     for (const listener of listeners) listener.polled?.(valves, nowUs, account);
   };
