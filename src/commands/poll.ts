@@ -47,6 +47,7 @@ export async function run(options: PollOptions, context: CommandContext): Promis
   const shardOption = parseShardOption(options.shard);
   const parsed = await readConfig(globals, log);
   const listeners: RunListener[] = [createHealthcheck(dryRun ? null : parsed.config.healthcheckUrl, log)];
+  /** of the accounts that have ended */
   let endings: AccountEnding[] = [];
   const notifyEnded = async (end: Omit<Ending, 'accounts'>) => {
     const stopped = stopStatus(signal);
@@ -58,13 +59,12 @@ export async function run(options: PollOptions, context: CommandContext): Promis
     const config = requireConfig(parsed, requiredSections(dryRun, shardOption !== null));
     if (!dryRun) await startLater(config, signal, log);
     const startedMs = performance.now();
-    const { timezone, properties, metricsFile } = config;
     const screen = stdoutScreen();
-    const output = pollFormat(format, { timezone, properties, dryRun, screen });
+    const output = pollFormat(format, { ...config, dryRun, screen });
     listeners.push({ polled: output.add });
     const shard = shardOption ?? config.shard;
     const isNarrowed = valveNames.length > 0;
-    if (!dryRun) listeners.push(createMetrics({ file: metricsFile, shard, isNarrowed, log }));
+    if (!dryRun) listeners.push(createMetrics({ file: config.metricsFile, shard, isNarrowed, log }));
     const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
     const claimsOfAccount = createClaims();
     const markEnded = createEndMarker(config.accounts);
@@ -75,7 +75,7 @@ export async function run(options: PollOptions, context: CommandContext): Promis
         endings.push(ending),
       );
     });
-    const cost = totalCost(endings);
+    const cost = totalCost(endings); // before some accounts are omitted: their requests count too
     const relevant = omitWithoutNamedValves(results);
     // If no account is relevant, requireNamedValves throws below, and the listeners hear of all accounts.
     if (relevant.length > 0) {

@@ -31,11 +31,7 @@ export interface Answer {
 }
 
 export interface Transport {
-  /**
-   * One GET, one attempt. `maxBytes` limits the answer, packed and unpacked.
-   *
-   * @throws HyCloudError, also for any status but 200; anything else is a defect
-   */
+  /** One GET, one attempt. `maxBytes` limits the answer, packed and unpacked. @throws HyCloudError for any status but 200 too */
   get: (path: string, query: Query, maxBytes: number, signal: AbortSignal) => Promise<Answer>;
   close: () => void;
 }
@@ -166,9 +162,8 @@ function problemType(path: string, response: AxiosResponse<Buffer>): string | nu
 }
 
 /**
- * Milliseconds. Retry-After holds seconds, or a date by HyCloud's clock. null: there is no such header, or it is invalid.
- *
- * @see https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+ * Milliseconds; null: no or an invalid header. Retry-After holds seconds, or a date by HyCloud's clock.
+ * https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
  */
 function retryAfter(response: AxiosResponse): number | null {
   const text = header(response, 'retry-after')?.trim() ?? '';

@@ -44,13 +44,10 @@ export interface BackfillPlan {
   nothing: string | null;
 }
 
-/** What is done so far. */
 export interface BackfillProgress {
-  /** chunks, see BackfillPlan */
   requests: number;
   /** valves with no chunk left */
   valves: number;
-  /** new readings */
   stored: number;
 }
 
@@ -112,15 +109,11 @@ export async function backfill(
   const valves = projects.flatMap((project) => project.valves);
   const span = {
     fromUs: floorToGrid(settings.span.fromUs, intervalUs),
-    // The clock at the last answer: resolving the targets has made some requests.
     toUs: floorToGrid(Math.min(settings.span.toUs, hycloud.serverTimeUs()), intervalUs),
   };
   const chunks = await planChunks(database, valves, span, settings.intervalMinutes);
-  onPlan({
-    valves: chunks.filter(({ isLastOfValve }) => isLastOfValve).length,
-    requests: chunks.length,
-    nothing: chunks.length > 0 ? null : whyNothing(valves, span),
-  });
+  const nothing = chunks.length > 0 ? null : whyNothing(valves, span);
+  onPlan({ valves: chunks.filter(({ isLastOfValve }) => isLastOfValve).length, requests: chunks.length, nothing });
 
   const batching = { concurrency: maxConcurrency, maxBatch: 4 * maxConcurrency, lingerMs: LINGER_MS };
   const fetch = (chunk: Chunk) => fetchChunk(hycloud, chunk, settings.properties, intervalUs);
@@ -202,7 +195,6 @@ async function fetchChunk(
     const untilUs = floorToGrid(Math.min(coveredUntilUs, clockUs), intervalUs);
     // Omit later windows: they are incomplete, or have not ended, so their last point is unknown.
     const readings = [...samples].filter(([boundaryUs]) => boundaryUs <= untilUs).map(([, reading]) => reading);
-    // After a failure, the next backfill fetches the whole chunk again.
     const covered = failure || untilUs <= fromUs ? null : { fromUs, toUs: untilUs };
     return { chunk, tasmartId: valve.id, readings, covered, failure };
   };

@@ -30,10 +30,14 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     return project;
   }
   const listProjects = () => (summaries ??= hycloud.listProjects());
-  /** The list, for hints, warnings and guesses. null: it cannot be read. */
-  const listIfReadable = () => listProjects().catch(() => null);
-  /** True also if the list cannot be read. */
-  const maySee = async (projectId: string) => (await listIfReadable())?.some(({ id }) => id === projectId) ?? true;
+  /** The list, for hints, warnings and counts. Empty if it cannot be read. */
+  const listForHints = () => listProjects().catch(() => []);
+  /** Whether the key sees the project. True if the list cannot be read. */
+  const maySee = (projectId: string) =>
+    listProjects().then(
+      (listed) => listed.some(({ id }) => id === projectId),
+      () => true,
+    );
   const readAll = () =>
     (allProjects ??= listProjects().then((listed) => readEach(listed.map(({ id }) => id)), failedResolution));
 
@@ -41,7 +45,7 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   async function readProject(id: string): Promise<Project> {
     const project = await hycloud.getProject(id).catch((error: unknown) => explainMissing(id, error));
     // Ask for the list after the project: a failing HyCloud then gets one request, not two.
-    const expected = (await listIfReadable())?.find((summary) => summary.id === id)?.valveCount ?? 0;
+    const expected = (await listForHints()).find((listed) => listed.id === id)?.valveCount ?? 0;
     const { name, valves, unreadable } = project;
     if (unreadable.length > 0 || valves.length >= expected) return project;
     const missing = `project "${name}" lists ${valves.length} of its ${count(expected, 'valve')}`;
@@ -61,13 +65,13 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     if (!(error instanceof HyCloudError) || !['not-found', 'forbidden'].includes(error.failure)) throw error;
     const meaning = [...memory.meanings.values()].flat().find(({ projectId }) => projectId === id);
     const called = meaning === undefined ? '' : `, last called "${meaning.name}",`;
-    const others = ((await listIfReadable()) ?? [])
+    const candidates = (await listForHints())
       .slice(0, MAX_CANDIDATES)
-      .map((other) => `"${other.name}" (${other.id})`);
+      .map((listed) => `"${listed.name}" (${listed.id})`);
     throw new TargetError(
       `project ${id}${called} is not there, or the key may not see it (HTTP ${String(error.status)})`,
-      others.length > 0
-        ? `the key can see: ${others.join(', ')}`
+      candidates.length > 0
+        ? `the key can see: ${candidates.join(', ')}`
         : 'run "tasmart projects" to see what the key can see',
     );
   }
@@ -78,9 +82,7 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     const project = await getProject(projectId).catch((error: unknown) => getSuccessor(configured, projectId, error));
     const isSuccessor = project.id !== projectId;
     if (isSuccessor) return project;
-    const [other] = ((await listIfReadable()) ?? []).filter(
-      ({ id, name }) => id !== projectId && isSameName(name, configured),
-    );
+    const other = (await listForHints()).find(({ id, name }) => id !== projectId && isSameName(name, configured));
     const isRenamed = project.name !== lastName;
     const hasLostName = other !== undefined && !isSameName(project.name, configured);
     if (isRenamed || hasLostName) {

@@ -79,11 +79,9 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
   const context: ValveContext = { hycloud, nowUs, settings, properties: settings.properties };
   const report = createReport(nowUs, narrowed.problems, narrowed.missing);
   const batching = { concurrency: settings.maxConcurrency, maxBatch: MAX_BATCH, lingerMs: LINGER_MS, sizeOf };
-  /** null: another account has stored the valve */
-  const read = async ({ valve, state }: Job) => {
-    const isClaimed = await claims.claim(valve.id);
-    return isClaimed ? pollValve(valve, state, context) : null;
-  };
+  /** null: not ours to read, see Claims */
+  const read = async ({ valve, state }: Job) =>
+    (await claims.claim(valve.id)) ? pollValve(valve, state, context) : null;
   try {
     for await (const results of inBatches(freeFirst(jobs, claims), read, batching)) {
       const batch = results.filter((result) => result !== null);

@@ -129,8 +129,8 @@ function addSlice(fetched: Fetched, slice: Slice, plan: Plan, intervalUs: number
   for (const { timeUs, reason } of slice.malformed) {
     fetched.malformedCount += 1;
     fetched.malformedReason ||= reason;
-    // In a range, the windows before a malformed point are whole. If a single point was asked for, or the malformed point
-    // has no time, no window is.
+    // In a range, the windows before a malformed point are whole. If only one point was asked for, or the time of the
+    // malformed point is unknown, no window is whole.
     const wholeUntilUs = plan.kind === 'range' && timeUs !== null ? boundaryOf(timeUs, intervalUs) - intervalUs : 0;
     fetched.wholeUntilUs = Math.min(fetched.wholeUntilUs, wholeUntilUs);
   }
