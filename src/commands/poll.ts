@@ -46,6 +46,7 @@ export async function run(options: PollOptions, context: CommandContext): Promis
   const log = await createLog(globals);
   const shardOption = parseShardOption(options.shard);
   const parsed = await readConfig(globals, log);
+  // The healthcheck is created first: it also hears of a wrong configuration.
   const listeners: RunListener[] = [createHealthcheck(dryRun ? null : parsed.config.healthcheckUrl, log)];
   /** of the accounts that have ended */
   let endings: AccountEnding[] = [];

@@ -152,12 +152,8 @@ async function planChunks(
   intervalMinutes: number,
 ): Promise<Chunk[]> {
   if (span.toUs <= span.fromUs) return [];
-  const uncovered = await loadUncovered(
-    database,
-    valves.map(({ id }) => id),
-    intervalMinutes,
-    span,
-  );
+  const ids = valves.map(({ id }) => id);
+  const uncovered = await loadUncovered(database, ids, intervalMinutes, span);
   return valves.flatMap((valve) => {
     const gaps = uncovered.get(valve.id) ?? [];
     const pieces = gaps.flatMap((gap) => cutToPages(gap, intervalMinutes * US_PER_MINUTE));

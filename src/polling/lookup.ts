@@ -130,10 +130,8 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
     }
     const [project] = same;
     if (project) return getProject(project.id);
-    const names = nearestNames(
-      name,
-      projects.map((listed) => listed.name),
-    ).map((text) => `"${text}"`);
+    const listedNames = projects.map((listed) => listed.name);
+    const names = nearestNames(name, listedNames).map((text) => `"${text}"`);
     throw new TargetError(
       `no project is called "${name}"`,
       names.length > 0 ? `the key can see, nearest first: ${names.join(', ')}` : 'the key can see no project at all',

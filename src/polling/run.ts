@@ -106,16 +106,11 @@ function* freeFirst(jobs: readonly Job[], claims: Claims): Generator<Job> {
   yield* busy;
 }
 
+/** Finds the valves to poll. Warns about projects and the pace. `nowUs` is HyCloud's clock after that. */
 async function findValves(
   { hycloud, database, log }: PollDependencies,
   settings: PollSettings,
-): Promise<{
-  resolved: ResolvedTargets;
-  narrowed: Narrowed;
-  valves: Valve[];
-  /** HyCloud's clock */
-  nowUs: Micros;
-}> {
+): Promise<{ resolved: ResolvedTargets; narrowed: Narrowed; valves: Valve[]; nowUs: Micros }> {
   const { targets, maxConcurrency, only, shard } = settings;
   const memory = database ? await loadMemory(database, settings.account, targets) : NO_MEMORY;
   const resolved = await resolveTargets(hycloud, targets, { memory, maxConcurrency });
@@ -149,10 +144,8 @@ export async function planJobs(
 /** Warns of projects that had valves and now list none. Otherwise their readings would end without a message. */
 async function warnOfEmptied(database: Database, projects: readonly Project[], log: Logger): Promise<void> {
   const empty = projects.filter(({ valves }) => valves.length === 0);
-  const counts = await countRegistered(
-    database,
-    empty.map(({ id }) => id),
-  );
+  const ids = empty.map(({ id }) => id);
+  const counts = await countRegistered(database, ids);
   for (const { id, name } of empty) {
     const valves = counts.get(id);
     if (valves === undefined) continue;
