@@ -7,9 +7,8 @@ import { accountPrefix } from '../domain/account.ts';
 import { EXIT_STATUS } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
 import type { Span } from '../domain/time.ts';
-import type { HyCloudError } from '../hycloud/errors.ts';
 import { backfill, type BackfillPlan, type BackfillProgress, type BackfillReport } from '../polling/backfill.ts';
-import type { PollFailure } from '../polling/report.ts';
+import { outcomeOf, type PollFailure } from '../polling/report.ts';
 import { createBackfillProgress } from '../reporting/progress.ts';
 import {
   accountsAfter,
@@ -76,8 +75,9 @@ function totalText(reports: readonly BackfillReport[], seconds: number): string 
 }
 
 function statusOf(report: BackfillReport): number {
-  // Without an error, HyCloud has answered, but with malformed points.
-  if (report.nothingRead) return EXIT_STATUS[firstError(report)?.kind ?? 'hycloud'];
+  const [firstFailure] = report.failures.values();
+  // Without an error, HyCloud has answered, but with malformed points: they count as a failure of HyCloud.
+  if (report.nothingRead) return EXIT_STATUS[firstFailure?.error?.kind ?? 'hycloud'];
   return failedCount(report) > 0 ? EXIT_STATUS.partial : 0;
 }
 
@@ -111,9 +111,10 @@ async function backfillAccount(run: AccountBackfill): Promise<BackfillReport> {
     progress.update(done);
   };
 
+  /** filled in when the HyCloud client ends */
   const cost = { requests: 0, retries: 0 };
   const start = { ...RUN_PROCESS, account, mode: 'backfill', shard: null } as const;
-  const describe = (result: { report: BackfillReport } | { error: unknown }): RunEnd => {
+  const describeEnd = (result: { report: BackfillReport } | { error: unknown }): RunEnd => {
     const soFar = { valves: 0, stored, unchanged: 0, silent: 0, failures: [] };
     const end = 'report' in result ? endOfReport(result.report) : endOfError(result.error, signal, soFar);
     return { ...end, ...cost };
@@ -139,7 +140,7 @@ async function backfillAccount(run: AccountBackfill): Promise<BackfillReport> {
       const problem = { reason: unjudgedReason(unjudged), remedy: null, error: null };
       return { ...report, problems: [...report.problems, problem] };
     };
-    return withRun(database, start, work, describe);
+    return withRun(database, start, work, describeEnd);
   }).finally(progress.stop);
 
   warnOfFailures(failuresOf(report), 'other valves failed too: run it again to see what remains', log);
@@ -157,11 +158,6 @@ function failedCount({ failures, problems }: BackfillReport): number {
   return failures.size + problems.length;
 }
 
-function firstError({ failures }: BackfillReport): HyCloudError | null {
-  const [first] = failures.values();
-  return first?.error ?? null;
-}
-
 function endOfReport(report: BackfillReport): RunResult {
   const [firstFailure] = report.failures.values();
   return {
@@ -170,7 +166,7 @@ function endOfReport(report: BackfillReport): RunResult {
     unchanged: report.unchanged,
     silent: 0,
     failed: failedCount(report),
-    outcome: report.nothingRead ? 'failed' : failedCount(report) > 0 ? 'partial' : 'success',
+    outcome: outcomeOf(failedCount(report), report.nothingRead),
     error: report.problems[0]?.reason ?? firstFailure?.reason ?? null,
   };
 }

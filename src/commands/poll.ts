@@ -8,7 +8,7 @@ import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { parseShard, type Shard } from '../domain/shard.ts';
 import type { HyCloudStats } from '../hycloud/client.ts';
 import { createClaims } from '../polling/claims.ts';
-import type { PollFailure, PollReport } from '../polling/report.ts';
+import { outcomeOf, type PollFailure, type PollReport } from '../polling/report.ts';
 import { pollFormat } from '../reporting/poll.ts';
 import {
   accountsStatus,
@@ -46,43 +46,45 @@ export async function run(options: PollOptions, context: CommandContext): Promis
   const log = await createLog(globals);
   const shardOption = parseShardOption(options.shard);
   const parsed = await readConfig(globals, log);
+  // The healthcheck is created first: it also hears of a wrong configuration.
   const listeners: RunListener[] = [createHealthcheck(dryRun ? null : parsed.config.healthcheckUrl, log)];
-  let accounts: AccountEnding[] = [];
-  const notifyEnded = async (end: Pick<Ending, 'status' | 'summary' | 'error'>) => {
+  /** of the accounts that have ended */
+  let endings: AccountEnding[] = [];
+  const notifyEnded = async (end: Omit<Ending, 'accounts'>) => {
     const stopped = stopStatus(signal);
-    const endings = stopped === null ? accounts : accounts.map((account) => withStopStatus(account, stopped));
-    const ending = { ...end, status: stopped ?? end.status, accounts: endings };
+    const accounts = stopped === null ? endings : endings.map((ending) => withStopStatus(ending, stopped));
+    const ending = { ...end, status: stopped ?? end.status, accounts };
     await Promise.all(listeners.map(async (listener) => listener.ended?.(ending)));
   };
   try {
     const config = requireConfig(parsed, requiredSections(dryRun, shardOption !== null));
     if (!dryRun) await startLater(config, signal, log);
     const startedMs = performance.now();
-    const { timezone, properties, metricsFile } = config;
     const screen = stdoutScreen();
-    const output = pollFormat(format, { timezone, properties, dryRun, screen });
+    const output = pollFormat(format, { ...config, dryRun, screen });
     listeners.push({ polled: output.add });
     const shard = shardOption ?? config.shard;
     const isNarrowed = valveNames.length > 0;
-    if (!dryRun) listeners.push(createMetrics({ file: metricsFile, shard, isNarrowed, log }));
+    if (!dryRun) listeners.push(createMetrics({ file: config.metricsFile, shard, isNarrowed, log }));
     const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
     const claimsOfAccount = createClaims();
     const markEnded = createEndMarker(config.accounts);
     const common = { config, dryRun, startedMs, valveNames, shard, limits, signal, globals, markEnded, listeners };
     const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
-      const ending = newEnding(account);
+      const ending = { account, status: 0, report: null, requests: 0, retries: 0, seconds: 0, lockedRuns: null };
       return pollAccount({ ...common, account, claims: claimsOfAccount(), ending, log: accountLog }).finally(() =>
-        accounts.push(ending),
+        endings.push(ending),
       );
     });
+    const cost = totalCost(endings); // before some accounts are omitted: their requests count too
     const relevant = omitWithoutNamedValves(results);
     // If no account is relevant, requireNamedValves throws below, and the listeners hear of all accounts.
     if (relevant.length > 0) {
-      accounts = accounts.filter((ending) => relevant.some(({ account }) => account === ending.account));
+      endings = endings.filter((ending) => relevant.some(({ account }) => account === ending.account));
     }
     const hasReport = valuesOf(relevant).length > 0;
     const seconds = (performance.now() - startedMs) / 1000;
-    const summary = { report: combineReports(relevant), dryRun, ...totalCost(accounts), seconds };
+    const summary = { report: combineReports(relevant), dryRun, ...cost, seconds };
     if (hasReport) for (const text of output.text(summary)) await print(format, text, screen);
     requireNamedValves(results);
     const status = accountsStatus(relevant, pollStatus);
@@ -95,9 +97,9 @@ export async function run(options: PollOptions, context: CommandContext): Promis
 }
 
 /** After a signal. An account that had succeeded, or was locked out, keeps its status: the signal did not end its poll. */
-function withStopStatus(account: AccountEnding, stopped: number): AccountEnding {
-  const isKept = account.status === 0 || account.status === EXIT_STATUS.locked;
-  return isKept ? account : { ...account, status: stopped };
+function withStopStatus(ending: AccountEnding, stopped: number): AccountEnding {
+  const isKept = ending.status === 0 || ending.status === EXIT_STATUS.locked;
+  return isKept ? ending : { ...ending, status: stopped };
 }
 
 /** The part of `--shard`; null: the option is not given. @throws KnownError exit 64 */
@@ -126,12 +128,8 @@ async function startLater({ startJitterSeconds }: Config, signal: AbortSignal, l
   await delay(seconds * 1000, undefined, { signal });
 }
 
-function newEnding(account: AccountConfig): AccountEnding {
-  return { account, status: 0, report: null, requests: 0, retries: 0, seconds: 0, lockedRuns: null };
-}
-
-function totalCost(accounts: readonly AccountEnding[]): HyCloudStats {
-  const sum = (key: 'requests' | 'retries') => accounts.reduce((total, account) => total + account[key], 0);
+function totalCost(endings: readonly AccountEnding[]): HyCloudStats {
+  const sum = (key: 'requests' | 'retries') => endings.reduce((total, ending) => total + ending[key], 0);
   return { requests: sum('requests'), retries: sum('retries') };
 }
 
@@ -150,10 +148,10 @@ function combineReports(results: readonly AccountResult<PollReport>[]): PollRepo
   });
   const sum = (key: 'valves' | 'stored' | 'unchanged' | 'silent') =>
     reports.reduce((total, report) => total + report[key], 0);
-  const isFailed = reports.every(({ outcome }) => outcome === 'failed');
+  const nothingRead = reports.every(({ outcome }) => outcome === 'failed');
   const accountsWithoutReport = results.length - reports.length;
   return {
-    outcome: failures.length === 0 ? 'success' : isFailed ? 'failed' : 'partial',
+    outcome: outcomeOf(failures.length, nothingRead),
     nowUs: Math.max(...reports.map(({ nowUs }) => nowUs)),
     valves: sum('valves') + accountsWithoutReport,
     failures,

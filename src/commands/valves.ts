@@ -5,7 +5,7 @@ import { requireConfig } from '../config/parse.ts';
 import { withDatabase } from '../database/open.ts';
 import { loadKnownValves, type KnownValve } from '../database/known-valves.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
-import type { Target } from '../domain/target.ts';
+import { EVERYTHING } from '../domain/target.ts';
 import { escapeAndCut } from '../domain/text.ts';
 import { formatRfc3339 } from '../domain/time.ts';
 import { compareValves, valveLabel, type Project, type Valve } from '../domain/valve.ts';
@@ -74,9 +74,6 @@ export async function run(
   }
   return accountsStatus(results, ({ problems }) => (problems.length > 0 ? EXIT_STATUS.partial : 0));
 }
-
-/** A target without project or valves means every valve of every project that can be read. */
-const EVERYTHING: Target = { projectId: null, projectName: null, valves: [] };
 
 async function listValves(
   hycloud: HyCloud,

@@ -42,15 +42,16 @@ function reportSharedVariables(names: readonly string[], problems: Problem[]): v
 function reportSharedKeys(accounts: readonly AccountConfig[], problems: Problem[]): void {
   for (const [index, { keyId, hycloud }] of accounts.entries()) {
     const earlier = accounts.slice(0, index).find((other) => keyId !== '' && other.keyId === keyId);
-    const [key, otherKey] = [hycloud.variables.apiKey, earlier?.hycloud.variables.apiKey];
+    const variable = hycloud.variables.apiKey;
+    const otherVariable = earlier?.hycloud.variables.apiKey;
     // Accounts that share a variable are reported by reportSharedVariables.
-    if (otherKey === undefined || otherKey === key) continue;
-    const message = `is the key in ${otherKey} too: name one account in both their targets, for HyCloud limits each key`;
-    problems.push({ key, message, section: 'hycloud' });
+    if (otherVariable === undefined || otherVariable === variable) continue;
+    const message = `is the key in ${otherVariable} too: name one account in both their targets, for HyCloud limits each key`;
+    problems.push({ key: variable, message, section: 'hycloud' });
   }
 }
 
-/** Identifies the key in the database: half a SHA-256, from which the key cannot be computed. */
+/** Identifies the server and key in the database: half a SHA-256, from which the key cannot be computed. '': no key is set. */
 function keyIdOf({ baseUrl, apiKey }: HyCloudConfig): string {
   if (apiKey === '') return '';
   return createHash('sha256').update(`${baseUrl}\n${apiKey}`).digest('hex').slice(0, 32);

@@ -20,22 +20,23 @@ export function accountVariable(variable: string, account: string): string {
 
 /** The requester id and the base URL of a named account fall back to the variables without its name. */
 export function parseHyCloud(account: string, env: Environment, problems: Problem[]): HyCloudConfig {
-  const report = reporter(problems, 'hycloud');
-  const withFallback = (variable: string): string => {
+  const report = createReport(problems, 'hycloud');
+  /** The name of the account's variable if it is set, else the plain name. */
+  const nameWithFallback = (variable: string): string => {
     const accountKey = accountVariable(variable, account);
     return readVariable(env, accountKey) === undefined ? variable : accountKey;
   };
-  const secret = (key: string): string => {
+  const readSecret = (key: string): string => {
     const value = readVariable(env, key);
     if (!value) report(key, 'is not set: HyCloud refuses every call without it');
     else if (!HEADER_VALUE.test(value)) report(key, 'holds characters that cannot stand in an HTTP header');
     return value ?? '';
   };
-  const urlKey = withFallback('HYCLOUD_BASE_URL');
-  const variables = { apiKey: accountVariable('API_KEY', account), requesterId: withFallback('REQUESTER_ID') };
+  const urlKey = nameWithFallback('HYCLOUD_BASE_URL');
+  const variables = { apiKey: accountVariable('API_KEY', account), requesterId: nameWithFallback('REQUESTER_ID') };
   return {
-    apiKey: secret(variables.apiKey),
-    requesterId: secret(variables.requesterId),
+    apiKey: readSecret(variables.apiKey),
+    requesterId: readSecret(variables.requesterId),
     variables,
     baseUrl: parseBaseUrl(readVariable(env, urlKey) ?? PRODUCTION, (message) => report(urlKey, message)),
   };
@@ -70,34 +71,34 @@ export function parseHealthcheck(env: Environment, problems: Problem[]): string 
 }
 
 export function parseDatabase(env: Environment, problems: Problem[]): DatabaseConfig {
-  const report = reporter(problems, 'database');
+  const report = createReport(problems, 'database');
   const url = readVariable(env, 'DATABASE_URL');
   const parts = ['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_DATABASE'].filter((key) => readVariable(env, key));
   if (url && parts.length > 0) {
     report('DATABASE_URL', `and ${parts.join(', ')} are both set: keep one way of naming the database`);
   }
-  if (!url) return fromParts(env, report);
-  if (!url.startsWith('embedded:')) return fromUrl(url, env, report);
+  if (!url) return parseParts(env, report);
+  if (!url.startsWith('embedded:')) return parseDatabaseUrl(url, env, report);
   const folder = url.slice('embedded:'.length);
   if (!folder) report('DATABASE_URL', 'names no folder: write embedded:./data');
   return { embeddedFolder: folder };
 }
 
-function fromParts(env: Environment, report: Report): DatabaseConfig {
-  const requireVariable = (key: string): string => {
+function parseParts(env: Environment, report: Report): DatabaseConfig {
+  const readRequired = (key: string): string => {
     const value = readVariable(env, key);
     if (!value) report(key, 'is not set (or set DATABASE_URL)');
     return value ?? '';
   };
-  const host = requireVariable('DB_HOST');
+  const host = readRequired('DB_HOST');
   // An error message quotes the host. A URL here would put its password into the log.
   if (/:\/\/|@/.test(host)) report('DB_HOST', 'is not a host name or address: a URL belongs in DATABASE_URL');
   return {
     host,
     port: parsePort(readVariable(env, 'DB_PORT') ?? '5432', 'DB_PORT', report),
-    user: requireVariable('DB_USER'),
+    user: readRequired('DB_USER'),
     ...parsePassword(env, null, report),
-    database: requireVariable('DB_DATABASE'),
+    database: readRequired('DB_DATABASE'),
     sslMode: parseSslMode(readVariable(env, 'DB_SSLMODE'), host, 'DB_SSLMODE', report),
     sslCaFile: readVariable(env, 'DB_SSL_CA') ?? null,
     ...parseClientCertificate(env, new URLSearchParams(), report),
@@ -110,7 +111,7 @@ const URL_PARAMETERS = ['host', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey'];
 const NO_HOST = 'no-host.invalid';
 
 /** `postgresql://user:password@host:port/database?sslmode=…&sslrootcert=…`, as libpq reads it. */
-function fromUrl(text: string, env: Environment, report: Report): DatabaseConfig {
+function parseDatabaseUrl(text: string, env: Environment, report: Report): DatabaseConfig {
   const url = parseUrl(text.replace(/^(postgres(?:ql)?:\/\/[^/?#]*@)(?=\/)/, `$1${NO_HOST}`));
   if (!url || !['postgres:', 'postgresql:'].includes(url.protocol)) {
     report('DATABASE_URL', 'is neither postgresql://user:password@host:port/database nor embedded:<folder>');
@@ -120,19 +121,20 @@ function fromUrl(text: string, env: Environment, report: Report): DatabaseConfig
   if ([...params.keys()].some((name) => !URL_PARAMETERS.includes(name))) {
     report('DATABASE_URL', `has parameters other than ${URL_PARAMETERS.join(', ')}`);
   }
-  const part = (value: string | undefined, what: string): string => {
+  const requirePart = (value: string, what: string): string => {
     if (url && !value) report('DATABASE_URL', `names no ${what}`);
-    return value ?? '';
+    return value;
   };
   // `new URL` keeps the brackets of an IPv6 address. The folder of a socket is percent-encoded, or in ?host=.
   const urlHost = url?.hostname === NO_HOST ? '' : decodePart(url?.hostname ?? '');
   const host = params.get('host') ?? urlHost.replace(/^\[(.*)\]$/, '$1');
+  const port = url?.port ?? '';
   return {
-    host: part(host, 'host'),
-    port: parsePort(url?.port === '' ? '5432' : (url?.port ?? '5432'), 'DATABASE_URL', report),
-    user: part(decodePart(url?.username ?? ''), 'user'),
+    host: requirePart(host, 'host'),
+    port: parsePort(port === '' ? '5432' : port, 'DATABASE_URL', report),
+    user: requirePart(decodePart(url?.username ?? ''), 'user'),
     ...parsePassword(env, url?.password ? decodePart(url.password) : null, report),
-    database: part(decodePart(url?.pathname.slice(1) ?? ''), 'database'),
+    database: requirePart(decodePart(url?.pathname.slice(1) ?? ''), 'database'),
     sslMode: params.has('sslmode')
       ? parseSslMode(params.get('sslmode'), host, 'DATABASE_URL', report)
       : parseSslMode(readVariable(env, 'DB_SSLMODE'), host, 'DB_SSLMODE', report),
@@ -177,6 +179,7 @@ function parsePassword(
   return { password, passwordCommand };
 }
 
+/** Without a text: `disable` on this machine (a socket, or loopback), else `verify-full`. */
 function parseSslMode(text: string | null | undefined, host: string, key: string, report: Report): SslMode {
   if (!text) return host.startsWith('/') || isLoopback(host) ? 'disable' : 'verify-full';
   if (!SSL_MODES.includes(text)) {
@@ -195,7 +198,7 @@ function parsePort(text: string, key: string, report: Report): number {
 /** Values that a wrong sslmode may have without being a secret: libpq's other modes, and a mode in capital letters. */
 const HARMLESS_SSL_MODES = /^(prefer|allow|no-verify|disable|require|verify-ca|verify-full)$/i;
 
-/** Quotes the wrong value only if it matches `harmless`: else it may be a secret in the wrong place. */
+/** Quotes a wrong value only if it matches `harmless`: else it may be a secret in the wrong place. */
 function quoteIfHarmless(text: string, harmless: RegExp): string {
   return harmless.test(text) ? ` (it is "${text}")` : '';
 }
@@ -227,8 +230,8 @@ function parseUrl(text: string): URL | null {
   return URL.canParse(text) ? new URL(text) : null;
 }
 
-/** Reports each problem once: several accounts may share a variable. */
-function reporter(problems: Problem[], section: Section): Report {
+/** The returned function adds each problem once: several accounts may share a variable. */
+function createReport(problems: Problem[], section: Section): Report {
   return (key, message) => {
     const isKnown = problems.some((problem) => problem.key === key && problem.message === message);
     if (!isKnown) problems.push({ key, message, section });

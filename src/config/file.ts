@@ -6,7 +6,7 @@ import type { Target } from '../domain/target.ts';
 import type { Problem } from './config.ts';
 import { isTimeZone } from './timezone.ts';
 
-/** Without the flag i: this one becomes part of the JSON schema, which cannot express flags. */
+/** Without the flag i: `projectId` puts it into the JSON schema, which cannot express flags. */
 const UUID = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
 const SERIAL = /^([0-9a-f]{8}|[0-9a-f]{24})$/i;
 
@@ -39,21 +39,16 @@ function isNameOfAccount(text: string): boolean {
   return /[\p{L}\p{N}]/u.test(text) && text.trim() === text && !/\p{Cc}/u.test(text);
 }
 
+const atMost = (max: number) => z.maximum(max, `must be at most ${String(max)}`);
 const positive = (max: number, unit: string) =>
-  z
-    .number(`must be a number of ${unit}`)
-    .check(z.positive('must be more than 0'), z.maximum(max, `must be at most ${String(max)}`));
+  z.number(`must be a number of ${unit}`).check(z.positive('must be more than 0'), atMost(max));
 const notNegative = (max: number, unit: string) =>
-  z
-    .number(`must be a number of ${unit}`)
-    .check(z.minimum(0, 'must not be negative'), z.maximum(max, `must be at most ${String(max)}`));
+  z.number(`must be a number of ${unit}`).check(z.minimum(0, 'must not be negative'), atMost(max));
 const count = (min: number, max: number) =>
-  z
-    .int('must be a whole number')
-    .check(z.minimum(min, `must be at least ${String(min)}`), z.maximum(max, `must be at most ${String(max)}`));
+  z.int('must be a whole number').check(z.minimum(min, `must be at least ${String(min)}`), atMost(max));
 
 const property = z.enum(PROPERTY_NAMES as [PropertyName, ...PropertyName[]], {
-  error: (issue) => `is not a property of HyCloud${nearest(String(issue.input), PROPERTY_NAMES)}`,
+  error: (issue) => `is not a property of HyCloud${didYouMean(String(issue.input), PROPERTY_NAMES)}`,
 });
 const allProperties = z.pipe(
   z.literal('all'),
@@ -109,20 +104,20 @@ export function configSchema(): object {
   return z.toJSONSchema(schema, { io: 'input' });
 }
 
-/** Checks the content of config.json. A wrong key is added to `problems` and gets its default. */
+/** Checks the content of config.json. Adds each wrong key to `problems`, and gives it its default; but keeps valid targets. */
 export function parseFile(json: unknown, problems: Problem[]): FileConfig {
   const result = schema.safeParse(json);
   if (result.success) return result.data;
   const { issues } = result.error;
   for (const issue of issues) problems.push(...explain(issue, json));
-  const wrong = new Set(issues.map(({ path }) => path[0]));
-  const sound = Object.entries(json ?? {}).filter(([key]) => Object.hasOwn(schema.shape, key) && !wrong.has(key));
-  if (wrong.has('targets')) sound.push(['targets', soundTargets(json)]);
-  return schema.parse(Object.fromEntries(sound));
+  const wrongKeys = new Set(issues.map(({ path }) => path[0]));
+  const valid = Object.entries(json ?? {}).filter(([key]) => Object.hasOwn(schema.shape, key) && !wrongKeys.has(key));
+  if (wrongKeys.has('targets')) valid.push(['targets', validTargets(json)]);
+  return schema.parse(Object.fromEntries(valid));
 }
 
 /** The targets without a problem. They are kept, so that the credentials of their accounts are checked too. */
-function soundTargets(json: unknown): unknown[] {
+function validTargets(json: unknown): unknown[] {
   const { targets } = json as { targets: unknown };
   return Array.isArray(targets) ? targets.filter((entry) => target.safeParse(entry).success) : [];
 }
@@ -152,21 +147,22 @@ export function targetsOf(file: FileConfig): AccountTarget[] {
 
 const ENVIRONMENT_KEY = /^(API_KEY|REQUESTER_ID|HYCLOUD_BASE_URL|DATABASE_URL|DB_|HEALTHCHECK_URL)/i;
 
+/** The problems of one issue of zod. An unknown key has the path of its object, so the key itself is added. */
 function explain(issue: z.core.$ZodIssue, json: unknown): Problem[] {
   const key = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys') {
     const known = Object.keys((issue.path.length > 0 ? target : schema).shape).filter((name) => name !== '$schema');
     return issue.keys.map((unknown) => ({
       key: [key, unknown].filter(Boolean).join('.'),
-      message: `is not a key of config.json${ENVIRONMENT_KEY.test(unknown) ? ': it belongs in .env' : nearest(unknown, known)}`,
+      message: `is not a key of config.json${ENVIRONMENT_KEY.test(unknown) ? ': it belongs in .env' : didYouMean(unknown, known)}`,
       section: null,
     }));
   }
   if (issue.code === 'invalid_union') {
     // A union ("all" or a list) has the issues of both branches. Those of the list say which entry is wrong.
     const inner = issue.errors.flat().filter((error) => error.path.length > 0);
-    const whole = (error: z.core.$ZodIssue) => ({ ...error, path: [...issue.path, ...error.path] });
-    if (inner.length > 0) return inner.flatMap((error) => explain(whole(error), json));
+    const withWholePath = (error: z.core.$ZodIssue) => ({ ...error, path: [...issue.path, ...error.path] });
+    if (inner.length > 0) return inner.flatMap((error) => explain(withWholePath(error), json));
   }
   const message = key ? `${issue.message}${quoteIfShort(valueAt(json, issue.path))}` : 'must hold one JSON object';
   return [{ key: key || 'config.json', message, section: null }];
@@ -178,15 +174,15 @@ function valueAt(json: unknown, path: readonly PropertyKey[]): unknown {
 
 const MAX_QUOTED = 40;
 
-/** Quotes the wrong value if it is short. */
+/** Quotes a wrong value; '' if it is long, not there, or has parts. */
 function quoteIfShort(value: unknown): string {
   if (typeof value === 'object' || value === undefined) return '';
   const text = JSON.stringify(value);
   return text.length > MAX_QUOTED ? '' : ` (it is ${text})`;
 }
 
-/** Suggests a known name: first one that contains the unknown name or is part of it, else the one with the fewest edits. */
-function nearest(unknown: string, known: readonly string[]): string {
+/** Suggests the most similar known name. Names that contain the unknown name, or are part of it, come before all others. */
+function didYouMean(unknown: string, known: readonly string[]): string {
   const lower = unknown.toLowerCase();
   const related = known.filter((name) => lower !== '' && (name.includes(lower) || lower.includes(name)));
   return `: did you mean ${closest(unknown, [...(related.length > 0 ? related : known)])}?`;

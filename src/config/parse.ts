@@ -55,13 +55,11 @@ export function requireConfig(parsed: ParsedConfig, sections: readonly Section[]
 /** Exit 78. The message has a line per problem. */
 export class ConfigError extends KnownError {
   override readonly name = 'ConfigError';
-  readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[]) {
     const lines = problems.map(({ key, message }) => `  ${key} ${message}`);
     super('config', `the configuration is wrong:\n${lines.join('\n')}`, {
       remedy: 'correct config.json and .env (config.example.json and .env.example show every key)',
     });
-    this.problems = problems;
   }
 }

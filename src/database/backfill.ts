@@ -1,7 +1,7 @@
 /** Stores backfilled readings, and which spans are covered with them. */
 import { formatRfc3339, type Span } from '../domain/time.ts';
 import type { Database } from './connection.ts';
-import { insertReadings, isAhead, micros, type IsNew, type ValveReadings } from './repository.ts';
+import { insertReadings, micros, type IsNew, type ValveReadings } from './repository.ts';
 
 /** Readings of one valve. */
 export interface BackfilledSpan extends Pick<ValveReadings, 'tasmartId' | 'readings'> {
@@ -38,8 +38,8 @@ export async function loadUncovered(
 }
 
 /**
- * Stores readings, and the spans that they cover, in one transaction. If HyCloud's clock is ahead, a span ends at the last
- * boundary of the interval before now.
+ * Stores readings, and the spans that they cover, in one transaction. A span ends at the last boundary before now by the
+ * database's clock, because HyCloud's clock may be ahead.
  *
  * Usually, only polls set `synced_until`. While it is unset, the next poll continues from the newest reading. So for a valve with
  * readings of the prototype, sets it to the newest of them: otherwise the poll would continue from a backfilled reading.
@@ -59,8 +59,7 @@ export async function storeBackfill(
        select tasmart_id, $4, coalesce(range_agg(tstzrange(from_time, ends)) filter (where from_time < ends), '{}')
        from unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) as span (tasmart_id, from_time, to_time)
        cross join lateral (
-         select case when ${isAhead('to_time', 'span.tasmart_id')}
-           then to_timestamp(floor(extract(epoch from now()) / ($4 * 60)) * $4 * 60) else to_time end as ends
+         select least(to_time, to_timestamp(floor(extract(epoch from now()) / ($4 * 60)) * $4 * 60)) as ends
        ) as clipped
        group by tasmart_id order by tasmart_id
        on conflict (tasmart_id, interval_minutes) do update set covered = tasmart_backfills.covered + excluded.covered`,

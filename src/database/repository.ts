@@ -55,6 +55,9 @@ function selectProperty(name: PropertyName): string {
  * Stores readings, and how far their valves are synced. Call in a transaction: one must not be stored without the other. Never
  * changes a reading that is stored already.
  *
+ * `synced_until` never passes the database's clock. HyCloud's clock and its newest points may be ahead together: the readings
+ * until then would be skipped. If the database's clock is late instead, the next run only fetches some points again.
+ *
  * @throws DatabaseError
  */
 export async function storeReadings(database: Database, valves: readonly ValveReadings[]): Promise<IsNew> {
@@ -68,7 +71,7 @@ export async function storeReadings(database: Database, valves: readonly ValveRe
        update tasmart_valves as valve
        set last_attempt_at = now(), synced_until = greatest(
          valve.synced_until,
-         case when ${isAhead('attempt.synced_until', 'valve.tasmart_id')} then now() else attempt.synced_until end
+         case when attempt.synced_until > now() then now() else attempt.synced_until end
        )
        from unnest($1::text[], $2::timestamptz[]) as attempt (tasmart_id, synced_until)
        join locked using (tasmart_id)
@@ -76,18 +79,6 @@ export async function storeReadings(database: Database, valves: readonly ValveRe
     [valves.map(({ tasmartId }) => tasmartId), valves.map(({ syncedUntilUs }) => timestamp(syncedUntilUs))],
   );
   return isNew;
-}
-
-/**
- * SQL: whether an instant of HyCloud's clock is in the future because that clock is ahead. Then store now() or earlier
- * instead: otherwise the readings until that instant would be skipped. False if the valve has a reading in the future too:
- * then the database's clock is late. So insert the readings first.
- */
-export function isAhead(instant: string, tasmartId: string): string {
-  // Do not use `exists`: PostgreSQL may answer it for all valves at once, by reading the whole table.
-  return `(${instant} > now() and coalesce((
-    select max(reading."timestamp") from tasmart_data_table as reading where reading.tasmart_id = ${tasmartId}
-  ) <= extract(epoch from now()), true))`;
 }
 
 /** Stores readings, but not how far their valves are synced. Call in a transaction. */

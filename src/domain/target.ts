@@ -6,6 +6,9 @@ export interface Target {
   readonly valves: readonly string[];
 }
 
+/** Without a project and valves: all valves that the key can see. Not in a configuration. */
+export const EVERYTHING: Target = { projectId: null, projectName: null, valves: [] };
+
 /** A project that a configured name meant in an earlier run. */
 export interface Meaning {
   readonly projectId: string;
@@ -22,11 +25,4 @@ export interface Meaning {
 /** A target of single valves, which any project may list. */
 export function isWithoutProject({ projectId, projectName }: Target): boolean {
   return projectId === null && projectName === null;
-}
-
-/** The project names of these targets, in Unicode's NFC. */
-export function namesOf(targets: readonly Target[]): string[] {
-  return targets.flatMap(({ projectId, projectName }) =>
-    projectId === null && projectName !== null ? [projectName.normalize('NFC')] : [],
-  );
 }

@@ -3,8 +3,9 @@ import { gunzipSync } from 'node:zlib';
 import { HyCloudError } from './errors.ts';
 
 /**
- * Unpacks in one piece. axios would create a stream for every answer: a poll of 10 000 valves then takes 1.29 times as long
- * as its requests alone, instead of 1.15 times.
+ * Unpacks a gzip body, up to `maxBytes`. Returns a body that is empty or not packed as it is, whatever its size. Unpacks in
+ * one piece: with axios' stream for every answer, a poll of 10 000 valves takes 1.29 times as long as its requests alone,
+ * instead of 1.15 times.
  *
  * @throws HyCloudError
  */
@@ -12,20 +13,20 @@ export function unpackBody(data: Buffer, contentEncoding: string, path: string, 
   const encoding = contentEncoding.trim().toLowerCase();
   if (encoding === '' || encoding === 'identity' || data.length === 0) return data;
   if (encoding !== 'gzip' && encoding !== 'x-gzip') {
-    const named = encoding.replace(/[^\w, .-]/g, '?').slice(0, 40);
-    throw new HyCloudError('malformed', path, `the answer is packed as "${named}", only gzip was asked for`);
+    const harmless = encoding.replace(/[^\w, .-]/g, '?').slice(0, 40);
+    throw new HyCloudError('malformed', path, `the answer is packed as "${harmless}", only gzip was asked for`);
   }
   try {
     return gunzipSync(data, { maxOutputLength: maxBytes });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(path, maxBytes);
-    const what = code === 'Z_BUF_ERROR' ? 'the answer was cut off' : 'the answer is not gzip, though it says so';
-    throw new HyCloudError('unreadable', path, what);
+    if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLargeError(path, maxBytes);
+    const detail = code === 'Z_BUF_ERROR' ? 'the answer was cut off' : 'the answer is not gzip, though it says so';
+    throw new HyCloudError('unreadable', path, detail);
   }
 }
 
-/** TextDecoder drops a byte-order mark. @throws HyCloudError */
+/** Parses JSON in UTF-8, with or without a byte-order mark. @throws HyCloudError `unreadable` */
 export function parseBody(body: Buffer, path: string): unknown {
   const text = new TextDecoder().decode(body);
   try {
@@ -43,6 +44,6 @@ function describeBody(text: string): string {
   return /^[[{]/.test(start) ? 'the answer is JSON that was cut off or damaged' : 'the answer is not JSON';
 }
 
-export function tooLarge(path: string, maxBytes: number): HyCloudError {
+export function tooLargeError(path: string, maxBytes: number): HyCloudError {
   return new HyCloudError('too-large', path, `the answer is larger than ${maxBytes / 1e6} MB`);
 }

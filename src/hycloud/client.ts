@@ -86,31 +86,34 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
     options.onRetry(error, waitMs);
   };
 
-  async function get(path: string, query: Query, maxBytes: number): Promise<Answer> {
+  async function get(path: string, query: Query, maxBytes: number): Promise<{ json: unknown; serverTimeUs: Micros }> {
     const answer = await withRetry(() => call(path, query, maxBytes), path, { ...options, pacer, onRetry });
     // The firmware needs only the requester's id: its answer does not show that the key is accepted.
     if (!path.startsWith('firmwares/')) wasAccepted = true;
-    lastServerTimeUs = answer.serverTimeUs ?? options.clockUs();
-    return answer;
+    const serverTimeUs = answer.serverTimeUs ?? options.clockUs();
+    lastServerTimeUs = serverTimeUs;
+    return { json: answer.json, serverTimeUs };
   }
 
+  /** One attempt. Once the credentials are refused, makes no more calls, not even for callers that already waited for the pacer. */
   async function call(path: string, query: Query, maxBytes: number): Promise<Answer> {
-    // Once the credentials are refused, make no more calls, not even those that already waited for the pacer.
     if (refusal) throw refusal;
     try {
-      return await send(path, query, maxBytes);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      if (!wasAccepted) throw (refusal = error);
-      onRetry(error, 0);
-    }
-    // The credentials were accepted before. Try once more, without waiting for the pacer. If refused again, all other calls
-    // fail too.
-    try {
-      return await send(path, query, maxBytes);
+      return await sendAgainIfRefused(path, query, maxBytes);
     } catch (error) {
       if (isRefusal(error)) refusal = error;
       throw error;
+    }
+  }
+
+  /** Credentials that were accepted before are tried once more, without waiting for the pacer: HyCloud may be wrong once. */
+  async function sendAgainIfRefused(path: string, query: Query, maxBytes: number): Promise<Answer> {
+    try {
+      return await send(path, query, maxBytes);
+    } catch (error) {
+      if (!isRefusal(error) || !wasAccepted) throw error;
+      onRetry(error, 0);
+      return send(path, query, maxBytes);
     }
   }
 
@@ -133,7 +136,7 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
   async function getPoints(valve: Pick<Valve, 'id' | 'pointsPath'>, query: PointsQuery): Promise<PointsPage> {
     const path = pointsPathOf(valve);
     const { json, serverTimeUs } = await get(path, wireQuery(query), MAX_POINTS_BYTES);
-    return decodeAnswer(path, () => decodePage(json, query.properties, serverTimeUs ?? options.clockUs()));
+    return decodeAnswer(path, () => decodePage(json, query.properties, serverTimeUs));
   }
 
   return {
@@ -147,6 +150,7 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
   };
 }
 
+/** Whether the credentials are refused for every call. Not `forbidden`, which concerns one project or valve. */
 function isRefusal(error: unknown): error is HyCloudError {
   return error instanceof HyCloudError && error.failure === 'unauthorized';
 }
@@ -155,8 +159,7 @@ function isRefusal(error: unknown): error is HyCloudError {
 function decodeAnswer<T>(path: string, decode: () => T): T {
   try {
     return decode();
-  } catch (error) {
-    if (error instanceof HyCloudError) throw error;
+  } catch {
     // Drop the decoder's error: it quotes the body.
     throw new HyCloudError('malformed', path, 'the answer does not match the API');
   }

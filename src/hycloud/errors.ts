@@ -1,7 +1,10 @@
 /** The errors of calls to HyCloud. */
 import { KnownError, type ErrorKind } from '../domain/errors.ts';
 
-/** Why a call failed. Decisions depend on this, never on HyCloud's texts. */
+/**
+ * Why a call failed. Decisions depend on this, never on HyCloud's texts. `unreadable`: no JSON, or a damaged answer.
+ * `malformed`: JSON or a packing that is not what the API promises. `rejected`: any other 4xx.
+ */
 export type HyCloudFailure =
   | 'unauthorized'
   | 'forbidden'
@@ -45,7 +48,7 @@ export class HyCloudError extends KnownError {
   readonly detail: string;
   /** HTTP status; null: no answer, or a 200 that could not be read */
   readonly status: number | null;
-  /** from Retry-After */
+  /** from Retry-After; null: HyCloud did not say when to try again */
   readonly retryAfterMs: number | null;
 
   constructor(
@@ -53,7 +56,7 @@ export class HyCloudError extends KnownError {
     path: string,
     detail: string,
     options: {
-      status?: number;
+      status?: number | null;
       retryAfterMs?: number | null;
       attempts?: number;
       /** replaces the general remedy for this failure */
@@ -73,13 +76,8 @@ export class HyCloudError extends KnownError {
 
   /** A copy of the error whose message has the number of attempts. */
   withAttempts(attempts: number): HyCloudError {
-    const { path, detail, retryAfterMs, remedy } = this;
-    return new HyCloudError(this.failure, path, detail, {
-      retryAfterMs,
-      remedy,
-      attempts,
-      ...(this.status === null ? {} : { status: this.status }),
-    });
+    const { failure, path, detail, status, retryAfterMs, remedy } = this;
+    return new HyCloudError(failure, path, detail, { status, retryAfterMs, remedy, attempts });
   }
 }
 

@@ -26,27 +26,26 @@ export class TurnBeyondDeadline extends Error {
 }
 
 export interface Pacer {
-  /** Waits for this caller's turn; first come, first served. @throws TurnBeyondDeadline */
+  /** Waits for this caller's turn; first come, first served. @throws TurnBeyondDeadline, or an error if the signal aborts */
   turn: (signal: AbortSignal) => Promise<void>;
   /** Delays all turns by `ms` from now. A 429 concerns every request, not only the one that got it. */
   pause: (ms: number) => void;
 }
 
-/**
- * Turns are at least 1/rate apart. The distance is measured from when a turn was really taken, so a late timer causes no
- * burst.
- */
+/** The distance between turns is measured from when a turn was really taken, so a late timer causes no burst. */
 export function createPacer(options: PacerOptions): Pacer {
   const spacingMs = 1000 / options.requestsPerSecond;
   let nextTurnMs = -Infinity;
   let pausedUntilMs = -Infinity;
+  /** settles when the last caller so far has had its turn, or has failed to get it */
   let queue: Promise<void> = Promise.resolve();
 
   async function wait(signal: AbortSignal): Promise<void> {
-    // A pause may have moved the turn while we slept.
-    for (let waitMs = nextTurnMs - options.now(); waitMs > 0; waitMs = nextTurnMs - options.now()) {
-      if (nextTurnMs > options.deadlineMs()) throw new TurnBeyondDeadline(nextTurnMs === pausedUntilMs);
-      await options.sleep(waitMs, signal);
+    // A loop, because a pause may move the turn during the sleep.
+    while (nextTurnMs > options.now()) {
+      const isPaused = nextTurnMs === pausedUntilMs;
+      if (nextTurnMs > options.deadlineMs()) throw new TurnBeyondDeadline(isPaused);
+      await options.sleep(nextTurnMs - options.now(), signal);
     }
     signal.throwIfAborted();
     nextTurnMs = options.now() + spacingMs;

@@ -27,7 +27,10 @@ const TYPES: Record<PropertyType, { described: string; isValid: (value: unknown)
   'text[]': { described: 'a list of texts', isValid: isListOfTexts },
 };
 
-/** Decodes one point of an answer. Properties that were not asked for are ignored; absent ones are null. */
+/**
+ * Decodes one point of an answer. Properties that were not asked for are ignored; absent ones are null. One malformed
+ * property makes the whole point malformed.
+ */
 export function decodePoint(
   raw: unknown,
   properties: readonly PropertyName[],
@@ -48,7 +51,7 @@ export function decodePoint(
       return { timeUs, reason: `${name} is not ${TYPES[type].described}` };
     }
     // The check above makes the value fit the field; TypeScript cannot follow that.
-    (reading as Record<keyof Measurements, unknown>)[field] = type === 'text[]' ? decodeTexts(value) : value;
+    (reading as Record<keyof Measurements, unknown>)[field] = isListOfTexts(value) ? value.map(makeStorable) : value;
   }
   return reading;
 }
@@ -66,11 +69,7 @@ function isListOfTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
-function decodeTexts(value: unknown): readonly string[] | null {
-  return isListOfTexts(value) ? value.map(makeStorable) : null;
-}
-
-/** PostgreSQL's text holds neither NUL nor half a surrogate pair. */
+/** Replaces what PostgreSQL's text cannot hold: NUL, and half a surrogate pair. */
 export function makeStorable(text: string): string {
   return text.replaceAll('\0', '\uFFFD').toWellFormed();
 }

@@ -26,20 +26,21 @@ export interface RetryContext extends Timing {
  * @throws HyCloudError
  */
 export async function withRetry<T>(call: () => Promise<T>, path: string, context: RetryContext): Promise<T> {
-  let last: HyCloudError | null = null;
+  let lastError: HyCloudError | null = null;
   for (let attempt = 1; ; attempt += 1) {
     try {
       await context.pacer.turn(context.signal);
       return await call();
     } catch (error) {
       // Report the last real error, not what kept the call from another attempt.
-      if (context.signal.aborted) throw last ?? new HyCloudError('aborted', path, 'stopped before an answer came');
-      if (error instanceof TurnBeyondDeadline) throw last ?? notCalled(path, error);
+      if (context.signal.aborted) throw lastError ?? new HyCloudError('aborted', path, 'stopped before an answer came');
+      if (error instanceof TurnBeyondDeadline) throw lastError ?? notCalledError(path, error);
       if (!(error instanceof HyCloudError)) throw error;
       if (!isTransient(error)) throw error.withAttempts(attempt);
+      // Also after the last attempt: a pause that HyCloud asks for concerns the other requests too.
       const waitMs = pauseBefore(attempt + 1, error, context);
       if (attempt === MAX_ATTEMPTS || context.now() + waitMs > context.deadlineMs()) throw error.withAttempts(attempt);
-      last = error.withAttempts(attempt);
+      lastError = error.withAttempts(attempt);
       context.onRetry(error, waitMs);
       // An abort ends the sleep: the next turn then throws.
       await context.sleep(waitMs, context.signal).catch(() => undefined);
@@ -47,22 +48,17 @@ export async function withRetry<T>(call: () => Promise<T>, path: string, context
   }
 }
 
-function notCalled(path: string, { isPaused }: TurnBeyondDeadline): HyCloudError {
-  if (isPaused) {
-    return new HyCloudError(
-      'rate-limited',
-      path,
-      'not called: HyCloud asked for a pause that this run cannot wait for',
-    );
-  }
-  return new HyCloudError(
-    'aborted',
-    path,
-    'not called: at requests_per_second, its turn comes after run_deadline_seconds',
-  );
+function notCalledError(path: string, { isPaused }: TurnBeyondDeadline): HyCloudError {
+  const detail = isPaused
+    ? 'not called: HyCloud asked for a pause that this run cannot wait for'
+    : 'not called: at requests_per_second, its turn comes after run_deadline_seconds';
+  return new HyCloudError(isPaused ? 'rate-limited' : 'aborted', path, detail);
 }
 
-/** Milliseconds to wait before this attempt, from 2 on. After a rate limit or a Retry-After, pauses all other requests too. */
+/**
+ * Returns the milliseconds to wait before this attempt, from 2 on. After a rate limit or a Retry-After, pauses all other
+ * requests too.
+ */
 function pauseBefore(attempt: number, error: HyCloudError, { pacer, random }: RetryContext): number {
   const jitterMs = random() * FIRST_BACKOFF_MS * 2 ** (attempt - 2);
   const askedMs = error.retryAfterMs ?? (error.failure === 'rate-limited' ? RATE_LIMIT_PAUSE_MS : null);

@@ -4,7 +4,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import axios, { isAxiosError, type AxiosInstance, type AxiosResponse } from 'axios';
 import { HttpsProxyAgent } from 'hpagent';
 import { US_PER_SECOND, type Micros } from '../domain/time.ts';
-import { parseBody, tooLarge, unpackBody } from './body.ts';
+import { parseBody, tooLargeError, unpackBody } from './body.ts';
 import { HyCloudError, type HyCloudFailure } from './errors.ts';
 
 export interface TransportOptions {
@@ -31,7 +31,7 @@ export interface Answer {
 }
 
 export interface Transport {
-  /** One GET, one attempt. `maxBytes` limits the answer, packed and unpacked. @throws HyCloudError */
+  /** One GET, one attempt. `maxBytes` limits the answer, packed and unpacked. @throws HyCloudError for any status but 200 too */
   get: (path: string, query: Query, maxBytes: number, signal: AbortSignal) => Promise<Answer>;
   close: () => void;
 }
@@ -137,8 +137,9 @@ function failureOf(status: number): HyCloudFailure {
   if (status === 429) return 'rate-limited';
   if (status === 408 || status === 425) return 'timeout';
   if (status >= 500) return 'server';
-  if (status >= 300 && status < 400) return 'redirect';
-  return status < 300 ? 'unreadable' : 'rejected';
+  if (status >= 400) return 'rejected';
+  // HyCloud promises a body with status 200: a 204 is as bad as a damaged answer.
+  return status >= 300 ? 'redirect' : 'unreadable';
 }
 
 /** HyCloud's error bodies take 0.2 kB. */
@@ -160,12 +161,16 @@ function problemType(path: string, response: AxiosResponse<Buffer>): string | nu
   }
 }
 
-/** Milliseconds. Retry-After holds seconds, or a date by HyCloud's clock. https://www.rfc-editor.org/rfc/rfc9110#name-retry-after */
+/**
+ * Milliseconds; null: no or an invalid header. Retry-After holds seconds, or a date by HyCloud's clock.
+ * https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+ */
 function retryAfter(response: AxiosResponse): number | null {
   const text = header(response, 'retry-after')?.trim() ?? '';
   if (/^\d+$/.test(text)) return Number(text) * 1000;
-  const [atMs, nowMs] = [parseHttpDate(text), parseHttpDate(header(response, 'date') ?? '')];
-  return atMs === null || nowMs === null ? null : Math.max(0, atMs - nowMs);
+  const retryAtMs = parseHttpDate(text);
+  const nowMs = parseHttpDate(header(response, 'date') ?? '');
+  return retryAtMs === null || nowMs === null ? null : Math.max(0, retryAtMs - nowMs);
 }
 
 function encodingOf(response: AxiosResponse): string {
@@ -180,7 +185,7 @@ function serverTime(response: AxiosResponse): Micros | null {
 /** The last time that a number holds in whole microseconds. A later clock is wrong. */
 const LAST_MS = Date.UTC(2255, 0);
 
-/** Milliseconds. Requires GMT: Date.parse reads "0" as the year 2000, and a date without a zone as local time. */
+/** Milliseconds; null: not a date. Requires GMT: Date.parse reads "0" as the year 2000, and a date without a zone as local time. */
 function parseHttpDate(text: string): number | null {
   const ms = text.endsWith(' GMT') ? Date.parse(text) : NaN;
   return ms >= 0 && ms < LAST_MS ? ms : null;
@@ -191,11 +196,14 @@ function header(response: AxiosResponse, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** Copies only the code: the axios error holds the request, and the request holds the key. */
+/**
+ * Turns an axios error into a HyCloudError; any other error is a defect, and returned as it is. Copies only the code: the
+ * axios error holds the request, and the request holds the key.
+ */
 function translateError({ path, maxBytes }: Call, error: unknown): Error {
   if (!isAxiosError(error)) return error instanceof Error ? error : new Error(String(error));
   const code = error.code ?? '';
-  if (error.message.startsWith('maxContentLength')) return tooLarge(path, maxBytes);
+  if (error.message.startsWith('maxContentLength')) return tooLargeError(path, maxBytes);
   const [, proxyStatus] = /^Bad response: (\d+)$/.exec(error.message) ?? []; // hpagent's words
   if (proxyStatus) {
     // A 4xx does not go away with a retry.

@@ -7,6 +7,7 @@ const text = z.pipe(z.string(), z.transform(makeStorable));
 /** The API documents uuids. Any text that is safe in a path and in a log line is accepted. */
 const ID = /^(?!\.+$)[\x21-\x7e]{1,255}$/;
 const id = z.string().check(z.regex(ID));
+/** A number that only serves for hints and warnings: 0 if it is absent or malformed. */
 const count = z.catch(z.int(), 0);
 
 const projectSummary = z.object({ id, name: text, user_count: count, tasmart_count: count });
@@ -50,19 +51,18 @@ const MAX_QUOTED_LENGTH = 200;
 /** A malformed valve is skipped, and reported in `unreadable`. The users' e-mail addresses are never read. */
 export function decodeProject(raw: unknown, basePath: string): Project {
   const { id: projectId, name, tasmarts } = project.parse(raw);
-  const valves: Valve[] = [];
+  // Each valve once: lookup.ts compares their number with `tasmart_count`, so a duplicate would hide a missing valve.
+  const valves = new Map<string, Valve>();
   const unreadable: number[] = [];
-  const listed = new Set<string>();
-  tasmarts.forEach((item, index) => {
+  for (const [index, item] of tasmarts.entries()) {
     const valve = decodeValve(item, basePath);
     if (!valve) unreadable.push(index + 1);
-    // The list's length is compared with `tasmart_count`: a duplicate would hide a missing valve.
-    else if (!listed.has(valve.id)) valves.push(valve);
-    if (valve) listed.add(valve.id);
-  });
-  return { id: projectId, name, valves, unreadable: explainUnreadable(unreadable, name) };
+    else if (!valves.has(valve.id)) valves.set(valve.id, valve);
+  }
+  return { id: projectId, name, valves: [...valves.values()], unreadable: explainUnreadable(unreadable, name) };
 }
 
+/** @param numbers the places of the unreadable valves in the list, from 1 */
 function explainUnreadable(numbers: readonly number[], name: string): string[] {
   const project = `project "${name.slice(0, MAX_QUOTED_LENGTH)}"`;
   const first = numbers.slice(0, MAX_EXPLAINED).map((number) => `valve no. ${number} of ${project} has no usable id`);
@@ -70,13 +70,12 @@ function explainUnreadable(numbers: readonly number[], name: string): string[] {
   return others > 0 ? [...first, `nor have ${others} other valves of ${project}`] : first;
 }
 
-/** Without zod, which is slow for thousands of valves: a run waits until all are decoded. null: it has no usable id. */
+/** Decodes without zod, which is slow for thousands of valves. null: the valve has no usable id. */
 function decodeValve(raw: unknown, basePath: string): Valve | null {
-  const wire = Object(raw) as Record<string, unknown>;
+  const wire = asObject(raw);
   const { id: valveId } = wire;
   if (typeof valveId !== 'string' || !ID.test(valveId)) return null;
-  const { datapoints } = Object(wire['href']) as { datapoints?: unknown };
-  const path = pointsPath(datapoints, basePath);
+  const path = pathBelow(basePath, asObject(wire['href'])['datapoints']);
   return {
     id: valveId,
     kind: optionalText(wire['kind']),
@@ -89,6 +88,11 @@ function decodeValve(raw: unknown, basePath: string): Valve | null {
   };
 }
 
+/** Without fields if the value is not an object. */
+function asObject(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
 /** null: the field is absent, null, blank or of another type. The valve is kept. */
 function optionalText(value: unknown): string | null {
   return typeof value === 'string' && value.trim() !== '' ? makeStorable(value) : null;
@@ -98,7 +102,7 @@ function optionalText(value: unknown): string | null {
  * The path of a valve's `href`, relative to our own base URL; null unless it is a plain path below it, so that
  * the credentials never go anywhere else.
  */
-function pointsPath(href: unknown, basePath: string): string | null {
+function pathBelow(basePath: string, href: unknown): string | null {
   if (typeof href !== 'string' || !href.startsWith(basePath)) return null;
   const path = href.slice(basePath.length);
   return /^[\w.~-]+(\/[\w.~-]+)*$/.test(path) && !/(^|\/)\.+(\/|$)/.test(path) ? path : null;

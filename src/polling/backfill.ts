@@ -46,14 +46,16 @@ export interface BackfillPlan {
 
 export interface BackfillProgress {
   requests: number;
+  /** valves with no chunk left */
   valves: number;
   stored: number;
 }
 
 export interface BackfillReport {
   valves: number;
+  /** new readings */
   stored: number;
-  /** valves with nothing new */
+  /** valves with nothing new and no failure */
   unchanged: number;
   /** the first failure of each valve, by its id */
   failures: ReadonlyMap<string, BackfillFailure>;
@@ -67,6 +69,7 @@ export interface BackfillReport {
 interface BackfillFailure {
   valve: Valve;
   reason: string;
+  /** null: HyCloud has answered, but with malformed points */
   error: HyCloudError | null;
 }
 
@@ -110,7 +113,7 @@ export async function backfill(
   };
   const chunks = await planChunks(database, valves, span, settings.intervalMinutes);
   const nothing = chunks.length > 0 ? null : whyNothing(valves, span);
-  onPlan({ valves: new Set(chunks.map(({ valve }) => valve.id)).size, requests: chunks.length, nothing });
+  onPlan({ valves: chunks.filter(({ isLastOfValve }) => isLastOfValve).length, requests: chunks.length, nothing });
 
   const batching = { concurrency: maxConcurrency, maxBatch: 4 * maxConcurrency, lingerMs: LINGER_MS };
   const fetch = (chunk: Chunk) => fetchChunk(hycloud, chunk, settings.properties, intervalUs);
@@ -149,20 +152,17 @@ async function planChunks(
   intervalMinutes: number,
 ): Promise<Chunk[]> {
   if (span.toUs <= span.fromUs) return [];
-  const uncovered = await loadUncovered(
-    database,
-    valves.map(({ id }) => id),
-    intervalMinutes,
-    span,
-  );
+  const ids = valves.map(({ id }) => id);
+  const uncovered = await loadUncovered(database, ids, intervalMinutes, span);
   return valves.flatMap((valve) => {
-    const spans = (uncovered.get(valve.id) ?? []).flatMap((gap) => cut(gap, intervalMinutes * US_PER_MINUTE));
-    return spans.map((span, index) => ({ ...span, valve, isLastOfValve: index === spans.length - 1 }));
+    const gaps = uncovered.get(valve.id) ?? [];
+    const pieces = gaps.flatMap((gap) => cutToPages(gap, intervalMinutes * US_PER_MINUTE));
+    return pieces.map((piece, index) => ({ ...piece, valve, isLastOfValve: index === pieces.length - 1 }));
   });
 }
 
 /** Cuts a span, which begins and ends on the grid, into pieces of whole intervals that fit a page. */
-export function cut({ fromUs, toUs }: Span, intervalUs: number): Span[] {
+export function cutToPages({ fromUs, toUs }: Span, intervalUs: number): Span[] {
   const pageUs = (PAGE_LIMIT - SPARE_POINTS) * POINT_SPACING_US;
   const stepUs = Math.max(1, Math.floor(pageUs / intervalUs)) * intervalUs;
   return Array.from({ length: Math.ceil((toUs - fromUs) / stepUs) }, (_, index) => ({
@@ -189,7 +189,7 @@ async function fetchChunk(
   let clockUs = toUs;
   const endWith = (failure: FetchedChunk['failure']): FetchedChunk => {
     const untilUs = floorToGrid(Math.min(coveredUntilUs, clockUs), intervalUs);
-    // A later window is incomplete, or has not ended: its last point is unknown.
+    // Omit later windows: they are incomplete, or have not ended, so their last point is unknown.
     const readings = [...samples].filter(([boundaryUs]) => boundaryUs <= untilUs).map(([, reading]) => reading);
     const covered = failure || untilUs <= fromUs ? null : { fromUs, toUs: untilUs };
     return { chunk, tasmartId: valve.id, readings, covered, failure };

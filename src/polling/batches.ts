@@ -1,6 +1,5 @@
 /** Works on many items at once, with a limit on how many are in progress. */
 
-/** A batch holds the results that are ready when the consumer asks for more. */
 export interface BatchOptions<R> {
   concurrency: number;
   /** if results of this total size wait for the consumer, no more work begins */
@@ -42,9 +41,10 @@ export async function* inBatches<T, R>(
   work: (item: T) => Promise<R>,
   { concurrency, maxBatch, sizeOf = () => 1, lingerMs }: BatchOptions<R>,
 ): AsyncGenerator<R[]> {
-  let done: R[] = [];
-  let doneSize = 0;
-  let stopped = false;
+  let ready: R[] = [];
+  let readySize = 0;
+  /** the consumer wants no more, or an error was thrown */
+  let hasStopped = false;
   /** opens when a batch is full or has waited long enough */
   let filled = createGate();
   /** opens when the consumer has taken the batch */
@@ -52,16 +52,16 @@ export async function* inBatches<T, R>(
 
   function* untilStopped(): Generator<T> {
     for (const item of items) {
-      if (stopped) return;
+      if (hasStopped) return;
       yield item;
     }
   }
   const allDone = forEachAtOnce(untilStopped(), concurrency, async (item) => {
     const result = await work(item);
-    done.push(result);
-    doneSize += sizeOf(result);
-    if (doneSize >= maxBatch) filled.open();
-    while (doneSize >= maxBatch && !stopped) await taken.passed;
+    ready.push(result);
+    readySize += sizeOf(result);
+    if (readySize >= maxBatch) filled.open();
+    while (readySize >= maxBatch && !hasStopped) await taken.passed;
   });
   // Does not reject: the last batch is yielded before `await allDone` throws a failure.
   const ended = allDone.then(
@@ -74,9 +74,10 @@ export async function* inBatches<T, R>(
       const timer = setTimeout(() => filled.open(), lingerMs);
       hasEnded = await Promise.race([ended, filled.passed.then(() => false)]);
       clearTimeout(timer);
-      const batch = done;
-      done = [];
-      doneSize = 0;
+      const batch = ready;
+      // Empty the batch before the gate opens: the waiting work looks at its size.
+      ready = [];
+      readySize = 0;
       filled = createGate();
       taken.open();
       taken = createGate();
@@ -84,7 +85,7 @@ export async function* inBatches<T, R>(
     }
     await allDone;
   } finally {
-    stopped = true;
+    hasStopped = true;
     taken.open();
   }
 }

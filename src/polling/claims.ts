@@ -6,7 +6,7 @@ export interface Claims {
   isFree: (id: string) => boolean;
   /** Waits while another account reads the valve. false: do not read it. The other account has stored it, or `end` was called. */
   claim: (id: string) => Promise<boolean>;
-  /** Ends a claim. If the valve was not stored, another account may claim it. */
+  /** Ends a claim, if the account has one. If the valve was not stored, another account may claim it. */
   release: (id: string, isStored: boolean) => void;
   /** Releases all claims as not stored. Later claims return false. */
   end: () => void;

@@ -22,10 +22,12 @@ export interface Window {
   properties: readonly PropertyName[];
 }
 
-/** Points of a window up to `coveredUntilUs`: all of them, or of `fetchLatest` only the newest. And the malformed ones. */
+/** What one request gets of a window. */
 export interface Slice {
+  /** by time: all points up to `coveredUntilUs`; from `fetchLatest`, only the newest of the window */
   points: readonly Reading[];
   malformed: PointsPage['malformed'];
+  /** HyCloud's clock at the answer */
   serverTimeUs: Micros;
   coveredUntilUs: Micros;
 }
@@ -71,11 +73,7 @@ function sliceOf(page: PointsPage, window: Window): Slice {
 }
 
 /** The window for the request, wider by EDGE_US on both sides. */
-function widenWindow({ fromUs, toUs, properties }: Window): {
-  fromUs: Micros;
-  toUs: Micros;
-  properties: readonly PropertyName[];
-} {
+function widenWindow({ fromUs, toUs, properties }: Window): Omit<Window, 'valve'> {
   return { fromUs: fromUs - EDGE_US, toUs: toUs + EDGE_US, properties };
 }
 
@@ -90,7 +88,7 @@ function isFull({ points, malformed, limit }: PointsPage): boolean {
   return size >= Math.min(PAGE_LIMIT, limit ?? PAGE_LIMIT) || size === DEFAULT_LIMIT;
 }
 
-/** Whether the previous page had this malformed point, or the next one will have it. */
+/** Whether the previous page had this malformed point, or the next one will have it. No: it is reported with this page. */
 function isOfOtherPage(timeUs: Micros | null, endUs: Micros, { fromUs, toUs }: Window): boolean {
   return timeUs !== null && (timeUs <= fromUs || (timeUs > endUs && timeUs <= toUs));
 }
@@ -102,16 +100,19 @@ function isOfOtherPage(timeUs: Micros | null, endUs: Micros, { fromUs, toUs }: W
  * @throws HyCloudError `malformed` if the page is not sorted, or does not advance
  */
 function endOfPage({ points, malformed, sort }: PointsPage, { valve, fromUs, toUs }: Window): Micros {
-  const times = points.map(({ timeUs }) => timeUs);
+  const endOf = (times: readonly Micros[]) => (times.at(-1) ?? fromUs) - 1;
+  const validTimes = points.map(({ timeUs }) => timeUs);
   // If the valid points do not advance, use the times of malformed points, except times after the window.
-  const malformedTimes = malformed.flatMap(({ timeUs }) => (timeUs === null || timeUs > toUs ? [] : [timeUs]));
-  const advances = (pageTimes: readonly Micros[]) => (pageTimes.at(-1) ?? fromUs) - 1 > fromUs;
-  const advancing = [times, malformedTimes].find(advances);
-  const isAscending = sort === null || sort === 'ascending';
-  if (!advancing || !isAscending || !isSorted(times) || !isSorted(advancing)) {
+  const malformedTimes = malformed
+    .map(({ timeUs }) => timeUs)
+    .filter((timeUs) => timeUs !== null)
+    .filter((timeUs) => timeUs <= toUs);
+  const times = endOf(validTimes) > fromUs ? validTimes : malformedTimes;
+  const isAscending = (sort === null || sort === 'ascending') && isSorted(validTimes) && isSorted(times);
+  if (!isAscending || endOf(times) <= fromUs) {
     throw new HyCloudError('malformed', pointsPathOf(valve), 'a page of points is not sorted or cut as asked for');
   }
-  return Math.min((advancing.at(-1) ?? toUs) - 1, toUs);
+  return Math.min(endOf(times), toUs);
 }
 
 function isSorted(times: readonly Micros[]): boolean {

@@ -8,7 +8,7 @@ import { HyCloudError } from '../hycloud/errors.ts';
 import { forEachAtOnce } from './batches.ts';
 import type { Memory } from './memory.ts';
 import { pickValves } from './pick-valves.ts';
-import { MAX_CANDIDATES, nearest, TargetError } from './target-errors.ts';
+import { MAX_CANDIDATES, nearestNames, TargetError } from './target-errors.ts';
 
 /** A target's projects that could be read, and why the others could not. */
 export interface Resolution {
@@ -24,24 +24,28 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   let summaries: ReturnType<HyCloud['listProjects']> | null = null;
   let allProjects: Promise<Resolution> | null = null;
 
-  const byId = (id: string): Promise<Project> => {
+  function getProject(id: string): Promise<Project> {
     const project = projectsById.get(id) ?? readProject(id);
     projectsById.set(id, project);
     return project;
-  };
+  }
   const listProjects = () => (summaries ??= hycloud.listProjects());
-  /** The list, for hints, warnings and guesses. null: it cannot be read. */
-  const listIfReadable = () => listProjects().catch(() => null);
-  /** True also if the list cannot be read. */
-  const maySee = async (projectId: string) => (await listIfReadable())?.some(({ id }) => id === projectId) ?? true;
+  /** The list, for hints, warnings and counts. Empty if it cannot be read. */
+  const listForHints = () => listProjects().catch(() => []);
+  /** Whether the key sees the project. True if the list cannot be read. */
+  const maySee = (projectId: string) =>
+    listProjects().then(
+      (listed) => listed.some(({ id }) => id === projectId),
+      () => true,
+    );
   const readAll = () =>
-    (allProjects ??= listProjects().then((found) => readEach(found.map(({ id }) => id)), failedResolution));
+    (allProjects ??= listProjects().then((listed) => readEach(listed.map(({ id }) => id)), failedResolution));
 
   /** A list that is shorter than it should be is reported in `unreadable`. */
   async function readProject(id: string): Promise<Project> {
     const project = await hycloud.getProject(id).catch((error: unknown) => explainMissing(id, error));
     // Ask for the list after the project: a failing HyCloud then gets one request, not two.
-    const expected = (await listIfReadable())?.find((summary) => summary.id === id)?.valveCount ?? 0;
+    const expected = (await listForHints()).find((listed) => listed.id === id)?.valveCount ?? 0;
     const { name, valves, unreadable } = project;
     if (unreadable.length > 0 || valves.length >= expected) return project;
     const missing = `project "${name}" lists ${valves.length} of its ${count(expected, 'valve')}`;
@@ -49,40 +53,39 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   }
 
   async function readEach(ids: readonly string[]): Promise<Resolution> {
-    const found = await mapAtOnce(ids, atOnce, (id) => resolution(byId(id)));
+    const found = await mapAtOnce(ids, atOnce, (id) => toResolution(getProject(id)));
     return {
       projects: found.flatMap(({ projects }) => projects),
       failures: found.flatMap(({ failures }) => failures),
     };
   }
 
-  /** @throws TargetError with what the key can see, if the key cannot see the project; else `error` */
+  /** Always throws: TargetError with what the key can see, if the key cannot see the project; else `error`. */
   async function explainMissing(id: string, error: unknown): Promise<never> {
     if (!(error instanceof HyCloudError) || !['not-found', 'forbidden'].includes(error.failure)) throw error;
-    const known = [...memory.meanings.values()].flat().find(({ projectId }) => projectId === id);
-    const called = known === undefined ? '' : `, last called "${known.name}",`;
-    const others = ((await listIfReadable()) ?? [])
+    const meaning = [...memory.meanings.values()].flat().find(({ projectId }) => projectId === id);
+    const called = meaning === undefined ? '' : `, last called "${meaning.name}",`;
+    const candidates = (await listForHints())
       .slice(0, MAX_CANDIDATES)
-      .map((other) => `"${other.name}" (${other.id})`);
+      .map((listed) => `"${listed.name}" (${listed.id})`);
     throw new TargetError(
       `project ${id}${called} is not there, or the key may not see it (HTTP ${String(error.status)})`,
-      others.length > 0
-        ? `the key can see: ${others.join(', ')}`
+      candidates.length > 0
+        ? `the key can see: ${candidates.join(', ')}`
         : 'run "tasmart projects" to see what the key can see',
     );
   }
 
   /** The project that the configured name meant in earlier runs. Warns if it was renamed, or if another has the name. */
-  async function byMeaning(configured: string, meaning: Meaning): Promise<Project> {
+  async function getByMeaning(configured: string, meaning: Meaning): Promise<Project> {
     const { projectId, name: lastName } = meaning;
-    const project = await byId(projectId).catch((error: unknown) => successorOf(configured, projectId, error));
-    if (project.id !== projectId) return project;
-    const [other] = ((await listIfReadable()) ?? []).filter(
-      ({ id, name }) => id !== projectId && isSameName(name, configured),
-    );
+    const project = await getProject(projectId).catch((error: unknown) => getSuccessor(configured, projectId, error));
+    const isSuccessor = project.id !== projectId;
+    if (isSuccessor) return project;
+    const other = (await listForHints()).find(({ id, name }) => id !== projectId && isSameName(name, configured));
     const isRenamed = project.name !== lastName;
-    const hasConfiguredName = isSameName(project.name, configured);
-    if (isRenamed || (other && !hasConfiguredName)) {
+    const hasLostName = other !== undefined && !isSameName(project.name, configured);
+    if (isRenamed || hasLostName) {
       const formerName = isRenamed ? lastName : configured;
       const nameTaken = other
         ? `; another project, ${other.id}, now has the name "${configured}", and is not polled`
@@ -97,12 +100,12 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   }
 
   /** For a deleted project: the only project that has the configured name now. @throws `error` if there is no such project */
-  async function successorOf(configured: string, goneId: string, error: unknown): Promise<Project> {
+  async function getSuccessor(configured: string, goneId: string, error: unknown): Promise<Project> {
     if (!(error instanceof TargetError)) throw error;
     // If the list cannot be read, this throws that error instead: the next run may find the project.
     const [successor, ...others] = (await listProjects()).filter((project) => isSameName(project.name, configured));
     if (!successor || others.length > 0) throw error;
-    const project = await byId(successor.id);
+    const project = await getProject(successor.id);
     warnings.push(
       `project ${goneId}, which "${configured}" meant, is not there any more; ${successor.id}, which has that name now, is polled in its place`,
     );
@@ -110,13 +113,14 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
   }
 
   /** @throws TargetError if no project has the name, or several have it and no earlier run has chosen one */
-  async function byName(name: string): Promise<Project> {
+  async function getByName(name: string): Promise<Project> {
     const meanings = memory.meanings.get(name.normalize('NFC')) ?? [];
+    // A meaning of another key or account is true only if this key sees the project: see Meaning.
     for (const meaning of meanings) {
-      if (meaning.from === 'own' || (await maySee(meaning.projectId))) return byMeaning(name, meaning);
+      if (meaning.from === 'own' || (await maySee(meaning.projectId))) return getByMeaning(name, meaning);
     }
     const projects = await listProjects();
-    const same = projects.filter((project) => isSameName(project.name, name));
+    const same = projects.filter((listed) => isSameName(listed.name, name));
     if (same.length > 1) {
       const ids = same.map(({ id, valveCount }) => `${id} (${valveCount} valves)`).join(', ');
       throw new TargetError(
@@ -124,50 +128,50 @@ export function createLookup(hycloud: HyCloud, memory: Memory, atOnce: number) {
         'set target_project_id to the one meant',
       );
     }
-    const id = same[0]?.id;
-    if (id !== undefined) return byId(id);
-    const names = nearest(
-      name,
-      projects.map((project) => project.name),
-    ).map((text) => `"${text}"`);
+    const [project] = same;
+    if (project) return getProject(project.id);
+    const listedNames = projects.map((listed) => listed.name);
+    const names = nearestNames(name, listedNames).map((text) => `"${text}"`);
     throw new TargetError(
       `no project is called "${name}"`,
       names.length > 0 ? `the key can see, nearest first: ${names.join(', ')}` : 'the key can see no project at all',
     );
   }
 
-  /** Reads the projects that listed the valves last. If a valve is missing there, reads all projects. */
-  async function byValves(wanted: readonly string[]): Promise<Resolution> {
+  /** Reads the projects that listed the valves last. If a valve is missing there, or none is named, reads all projects. */
+  async function readByValves(wanted: readonly string[]): Promise<Resolution> {
     const listedIn = new Set(wanted.flatMap((valve) => memory.listedIn.get(valve.toLowerCase()) ?? []));
     const rememberedIds: string[] = [];
     for (const projectId of listedIn) if (await maySee(projectId)) rememberedIds.push(projectId);
     const remembered = await readEach(rememberedIds);
     const areAllThere = wanted.length > 0 && pickValves(remembered.projects, wanted).missing.length === 0;
-    // Not a project that is gone: the missing valves may be in the project that could not be read.
+    // A missing valve may be in a project that could not be read: then reading all projects helps nothing. A TargetError
+    // says that the project is gone.
     const isUnread = remembered.failures.some((error) => !(error instanceof TargetError));
     return areAllThere || isUnread ? remembered : readAll();
   }
 
-  function find({ projectId, projectName, valves }: Target): Promise<Resolution> {
-    if (projectId !== null) return resolution(byId(projectId));
-    return projectName === null ? byValves(valves) : resolution(byName(projectName));
+  function findProjects({ projectId, projectName, valves }: Target): Promise<Resolution> {
+    if (projectId !== null) return toResolution(getProject(projectId));
+    return projectName === null ? readByValves(valves) : toResolution(getByName(projectName));
   }
 
   return {
     warnings,
     resolve(target: Target): Promise<Resolution> {
-      const resolved = resolutions.get(target) ?? find(target);
+      const resolved = resolutions.get(target) ?? findProjects(target);
       resolutions.set(target, resolved);
       return resolved;
     },
   };
 }
 
-function resolution(project: Promise<Project>): Promise<Resolution> {
+/** @throws as failedResolution */
+function toResolution(project: Promise<Project>): Promise<Resolution> {
   return project.then((found) => ({ projects: [found], failures: [] }), failedResolution);
 }
 
-/** @throws HyCloudError that would be the same for every project */
+/** @throws a HyCloudError that would be the same for every project, and a defect */
 function failedResolution(error: unknown): Resolution {
   const concernsAll = error instanceof HyCloudError && ['unauthorized', 'aborted'].includes(error.failure);
   if (!(error instanceof KnownError) || concernsAll) throw error;
@@ -180,9 +184,9 @@ export async function mapAtOnce<T, R>(
   atOnce: number,
   work: (item: T) => Promise<R>,
 ): Promise<R[]> {
-  const results = new Map<number, R>();
-  await forEachAtOnce(items.entries(), atOnce, async ([index, item]) => results.set(index, await work(item)));
-  return [...results].sort(([a], [b]) => a - b).map(([, result]) => result);
+  const results = new Array<R>(items.length);
+  await forEachAtOnce(items.entries(), atOnce, async ([index, item]) => (results[index] = await work(item)));
+  return results;
 }
 
 /** The same letters, however the accents are encoded. */

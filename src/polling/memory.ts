@@ -15,12 +15,6 @@ export const NO_MEMORY: Memory = { meanings: new Map(), listedIn: new Map() };
 
 /** @throws DatabaseError */
 export async function loadMemory(database: Database, account: Account, targets: readonly Target[]): Promise<Memory> {
-  const valves = targets.filter(isWithoutProject).flatMap((target) => target.valves);
-  return {
-    meanings: await loadMeanings(database, account),
-    listedIn: await loadListedIn(
-      database,
-      valves.map((valve) => valve.toLowerCase()),
-    ),
-  };
+  const names = targets.filter(isWithoutProject).flatMap(({ valves }) => valves.map((name) => name.toLowerCase()));
+  return { meanings: await loadMeanings(database, account), listedIn: await loadListedIn(database, names) };
 }

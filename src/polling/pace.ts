@@ -35,8 +35,8 @@ export interface Overload {
   remedy: string;
 }
 
-/** Says that one request per valve takes longer than a run may take. null: the run fits. */
-export function overload(valves: number, settings: PaceSettings): Overload | null {
+/** Whether one request per valve takes longer than a run may take, and what to do then. null: the run fits. */
+export function findOverload(valves: number, settings: PaceSettings): Overload | null {
   const { requestsPerSecond, shard, intervalUs, runDeadlineSeconds } = settings;
   const shards = shard?.count ?? 1;
   const seconds = valves / shardPace(requestsPerSecond, shard);
@@ -44,10 +44,10 @@ export function overload(valves: number, settings: PaceSettings): Overload | nul
   const availableSeconds = Math.min(intervalSeconds, runDeadlineSeconds);
   if (seconds <= availableSeconds) return null;
   const needed = Math.ceil(valves / availableSeconds) * shards;
-  const orDeadline =
-    seconds < intervalSeconds
-      ? `, or run_deadline_seconds to more than ${Math.ceil(seconds)} (below the interval)`
-      : '';
+  const isOnlyDeadlineTooShort = seconds < intervalSeconds;
+  const orDeadline = isOnlyDeadlineTooShort
+    ? `, or run_deadline_seconds to more than ${Math.ceil(seconds)} (below the interval)`
+    : '';
   return {
     seconds: Math.ceil(seconds),
     availableSeconds,

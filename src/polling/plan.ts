@@ -4,7 +4,7 @@ import type { Micros } from '../domain/time.ts';
 
 /** What the database knows of a valve before a run. */
 export interface ValveState {
-  /** everything before it is stored; null: never polled */
+  /** everything before it is stored; null: never polled, and no reading is stored */
   syncedUntilUs: Micros | null;
   /** time of the stored reading of the last boundary, if there is one */
   boundaryReadingUs: Micros | null;
@@ -19,7 +19,8 @@ export interface PlanSettings {
 }
 
 /**
- * What to ask HyCloud for. Windows exclude their start and include their end.
+ * What to ask HyCloud for. Windows exclude their start and include their end. `fromUs` is the start of a whole window: its
+ * last point counts, so it is asked for as a whole even if `sinceUs` lies within it.
  *
  * - `newest`: one point, the last after `fromUs`
  * - `boundary`: one point, the last of the one window that is due; then perhaps the newest
@@ -36,8 +37,10 @@ export function planFetch(state: ValveState, nowUs: Micros, settings: PlanSettin
   const { intervalUs } = settings;
   const lastBoundaryUs = floorToGrid(nowUs, intervalUs);
   const sinceUs = continueFrom(state, nowUs, settings);
+  // catch_up_days may be a fraction, an instant may not.
   if (sinceUs === null) return { kind: 'newest', fromUs: Math.floor(nowUs - settings.catchUpUs), sinceUs };
   const firstDueUs = nextBoundary(sinceUs, intervalUs);
+  // No boundary is due. The request reaches back at least one interval, so that the valve does not look silent.
   if (firstDueUs > lastBoundaryUs) return { kind: 'newest', fromUs: lastBoundaryUs - intervalUs, sinceUs };
   const fromUs = firstDueUs - intervalUs;
   if (firstDueUs === lastBoundaryUs) return { kind: 'boundary', fromUs, boundaryUs: lastBoundaryUs, sinceUs };

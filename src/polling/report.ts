@@ -30,11 +30,11 @@ export interface PollReport {
   failures: readonly PollFailure[];
   /** readings */
   stored: number;
-  /** valves with nothing new */
+  /** valves with nothing new that are neither silent nor failed */
   unchanged: number;
-  /** valves */
+  /** valves of which HyCloud has no point of the last interval */
   silent: number;
-  /** points older than catch_up_days that this run did not fetch; null: none */
+  /** valves with points older than catch_up_days that this run did not fetch, and the span of all of them; null: none */
   skipped: { valves: number; span: Span } | null;
   /** the first error of a run that `failed`, because no valve could be read; else null */
   error: KnownError | null;
@@ -49,6 +49,7 @@ export function createReport(
   missing: NoSuchValve | null = null,
 ): { add: (batch: readonly PolledValve[]) => void; result: () => PollReport } {
   const failures: PollFailure[] = problems.map(({ reason, remedy }) => ({ valve: null, reason, remedy }));
+  /** `readings`: to store, new or not; `unread`: valves of which a call failed */
   const counts = { valves: 0, readings: 0, stored: 0, unchanged: 0, silent: 0, unread: 0 };
   let skipped: PollReport['skipped'] = null;
   let firstError: KnownError | null = null;
@@ -72,13 +73,19 @@ export function createReport(
   function result(): PollReport {
     const { valves, readings, stored, unchanged, silent, unread } = counts;
     const nothingRead = valves > 0 && unread === valves && readings === 0;
-    const outcome = failures.length === 0 ? 'success' : nothingRead ? 'failed' : 'partial';
+    const outcome = outcomeOf(failures.length, nothingRead);
     const error = nothingRead ? firstError : null;
     const polled = { valves: valves + problems.length, stored, unchanged, silent };
     return { outcome, nowUs, ...polled, failures, skipped, error, missing };
   }
 
   return { add, result };
+}
+
+/** The outcome of a run. @param failed the number of failures */
+export function outcomeOf(failed: number, nothingRead: boolean): PollReport['outcome'] {
+  if (failed === 0) return 'success';
+  return nothingRead ? 'failed' : 'partial';
 }
 
 function union(a: Span, b: Span): Span {

@@ -20,7 +20,7 @@ import { HyCloudError } from '../hycloud/errors.ts';
 import { latestPossible } from '../hycloud/points.ts';
 import { inBatches } from './batches.ts';
 import { createClaims, type Claims } from './claims.ts';
-import { overload } from './pace.ts';
+import { findOverload } from './pace.ts';
 import { UNKNOWN_VALVE, type PlanSettings, type ValveState } from './plan.ts';
 import { createReport, type PolledValve, type PollReport } from './report.ts';
 import { pickShard } from './shard.ts';
@@ -79,12 +79,13 @@ export async function poll(dependencies: PollDependencies, settings: PollSetting
   const context: ValveContext = { hycloud, nowUs, settings, properties: settings.properties };
   const report = createReport(nowUs, narrowed.problems, narrowed.missing);
   const batching = { concurrency: settings.maxConcurrency, maxBatch: MAX_BATCH, lingerMs: LINGER_MS, sizeOf };
+  /** null: not ours to read, see Claims */
   const read = async ({ valve, state }: Job) =>
     (await claims.claim(valve.id)) ? pollValve(valve, state, context) : null;
   try {
     for await (const results of inBatches(freeFirst(jobs, claims), read, batching)) {
       const batch = results.filter((result) => result !== null);
-      const polled = database ? await store(database, batch, settings) : batch.map(asIfStored);
+      const polled = database ? await storeBatch(database, batch, settings) : batch.map(markAllStored);
       for (const { valve, failure } of polled) claims.release(valve.id, failure === null);
       report.add(polled);
       onPolled?.(polled, nowUs);
@@ -105,16 +106,11 @@ function* freeFirst(jobs: readonly Job[], claims: Claims): Generator<Job> {
   yield* busy;
 }
 
+/** Finds the valves to poll. Warns about projects and the pace. `nowUs` is HyCloud's clock after that. */
 async function findValves(
   { hycloud, database, log }: PollDependencies,
   settings: PollSettings,
-): Promise<{
-  resolved: ResolvedTargets;
-  narrowed: Narrowed;
-  valves: Valve[];
-  /** HyCloud's clock */
-  nowUs: Micros;
-}> {
+): Promise<{ resolved: ResolvedTargets; narrowed: Narrowed; valves: Valve[]; nowUs: Micros }> {
   const { targets, maxConcurrency, only, shard } = settings;
   const memory = database ? await loadMemory(database, settings.account, targets) : NO_MEMORY;
   const resolved = await resolveTargets(hycloud, targets, { memory, maxConcurrency });
@@ -123,7 +119,7 @@ async function findValves(
   const narrowed = narrow(resolved, only);
   const projects = pickShard(narrowed.projects, shard);
   const valves = projects.flatMap((project) => project.valves);
-  const tooMany = overload(valves.length, settings);
+  const tooMany = findOverload(valves.length, settings);
   if (tooMany) log.warn({ valves: valves.length, ...tooMany }, 'polling every valve takes longer than there is time');
   log.info({ valves: valves.length, projects: projects.length, requests: hycloud.stats.requests }, 'targets resolved');
   return { resolved, narrowed, valves, nowUs: hycloud.serverTimeUs() };
@@ -148,10 +144,8 @@ export async function planJobs(
 /** Warns of projects that had valves and now list none. Otherwise their readings would end without a message. */
 async function warnOfEmptied(database: Database, projects: readonly Project[], log: Logger): Promise<void> {
   const empty = projects.filter(({ valves }) => valves.length === 0);
-  const counts = await countRegistered(
-    database,
-    empty.map(({ id }) => id),
-  );
+  const ids = empty.map(({ id }) => id);
+  const counts = await countRegistered(database, ids);
   for (const { id, name } of empty) {
     const valves = counts.get(id);
     if (valves === undefined) continue;
@@ -168,18 +162,22 @@ async function warnOfSharedRegisters(database: Database, { account }: Recorder, 
   }
 }
 
-/** How much of MAX_BATCH an outcome takes. */
+/** How much of MAX_BATCH an outcome takes. A valve without readings takes some room too. */
 function sizeOf(outcome: ValveOutcome | null): number {
   return Math.max(1, outcome?.readings.length ?? 0);
 }
 
 /** For a dry run: counts every reading as stored, because all of them are printed as new. */
-function asIfStored(outcome: ValveOutcome): PolledValve {
+function markAllStored(outcome: ValveOutcome): PolledValve {
   return { ...outcome, stored: new Set(outcome.readings) };
 }
 
 /** Stores the readings and their kWh in one transaction. A valve that the run did not get to does not count as attempted. */
-async function store(database: Database, batch: readonly ValveOutcome[], configured: Limits): Promise<PolledValve[]> {
+async function storeBatch(
+  database: Database,
+  batch: readonly ValveOutcome[],
+  configured: Limits,
+): Promise<PolledValve[]> {
   const tried = batch.filter(({ failure, readings }) => readings.length > 0 || !wasCutShort(failure?.error ?? null));
   return database.transaction(async () => {
     const isNew = await storeReadings(
@@ -190,8 +188,8 @@ async function store(database: Database, batch: readonly ValveOutcome[], configu
       ...outcome,
       stored: new Set(outcome.readings.filter((reading) => isNew(outcome.valve.id, reading))),
     }));
-    const oldest = polled.map(({ valve, stored }) => [valve.id, oldestOf(stored)] as const);
-    await judgeInStep(database, new Map(oldest), configured);
+    const oldestStored = new Map(polled.map(({ valve, stored }): [string, Micros] => [valve.id, oldestOf(stored)]));
+    await judgeInStep(database, oldestStored, configured);
     return polled;
   });
 }
@@ -203,7 +201,7 @@ function oldestOf(readings: Iterable<Reading>): Micros {
   return oldestUs;
 }
 
-/** Whether the run ended before HyCloud was asked for the valve, or before it answered. */
+/** Whether the run was stopped before HyCloud was asked for the valve, or before it answered. */
 function wasCutShort(error: KnownError | null): boolean {
   return error instanceof HyCloudError && error.failure === 'aborted';
 }

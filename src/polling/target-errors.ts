@@ -20,7 +20,8 @@ export class NoSuchValve extends TargetError {
 
   /** @param known the names that targeted valves have: short serials and the customer's. The message suggests those nearest to the first of `names`. */
   constructor(names: readonly string[], known: readonly string[]) {
-    const near = known.length > 0 ? `nearest: ${nearest(names[0] ?? '', known).join(', ')}` : 'the targets hold none';
+    const near =
+      known.length > 0 ? `nearest: ${nearestNames(names[0] ?? '', known).join(', ')}` : 'the targets hold none';
     super(
       `no targeted valve is called ${names.join(', ')}`,
       `--valve takes a uuid, full or short serial, or name; ${near}`,
@@ -32,7 +33,7 @@ export class NoSuchValve extends TargetError {
 
 export const MAX_CANDIDATES = 20;
 
-/** The most similar names first. */
-export function nearest(wanted: string, known: readonly string[]): string[] {
+/** The known names, the most similar first, at most MAX_CANDIDATES. */
+export function nearestNames(wanted: string, known: readonly string[]): string[] {
   return [...new Set(known)].sort((a, b) => distance(wanted, a) - distance(wanted, b)).slice(0, MAX_CANDIDATES);
 }

@@ -1,6 +1,6 @@
 /** Resolves the configured targets to HyCloud's projects and valves. */
 import type { KnownError } from '../domain/errors.ts';
-import { isWithoutProject, namesOf, type Target } from '../domain/target.ts';
+import { isWithoutProject, type Target } from '../domain/target.ts';
 import { isCalled, type Project } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { createLookup, mapAtOnce, type Resolution } from './lookup.ts';
@@ -59,13 +59,13 @@ export async function resolveTargets(
     const { kept, missing } = pickValves(resolution.projects, target.valves);
     found.push(...kept);
     problems.push(...problemsOf(target, resolution, missing));
+    // For single valves, projects were only searched: those without such a valve are not meant.
     const keptIds = new Set(kept.map(({ id }) => id));
     const isMeant = ({ id }: Project) => !isWithoutProject(target) || keptIds.has(id);
     for (const project of resolution.projects.filter(isMeant)) {
       listings.set(project.id, project);
-      for (const name of target.projectId === null ? namesOf([target]) : [target.projectId]) {
-        meanings.set(name, project.id);
-      }
+      const idOrName = target.projectId ?? target.projectName?.normalize('NFC');
+      if (idOrName !== undefined) meanings.set(idOrName, project.id);
     }
   }
   const projects = eachValveOnce(found);

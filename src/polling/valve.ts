@@ -29,7 +29,7 @@ export interface ValveOutcome {
   syncedUntilUs: Micros | null;
   /** not fetched, because it is older than catch_up_days; null: nothing was skipped */
   skipped: Span | null;
-  /** HyCloud has no point of the last interval */
+  /** HyCloud has no point of the last interval; false if a failure keeps this unknown */
   silent: boolean;
   failure: Failure | null;
 }
@@ -38,11 +38,11 @@ export interface Failure {
   reason: string;
   /** what to do about it */
   remedy: string | null;
-  /** the call that failed; null where HyCloud answered, but with points that make no sense */
+  /** the error of the call; null: HyCloud has answered, but with malformed points */
   error: KnownError | null;
 }
 
-export const MALFORMED_REMEDY =
+const MALFORMED_REMEDY =
   'HyCloud is asked for them again in every run, until they make sense or catch_up_days have passed';
 
 /**
@@ -54,15 +54,15 @@ export const MALFORMED_REMEDY =
 export async function pollValve(valve: Valve, state: ValveState, context: ValveContext): Promise<ValveOutcome> {
   const plan = planFetch(state, context.nowUs, context.settings);
   const fetched = nothingFetched(plan, context);
+  let failure: Failure | null = null;
   try {
     for await (const slice of fetchSlices(valve, plan, context))
       addSlice(fetched, slice, plan, context.settings.intervalUs);
-    return outcomeOf(valve, state, plan, fetched, null, context);
   } catch (error) {
     if (!(error instanceof HyCloudError) || error.failure === 'unauthorized') throw error;
-    const failure = { reason: error.message, remedy: error.remedy, error };
-    return outcomeOf(valve, state, plan, fetched, failure, context);
+    failure = { reason: error.message, remedy: error.remedy, error };
   }
+  return outcomeOf(valve, state, plan, fetched, failure, context);
 }
 
 /** Fetches what the plan asks for. Where a request for a single point does not work (see fetchLatest), fetches a range. */
@@ -129,13 +129,14 @@ function addSlice(fetched: Fetched, slice: Slice, plan: Plan, intervalUs: number
   for (const { timeUs, reason } of slice.malformed) {
     fetched.malformedCount += 1;
     fetched.malformedReason ||= reason;
-    // In a range, the windows before a malformed point are whole. If a single point was asked for, or the malformed point
-    // has no time, no window is.
+    // In a range, the windows before a malformed point are whole. If only one point was asked for, or the time of the
+    // malformed point is unknown, no window is whole.
     const wholeUntilUs = plan.kind === 'range' && timeUs !== null ? boundaryOf(timeUs, intervalUs) - intervalUs : 0;
     fetched.wholeUntilUs = Math.min(fetched.wholeUntilUs, wholeUntilUs);
   }
 }
 
+/** @param failure a failed call; without one, malformed points become the outcome's failure */
 function outcomeOf(
   valve: Valve,
   state: ValveState,
@@ -166,8 +167,8 @@ function chooseReadings(
 ): readonly Reading[] {
   const isFirstRun = plan.sinceUs === null;
   if (isFirstRun) return failure === null && newest ? [newest] : [];
-  // After a failure, a window that was fetched in part is left out: its last point is unknown. A window with a malformed point
-  // is stored all the same: the point costs no other, only `syncedUntil` waits.
+  // After a failure, omit a window that was fetched in part: its last point is unknown. A malformed point omits no window: only
+  // `syncedUntil` waits for it.
   const complete = [...samples].filter(([boundaryUs]) => failure === null || boundaryUs <= coveredUntilUs);
   return readingsToStore(new Map(complete), lastBoundaryUs, state.boundaryReadingUs);
 }
@@ -186,8 +187,9 @@ function syncedUntil(
   if (plan.sinceUs === null) {
     // A failed first run fixes where the valve's history begins: the next run continues from its window.
     if (failure && malformedCount === 0) return lastBoundaryUs - intervalUs;
-    const isWhole = untilUs === nowUs;
-    return isWhole ? lastBoundaryUs : null;
+    // After a malformed point, or an answer of a clock behind `nowUs`, the next run is a first run again, or continues from
+    // the stored reading.
+    return untilUs === nowUs ? lastBoundaryUs : null;
   }
   // `sinceUs` is computed from `nowUs`, a clock that may be ahead of the clock of these answers.
   const reachedUs = Math.max(floorToGrid(untilUs, intervalUs), plan.sinceUs);

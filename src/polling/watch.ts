@@ -1,5 +1,5 @@
 /** Which valves of the registry an account watches. Does not ask HyCloud. */
-import type { Meaning, Target } from '../domain/target.ts';
+import { EVERYTHING, type Meaning, type Target } from '../domain/target.ts';
 import { isNamed, type Valve } from '../domain/valve.ts';
 
 /** A valve's names, and the projects that have listed it. */
@@ -40,9 +40,9 @@ export function watch<V extends Watchable>(valves: readonly V[], { targets, mean
       if (inProject.length === 0) unknown.push(`no valve of ${describe(target)} was ever polled`);
     }
     for (const name of target.valves) {
-      const fitting = inProject.filter((valve) => isNamed(valve, name));
-      for (const valve of fitting) watched.add(valve);
-      if (fitting.length === 0) unknown.push(`valve ${name} was never polled`);
+      const named = inProject.filter((valve) => isNamed(valve, name));
+      for (const valve of named) watched.add(valve);
+      if (named.length === 0) unknown.push(`valve ${name} was never polled`);
     }
   }
   return {
@@ -51,8 +51,6 @@ export function watch<V extends Watchable>(valves: readonly V[], { targets, mean
     unknown,
   };
 }
-
-const EVERYTHING: Target = { projectId: null, projectName: null, valves: [] };
 
 /** Returns a function: whether the projects of the target list a valve, have lost it, or never had it. */
 function placesFor(target: Target, meanings: Watcher['meanings']) {
@@ -67,12 +65,12 @@ function placesFor(target: Target, meanings: Watcher['meanings']) {
 /** The ids of a target's projects. A target without a project may have its valves in any project of the account. */
 function projectsOf({ projectId, projectName }: Target, meanings: Watcher['meanings']): string[] {
   if (projectId !== null) return [projectId];
-  const ofName = projectName === null ? [...meanings.values()].flat() : meanings.get(projectName.normalize('NFC'));
+  const possible = projectName === null ? [...meanings.values()].flat() : meanings.get(projectName.normalize('NFC'));
   const idsFrom = (source: Meaning['from']) =>
-    (ofName ?? []).filter(({ from }) => from === source).map((meaning) => meaning.projectId);
+    (possible ?? []).filter(({ from }) => from === source).map((meaning) => meaning.projectId);
   // Without a configured key (a machine that only watches), several keys may have resolved the name to different projects.
-  const own = idsFrom('own');
-  if (own.length > 0) return own;
+  const ownIds = idsFrom('own');
+  if (ownIds.length > 0) return ownIds;
   // The likeliest is the first: see Memory.
   return projectName === null ? idsFrom('inherited') : idsFrom('inherited').slice(0, 1);
 }

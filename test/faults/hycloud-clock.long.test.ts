@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { US_PER_DAY, US_PER_HOUR, type Micros } from '../../src/domain/time.ts';
+import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
 import { NOW_US, setStage, syncedUntil } from './support/database-stage.ts';
 import { boundaryPoints, INTERVAL_US, lastBoundary, storedRows } from './support/rows.ts';
 import { logLines } from '../support/cli.ts';
@@ -59,6 +59,31 @@ describe('a Date that is ahead, and nobody runs until that time has come: no rea
       expect(rows.filter((row) => due.some(({ us }) => row.id === id && row.us === us))).toEqual(due);
     }
   });
+});
+
+test('a Date that is ahead together with a point, and nobody runs until that time has come: no reading is lost', async () => {
+  const stage = await setStage();
+  const { simulator } = stage;
+  const startUs = Date.now() * 1000;
+  simulator.clock.set(startUs);
+  expect((await stage.run()).code).toBe(0);
+  const time = formatRfc3339(startUs + US_PER_HOUR - US_PER_MINUTE);
+  const addPoint = (answer: { points: { time: string }[] }) => ({
+    ...answer,
+    points: [...answer.points, { ...answer.points[0], time }],
+  });
+  simulator.faults.add({ fault: { kind: 'date', date: US_PER_HOUR } });
+  simulator.faults.add({ match: { path: /points/ }, fault: { kind: 'transform', transform: addPoint } });
+  expect((await stage.run()).code).toBe(0);
+  expect((await storedRows(stage.client)).filter(({ us }) => us > startUs)).toHaveLength(3);
+  simulator.faults.clear();
+  simulator.clock.advance(2 * US_PER_HOUR);
+  expect((await stage.run()).code).toBe(0);
+  const rows = await storedRows(stage.client);
+  for (const { id } of simulator.valves()) {
+    const due = boundaryPoints(simulator, id, lastBoundary(startUs), lastBoundary(simulator.clock.now()));
+    expect(rows.filter((row) => due.some(({ us }) => row.id === id && row.us === us))).toEqual(due);
+  }
 });
 
 test.each(['Fri, 31 Dec 9999 23:59:59 GMT', 'Sat, 12 Sep 275760 23:59:59 GMT'])(

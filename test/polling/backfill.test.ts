@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { withConnection } from '../../src/database/connection.ts';
 import { formatRfc3339, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND } from '../../src/domain/time.ts';
 import { HyCloudError } from '../../src/hycloud/errors.ts';
-import { backfill, cut, type BackfillReport } from '../../src/polling/backfill.ts';
+import { backfill, cutToPages, type BackfillReport } from '../../src/polling/backfill.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { at, fakeHyCloud, fakeProjects, reading, valveNamed, type Quirks } from './builder.ts';
 
@@ -80,7 +80,7 @@ describe('a span is cut into pieces of whole windows that fit a page', () => {
     [US_PER_HOUR, 8 * US_PER_HOUR],
     [US_PER_MINUTE, 8.25 * US_PER_HOUR],
   ])('every %d µs', (intervalUs, pieceUs) => {
-    const pieces = cut({ fromUs: at('00:00'), toUs: at('20:00') }, intervalUs);
+    const pieces = cutToPages({ fromUs: at('00:00'), toUs: at('20:00') }, intervalUs);
     expect(pieces).toEqual([
       { fromUs: at('00:00'), toUs: at('00:00') + pieceUs },
       { fromUs: at('00:00') + pieceUs, toUs: at('00:00') + 2 * pieceUs },
@@ -89,6 +89,6 @@ describe('a span is cut into pieces of whole windows that fit a page', () => {
   });
 
   test('an empty one into none', () => {
-    expect(cut({ fromUs: at('10:00'), toUs: at('10:00') }, 15 * US_PER_MINUTE)).toEqual([]);
+    expect(cutToPages({ fromUs: at('10:00'), toUs: at('10:00') }, 15 * US_PER_MINUTE)).toEqual([]);
   });
 });

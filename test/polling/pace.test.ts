@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { overload, shardPace, type PaceSettings } from '../../src/polling/pace.ts';
+import { findOverload, shardPace, type PaceSettings } from '../../src/polling/pace.ts';
 
 const MINUTE_US = 60_000_000;
 
@@ -54,10 +54,10 @@ describe('valves that do not fit', () => {
       'set requests_per_second to 28 or more, if HyCloud allows it, or run_deadline_seconds to more than 800 (below the interval)',
     ],
   ])('%s', (_what, valves, given, remedy) => {
-    expect(overload(valves, given)?.remedy ?? null).toBe(remedy);
+    expect(findOverload(valves, given)?.remedy ?? null).toBe(remedy);
   });
 
   test('say how long they take, and how long there is', () => {
-    expect(overload(30_000, settings())).toMatchObject({ seconds: 1500, availableSeconds: 600 });
+    expect(findOverload(30_000, settings())).toMatchObject({ seconds: 1500, availableSeconds: 600 });
   });
 });

@@ -62,31 +62,35 @@ export async function checkHyCloud(
   });
 }
 
-/** How many valves get their turn in the time that is left, with some reserve. At least one. */
+/** How many valves get their turn in the time that is left, less one as a reserve. At least one. */
 export function valvesInTime(leftMs: number, spacingMs: number): number {
   return Math.min(MAX_VALVES, Math.max(1, Math.floor(leftMs / spacingMs) - 1));
 }
 
-/** Finds which credential is refused: the firmware needs REQUESTER_ID only, projects need API_KEY too. Null: none. */
+/**
+ * Finds which credential is refused, or that HyCloud fails. The firmware needs REQUESTER_ID only, projects need API_KEY too.
+ * null: HyCloud answers, and accepts both.
+ */
 async function refusalItems(
   hycloud: HyCloud,
   { server, hycloud: { variables } }: AccountConfig,
 ): Promise<CheckItem[] | null> {
   const firmwareError = await errorOf(hycloud.latestFirmware());
   const isRequesterRefused = isUnauthorized(firmwareError);
-  const isFinal = isRequesterRefused || isUnreached(firmwareError);
-  const error = isFinal ? firmwareError : await errorOf(hycloud.listProjects());
+  // After these errors, the second call would fail in the same way.
+  const isEnough = isRequesterRefused || isUnreached(firmwareError);
+  const error = isEnough ? firmwareError : await errorOf(hycloud.listProjects());
   if (error === null) return null;
   if (error.kind !== 'credentials') return [failed('HyCloud', error.message, error.remedy)];
-  let seen = error.message;
-  if (isRequesterRefused) seen = `${variables.requesterId} is refused`;
+  let message = error.message;
+  if (isRequesterRefused) message = `${variables.requesterId} is refused`;
   else if (firmwareError === null && isUnauthorized(error)) {
-    seen = `${variables.requesterId} is accepted, ${variables.apiKey} is refused`;
+    message = `${variables.requesterId} is accepted, ${variables.apiKey} is refused`;
   }
-  return [ok('HyCloud', `${server} answers`), failed('credentials', seen, error.remedy)];
+  return [ok('HyCloud', `${server} answers`), failed('credentials', message, error.remedy)];
 }
 
-/** Whether HyCloud was not reached at all: then no other request will be answered either. */
+/** Whether HyCloud did not answer: then it will not answer another request either. */
 function isUnreached(error: KnownError | null): boolean {
   const failures: readonly HyCloudFailure[] = ['network', 'timeout', 'tls', 'proxy', 'redirect', 'aborted'];
   return error instanceof HyCloudError && failures.includes(error.failure);
@@ -172,19 +176,16 @@ function pointItems(probes: readonly Probe[], total: number): CheckItem[] {
   const items = [
     silent.length === 0
       ? ok('valves', seen)
-      : warning('valves', `${seen}; silent: ${names(silent)}`, 'look at their power and network'),
+      : warning('valves', `${seen}; silent: ${listNames(silent)}`, 'look at their power and network'),
   ];
   const [first] = errors;
-  return first
-    ? [...items, failed('valves', `${errors.length} could not be read: ${first.message}`, first.remedy)]
-    : items;
+  if (first) items.push(failed('valves', `${errors.length} could not be read: ${first.message}`, first.remedy));
+  return items;
 }
 
 function valveClockItem(probes: readonly Probe[]): CheckItem {
   const name = 'clocks of the valves';
-  const withClock = probes.flatMap(({ valve, clockAheadUs }) =>
-    clockAheadUs === null ? [] : [{ valve, clockAheadUs }],
-  );
+  const withClock = probes.flatMap(({ valve, clockAheadUs }) => (clockAheadUs === null ? [] : { valve, clockAheadUs }));
   if (withClock.length === 0) return skipped(name, 'no valve sends its time');
   withClock.sort((a, b) => Math.abs(b.clockAheadUs) - Math.abs(a.clockAheadUs));
   const wrong = withClock.filter(({ clockAheadUs }) => Math.abs(clockAheadUs) > VALVE_CLOCK_TOLERANCE_US);
@@ -197,7 +198,7 @@ function valveClockItem(probes: readonly Probe[]): CheckItem {
   return warning(name, `${wrong.length} of ${count(withClock.length, 'valve')} wrong: ${worst.join(', ')}`, remedy);
 }
 
-function names(probes: readonly Probe[]): string {
+function listNames(probes: readonly Probe[]): string {
   const shown = probes.slice(0, NAMES_SHOWN).map(({ valve }) => valveLabel(valve));
   return [...shown, ...(probes.length > NAMES_SHOWN ? ['…'] : [])].join(', ');
 }

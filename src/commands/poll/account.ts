@@ -4,14 +4,14 @@ import type { AccountConfig, Config } from '../../config/config.ts';
 import { withDatabase } from '../../database/open.ts';
 import { withRun, type RunEnd } from '../../database/runs.ts';
 import type { Account } from '../../domain/account.ts';
-import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../domain/time.ts';
+import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../../domain/time.ts';
 import type { Shard } from '../../domain/shard.ts';
 import type { JudgeFailure } from '../../energy/bookkeeping.ts';
 import type { HyCloud } from '../../hycloud/client.ts';
 import type { Claims } from '../../polling/claims.ts';
 import { shardPace } from '../../polling/pace.ts';
-import { createReport, type PolledValve, type PollReport } from '../../polling/report.ts';
-import { poll, type PollSettings } from '../../polling/run.ts';
+import { createReport, type PollReport } from '../../polling/report.ts';
+import { poll, type PollDependencies, type PollSettings } from '../../polling/run.ts';
 import { runFields, type PollSummary } from '../../reporting/poll.ts';
 import { accountsAfter, judgeAfter } from '../shared/accounts.ts';
 import type { GlobalOptions } from '../shared/context.ts';
@@ -40,7 +40,7 @@ export interface AccountPoll {
   claims: Claims;
   /** marks the account as ended; true: all accounts have ended */
   markEnded: (account: AccountConfig) => boolean;
-  /** filled in while the account is polled, also if that fails */
+  /** filled in while the account is polled, also if polling fails */
   ending: AccountEnding;
   listeners: readonly RunListener[];
   log: Logger;
@@ -75,10 +75,11 @@ async function pollOnly(run: AccountPoll): Promise<PollReport> {
 
 async function pollAndStore(run: AccountPoll): Promise<PollReport> {
   const { config, account, shard, limits, signal, globals, claims, markEnded, ending, listeners, log } = run;
+  /** for a run that an error ends */
   const reportSoFar = createReport(0, []);
   const onPolled = notifyPolled([{ polled: reportSoFar.add }, ...listeners], account);
   const start = { ...RUN_PROCESS, account, mode: 'poll', shard } as const;
-  const describe = (result: { report: PollReport } | { error: unknown }): RunEnd => {
+  const describeEnd = (result: { report: PollReport } | { error: unknown }): RunEnd => {
     const { requests, retries } = ending;
     const end =
       'report' in result ? endOfReport(result.report, signal) : endOfError(result.error, signal, reportSoFar.result());
@@ -97,7 +98,7 @@ async function pollAndStore(run: AccountPoll): Promise<PollReport> {
       const { done, unjudged } = await judgeAfter(polling, judge, () => markEnded(account), log);
       return withUnjudged(done, unjudged);
     };
-    return withRun(database, start, work, describe);
+    return withRun(database, start, work, describeEnd);
   });
 }
 
@@ -122,10 +123,7 @@ async function withRunHyCloud<T>(
 }
 
 /** Passes each batch on to the listeners, with its account. */
-function notifyPolled(
-  listeners: readonly RunListener[],
-  account: Account,
-): (valves: readonly PolledValve[], nowUs: Micros) => void {
+function notifyPolled(listeners: readonly RunListener[], account: Account): NonNullable<PollDependencies['onPolled']> {
   return (valves, nowUs) => {
     for (const listener of listeners) listener.polled?.(valves, nowUs, account);
   };
@@ -133,17 +131,13 @@ function notifyPolled(
 
 function pollSettings({ config, account, valveNames, shard }: AccountPoll): PollSettings {
   return {
+    ...config,
     account,
     later: accountsAfter(config, account),
     targets: account.targets,
     only: valveNames,
     shard,
-    properties: config.properties,
-    maxConcurrency: config.maxConcurrency,
-    requestsPerSecond: config.requestsPerSecond,
-    runDeadlineSeconds: config.runDeadlineSeconds,
     intervalUs: config.intervalMinutes * US_PER_MINUTE,
-    maxPowerKw: config.maxPowerKw,
     catchUpUs: config.catchUpDays * US_PER_DAY,
     initialHistoryUs: config.initialHistoryHours * US_PER_HOUR,
   };

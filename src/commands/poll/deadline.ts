@@ -18,17 +18,18 @@ export function withDeadline(
   deadlineSeconds: number,
 ): RunLimits {
   const deadlineMs = startedMs + deadlineSeconds * 1000;
+  // A twentieth of the run, but at least a second, and at most half of the run.
   const storingMs = 1000 * Math.min(deadlineSeconds / 2, Math.max(1, deadlineSeconds / 20));
   const overrun = new KnownError('database', `the database kept the run until its deadline (${deadlineSeconds} s)`, {
     remedy: 'look for locks and load (pg_locks, pg_stat_activity); the next run will catch up',
   });
   const stopReading = new AbortController();
   const stopStoring = new AbortController();
-  const onReadingOver = () => {
+  const endReading = () => {
     stopReading.abort();
     setTimeout(() => stopStoring.abort(overrun), storingMs).unref();
   };
-  setTimeout(onReadingOver, deadlineMs - storingMs - performance.now()).unref();
+  setTimeout(endReading, deadlineMs - storingMs - performance.now()).unref();
   return {
     signal: AbortSignal.any([signal, stopReading.signal]),
     giveUp: AbortSignal.any([giveUp, stopStoring.signal]),

@@ -23,6 +23,7 @@ export function createHealthcheck(url: string | null, log: Logger): RunListener 
   if (url === null) return {};
   let start: Promise<void> | undefined;
   return {
+    // Called for each account. The first one pings.
     begun: () => {
       start ??= ping(url, '/start', '', START_TIMEOUT_MS, log);
     },
@@ -47,6 +48,7 @@ function describe({ summary, error, status }: Ending): string {
     const { requests, retries } = summary;
     return `${outcome}: ${count(valves, 'valve')}, ${count(stored, 'reading')} stored, ${silent} silent, ${failures.length} failed, ${count(requests, 'request')}, ${count(retries, 'retry', 'retries')}`;
   }
+  // After a signal, the status is the signal's.
   if (error instanceof KnownError && status === EXIT_STATUS[error.kind]) return `failed: ${error.kind}`;
   return status === EXIT_STATUS.defect ? 'failed: a defect of tasmart' : 'interrupted';
 }

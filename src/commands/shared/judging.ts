@@ -76,14 +76,13 @@ export function unjudgedReason(unjudged: readonly JudgeFailure[]): string {
 
 function warnOfOtherLimits(limits: Limits, config: Config, log: Logger): void {
   const intervalMinutes = limits.intervalUs / US_PER_MINUTE;
-  const differences = [
-    limits.maxPowerKw === config.maxPowerKw
-      ? null
-      : `max_power_kw is ${limits.maxPowerKw} there, ${config.maxPowerKw} in the configuration`,
-    intervalMinutes === config.intervalMinutes
-      ? null
-      : `interval_minutes is ${intervalMinutes} there, ${config.intervalMinutes} in the configuration`,
-  ].filter((difference) => difference !== null);
+  const differences: string[] = [];
+  if (limits.maxPowerKw !== config.maxPowerKw) {
+    differences.push(`max_power_kw is ${limits.maxPowerKw} there, ${config.maxPowerKw} in the configuration`);
+  }
+  if (intervalMinutes !== config.intervalMinutes) {
+    differences.push(`interval_minutes is ${intervalMinutes} there, ${config.intervalMinutes} in the configuration`);
+  }
   if (differences.length === 0) return;
   const remedy = 'to judge all stored kWh by the configuration, run "tasmart rejudge"';
   log.warn({ remedy }, `the kWh in the database were judged by other limits: ${differences.join('; ')}`);

@@ -86,8 +86,11 @@ describe('one run over several accounts', () => {
   test('--valve finds its valve in whichever account has it', async () => {
     const { config, env } = accounts(['a', addKey('a', 0), project(0).name], ['b', addKey('b', 1), project(1).name]);
     const [valve = ''] = valvesOf(1);
+    const before = stage.simulator.totals().requests;
     const found = await tasmart(['poll', '--valve', valve], config, env);
     expect(found).toMatchObject({ code: 0, stdout: expect.stringMatching(/1 valve: 1 reading stored/) as string });
+    // Those of the account without the valve count too.
+    expect(found.stdout).toContain(` ${stage.simulator.totals().requests - before} requests, 0 retries`);
     expect(logLines(found.stderr).filter(({ level }) => level !== 'info')).toEqual([]);
     // That a run found nothing to do is no success of its account.
     expect(await query('select account, outcome from tasmart_runs order by account')).toEqual([
