@@ -220,7 +220,7 @@ function splitByDay({ tasmartId, regime, quarters }: CounterResult, stored: Tota
       if (isFirst && stored === null) padBeforeFirst(day);
       days.push(day);
     }
-    microKwh += quarter.microKwh ?? 0;
+    microKwh += quarter.microKwh;
     coveredSeconds += quarter.coveredSeconds;
     day.micro_kwh.push(microKwh);
     day.covered_seconds.push(coveredSeconds);

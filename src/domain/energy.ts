@@ -29,11 +29,11 @@ export const MICRO_PER_KWH = 1_000_000;
 
 export const QUARTER_HOUR_US = 15 * US_PER_MINUTE;
 
+/** A quarter of an hour of the curve. So its quality is never `missing`. */
 export interface QuarterHour {
   /** An edge of a quarter of an hour in UTC. */
   startUs: Micros;
-  /** Null where there is no curve. */
-  microKwh: number | null;
+  microKwh: number;
   /** 0 to 900: how much of it lies between readings at most 1.5 intervals apart. */
   coveredSeconds: number;
   quality: Quality;
@@ -46,13 +46,16 @@ export interface CounterEvent {
   /** The accepted reading that ends the event. For `undecided`: the newest reading. */
   toUs: Micros;
   /** The level before the event. */
-  fromKwh: number | null;
+  fromKwh: number;
   /** The level after the event. For `undecided`: the newest reading's counter. */
-  toKwh: number | null;
-  /** The first counter that is not accepted, of a glitch or of an undecided end. */
+  toKwh: number;
+  /** The first counter that is not accepted, of a glitch or of an undecided end. Null for other events. */
   strayKwh: number | null;
-  /** Of a break, what the curve adds across it. Of others, the rise of the level: the curve spreads it from the rise before. */
-  countedMicroKwh: number | null;
+  /**
+   * Of a break (reset, jump, replaced), what the curve adds across it. Of others, the rise of the level: the curve spreads it
+   * from the rise before.
+   */
+  countedMicroKwh: number;
 }
 
 /** The level: the highest accepted counter since the last break. */

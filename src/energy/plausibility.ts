@@ -118,7 +118,7 @@ function decidedPart(readings: readonly MeteredReading[], counters: readonly Jud
 
 function countedIn(quarters: readonly QuarterHour[], { fromUs, toUs }: Span): number {
   const inside = quarters.filter(({ startUs }) => startUs >= fromUs && startUs < toUs);
-  return inside.reduce((sum, { microKwh }) => sum + (microKwh ?? 0), 0) / MICRO_PER_KWH;
+  return inside.reduce((sum, { microKwh }) => sum + microKwh, 0) / MICRO_PER_KWH;
 }
 
 interface PowerIntegral {
@@ -166,15 +166,13 @@ function findWrongUnit(counters: readonly JudgedCounter[], within: Span, compare
   if (breaks.length > 0 && jumps.length < MIN_JUMPS_FOR_UNIT) return null;
   // A counter in Wh rises faster than any valve can. The judge takes its steps for jumps and counts power instead, so
   // add what the counter itself showed.
-  const jumpedKwh = jumps.reduce((sum, jump) => sum + riseOf(jump) - (jump.countedMicroKwh ?? 0) / MICRO_PER_KWH, 0);
-  const shownKwh = compared.countedKwh + jumpedKwh;
+  const uncounted = jumps.map(
+    ({ fromKwh, toKwh, countedMicroKwh }) => toKwh - fromKwh - countedMicroKwh / MICRO_PER_KWH,
+  );
+  const shownKwh = uncounted.reduce((sum, kwh) => sum + kwh, compared.countedKwh);
   if (agree(shownKwh, powerKwh, unseenKwh) || Math.min(shownKwh, powerKwh) < MIN_KWH_FOR_UNIT) return null;
   const fitting = UNIT_FACTORS.filter((factor) => agree(shownKwh, powerKwh * factor, unseenKwh * factor));
   return fitting.length === 1 ? { kind: 'unit', factor: fitting[0] ?? 1 } : null;
-}
-
-function riseOf({ fromKwh, toKwh }: CounterEvent): number {
-  return (toKwh ?? 0) - (fromKwh ?? 0);
 }
 
 /** The most important break: the first to a new value (swapped), else the first to an earlier value (restored). */
@@ -199,7 +197,6 @@ function returnsToEarlier(
   regime: Regime,
   history: readonly MeteredReading[],
 ): boolean {
-  if (toKwh === null) return false;
   const hasShown = (matches: (kwh: number) => boolean) =>
     history.some(
       ({ timeUs, counters: { [regime]: kwh } }) => timeUs <= fromUs && kwh !== null && kwh !== 0 && matches(kwh),

@@ -20,7 +20,7 @@ export function fromScratch(readings: readonly CounterReading[], corrections: re
 }
 
 export function totalKwh({ quarters }: Judged): number {
-  return quarters.reduce((sum, { microKwh }) => sum + (microKwh ?? 0), 0) / 1e6;
+  return quarters.reduce((sum, { microKwh }) => sum + microKwh, 0) / 1e6;
 }
 
 /**
