@@ -144,7 +144,7 @@ async function goBack(database: Database, { tasmartId, unjudgedSinceUs }: Claime
  * Judges the readings of a valve from `fromUs` on again, for `verify`. Stores nothing. Begins at a checkpoint before `fromUs`,
  * so the results begin earlier. Null: there are no readings since that checkpoint.
  *
- * @throws DatabaseError, and what the judge throws
+ * @throws DatabaseError, KnownError if readings are gone, and what the judge throws
  */
 export async function recompute(
   database: Database,
@@ -153,7 +153,9 @@ export async function recompute(
   limits: Limits,
 ): Promise<Pick<ValveJudgement, 'readings' | 'results'> | null> {
   const state = stateToRestartFrom(await loadCheckpoints(database, tasmartId), fromUs);
-  const valve = { tasmartId, judgedUntilUs: newestOf(state), state };
+  const judgedUntilUs = newestOf(state);
+  if (judgedUntilUs === null) await requireReadings(database, tasmartId);
+  const valve = { tasmartId, judgedUntilUs, state };
   const [judgement] = await judgeValves(database, [valve], Infinity, limits, rethrow);
   return judgement ?? null;
 }
