@@ -11,8 +11,8 @@ import type { Database } from './connection.ts';
 import { storeEvents, type CounterEvents } from './events.ts';
 
 /**
- * The judge's result for one counter; see Judgement in energy/judge.ts. Null bounds: it was judged from scratch, and nothing of
- * it is stored (any more).
+ * The judge's result for one counter; see Judgement in energy/judge.ts. Null bounds: it was judged from scratch. Then nothing
+ * of it may be stored any more: see cutCurves.
  */
 export interface CounterResult extends CounterEvents {
   quarters: readonly QuarterHour[];

@@ -58,7 +58,7 @@ export interface CounterEvent {
   countedMicroKwh: number;
 }
 
-/** The level: the highest accepted counter since the last break. */
+/** The level: the highest accepted counter since the last break, if nothing is taken back as a glitch. */
 export interface Level {
   kwh: number;
   /** When the level was first reached. */
@@ -74,7 +74,10 @@ export interface QuarterPart {
   quality: Quality;
 }
 
-/** The readings of this span show that the valve can pass `kw`. An envelope is at least `kw` if its window holds the span. */
+/**
+ * The readings from `sinceUs` to `untilUs` show that the valve can pass `kw`. An envelope is at least `kw` if its window holds
+ * that span.
+ */
 export interface ShownPower {
   kw: number;
   sinceUs: Micros;
@@ -101,6 +104,7 @@ export interface Checkpoint {
   redrawsRise: boolean;
   /** The glitches since the oldest of `levels` was reached. If the curve is drawn again, their quarters are `estimated`. */
   glitches: Span[];
+  /** The next run begins with it: most rises are allowed by it, without older readings. */
   shown: ShownPower;
 }
 
@@ -108,7 +112,7 @@ export const REGIMES = [1, 2] as const;
 export type Regime = (typeof REGIMES)[number];
 
 /**
- * The checkpoint of each counter of a valve. A counter without any reading has no entry. Null: no checkpoint was possible,
- * so the next run begins at an older state, or from scratch.
+ * The checkpoint of each counter of a valve. A counter that had no reading has no entry: it begins from scratch. Null: the
+ * counter has readings, but no checkpoint was possible, so the next run begins at an older state, or from scratch.
  */
 export type JudgeState = Partial<Record<Regime, Checkpoint | null>>;
