@@ -131,19 +131,21 @@ async function compareEvents(
   span: Span,
   results: readonly CounterResult[],
 ): Promise<Verification['events']> {
-  const stored = (await loadEvents(database, tasmartId, span)).map(({ regime, kind, startUs, endUs, countedKwh }) =>
-    [regime, kind, startUs, endUs, Number(countedKwh)].join(' '),
-  );
-  const recomputed = results.flatMap(({ regime, events }) =>
-    events
-      .filter(({ fromUs, toUs }) => toUs > span.fromUs && fromUs < span.toUs)
-      .map(({ kind, fromUs, toUs, countedMicroKwh }) =>
-        [regime, kind, fromUs, toUs, countedMicroKwh / MICRO_PER_KWH].join(' '),
-      ),
-  );
+  const textOf = (...fields: (string | number)[]) => fields.join(' ');
+  const storedEvents = await loadEvents(database, tasmartId, span);
+  const stored = storedEvents.map(({ regime, kind, startUs, endUs, countedKwh }) => {
+    return textOf(regime, kind, startUs, endUs, Number(countedKwh));
+  });
+  const recomputed = results.flatMap(({ regime, events }) => {
+    const inSpan = events.filter(({ fromUs, toUs }) => toUs > span.fromUs && fromUs < span.toUs);
+    return inSpan.map((event) => {
+      return textOf(regime, event.kind, event.fromUs, event.toUs, event.countedMicroKwh / MICRO_PER_KWH);
+    });
+  });
+  const [storedSet, recomputedSet] = [new Set(stored), new Set(recomputed)];
   return {
-    missing: recomputed.filter((event) => !stored.includes(event)).length,
-    extra: stored.filter((event) => !recomputed.includes(event)).length,
+    missing: recomputed.filter((event) => !storedSet.has(event)).length,
+    extra: stored.filter((event) => !recomputedSet.has(event)).length,
   };
 }
 
