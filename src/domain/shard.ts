@@ -6,7 +6,6 @@ export interface Shard {
   readonly count: number;
 }
 
-/** Far more than any fleet needs: a larger number is a slip. */
 export const MAX_SHARDS = 1000;
 
 export function shardName({ index, count }: Shard): string {

@@ -15,20 +15,14 @@ export function slidingFold<T>(
   const queue = foldingQueue(combine);
   let [first, end] = [0, 0];
   return (fromUs, toUs) => {
-    for (let item = items[end]; item && item.toUs <= toUs; item = items[end]) {
-      queue.add(item.value);
-      end++;
-    }
-    for (let item = items[first]; first < end && item && item.fromUs < fromUs; item = items[first]) {
-      queue.dropOldest();
-      first++;
-    }
+    for (let next = items[end]; next && next.toUs <= toUs; next = items[++end]) queue.add(next.value);
+    for (; first < end && (items[first]?.fromUs ?? Infinity) < fromUs; first++) queue.dropOldest();
     return queue.fold();
   };
 }
 
 /**
- * A queue that knows the fold of its items, made of two stacks. The back keeps items and their fold. The front keeps, for each item, the fold from that item
+ * A queue made of two stacks. The back keeps items and their fold. The front keeps, for each item, the fold from that item
  * to the front's newest. When the front is empty, all items of the back move to the front: each item moves once.
  */
 function foldingQueue<T>(combine: (older: T, newer: T) => T) {
