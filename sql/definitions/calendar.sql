@@ -23,6 +23,7 @@ $$;
 
 comment on function tasmart_quarter_start(timestamptz) is 'rounds down to a quarter of an hour';
 
+-- Rounds down an instant a microsecond less than a quarter of an hour later: an edge stays where it is.
 create or replace function tasmart_quarter_end(instant timestamptz) returns timestamptz
 language sql immutable parallel safe
 as $$

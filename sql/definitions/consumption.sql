@@ -42,6 +42,7 @@ create or replace function tasmart_consumption(
 language plpgsql stable parallel safe
 -- Runs with the caller's rights, but always on the tables of this schema: a dashboard may have another search_path.
 set search_path from current
+-- The best plan depends on how many buckets and valves are asked for. Compiling it takes longer than it saves.
 set plan_cache_mode = force_custom_plan
 set jit = off
 set work_mem = '64MB'
@@ -128,7 +129,7 @@ begin
     ) as day_row
     join bucket on start_day = day
     union all
-    -- A bucket that begins on a day without a row.
+    -- A bucket that begins on a day without a row: before the first day, where all totals are 0, or after the last.
     select counter.*, bucket.*, '{0}', '{0}', '', true, '{0,0,0,0}'
     from counter
     join bucket on first_day is null or start_day not between first_day and last_day

@@ -1,15 +1,19 @@
 /** `tasmart verify`: recomputes the stored kWh, and compares them with measured power. */
 import { loadConsumption, type Consumption, type MeteredValve } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
+import { loadCorrectionsInForce } from '../database/corrections.ts';
 import { isUnjudged, loadStoredLimits } from '../database/judgements.ts';
 import { loadOldestReading } from '../database/counter-readings.ts';
+import type { CounterResult } from '../database/energy.ts';
+import { loadEvents } from '../database/events.ts';
 import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { US_PER_DAY, US_PER_SECOND, type Span } from '../domain/time.ts';
 import { recompute } from '../energy/bookkeeping.ts';
 import { sumBucket } from '../energy/buckets.ts';
 import { comparePower } from '../energy/plausibility.ts';
-import type { Limits, QuarterHour } from '../domain/energy.ts';
+import { isExcluded } from '../energy/readings.ts';
+import { MICRO_PER_KWH, type Limits, type QuarterHour } from '../domain/energy.ts';
 import { createValveProgress } from '../reporting/progress.ts';
 import { isSound, verdictOf, verifyText, type Difference, type Verification } from '../reporting/verify.ts';
 import { loadChosenValves, type Choice } from './shared/choice.ts';
@@ -28,8 +32,8 @@ export interface VerifyOptions extends Choice {
 }
 
 /**
- * Compares the stored kWh with what the readings give now, and the counters with measured power. Exit 1 if either disagrees,
- * if a valve cannot be verified, and if there is no reading to compare.
+ * Compares the stored kWh and events with what the readings give now, and the counters with measured power. Exit 1 if either
+ * disagrees, if a valve cannot be verified, and if there is no reading to compare.
  */
 export async function run(options: VerifyOptions, context: CommandContext): Promise<number> {
   const { globals, signal, giveUp } = context;
@@ -92,24 +96,65 @@ async function verifyValve(
     for (const bucket of isJudged ? COMPARED_BUCKETS : []) {
       const stored = await loadConsumption(database, valve.id, { ...span, bucket });
       if (bucket === '15min') quarterHours = stored.filter(({ kwh }) => kwh !== null).length;
-      for (const row of stored) {
+      for (const row of [...stored, ...bucketsNotStored(stored, results)]) {
         const recomputed = results.find(({ regime }) => regime === row.regime);
         const difference = compareBucket(row, recomputed?.quarters ?? []);
         if (difference) differences.push({ bucket, ...difference });
       }
     }
+    const events = isJudged ? await compareEvents(database, valve.id, span, results) : { missing: 0, extra: 0 };
     const readingsInSpan = readings.filter(({ timeUs }) => timeUs >= span.fromUs && timeUs < span.toUs);
     const oldest = await loadOldestReading(database, valve.id);
-    const comparison = comparePower(readings, results, span, limits, oldest);
-    return { valve, isJudged, readings: readingsInSpan.length, quarterHours, differences, comparison };
+    const corrections = (await loadCorrectionsInForce(database, [valve.id])).get(valve.id) ?? [];
+    const visible = readings.filter(({ timeUs }) => !isExcluded(timeUs, corrections));
+    const comparison = comparePower(visible, results, span, limits, oldest);
+    return { valve, isJudged, readings: readingsInSpan.length, quarterHours, differences, events, comparison };
   });
+}
+
+/** tasmart_consumption leaves out a second counter of which nothing is stored. The first has every bucket. */
+function bucketsNotStored(stored: readonly Consumption[], results: readonly CounterResult[]): Consumption[] {
+  const lost = results.filter(({ regime }) => !stored.some((row) => row.regime === regime));
+  const ofFirst = stored.filter((row) => row.regime === 1);
+  return lost.flatMap(({ regime }) =>
+    ofFirst.map((row) => ({ ...row, regime, kwh: null, coverage: '0', quality: 'missing' as const })),
+  );
+}
+
+/** How many events of the span are not stored, and how many are stored that the readings do not give. */
+async function compareEvents(
+  database: Database,
+  tasmartId: string,
+  span: Span,
+  results: readonly CounterResult[],
+): Promise<Verification['events']> {
+  const textOf = (...fields: (string | number)[]) => fields.join(' ');
+  const storedEvents = await loadEvents(database, tasmartId, span);
+  const stored = storedEvents.map(({ regime, kind, startUs, endUs, countedKwh }) => {
+    return textOf(regime, kind, startUs, endUs, Number(countedKwh));
+  });
+  const recomputed = results.flatMap(({ regime, events }) => {
+    const inSpan = events.filter(({ fromUs, toUs }) => toUs > span.fromUs && fromUs < span.toUs);
+    return inSpan.map((event) => {
+      return textOf(regime, event.kind, event.fromUs, event.toUs, event.countedMicroKwh / MICRO_PER_KWH);
+    });
+  });
+  const [storedSet, recomputedSet] = [new Set(stored), new Set(recomputed)];
+  return {
+    missing: recomputed.filter((event) => !storedSet.has(event)).length,
+    extra: stored.filter((event) => !recomputedSet.has(event)).length,
+  };
 }
 
 /** Null: they agree. */
 function compareBucket(stored: Consumption, quarters: readonly QuarterHour[]): Omit<Difference, 'bucket'> | null {
   const { microKwh, coveredSeconds, quality } = sumBucket(quarters, { fromUs: stored.startUs, toUs: stored.endUs });
   const seconds = (stored.endUs - stored.startUs) / US_PER_SECOND;
-  const recomputed = { kwh: microKwh === null ? null : microKwh / 1e6, coverage: coveredSeconds / seconds, quality };
+  const recomputed = {
+    kwh: microKwh === null ? null : microKwh / MICRO_PER_KWH,
+    coverage: coveredSeconds / seconds,
+    quality,
+  };
   const kwh = stored.kwh === null ? null : Number(stored.kwh);
   const coverage = Number(stored.coverage);
   const agrees =

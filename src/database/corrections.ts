@@ -22,7 +22,7 @@ export interface StoredCorrection {
 /** Corrections, oldest first. @param tasmartId null: of all valves. @throws DatabaseError */
 export async function loadCorrections(database: Database, tasmartId: string | null): Promise<StoredCorrection[]> {
   const rows = await database.query<CorrectionRow>(
-    `select ${CORRECTION} from tasmart_corrections where $1::text is null or tasmart_id = $1 order by id`,
+    `select ${CORRECTION_COLUMNS} from tasmart_corrections where $1::text is null or tasmart_id = $1 order by id`,
     [tasmartId],
   );
   return rows.map(correctionOf);
@@ -34,7 +34,7 @@ export async function loadCorrectionsInForce(
   tasmartIds: readonly string[],
 ): Promise<Map<string, Correction[]>> {
   const rows = await database.query<CorrectionRow>(
-    `select ${CORRECTION} from tasmart_corrections where undone_at is null and tasmart_id = any ($1::text[]) order by id`,
+    `select ${CORRECTION_COLUMNS} from tasmart_corrections where undone_at is null and tasmart_id = any ($1::text[]) order by id`,
     [tasmartIds],
   );
   const corrections = new Map<string, Correction[]>();
@@ -46,9 +46,10 @@ export async function loadCorrectionsInForce(
 
 /** Undone or not. Null: there is no correction with this number. @throws DatabaseError */
 export async function loadCorrection(database: Database, number: number): Promise<StoredCorrection | null> {
-  const [row] = await database.query<CorrectionRow>(`select ${CORRECTION} from tasmart_corrections where id = $1`, [
-    number,
-  ]);
+  const [row] = await database.query<CorrectionRow>(
+    `select ${CORRECTION_COLUMNS} from tasmart_corrections where id = $1`,
+    [number],
+  );
   return row ? correctionOf(row) : null;
 }
 
@@ -78,7 +79,7 @@ export async function undoCorrection(database: Database, number: number, by: str
   return undone.length > 0;
 }
 
-const CORRECTION = `id, tasmart_id, kind, ${micros('starts')} as start_us, ${micros('ends')} as end_us, note, author,
+const CORRECTION_COLUMNS = `id, tasmart_id, kind, ${micros('starts')} as start_us, ${micros('ends')} as end_us, note, author,
   ${micros('created_at')} as created_us, ${micros('undone_at')} as undone_us, undone_by`;
 
 interface CorrectionRow {

@@ -11,8 +11,8 @@ import type { Database } from './connection.ts';
 import { storeEvents, type CounterEvents } from './events.ts';
 
 /**
- * The judge's result for one counter; see Judgement in energy/judge.ts. Null bounds: it was judged from scratch, and nothing of
- * it is stored (any more).
+ * The judge's result for one counter; see Judgement in energy/judge.ts. Null bounds: it was judged from scratch. Then nothing
+ * of it may be stored any more: see cutCurves.
  */
 export interface CounterResult extends CounterEvents {
   quarters: readonly QuarterHour[];
@@ -28,45 +28,27 @@ export async function storeResults(database: Database, results: readonly Counter
 }
 
 /**
- * Deletes the curves of a valve after the day of an instant, and the events that end after the instant. Call before the
- * valve is judged again from that instant, in the same transaction: if another program has deleted readings, the new curves
- * and events may end earlier than the stored ones.
- *
- * @param afterUs null: deletes all
- */
-export async function forgetResults(database: Database, tasmartId: string, afterUs: Micros | null): Promise<void> {
-  const after = afterUs === null ? '-infinity' : formatRfc3339(afterUs);
-  await database.query(
-    `delete from tasmart_energy where tasmart_id = $1 and day > ($2::timestamptz at time zone 'UTC')::date`,
-    [tasmartId, after],
-  );
-  await database.query('delete from tasmart_counter_events where tasmart_id = $1 and ends > $2', [tasmartId, after]);
-}
-
-/**
- * Deletes what is stored of each counter after its new curve. A curve that is judged again may end earlier: a correction or
- * another program took readings back.
+ * Deletes the stored quarters of an hour that the results replace. Call before `storeResults` where curves are judged again: a
+ * new curve may end earlier than the stored one, because a correction or another program took readings back.
  */
 export async function cutCurves(database: Database, results: readonly CounterResult[]): Promise<void> {
-  const ends = results.map(({ tasmartId: tasmart_id, regime, quarters, replacesQuartersFromUs }) => {
-    const last = quarters.at(-1);
-    const endUs = last ? last.startUs + QUARTER_HOUR_US : replacesQuartersFromUs;
-    if (endUs === null) return { tasmart_id, regime, day: '-infinity', quarters: 0 };
-    const dayUs = Math.floor(endUs / US_PER_DAY) * US_PER_DAY;
-    return { tasmart_id, regime, day: formatRfc3339(dayUs), quarters: (endUs - dayUs) / QUARTER_HOUR_US };
+  const cuts = results.map(({ tasmartId: tasmart_id, regime, replacesQuartersFromUs: fromUs }) => {
+    if (fromUs === null) return { tasmart_id, regime, day: '-infinity', quarters: 0 };
+    const dayUs = Math.floor(fromUs / US_PER_DAY) * US_PER_DAY;
+    return { tasmart_id, regime, day: formatRfc3339(dayUs), quarters: (fromUs - dayUs) / QUARTER_HOUR_US };
   });
-  const counters = `json_to_recordset($1::json) as curve_end (tasmart_id text, regime smallint, day date, quarters integer)
-     where energy.tasmart_id = curve_end.tasmart_id and energy.regime = curve_end.regime`;
+  const counters = `json_to_recordset($1::json) as cut (tasmart_id text, regime smallint, day date, quarters integer)
+     where energy.tasmart_id = cut.tasmart_id and energy.regime = cut.regime`;
   await database.query(
     `delete from tasmart_energy as energy using ${counters}
-       and (energy.day > curve_end.day or energy.day = curve_end.day and ltrim(left(quality, quarters), $2) = '')`,
-    [JSON.stringify(ends), LETTERS.missing],
+       and (energy.day > cut.day or energy.day = cut.day and ltrim(left(quality, quarters), $2) = '')`,
+    [JSON.stringify(cuts), LETTERS.missing],
   );
   await database.query(
     `update tasmart_energy as energy set
        micro_kwh = micro_kwh[:quarters + 1], covered_seconds = covered_seconds[:quarters + 1], quality = left(quality, quarters)
-     from ${counters} and energy.day = curve_end.day and length(quality) > quarters`,
-    [JSON.stringify(ends)],
+     from ${counters} and energy.day = cut.day and length(quality) > quarters`,
+    [JSON.stringify(cuts)],
   );
 }
 
@@ -220,7 +202,7 @@ function splitByDay({ tasmartId, regime, quarters }: CounterResult, stored: Tota
       if (isFirst && stored === null) padBeforeFirst(day);
       days.push(day);
     }
-    microKwh += quarter.microKwh ?? 0;
+    microKwh += quarter.microKwh;
     coveredSeconds += quarter.coveredSeconds;
     day.micro_kwh.push(microKwh);
     day.covered_seconds.push(coveredSeconds);

@@ -1,6 +1,6 @@
 /** Stores and loads counter events. */
 import { formatRfc3339, type Micros, type Span } from '../domain/time.ts';
-import type { CounterEvent, Regime } from '../domain/energy.ts';
+import { MICRO_PER_KWH, type CounterEvent, type Regime } from '../domain/energy.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 
@@ -77,7 +77,7 @@ export async function storeEvents(database: Database, counters: readonly Counter
       from_kwh: event.fromKwh,
       to_kwh: event.toKwh,
       stray_kwh: event.strayKwh,
-      counted_kwh: event.countedMicroKwh === null ? null : event.countedMicroKwh / 1_000_000,
+      counted_kwh: event.countedMicroKwh / MICRO_PER_KWH,
     })),
   );
   if (rows.length === 0) return;

@@ -83,7 +83,7 @@ export async function markUnjudged(
   );
 }
 
-/** The states that are kept for the ends of months, oldest first, and the state of the newest judged reading. */
+/** The states that are kept for the ends of months, oldest first, and last the state of the newest judged reading. */
 export async function loadCheckpoints(database: Database, tasmartId: string): Promise<JudgeState[]> {
   const rows = await database.query<{ state: JudgeState }>(
     `select state from (

@@ -8,7 +8,7 @@ export interface StoredProject {
   name: string;
   /** '': the unnamed one */
   account: string;
-  /** ids of the valves that the project lists, or listed last; a day late, see recordListings in registry.ts */
+  /** ids of the valves that it has listed within a day of its newest list (see recordListings in registry.ts), or owns */
   valveIds: readonly string[];
 }
 

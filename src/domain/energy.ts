@@ -29,11 +29,11 @@ export const MICRO_PER_KWH = 1_000_000;
 
 export const QUARTER_HOUR_US = 15 * US_PER_MINUTE;
 
+/** A quarter of an hour of the curve. So its quality is never `missing`. */
 export interface QuarterHour {
   /** An edge of a quarter of an hour in UTC. */
   startUs: Micros;
-  /** Null where there is no curve. */
-  microKwh: number | null;
+  microKwh: number;
   /** 0 to 900: how much of it lies between readings at most 1.5 intervals apart. */
   coveredSeconds: number;
   quality: Quality;
@@ -46,16 +46,19 @@ export interface CounterEvent {
   /** The accepted reading that ends the event. For `undecided`: the newest reading. */
   toUs: Micros;
   /** The level before the event. */
-  fromKwh: number | null;
+  fromKwh: number;
   /** The level after the event. For `undecided`: the newest reading's counter. */
-  toKwh: number | null;
-  /** The first counter that is not accepted, of a glitch or of an undecided end. */
+  toKwh: number;
+  /** The first counter that is not accepted, of a glitch or of an undecided end. Null for other events. */
   strayKwh: number | null;
-  /** Of a break, what the curve adds across it. Of others, the rise of the level: the curve spreads it from the rise before. */
-  countedMicroKwh: number | null;
+  /**
+   * Of a break (reset, jump, replaced), what the curve adds across it. Of others, the rise of the level: the curve spreads it
+   * from the rise before.
+   */
+  countedMicroKwh: number;
 }
 
-/** The level: the highest accepted counter since the last break. */
+/** The level: the highest accepted counter since the last break, if nothing is taken back as a glitch. */
 export interface Level {
   kwh: number;
   /** When the level was first reached. */
@@ -71,7 +74,10 @@ export interface QuarterPart {
   quality: Quality;
 }
 
-/** The readings of this span show that the valve can pass `kw`. An envelope is at least `kw` if its window holds the span. */
+/**
+ * The readings from `sinceUs` to `untilUs` show that the valve can pass `kw`. An envelope is at least `kw` if its window holds
+ * that span.
+ */
 export interface ShownPower {
   kw: number;
   sinceUs: Micros;
@@ -98,6 +104,7 @@ export interface Checkpoint {
   redrawsRise: boolean;
   /** The glitches since the oldest of `levels` was reached. If the curve is drawn again, their quarters are `estimated`. */
   glitches: Span[];
+  /** The next run begins with it: most rises are allowed by it, without older readings. */
   shown: ShownPower;
 }
 
@@ -105,7 +112,7 @@ export const REGIMES = [1, 2] as const;
 export type Regime = (typeof REGIMES)[number];
 
 /**
- * The checkpoint of each counter of a valve. A counter without any reading has no entry. Null: no checkpoint was possible,
- * so the next run begins at an older state, or from scratch.
+ * The checkpoint of each counter of a valve. A counter that had no reading has no entry: it begins from scratch. Null: the
+ * counter has readings, but no checkpoint was possible, so the next run begins at an older state, or from scratch.
  */
 export type JudgeState = Partial<Record<Regime, Checkpoint | null>>;

@@ -28,17 +28,18 @@ export function parseRfc3339(text: string): Micros | null {
   if (!match) return null;
   const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
   const [hour, minute, second] = [Number(match[4]), Number(match[5]), Number(match[6])];
-  const [, , , , , , , fraction = '', sign = '+', offsetHours = '0', offsetMinutes = '0'] = match;
+  const [fraction = '', sign = '+', offsetHours = '0', offsetMinutes = '0'] = match.slice(7);
   // A leap second (60) is valid RFC 3339; like PostgreSQL, it is read as the first second of the next minute.
   if (hour > 23 || minute > 59 || second > 60 || Number(offsetHours) > 23 || Number(offsetMinutes) > 59) return null;
   // Date.UTC reads the years 0 to 99 as 1900 to 1999, and rolls the 30th of February over into March.
-  if (year < 100 || month < 1 || month > 12 || day < 1 || (day > 28 && day > daysOf(year, month))) return null;
+  if (year < 100 || month < 1 || month > 12 || day < 1 || (day > 28 && day > daysInMonth(year, month))) return null;
   const offset = (Number(offsetHours) * 60 + Number(offsetMinutes)) * (sign === '-' ? -1 : 1);
   const seconds = Date.UTC(year, month - 1, day, hour, minute - offset, second) / 1000;
   return seconds * US_PER_SECOND + Number(fraction.slice(0, 6).padEnd(6, '0'));
 }
 
-function daysOf(year: number, month: number): number {
+/** @param month from 1 to 12. Day 0 of the month after it is its last day. */
+function daysInMonth(year: number, month: number): number {
   return new Date(Date.UTC(year, month, 0)).getUTCDate();
 }
 

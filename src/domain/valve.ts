@@ -18,12 +18,12 @@ export interface Valve {
   pointsPath: string | null;
 }
 
-/** A project with its valves. `unreadable` reports what could not be read of the list. */
+/** A project with its valves. */
 export interface Project {
   id: string;
   name: string;
   valves: readonly Valve[];
-  /** why valves of the project are missing in the list */
+  /** what could not be read of the list, so valves may be missing in `valves` */
   unreadable: readonly string[];
 }
 

@@ -1,7 +1,7 @@
 /** Which stored readings are judged when, and from which checkpoint on. Stores the results. */
 import type { Database } from '../database/connection.ts';
 import { loadExtent } from '../database/counter-readings.ts';
-import { cutCurves, forgetResults, storeResults } from '../database/energy.ts';
+import { cutCurves, storeResults } from '../database/energy.ts';
 import {
   claimValves,
   forgetCheckpoints,
@@ -17,7 +17,7 @@ import {
 import type { Micros } from '../domain/time.ts';
 import { judgeValves, type JudgedValve, type ValveJudgement } from './judge-valves.ts';
 import { canGoOnFrom, newestOf, stateToRestartFrom } from './restart.ts';
-import type { Limits } from '../domain/energy.ts';
+import { REGIMES, type Limits } from '../domain/energy.ts';
 
 /** A valve that could not be judged. Its readings are stored, and it stays marked as unjudged. */
 export interface JudgeFailure {
@@ -130,13 +130,19 @@ async function judgeByMonth(database: Database, claimed: ClaimedValve, limits: L
   }
 }
 
-/** Goes back to a state before the oldest unjudged reading. Deletes the checkpoints and results after that state. */
+/**
+ * Goes back to a state before the oldest unjudged reading. Deletes the checkpoints after that state, and what is stored of
+ * counters without a checkpoint in it: they begin from scratch, or have no readings any more.
+ */
 async function goBack(database: Database, { tasmartId, unjudgedSinceUs }: ClaimedValve): Promise<JudgedValve> {
   const state = stateToRestartFrom(await loadCheckpoints(database, tasmartId), unjudgedSinceUs);
   const judgedUntilUs = newestOf(state);
   if (judgedUntilUs === null) await requireReadings(database, tasmartId);
   await forgetCheckpoints(database, tasmartId, judgedUntilUs ?? -Infinity);
-  await forgetResults(database, tasmartId, judgedUntilUs);
+  const nothing = { quarters: [], replacesQuartersFromUs: null, events: [], replacesEventsAfterUs: null };
+  const fromScratch = REGIMES.filter((regime) => !state[regime]).map((regime) => ({ tasmartId, regime, ...nothing }));
+  await cutCurves(database, fromScratch);
+  await storeResults(database, fromScratch);
   return { tasmartId, judgedUntilUs, state };
 }
 
@@ -144,7 +150,7 @@ async function goBack(database: Database, { tasmartId, unjudgedSinceUs }: Claime
  * Judges the readings of a valve from `fromUs` on again, for `verify`. Stores nothing. Begins at a checkpoint before `fromUs`,
  * so the results begin earlier. Null: there are no readings since that checkpoint.
  *
- * @throws DatabaseError, and what the judge throws
+ * @throws DatabaseError, KnownError if readings are gone, and what the judge throws
  */
 export async function recompute(
   database: Database,
@@ -153,7 +159,9 @@ export async function recompute(
   limits: Limits,
 ): Promise<Pick<ValveJudgement, 'readings' | 'results'> | null> {
   const state = stateToRestartFrom(await loadCheckpoints(database, tasmartId), fromUs);
-  const valve = { tasmartId, judgedUntilUs: newestOf(state), state };
+  const judgedUntilUs = newestOf(state);
+  if (judgedUntilUs === null) await requireReadings(database, tasmartId);
+  const valve = { tasmartId, judgedUntilUs, state };
   const [judgement] = await judgeValves(database, [valve], Infinity, limits, rethrow);
   return judgement ?? null;
 }

@@ -28,7 +28,7 @@ export function sumBucket(quarterHours: readonly QuarterHour[], { fromUs, toUs }
   if (fromUs < curveFromUs) qualities.push('estimated');
   if (indexOf(toUs) > quarterHours.length) qualities.push('provisional');
   return {
-    microKwh: parts.reduce((sum, { microKwh }) => sum + (microKwh ?? 0), 0),
+    microKwh: parts.reduce((sum, { microKwh }) => sum + microKwh, 0),
     coveredSeconds: parts.reduce((sum, { coveredSeconds }) => sum + coveredSeconds, 0),
     quality: QUALITIES.find((quality) => qualities.includes(quality)) ?? 'measured',
   };

@@ -27,15 +27,14 @@ export interface Answer {
 export interface Budgets {
   /** Whether reading i follows the level. */
   follows: (level: Level, i: number) => Answer;
-  /** The greatest power that the last 7 days show, for the next run to begin with. */
+  /** A power that the last 7 days show, for the next run to begin with. Greater if `follows` has needed the envelope. */
   shown: () => ShownPower;
 }
 
 /**
  * Answers whether readings follow, in two ways. Most rises are allowed by a lower bound of the envelope that needs no older
- * readings: the power at both ends of each step, and the greatest power that the last 7 days show. Such a yes is final. The
- * envelope itself is only computed for other rises: it needs the readings of 7.5 days before the budget begins (400 across
- * an outage).
+ * readings: the power at both ends of each step, and a power that the last 7 days show. Such a yes is final. The envelope
+ * itself is only computed for other rises: it needs the readings of 7.5 days before the budget begins (400.5 across an outage).
  */
 export function budgetsOf(
   readings: readonly VisibleReading[],
@@ -82,9 +81,10 @@ export function budgetsOf(
   /** @throws HistoryNeeded if an envelope between `fromUs` and reading i needs readings older than those supplied */
   function demandHistory(level: Level, fromUs: Micros, startIndex: number, i: number): void {
     if (suppliedFromUs === -Infinity) return;
-    // If no supplied reading is at or before `fromUs`, then `fromUs` lies in an outage. The reading before the outage is
-    // needed too, and that reading is not older than the level.
-    let neededUs = startIndex < 0 && suppliedFromUs <= fromUs ? level.sinceUs : fromUs;
+    // If all readings since before `fromUs` are supplied and none is at or before it, `fromUs` lies in an outage. The reading
+    // before the outage is needed too. It is not older than the level, for the level began at a reading.
+    const isInOutage = startIndex < 0 && suppliedFromUs <= fromUs;
+    let neededUs = isInOutage ? level.sinceUs : fromUs;
     for (let k = Math.max(startIndex, 0) + 1; k <= i; k++) {
       const [from, to] = [readingAt(readings, k - 1), readingAt(readings, k)];
       neededUs = Math.min(neededUs, historyStart(from.timeUs, to.timeUs, limits));
@@ -107,7 +107,10 @@ function energyMicroKwh(kw: number, lastsUs: Micros): number {
   return Math.ceil((kw * MICRO_PER_KWH * lastsUs) / US_PER_HOUR);
 }
 
-/** Running sums of each step's energy by a lower bound of its envelope; and the greatest power that the last 7 days show. */
+/**
+ * Running sums of each step's energy by a lower bound of its envelope: measured power, or the power `shown`. `shown` is the
+ * greatest power, or the first after an older one was more than 7 days old: the greatest of 7 days would need more code.
+ */
 function sumLowerBounds(readings: readonly VisibleReading[], shownBefore: ShownPower, limits: Limits) {
   const lowerSums = new Float64Array(readings.length);
   let shown = shownBefore;
@@ -119,13 +122,9 @@ function sumLowerBounds(readings: readonly VisibleReading[], shownBefore: ShownP
       lowerSums[i] = (lowerSums[i - 1] ?? 0) + energyMicroKwh(kw, to.timeUs - from.timeUs);
     }
     const isOld = shown.sinceUs < to.timeUs - BUDGET_LASTS_US;
-    if (isOld || (to.powerKw ?? 0) >= shown.kw) shown = shownBy(to);
+    if (isOld || (to.powerKw ?? 0) >= shown.kw) shown = { kw: to.powerKw ?? 0, sinceUs: to.timeUs, untilUs: to.timeUs };
   }
   return { lowerSums, shown };
-}
-
-function shownBy({ powerKw, timeUs }: VisibleReading): ShownPower {
-  return { kw: powerKw ?? 0, sinceUs: timeUs, untilUs: timeUs };
 }
 
 /** Running sums of each step's energy: by its envelope so far, and by what is certain of its envelope. */

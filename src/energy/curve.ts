@@ -49,6 +49,7 @@ export function stretchesOf(accepted: readonly Accepted[], fromUs: Micros, newes
     if (before === undefined) continue;
     if (isBreak(step)) {
       reach(before.acceptedUs, 'still', 0);
+      // A replaced counter, too, has the quality `reset` or `jump`.
       reach(acceptedUs, kwh < step.fromKwh ? 'reset' : 'jump', step.microKwh);
     } else if (kwh > before.kwh) {
       reach(acceptedUs, 'rise', (kwh - before.kwh) * MICRO_PER_KWH);
@@ -87,7 +88,7 @@ export function drawCurve(
     }
   }
   const endUs = stretches.at(-1)?.toUs ?? start.fromUs;
-  // A single reading has no curve yet.
+  // A single reading has no curve yet. Else the last quarter of an hour may be unfinished, also if nothing was drawn in it now.
   const hasCurve = stretches.length > 0 || !isDeepStrictEqual(start.part, NOTHING_YET);
   if (hasCurve && endUs % QUARTER_HOUR_US !== 0) finishQuarter(quarterStart(endUs) + QUARTER_HOUR_US);
   return { quarters, partAt: (timeUs) => partsAtReadings.get(timeUs) };
@@ -127,7 +128,7 @@ interface Piece extends Span {
  * too small to explain it. Other stretches are spread evenly.
  */
 function piecesOf(readings: readonly VisibleReading[], stretch: Stretch): Piece[] {
-  const spans = cut(readings, stretch);
+  const spans = cutAtEdges(readings, stretch);
   const energies = spans.map((span) => energyKwUs(readings, span));
   const kwh = energies.reduce((sum, energy) => sum + energy, 0) / US_PER_HOUR;
   // False for NaN: power is unknown somewhere.
@@ -142,7 +143,7 @@ function piecesOf(readings: readonly VisibleReading[], stretch: Stretch): Piece[
 }
 
 /** Cuts a stretch at readings and quarters of an hour. */
-function cut(readings: readonly VisibleReading[], stretch: Stretch): Omit<Piece, 'share'>[] {
+function cutAtEdges(readings: readonly VisibleReading[], stretch: Stretch): Omit<Piece, 'share'>[] {
   const spans = [];
   let fromUs = stretch.fromUs;
   for (let i = lastAtOrBefore(readings, fromUs) + 1; fromUs < stretch.toUs; i++) {
@@ -162,6 +163,7 @@ function energyKwUs(readings: readonly VisibleReading[], { fromUs, toUs, i }: Om
   if (typeof from?.powerKw !== 'number' || typeof to?.powerKw !== 'number') return NaN;
   const { timeUs: startUs, powerKw: startKw } = from;
   const slope = (to.powerKw - from.powerKw) / (to.timeUs - from.timeUs);
+  // Never below 0: rounding could make it so.
   const kwAt = (timeUs: Micros) => Math.max(0, startKw + slope * (timeUs - startUs));
   return ((kwAt(fromUs) + kwAt(toUs)) / 2) * (toUs - fromUs);
 }

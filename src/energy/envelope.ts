@@ -36,25 +36,26 @@ export function historyStart(fromUs: Micros, toUs: Micros, limits: Limits): Micr
 export function envelopes(readings: readonly VisibleReading[], limits: Limits): (Envelope | null)[] {
   const stays = stayingSteps(readings);
   // Two of them: a window across an outage begins earlier than the window of the step before, but windows may not move back.
-  const evidenceIn = slidingEvidence(readings, stays);
+  const evidenceUsual = slidingEvidence(readings, stays);
   const evidenceAcrossOutage = slidingEvidence(readings, stays);
   return readings.map((reading, i) => {
     const before = readings[i - 1];
     if (before === undefined) return null;
-    const evidence = isOutage(before.timeUs, reading.timeUs, limits) ? evidenceAcrossOutage : evidenceIn;
+    const evidence = isOutage(before.timeUs, reading.timeUs, limits) ? evidenceAcrossOutage : evidenceUsual;
     const fromUs = windowStart(before.timeUs, reading.timeUs, limits);
     return envelopeOf(evidence(fromUs, reading.timeUs + AHEAD_US), limits);
   });
 }
 
+/** What a window shows. */
 interface Evidence {
-  power: Power | null;
+  /** The greatest measured power. Null: none is known. */
+  power: ShownPower | null;
+  /** Null: no step stays. */
   paces: Paces | null;
 }
-interface Power {
-  kw: number | null;
-  timeUs: Micros;
-}
+
+export const NOTHING_SHOWN: ShownPower = { kw: 0, sinceUs: 0, untilUs: 0 };
 
 /**
  * The greatest of measured power and twice the counter's own pace: its third-greatest, or its mean without the two greatest.
@@ -62,7 +63,7 @@ interface Power {
  * the power sensor shows too little. Without power and with fewer than 12 steps that stay, nothing is known: `maxPowerKw`.
  */
 function envelopeOf({ power, paces }: Evidence, limits: Limits): Envelope {
-  const measured = { kw: power?.kw ?? 0, sinceUs: power?.timeUs ?? 0, untilUs: power?.timeUs ?? 0 };
+  const measured = power ?? NOTHING_SHOWN;
   const greatest = paces?.greatest ?? [];
   const thirdPace = {
     kw: 2 * Math.max(0, greatest[2]?.kw ?? 0),
@@ -70,7 +71,7 @@ function envelopeOf({ power, paces }: Evidence, limits: Limits): Envelope {
     untilUs: Math.max(...greatest.map((step) => step.toUs)),
   };
   const certain = thirdPace.kw > measured.kw ? thirdPace : measured;
-  const isKnown = (power !== null && power.kw !== null) || (paces?.steps ?? 0) >= STEPS_TO_KNOW;
+  const isKnown = power !== null || (paces?.steps ?? 0) >= STEPS_TO_KNOW;
   const kw = isKnown ? Math.max(certain.kw, 2 * meanPaceKw(paces)) : limits.maxPowerKw;
   return {
     kw: Math.min(kw, limits.maxPowerKw),
@@ -85,7 +86,7 @@ interface Pace extends Span {
   lastsUs: Micros;
 }
 
-/** Sums over the steps that stay in a window, for the third-greatest pace and for the mean without the two greatest. */
+/** Sums over those steps of a window that stay: for the third-greatest pace, and for the mean without the two greatest. */
 interface Paces {
   steps: number;
   riseKwh: number;
@@ -94,15 +95,15 @@ interface Paces {
   greatest: readonly Pace[];
 }
 
-/** The pace of a rise in kW. One kWh less: the counter rounds to whole kWh. */
+/** The pace of a rise in kW. One kWh less: the counter rounds to whole kWh. Over at least a minute: a shorter time proves little. */
 function paceKw(riseKwh: number, lastsUs: Micros): number {
   return (riseKwh - 1) / (Math.max(lastsUs, US_PER_MINUTE) / US_PER_HOUR);
 }
 
 /** The mean pace of all steps but the two fastest. 0: fewer than three steps. */
 function meanPaceKw(paces: Paces | null): number {
-  const [first, second] = paces?.greatest ?? [];
-  if (paces === null || first === undefined || second === undefined || paces.steps < 3) return 0;
+  const [first, second, third] = paces?.greatest ?? [];
+  if (!paces || !first || !second || !third) return 0;
   const rise = paces.riseKwh - first.riseKwh - second.riseKwh;
   return Math.max(0, paceKw(rise, paces.lastsUs - first.lastsUs - second.lastsUs));
 }
@@ -117,16 +118,17 @@ function combinePaces(older: Paces, newer: Paces): Paces {
   };
 }
 
-function greaterPower(older: Power, newer: Power): Power {
-  return (newer.kw ?? -1) >= (older.kw ?? -1) ? newer : older;
+function greaterPower(older: ShownPower, newer: ShownPower): ShownPower {
+  return newer.kw >= older.kw ? newer : older;
 }
 
 /** Returns a function: the evidence of a window. Neither end of the window may move back from one call to the next. */
 function slidingEvidence(readings: readonly VisibleReading[], stays: readonly boolean[]) {
-  const powerIn = slidingFold(
-    readings.map(({ timeUs, powerKw }) => ({ fromUs: timeUs, toUs: timeUs, value: { kw: powerKw, timeUs } })),
-    greaterPower,
-  );
+  const powers = readings.flatMap(({ timeUs, powerKw }) => {
+    if (powerKw === null) return [];
+    return [{ fromUs: timeUs, toUs: timeUs, value: { kw: powerKw, sinceUs: timeUs, untilUs: timeUs } }];
+  });
+  const powerIn = slidingFold(powers, greaterPower);
   const stayingPaces = readings.flatMap((_, i) => (stays[i] === true ? pacesOfStep(readings, i) : []));
   const pacesIn = slidingFold(stayingPaces, combinePaces);
   return (fromUs: Micros, toUs: Micros): Evidence => ({ power: powerIn(fromUs, toUs), paces: pacesIn(fromUs, toUs) });

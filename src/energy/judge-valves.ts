@@ -62,7 +62,10 @@ export async function judgeValves<Valve extends JudgedValve>(
   return judgements;
 }
 
-/** The checkpoints need the readings from here on. From scratch: all. */
+/**
+ * The checkpoints need the readings from here on. A counter without a checkpoint needs those that are not judged yet. From
+ * scratch: all.
+ */
 function readingsFrom({ judgedUntilUs, state }: JudgedValve): Micros {
   const wanted = REGIMES.flatMap((regime) => state[regime]?.readingsFromUs ?? []);
   return Math.min(...wanted, judgedUntilUs ?? -Infinity);

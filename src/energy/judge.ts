@@ -4,17 +4,10 @@ import { quarterStart } from './buckets.ts';
 import { budgetsOf, HistoryNeeded } from './budget.ts';
 import { checkpointAfter, glitchesAround, startOfDrawing, walkFrom } from './checkpoint.ts';
 import { drawCurve, stretchesOf } from './curve.ts';
+import { NOTHING_SHOWN } from './envelope.ts';
 import { eventsOf } from './events.ts';
 import { lastAtOrBefore, visibleReadings, type VisibleReading } from './readings.ts';
-import type {
-  Checkpoint,
-  Correction,
-  CounterEvent,
-  CounterReading,
-  Limits,
-  QuarterHour,
-  ShownPower,
-} from '../domain/energy.ts';
+import type { Checkpoint, Correction, CounterEvent, CounterReading, Limits, QuarterHour } from '../domain/energy.ts';
 import { judgeReadings } from './verdicts.ts';
 
 export interface Input {
@@ -43,8 +36,6 @@ export type Judgement =
       checkpoint: Checkpoint | null;
     };
 
-const NOTHING_SHOWN: ShownPower = { kw: 0, sinceUs: 0, untilUs: 0 };
-
 /**
  * Judging from the newest checkpoint gives the same as judging from scratch, if all new readings are newer than the
  * checkpoint. After any other change, begin at one of `checkpointsBefore` that change.
@@ -62,18 +53,15 @@ export function judge(input: Input): Judgement {
 function judgeFrom({ checkpoint, corrections, limits, ...input }: Input): Judgement {
   const suppliedFromUs = checkpoint ? input.suppliedFromUs : -Infinity;
   const readings = visibleReadings(input.readings, corrections, limits);
+  const start = checkpoint ? indexAfterCheckpoint(readings, checkpoint) : 0;
   const newest = readings.at(-1);
-  if (newest === undefined) {
-    if (checkpoint) throw new RangeError(WITHOUT_ITS_READING);
-    return nothingVisible();
-  }
+  if (newest === undefined) return nothingVisible();
 
   const budgets = budgetsOf(readings, suppliedFromUs, checkpoint?.shown ?? NOTHING_SHOWN, limits);
-  const start = checkpoint ? indexAfterCheckpoint(readings, checkpoint) : 0;
   const replacedBefore = replacementsOf(readings, corrections);
   const verdicts = judgeReadings(readings, start, walkFrom(checkpoint), budgets, replacedBefore, limits);
 
-  // The last reading of the checkpoint that is still accepted, and all readings accepted after it.
+  // The last reading of the checkpoint that is still accepted, and all readings accepted after it. From scratch: all accepted.
   const recent = verdicts.accepted.slice(Math.max(0, verdicts.kept - 1));
   const [first] = recent;
   if (first === undefined) throw new Error('the first visible reading is always accepted');
@@ -93,8 +81,6 @@ function judgeFrom({ checkpoint, corrections, limits, ...input }: Input): Judgem
   };
 }
 
-const WITHOUT_ITS_READING = "the checkpoint's reading is not among the readings";
-
 /** From scratch only: replaces all that is stored of the counter. */
 function nothingVisible(): Judgement {
   return {
@@ -107,14 +93,15 @@ function nothingVisible(): Judgement {
   };
 }
 
+/** @throws RangeError if the checkpoint's last accepted reading is not among the readings */
 function indexAfterCheckpoint(readings: readonly VisibleReading[], { levels }: Checkpoint): number {
   const acceptedUs = levels.at(-1)?.acceptedUs ?? 0;
   const i = lastAtOrBefore(readings, acceptedUs);
-  if (readings[i]?.timeUs !== acceptedUs) throw new RangeError(WITHOUT_ITS_READING);
+  if (readings[i]?.timeUs !== acceptedUs) throw new RangeError("the checkpoint's reading is not among the readings");
   return i + 1;
 }
 
-/** For each reading: whether the counter was replaced after the reading before, and at or before this one. */
+/** For each reading: whether the counter was replaced after the reading before, and at or before this one. False for the first. */
 function replacementsOf(readings: readonly VisibleReading[], corrections: readonly Correction[]): boolean[] {
   const replacedBefore = Array<boolean>(readings.length).fill(false);
   for (const correction of corrections) {

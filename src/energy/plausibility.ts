@@ -1,5 +1,6 @@
 /** Compares the counters of a valve with its measured power, and names the likely cause of a difference. Pure. */
 import { US_PER_HOUR, type Micros, type Span } from '../domain/time.ts';
+import type { StoredReading } from '../database/counter-readings.ts';
 import { isOutage } from './readings.ts';
 import {
   MICRO_PER_KWH,
@@ -10,12 +11,6 @@ import {
   type QuarterHour,
   type Regime,
 } from '../domain/energy.ts';
-
-export interface MeteredReading {
-  timeUs: Micros;
-  powerKw: number | null;
-  counters: Record<Regime, number | null>;
-}
 
 /** What the judge made of one counter of the valve. */
 export interface JudgedCounter {
@@ -32,7 +27,12 @@ export type Finding =
   | { kind: 'restored'; event: null }
   /** The counter counts `factor` times the measured energy: 10, 100, 1000, or a fraction of 1. */
   | { kind: 'unit'; factor: number }
-  | { kind: 'no-counter' | 'stands-still' | 'no-power' }
+  /** Power is measured, but no counter is read. */
+  | { kind: 'no-counter' }
+  /** Power is measured, but the counters do not rise. */
+  | { kind: 'stands-still' }
+  /** The counters rise, but no power is measured. */
+  | { kind: 'no-power' }
   /** Measured power integrates to this share of the counted kWh. */
   | { kind: 'power'; share: number };
 
@@ -50,6 +50,7 @@ export interface Comparison {
 const ROUNDING_KWH = 2;
 /** The error of a power sensor. */
 const SENSOR_SHARE = 0.1;
+/** The error of the integral may be so many standard deviations: PowerIntegral.sigmaKwh. */
 const SIGMAS = 3;
 /** What a counter in another unit counts per kWh: in Wh, 1000; in MWh, 0.001. */
 const UNIT_FACTORS = [1000, 100, 10, 0.1, 0.01, 0.001];
@@ -61,14 +62,15 @@ const MIN_JUMPS_FOR_UNIT = 5;
 /**
  * Compares within the part of the span that has readings and no undecided ones.
  *
+ * @param readings without those that a correction excludes: the curves have no kWh after the last other one
  * @param oldest the valve's first reading ever. A counter that returns to a value since then was restored, not swapped.
  */
 export function comparePower(
-  readings: readonly MeteredReading[],
+  readings: readonly StoredReading[],
   counters: readonly JudgedCounter[],
   span: Span,
   limits: Limits,
-  oldest: MeteredReading | undefined,
+  oldest: StoredReading | undefined,
 ): Comparison {
   const history = oldest ? [oldest, ...readings] : readings;
   const within = decidedPart(readings, counters, span);
@@ -82,7 +84,7 @@ export function comparePower(
   return {
     countedKwh,
     powerKwh: power.kwh,
-    toleranceKwh: tolerance(countedKwh, power.kwh, unseenKwh),
+    toleranceKwh: toleranceKwh(countedKwh, power.kwh, unseenKwh),
     finding:
       findWrongUnit(counters, within, compared) ??
       findBreak(history, counters, within) ??
@@ -98,16 +100,16 @@ interface Compared {
   greatestKw: number;
 }
 
-function tolerance(countedKwh: number, powerKwh: number, unseenKwh: number): number {
+function toleranceKwh(countedKwh: number, powerKwh: number, unseenKwh: number): number {
   return ROUNDING_KWH + SENSOR_SHARE * Math.max(countedKwh, powerKwh) + unseenKwh;
 }
 
 function agree(countedKwh: number, powerKwh: number, unseenKwh: number): boolean {
-  return Math.abs(countedKwh - powerKwh) <= tolerance(countedKwh, powerKwh, unseenKwh);
+  return Math.abs(countedKwh - powerKwh) <= toleranceKwh(countedKwh, powerKwh, unseenKwh);
 }
 
 /** The part of the span with readings and decided kWh, in whole quarters of an hour. Empty if nothing is decided. */
-function decidedPart(readings: readonly MeteredReading[], counters: readonly JudgedCounter[], span: Span): Span {
+function decidedPart(readings: readonly StoredReading[], counters: readonly JudgedCounter[], span: Span): Span {
   const undecided = counters.flatMap(({ events }) => events.filter(({ kind }) => kind === 'undecided'));
   const oldestUs = readings[0]?.timeUs ?? Infinity;
   const newestUs = readings.at(-1)?.timeUs ?? -Infinity;
@@ -118,20 +120,20 @@ function decidedPart(readings: readonly MeteredReading[], counters: readonly Jud
 
 function countedIn(quarters: readonly QuarterHour[], { fromUs, toUs }: Span): number {
   const inside = quarters.filter(({ startUs }) => startUs >= fromUs && startUs < toUs);
-  return inside.reduce((sum, { microKwh }) => sum + (microKwh ?? 0), 0) / MICRO_PER_KWH;
+  return inside.reduce((sum, { microKwh }) => sum + microKwh, 0) / MICRO_PER_KWH;
 }
 
 interface PowerIntegral {
   kwh: number;
   /** Standard deviation of the integral. Each step's error is estimated as half of the difference of its two samples. */
   sigmaKwh: number;
-  /** At most this much passed in outages, at the greatest power. */
+  /** At most this much passed in outages: at the greatest power all the time. */
   unknownKwh: number;
   greatestKw: number;
 }
 
 /** Straight lines between the samples, across outages too. Null: fewer than two samples. */
-function integratePower(readings: readonly MeteredReading[], within: Span, limits: Limits): PowerIntegral | null {
+function integratePower(readings: readonly StoredReading[], within: Span, limits: Limits): PowerIntegral | null {
   const samples = readings.flatMap(({ timeUs, powerKw }) =>
     powerKw === null ? [] : [{ timeUs, kw: Math.min(Math.abs(powerKw), limits.maxPowerKw) }],
   );
@@ -159,6 +161,7 @@ function breaksIn({ events }: JudgedCounter, { fromUs, toUs }: Span): CounterEve
   );
 }
 
+/** Null: no unit factor explains the difference, or more than one does, or the counter breaks otherwise than a wrong unit does. */
 function findWrongUnit(counters: readonly JudgedCounter[], within: Span, compared: Compared): Finding | null {
   const { powerKwh, unseenKwh } = compared;
   const breaks = counters.flatMap((counter) => breaksIn(counter, within));
@@ -166,20 +169,18 @@ function findWrongUnit(counters: readonly JudgedCounter[], within: Span, compare
   if (breaks.length > 0 && jumps.length < MIN_JUMPS_FOR_UNIT) return null;
   // A counter in Wh rises faster than any valve can. The judge takes its steps for jumps and counts power instead, so
   // add what the counter itself showed.
-  const jumpedKwh = jumps.reduce((sum, jump) => sum + riseOf(jump) - (jump.countedMicroKwh ?? 0) / MICRO_PER_KWH, 0);
-  const shownKwh = compared.countedKwh + jumpedKwh;
+  const uncounted = jumps.map(
+    ({ fromKwh, toKwh, countedMicroKwh }) => toKwh - fromKwh - countedMicroKwh / MICRO_PER_KWH,
+  );
+  const shownKwh = uncounted.reduce((sum, kwh) => sum + kwh, compared.countedKwh);
   if (agree(shownKwh, powerKwh, unseenKwh) || Math.min(shownKwh, powerKwh) < MIN_KWH_FOR_UNIT) return null;
   const fitting = UNIT_FACTORS.filter((factor) => agree(shownKwh, powerKwh * factor, unseenKwh * factor));
   return fitting.length === 1 ? { kind: 'unit', factor: fitting[0] ?? 1 } : null;
 }
 
-function riseOf({ fromKwh, toKwh }: CounterEvent): number {
-  return (toKwh ?? 0) - (fromKwh ?? 0);
-}
-
 /** The most important break: the first to a new value (swapped), else the first to an earlier value (restored). */
 function findBreak(
-  history: readonly MeteredReading[],
+  history: readonly StoredReading[],
   counters: readonly JudgedCounter[],
   within: Span,
 ): Finding | null {
@@ -193,13 +194,8 @@ function findBreak(
   return swapped ? { kind: 'swapped', ...swapped, more } : { kind: 'restored', ...first, more };
 }
 
-/** Whether the counter after a break lies between its lowest and highest value before. Zeros before do not count. */
-function returnsToEarlier(
-  { fromUs, toKwh }: CounterEvent,
-  regime: Regime,
-  history: readonly MeteredReading[],
-): boolean {
-  if (toKwh === null) return false;
+/** Whether the counter after a break lies between its lowest and highest value before. A 0 before is taken for a glitch. */
+function returnsToEarlier({ fromUs, toKwh }: CounterEvent, regime: Regime, history: readonly StoredReading[]): boolean {
   const hasShown = (matches: (kwh: number) => boolean) =>
     history.some(
       ({ timeUs, counters: { [regime]: kwh } }) => timeUs <= fromUs && kwh !== null && kwh !== 0 && matches(kwh),
@@ -208,7 +204,7 @@ function returnsToEarlier(
 }
 
 function findDifference(
-  readings: readonly MeteredReading[],
+  readings: readonly StoredReading[],
   counters: readonly JudgedCounter[],
   within: Span,
   { countedKwh, powerKwh, unseenKwh, greatestKw }: Compared,
@@ -225,7 +221,7 @@ function findDifference(
 }
 
 /** The sum of all rises from reading to reading, without the falls. Each rise is cut at what the greatest power allows. */
-function risenIn(readings: readonly MeteredReading[], { fromUs, toUs }: Span, greatestKw: number): number {
+function risenIn(readings: readonly StoredReading[], { fromUs, toUs }: Span, greatestKw: number): number {
   let risenKwh = 0;
   for (const regime of REGIMES) {
     let before: { timeUs: Micros; kwh: number } | null = null;

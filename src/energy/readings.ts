@@ -19,11 +19,10 @@ export function visibleReadings(
   corrections: readonly Correction[],
   limits: Limits,
 ): VisibleReading[] {
-  const exclusions = corrections.filter((correction) => correction.kind === 'exclude');
   const visible: VisibleReading[] = [];
   let afterExcluded = false;
   for (const { timeUs, counterKwh, powerKw } of readings) {
-    if (exclusions.some(({ fromUs, toUs }) => fromUs <= timeUs && timeUs < toUs)) {
+    if (isExcluded(timeUs, corrections)) {
       afterExcluded = true;
       continue;
     }
@@ -33,6 +32,13 @@ export function visibleReadings(
     afterExcluded = false;
   }
   return visible;
+}
+
+/** Whether a correction hides the reading of this instant. */
+export function isExcluded(timeUs: Micros, corrections: readonly Correction[]): boolean {
+  return corrections.some(
+    (correction) => correction.kind === 'exclude' && correction.fromUs <= timeUs && timeUs < correction.toUs,
+  );
 }
 
 /** Whether two neighbouring readings are so far apart that readings between them are missing. */

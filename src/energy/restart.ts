@@ -5,7 +5,7 @@ import { REGIMES, type Checkpoint, type JudgeState } from '../domain/energy.ts';
 /**
  * The newest state from which a change at `changeUs` can be judged, for both counters. `{}`: from scratch.
  *
- * @param states those at the ends of months, oldest first, then that of the last run
+ * @param states of the ends of months, oldest first, then of the last run: see loadCheckpoints in database/judgements.ts
  */
 export function stateToRestartFrom(states: readonly JudgeState[], changeUs: Micros): JudgeState {
   const usable = states.filter(canGoOnFrom);
@@ -14,8 +14,8 @@ export function stateToRestartFrom(states: readonly JudgeState[], changeUs: Micr
     return checkpointsBefore(checkpoints, states.at(-1)?.[regime] ?? null, changeUs);
   });
   // A counter without an entry had no reading until then, so it begins from scratch.
-  const checkpointsOf = (state: JudgeState) => Object.values(state).filter((checkpoint) => checkpoint !== null);
-  const isPossible = (state: JudgeState) => checkpointsOf(state).every((checkpoint) => possible.includes(checkpoint));
+  const isPossible = (state: JudgeState) =>
+    Object.values(state).every((checkpoint) => checkpoint !== null && possible.includes(checkpoint));
   return usable.findLast((state) => newestOf(state) !== null && isPossible(state)) ?? {};
 }
 
@@ -44,9 +44,9 @@ export function checkpointsBefore(
 ): Checkpoint[] {
   const unchanged = checkpoints.filter(({ newestUs }) => newestUs < changeUs);
   // Runs after the newest of these may have drawn the curve again from its oldest level on, by readings that have now changed.
-  // So a checkpoint is usable if it ends before that level, which the newest itself never does,
+  // So the curve is stored as a checkpoint holds it only if the checkpoint ends before that level. The newest never does.
   const redrawnFromUs = unchanged.at(-1)?.levels[0]?.sinceUs ?? -Infinity;
-  // or if the counter still stands at its level, and no rise was drawn since.
+  // If the counter has stood at one level from the checkpoint until now, no rise was drawn, so the checkpoint holds too.
   const standsSinceUs = current?.redrawsRise === false ? current.levels.at(-1)?.sinceUs : undefined;
   return unchanged.filter(({ levels }) => {
     const level = levels.at(-1);

@@ -70,10 +70,10 @@ export function judgeReadings(
   let allFinal = true as boolean; // as boolean: TypeScript does not see that the functions below change it
   let i = start;
 
-  for (; i < readings.length; i++) {
-    const next = judgeReading(i);
-    if (next === null) break;
-    i = next;
+  while (i < readings.length) {
+    const acceptedIndex = judgeReading(i);
+    if (acceptedIndex === null) break;
+    i = acceptedIndex + 1;
     if (allFinal) settled = { accepted: accepted.slice(-1 - mayTakeBack), mayTakeBack };
   }
   return { accepted, kept, decidedUntilUs: timeOf(i - 1), settled };
@@ -100,11 +100,12 @@ export function judgeReadings(
       return i;
     }
     const fellKwh = level.kwh - reading(i).kwh;
-    if (fellKwh > TOLERANCE_KWH && takeBack(i, fellKwh)) {
+    const fell = fellKwh > TOLERANCE_KWH;
+    if (fell && takeBack(i, fellKwh)) {
       accept(i, { kind: 'glitch' });
       return i;
     }
-    const rejoin = findRejoin(i, level, fellKwh > TOLERANCE_KWH);
+    const rejoin = findRejoin(i, level, fell);
     if (typeof rejoin === 'number') {
       accept(rejoin, { kind: 'glitch' });
       return rejoin;
@@ -113,7 +114,7 @@ export function judgeReadings(
       allFinal = false;
       if (newestUs() - timeOf(i) < DECIDES_AFTER_US) return null;
     }
-    breakAt(i, level, fellKwh > 0 ? 'reset' : 'jump');
+    breakAt(i, level, fell ? 'reset' : 'jump');
     return i;
   }
 
@@ -137,7 +138,10 @@ export function judgeReadings(
     mayTakeBack = before === undefined ? 0 : Math.min(MAX_TAKEN_BACK, mayTakeBack + 1);
   }
 
-  /** Begins a new level at reading i. Energy across the break: the lesser power of its two ends; nothing across an outage. */
+  /**
+   * Begins a new level at reading i. Energy across the break: the lesser power of its two ends; nothing if a power is unknown,
+   * or across an outage.
+   */
   function breakAt(i: number, level: Level, kind: 'reset' | 'jump' | 'replaced'): void {
     const [from, to] = [reading(i - 1), reading(i)];
     const lastsUs = to.timeUs - from.timeUs;

@@ -35,12 +35,18 @@ export interface Verification {
   /** number of quarters of an hour that were compared, of both regimes */
   quarterHours: number;
   differences: readonly Difference[];
+  /** number of events that are not stored, and of stored events that the readings do not give */
+  events: { missing: number; extra: number };
   comparison: Comparison;
 }
 
-/** Whether the stored kWh are what the readings give. */
-function isReproduced({ isJudged, differences }: Verification): boolean {
-  return isJudged && differences.length === 0;
+/** Whether the stored kWh and events are what the readings give. */
+function isReproduced(verification: Verification): boolean {
+  return verification.isJudged && differenceCount(verification) === 0;
+}
+
+function differenceCount({ differences, events }: Verification): number {
+  return differences.length + events.missing + events.extra;
 }
 
 function isSoundValve(verification: Verification): boolean {
@@ -70,7 +76,11 @@ export function verdictOf({ valves, failed }: VerifiedValves): string {
   const wrong = valves.filter((valve) => !isReproduced(valve)).length;
   const suspicious = valves.filter(({ comparison }) => comparison.finding !== null).length;
   const problems: string[] = [];
-  if (wrong > 0) problems.push(`the stored kWh of ${count(wrong, 'valve')} are not what the readings give`);
+  const isOnlyEvents = valves.every(({ isJudged, differences }) => isJudged && differences.length === 0);
+  if (wrong > 0)
+    problems.push(
+      `the stored ${isOnlyEvents ? 'events' : 'kWh'} of ${count(wrong, 'valve')} are not what the readings give`,
+    );
   if (suspicious > 0) problems.push(`${count(suspicious, 'valve has', 'valves have')} a suspicious counter`);
   const allGood = 'the stored kWh are what the readings give, and the counters agree with measured power';
   return `${compared}: ${problems.join('; ') || allGood}${leftOut}`;
@@ -129,11 +139,15 @@ interface Message {
   command?: string;
 }
 
-function messagesOf({ valve, isJudged, differences, comparison }: Verification, timezone: string): Message[] {
+function messagesOf({ valve, isJudged, differences, events, comparison }: Verification, timezone: string): Message[] {
   const messages: Message[] = [];
   if (!isJudged) messages.push({ text: 'has readings that are not judged yet; "tasmart poll" judges them' });
   const [first, ...others] = differences;
   if (first) messages.push({ text: differenceText(first, others.length, timezone) });
+  const { missing, extra } = events;
+  if (missing + extra > 0) {
+    messages.push({ text: `the stored events are not what the readings give: ${missing} missing, ${extra} too many` });
+  }
   const { finding } = comparison;
   if (finding && isBreak(finding)) messages.push(breakMessage(finding, valve, timezone));
   else if (finding) messages.push({ text: findingText(finding, comparison) });
@@ -222,7 +236,7 @@ const FIELDS = [
 ] as const;
 
 function fields(verification: Verification, timezone: string): Fields<(typeof FIELDS)[number]> {
-  const { valve, readings, quarterHours, differences, comparison } = verification;
+  const { valve, readings, quarterHours, comparison } = verification;
   const messages = messagesOf(verification, timezone).map(({ text, command }) => {
     return command === undefined ? text : `${text}; if it was replaced: ${command}`;
   });
@@ -234,7 +248,7 @@ function fields(verification: Verification, timezone: string): Fields<(typeof FI
     register: valve.backendRef,
     readings,
     quarter_hours: quarterHours,
-    differences: differences.length,
+    differences: differenceCount(verification),
     counted_kwh: roundKwh(comparison.countedKwh),
     power_kwh: comparison.powerKwh === null ? null : roundKwh(comparison.powerKwh),
     tolerance_kwh: roundKwh(comparison.toleranceKwh),

@@ -104,6 +104,46 @@ test('a stored quarter of an hour that was altered is found, and so is an altere
   ]);
 });
 
+test('a second counter of which nothing is stored any more is found', async () => {
+  await readings('gaps', (quarter) => (quarter % 50 > 40 ? null : [counted(quarter), 4]));
+  const client = await database.client();
+  await client.query('update tasmart_data_table set energy_counter_regime_2 = 7');
+  expect((await findings()).lines).toMatchObject([{ agrees: true, message: null }]);
+  await client.query('delete from tasmart_energy where regime = 2');
+  expect((await findings()).lines).toMatchObject([
+    {
+      agrees: false,
+      differences: 480 + 120 + 6,
+      message:
+        'regime 2, 15min of 2026-10-19 02:00:00: stored no kWh, coverage 0, missing; ' +
+        'the readings give 0 kWh, coverage 1, measured (and 605 other buckets)',
+    },
+  ]);
+});
+
+test('stored events that the readings do not give are found, and events that are not stored', async () => {
+  await readings('gaps', (quarter) => (quarter % 50 > 40 ? null : [counted(quarter), 4]));
+  expect((await findings()).lines).toMatchObject([{ agrees: true, message: null }]);
+  const client = await database.client();
+  await client.query(`update tasmart_counter_events set kind = 'glitch' where starts > '2026-10-22'`);
+  expect((await findings()).lines).toMatchObject([
+    {
+      agrees: false,
+      differences: 8,
+      message: 'the stored events are not what the readings give: 4 missing, 4 too many',
+    },
+  ]);
+  expect((await verify()).stdout).toContain('the stored events of 1 valve are not what the readings give');
+});
+
+test('power after the last reading that is not excluded is not compared', async () => {
+  await readings('excluded', (quarter) => [quarter < 300 ? counted(quarter) : 0, 4]);
+  const client = await database.client();
+  await client.query(`insert into tasmart_corrections (tasmart_id, kind, starts, ends, note, author)
+    values ('excluded', 'exclude', '2026-10-22T03:00Z', '2026-11-01T00:00Z', 'broken', 'test')`);
+  expect((await findings()).lines).toMatchObject([{ agrees: true, finding: null, readings: 480 }]);
+});
+
 test('what looks wrong with a counter is called by name', async () => {
   await readings('1 sound', (quarter) => [counted(quarter), 4]);
   await readings('2 stands still', () => [1000, 4]);

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Database } from '../../src/database/connection.ts';
 import { loadLimits, mayJudge, replaceLimits } from '../../src/database/judgements.ts';
 import { formatRfc3339, US_PER_DAY, US_PER_SECOND } from '../../src/domain/time.ts';
-import { judgeInStep, judgePending } from '../../src/energy/bookkeeping.ts';
+import { judgeInStep, judgePending, recompute } from '../../src/energy/bookkeeping.ts';
 import type { CounterReading } from '../../src/domain/energy.ts';
 import { hasRegime2, insert, store, useDatabase } from './judged.ts';
 import { kwhFromScratch, storedKwh } from './stored.ts';
@@ -120,6 +120,7 @@ test('kWh whose readings are gone are not judged again, whoever asks for it', as
     await db.query(`delete from tasmart_data_table where "time" < '2025-04-01T00:00Z'`);
     const message = 'the readings of 2025-03-01 are gone, from which kWh were counted';
     await expect(replaceLimits(db, { ...LIMITS, maxPowerKw: 1 })).rejects.toThrow(message);
+    await expect(recompute(db, 'v', START_US, LIMITS)).rejects.toThrow(message);
 
     // Older than every checkpoint: it would be judged from scratch.
     await insert(db, { valve: 'v', readings: [{ timeUs: START_US - 1e12, counterKwh: 3, powerKw: null }] });

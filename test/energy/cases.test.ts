@@ -19,7 +19,7 @@ for (const { name, readings, kwh } of cases) {
       limits,
     });
     if (judgement.kind !== 'judged') throw new Error('a run from scratch needs no history');
-    const total = judgement.quarters.reduce((sum, quarter) => sum + (quarter.microKwh ?? 0), 0) / 1e6;
+    const total = judgement.quarters.reduce((sum, quarter) => sum + quarter.microKwh, 0) / 1e6;
     expect(total).toBeGreaterThanOrEqual(kwh.min);
     expect(total).toBeLessThanOrEqual(kwh.max);
   });

@@ -107,7 +107,7 @@ test('no bucket is negative and none is absent', () => {
       const { quarters } = fromScratch(readings);
       const wrong = quarters.filter(({ startUs, microKwh, coveredSeconds }, i) => {
         const isNext = startUs - (quarters[i - 1]?.startUs ?? startUs - 900e6) === 900e6;
-        const isWhole = Number.isInteger(microKwh) && (microKwh ?? -1) >= 0;
+        const isWhole = Number.isInteger(microKwh) && microKwh >= 0;
         return !isNext || !isWhole || coveredSeconds < 0 || coveredSeconds > 900;
       });
       expect(wrong).toEqual([]);
@@ -223,7 +223,7 @@ function expectWithinBudgets(readings: readonly CounterReading[]): void {
       const sharedUs = Math.min(toUs, startUs + 15 * US_PER_MINUTE) - Math.max(fromUs, startUs);
       return sharedUs > 0 ? 2 + (1.5 * greatestKw * sharedUs) / US_PER_HOUR : 0;
     });
-    expect((microKwh ?? 0) / 1e6).toBeLessThanOrEqual(most.reduce((sum, kwh) => sum + kwh, 0) + 1e-5);
+    expect(microKwh / 1e6).toBeLessThanOrEqual(most.reduce((sum, kwh) => sum + kwh, 0) + 1e-5);
   }
 }
 

@@ -25,7 +25,7 @@ export function fromScratch(
 }
 
 export function totalKwh({ quarters }: Judged): number {
-  return quarters.reduce((sum, { microKwh }) => sum + (microKwh ?? 0), 0) / 1e6;
+  return quarters.reduce((sum, { microKwh }) => sum + microKwh, 0) / 1e6;
 }
 
 /**
