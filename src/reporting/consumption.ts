@@ -1,6 +1,5 @@
 /** Prints kWh per bucket: a table per valve, JSON or CSV. */
 import stringWidth from 'fast-string-width';
-import { DateTime } from 'luxon';
 import type { Bucket, Consumption, MeteredValve } from '../database/consumption.ts';
 import { printable } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
@@ -10,6 +9,7 @@ import { valveRecords, type Fields, type ValveFormat } from './records.ts';
 import type { Screen } from './screen.ts';
 import { inCells, sparkline } from './sparkline.ts';
 import { formatTable, titleOf } from './table.ts';
+import { localDateTime } from './units.ts';
 
 /** The fields of JSON and CSV, in their order. */
 const FIELDS = [
@@ -155,8 +155,4 @@ function regimeTable(
     buckets.length === 1 ? rows : [...rows, totalRow],
     screen.width,
   );
-}
-
-export function localDateTime(timeUs: Micros, timezone: string): DateTime {
-  return DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone });
 }

@@ -5,10 +5,10 @@ import { printable } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import type { Correction } from '../domain/energy.ts';
-import { groupByRegime, kwhText, localDateTime } from './consumption.ts';
+import { groupByRegime, kwhText } from './consumption.ts';
 import { sumDecimals } from './decimal.ts';
 import { recordsText } from './records.ts';
-import { localTime } from './units.ts';
+import { localDateTime, localTime } from './units.ts';
 
 /** A correction, and its valve. */
 export interface ListedCorrection extends StoredCorrection {

@@ -3,20 +3,13 @@ import stringWidth from 'fast-string-width';
 import type { Bucket, Consumption, MeteredValve } from '../database/consumption.ts';
 import { printable } from '../domain/text.ts';
 import { valveLabel } from '../domain/valve.ts';
-import {
-  groupByRegime,
-  kwhText,
-  localDateTime,
-  NO_VALVES,
-  RUNNING_MARK,
-  RUNNING_NOTE,
-  type ConsumptionView,
-} from './consumption.ts';
+import { groupByRegime, kwhText, NO_VALVES, RUNNING_MARK, RUNNING_NOTE, type ConsumptionView } from './consumption.ts';
 import { formatCsv } from './csv.ts';
 import { parseDecimal, sumDecimals } from './decimal.ts';
 import type { ValveFormat } from './records.ts';
 import { bar } from './sparkline.ts';
 import { cut, formatTable, GAP, wrapText } from './table.ts';
+import { localDateTime } from './units.ts';
 
 interface Row {
   valve: MeteredValve;
