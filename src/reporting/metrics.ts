@@ -53,9 +53,13 @@ type Family = keyof typeof FAMILIES;
 interface Sample {
   family: Family;
   line: string;
-  /** escaped, as in `line`; null: the sample is not of a valve */
+}
+
+/** A sample of the previous file, with two of its labels, escaped as in `line`. */
+interface PreviousSample extends Sample {
+  /** null: the sample is not of a valve */
   tasmartId: string | null;
-  /** the label, escaped; null: the line has none */
+  /** null: the line has no account */
   account: string | null;
 }
 
@@ -72,7 +76,7 @@ type PolledValves = ReadonlyMap<string, SeenValve & { account: string }>;
 export function formatMetrics(runs: readonly RunMetrics[], previousText: string): string {
   // A map, because a valve must have one sample only, even if two accounts polled it.
   const polled: PolledValves = new Map(
-    runs.flatMap(({ valves, account }) => valves.map((seen) => [escaped(seen.valve.id), { ...seen, account }])),
+    runs.flatMap(({ valves, account }) => valves.map((seen) => [escapeLabel(seen.valve.id), { ...seen, account }])),
   );
   const samples = [
     ...[...polled.values()].flatMap(valveSamples),
@@ -89,21 +93,26 @@ export function formatMetrics(runs: readonly RunMetrics[], previousText: string)
 }
 
 /** The samples of the previous file that these runs cannot know. The samples of accounts that no run polled are dropped. */
-function keptSamples(previous: readonly Sample[], runs: readonly RunMetrics[], polled: PolledValves): Sample[] {
+function keptSamples(
+  previous: readonly PreviousSample[],
+  runs: readonly RunMetrics[],
+  polled: PolledValves,
+): PreviousSample[] {
   const accounts = accountsOf(previous);
   return previous.filter(({ family, tasmartId, account: ownAccount }) => {
     const account = (tasmartId === null ? ownAccount : accounts.get(tasmartId)) ?? '';
-    const run = runs.find((each) => escaped(each.account) === account);
+    const run = runs.find((candidate) => escapeLabel(candidate.account) === account);
     if (!run) return false;
     if (tasmartId === null) return run.isLocked || isUnknownTo(run, family);
     const valve = polled.get(tasmartId);
     if (!valve) return run.report === null || run.isNarrowed;
+    // A valve that failed has a new info sample, but keeps its reading.
     return valve.newest === null && family !== 'tasmart_valve_info';
   });
 }
 
 /** The account of each valve, by valve id. Only tasmart_valve_info has the account as a label. */
-function accountsOf(samples: readonly Sample[]): Map<string, string> {
+function accountsOf(samples: readonly PreviousSample[]): Map<string, string> {
   const infos = samples.filter(({ family }) => family === 'tasmart_valve_info');
   return new Map(infos.flatMap(({ tasmartId, account }) => (tasmartId === null ? [] : [[tasmartId, account ?? '']])));
 }
@@ -116,9 +125,7 @@ function isUnknownTo({ exitStatus, lockedRuns }: RunMetrics, family: Family): bo
 
 function valveSamples({ valve, newest, account }: SeenValve & { account: string }): Sample[] {
   const valveSample = (family: Family, value: string | null, labels: Record<string, string> = {}): Sample[] =>
-    value === null
-      ? []
-      : [{ ...sample(family, value, { tasmart_id: valve.id, ...labels }), tasmartId: escaped(valve.id) }];
+    value === null ? [] : [sample(family, value, { tasmart_id: valve.id, ...labels })];
   const names = {
     name: valveLabel(valve),
     short_sn: valve.shortSn ?? '',
@@ -131,8 +138,8 @@ function valveSamples({ valve, newest, account }: SeenValve & { account: string 
   return [
     ...info,
     ...valveSample('tasmart_valve_reading_timestamp_seconds', seconds(newest.timeUs)),
-    ...valveSample('tasmart_valve_flow_cubic_meters_per_hour', scaled(newest.measuredFlowDlh, 10_000)),
-    ...valveSample('tasmart_valve_power_watts', scaled(newest.measuredPowerDw, 10)),
+    ...valveSample('tasmart_valve_flow_cubic_meters_per_hour', quotient(newest.measuredFlowDlh, 10_000)),
+    ...valveSample('tasmart_valve_power_watts', quotient(newest.measuredPowerDw, 10)),
     ...valveSample('tasmart_valve_energy_joules_total', joules(newest.energyCounter1Kwh), { register: '1' }),
     ...valveSample('tasmart_valve_energy_joules_total', joules(newest.energyCounter2Kwh), { register: '2' }),
   ];
@@ -172,23 +179,18 @@ function runSamples({
   ];
 }
 
-/** A sample that is not of a valve. `valveSamples` adds the valve. */
+/** `parseSamples` must match the line. */
 function sample(family: Family, value: string, labels: Record<string, string> = {}): Sample {
-  const pairs = Object.entries(labels).map(([name, text]) => `${name}="${escaped(text)}"`);
-  return {
-    family,
-    line: `${family}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}`,
-    tasmartId: null,
-    account: null,
-  };
+  const pairs = Object.entries(labels).map(([name, text]) => `${name}="${escapeLabel(text)}"`);
+  return { family, line: `${family}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}` };
 }
 
 /** Escapes a label for the text format. Spells out control characters: people read the file on a terminal too. */
-function escaped(text: string): string {
+function escapeLabel(text: string): string {
   return spelledOut(text).replaceAll('\\', '\\\\').replaceAll('"', '\\"');
 }
 
-function scaled(value: number | null, divisor: number): string | null {
+function quotient(value: number | null, divisor: number): string | null {
   return value === null ? null : String(value / divisor);
 }
 
@@ -201,15 +203,16 @@ function seconds(timeUs: Micros): string {
   return `${whole}.${String(timeUs - whole * US_PER_SECOND).padStart(6, '0')}`;
 }
 
-/** A line as `sample` writes it; its groups are the family and the labels. */
+/** A label as `escapeLabel` writes it. */
 const LABEL = String.raw`[a-z_]+="(?:[^"\\\n]|\\["\\n])*"`;
+/** A line as `sample` writes it; its groups are the family and the labels. */
 const LINE = new RegExp(String.raw`^(tasmart_[a-z_]+)(?:\{(${LABEL}(?:,${LABEL})*)\})? -?[0-9.e+]+$`);
 const TASMART_ID = /^tasmart_id="((?:[^"\\]|\\.)*)"/;
 const ACCOUNT = /(?:^|,)account="((?:[^"\\]|\\.)*)"/;
 
 /** Parses the file of an earlier run. Leaves out incomplete lines, and samples of other families. */
-function parseSamples(text: string): Sample[] {
-  return text.split('\n').flatMap((line): Sample[] => {
+function parseSamples(text: string): PreviousSample[] {
+  return text.split('\n').flatMap((line): PreviousSample[] => {
     const [, family = '', labels = ''] = LINE.exec(line) ?? [];
     if (!Object.hasOwn(FAMILIES, family)) return [];
     return [
