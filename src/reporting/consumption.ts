@@ -144,10 +144,12 @@ function regimeTable(
     coverageText(Number(coverage)),
     quality === 'measured' ? '' : quality,
   ]);
+  // Math.max(...widths) would fail: years of quarter hours exceed the number of arguments of a call.
+  const startWidth = rows.reduce((width, [start = '']) => Math.max(width, start.length), 0);
   const totalRow = ['  total', kwhText(total, bucket), '', ''];
   return formatTable(
     [
-      { heading: `  regime ${regime} (${timezone})`, minWidth: Math.max(...rows.map(([start = '']) => start.length)) },
+      { heading: `  regime ${regime} (${timezone})`, minWidth: startWidth },
       { heading: 'kWh', align: 'right' },
       { heading: 'coverage', align: 'right', rank: 1 },
       { heading: '' },
