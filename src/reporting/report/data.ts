@@ -1,5 +1,5 @@
 /** What the page shows, as plain data. */
-import type { Charted, CounterEvent } from '../../database/report.ts';
+import type { ChartedProperty, CounterEvent } from '../../database/report.ts';
 import type { RecordedRun } from '../../database/last-polls.ts';
 import type { Micros, Span } from '../../domain/time.ts';
 import type { BarsPayload } from './payload.ts';
@@ -89,7 +89,7 @@ export interface DayCompleteness {
 
 export interface Series {
   /** `delta_t`: the absolute difference between the two temperatures */
-  property: Charted | 'delta_t';
+  property: ChartedProperty | 'delta_t';
   /** m³/h, kW, %, V, °C, K */
   unit: string;
   values: readonly (number | null)[];

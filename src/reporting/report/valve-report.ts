@@ -1,8 +1,8 @@
 /** Turns the stored data of a valve into the data of the page. */
 import type { MeteredValve } from '../../database/consumption.ts';
 import {
-  forEachCharted,
-  type Charted,
+  forEachChartedProperty,
+  type ChartedProperty,
   type CounterEnergy,
   type CounterEvent,
   type ReportReadings,
@@ -45,7 +45,7 @@ export interface ValveRecord {
 }
 
 /** `parts`: HyCloud's integer value for one `unit`. In the order of the series; see `ALWAYS_CHARTED`. */
-const UNITS: Record<Charted, { unit: string; parts: number }> = {
+const UNITS: Record<ChartedProperty, { unit: string; parts: number }> = {
   measured_flow: { unit: 'm³/h', parts: 10_000 },
   measured_power: { unit: 'kW', parts: 10_000 },
   relative_flow: { unit: '%', parts: 100 },
@@ -56,7 +56,7 @@ const UNITS: Record<Charted, { unit: string; parts: number }> = {
   remote_temp: { unit: '°C', parts: 10 },
 };
 
-const CHARTED = Object.keys(UNITS) as readonly Charted[];
+const CHARTED = Object.keys(UNITS) as readonly ChartedProperty[];
 
 /** The charts that are shown even without a value. */
 const ALWAYS_CHARTED: readonly string[] = ['measured_flow', 'measured_power'];
@@ -102,7 +102,7 @@ function withoutNeighbours({ timesUs, errorStatus, values }: ReportReadings, { f
   return {
     timesUs: timesUs.slice(start, end),
     errorStatus: errorStatus.slice(start, end),
-    values: forEachCharted((property) => values[property].slice(start, end)),
+    values: forEachChartedProperty((property) => values[property].slice(start, end)),
   };
 }
 
