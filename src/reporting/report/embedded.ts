@@ -74,19 +74,16 @@ export function linesPayload(unit: string, isFromZero: boolean, lines: readonly 
   return { kind: 'lines', unit, isFromZero, lines: lines.map(linePayload) };
 }
 
-/** Decimal places of HyCloud's values, by unit. */
-const PLACES: Record<string, number> = { 'm³/h': 4, kW: 4, '%': 2, V: 1, '°C': 1, K: 1 };
-
 function linePayload({ name, colour, series }: Line): LinePayload {
   const decimals = decimalsOf(series);
   return { name, colour, decimals, values: differences(scaled(series.values, decimals)) };
 }
 
-/** The decimal places to show: at most five digits for the greatest value, and at most the places of the unit. */
-export function decimalsOf({ values, unit }: Series): number {
+/** The decimal places to show: at most five digits for the greatest value, and at most the places of HyCloud. */
+export function decimalsOf({ values, places }: Series): number {
   const greatest = values.reduce<number>((most, value) => Math.max(most, Math.abs(value ?? 0)), 0);
   const wholeDigits = greatest < 1 ? 1 : Math.floor(Math.log10(greatest)) + 1;
-  return Math.min(PLACES[unit] ?? 3, Math.max(0, 5 - wholeDigits));
+  return Math.min(places, Math.max(0, 5 - wholeDigits));
 }
 
 /** @param fromUs the report's start */

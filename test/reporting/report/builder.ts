@@ -11,6 +11,7 @@ import {
   type Span,
 } from '../../../src/domain/time.ts';
 import type { ReportFrame, Series, ValveReport } from '../../../src/reporting/report/data.ts';
+import { dayRanges } from '../../../src/reporting/report/day-ranges.ts';
 import { barsPayload } from '../../../src/reporting/report/embedded.ts';
 import { createPage, type PageAssets } from '../../../src/reporting/report/html.ts';
 
@@ -73,17 +74,18 @@ export function valveOf(
     const jitteredUs = timeUs - (timeUs === fromUs ? 0 : (index % 9) * US_PER_SECOND);
     if (hasReading(jitteredUs)) timesUs.push(jitteredUs);
   }
+  const days = daysOf(fromUs, toUs, hasReading);
   const load = (timeUs: Micros): number => loadAt(timeUs, index);
   const series = (
     property: Series['property'],
     unit: string,
     places: number,
     valueAt: (timeUs: Micros) => number,
-  ): Series => ({
-    property,
-    unit,
-    values: timesUs.map((timeUs) => Number(valueAt(timeUs).toFixed(places))),
-  });
+  ): Series => {
+    const values = timesUs.map((timeUs) => Number(valueAt(timeUs).toFixed(places)));
+    const dayStartsUs = days.map(({ startUs }) => startUs);
+    return { property, unit, places, values, dayRanges: dayRanges(timesUs, values, dayStartsUs) };
+  };
   const buckets = (regime: 1 | 2, kw: number): EnergyBucket[] =>
     hoursOf(fromUs, toUs).map((hour) => bucketOf(regime, hour, kw, { index, gaps, untilUs, qualities }));
   const energy = ([1, 2] as const).map((regime) => {
@@ -113,7 +115,7 @@ export function valveOf(
     counter1Kwh: 163_064,
     counter2Kwh: 0,
     errorStatus: [],
-    days: daysOf(fromUs, toUs, hasReading),
+    days,
     gaps,
     errors: [],
     timesUs,

@@ -258,7 +258,7 @@ test('a day counts as complete only when nothing is missing', () => {
 
 test('without the script the numbers are there, day by day, the newest first', () => {
   const text = textOf(reportHtml(sevenValves(), ASSETS));
-  expect(text).toContain('Measured values: least · most of the readings that the charts show.');
+  expect(text).toContain('Measured values: least · most of the day.');
   expect(text).toMatch(/Mon 23 Nov\d of \d.*Sun 22 Nov\d+ of 96/);
   expect(text).toMatch(/Thu 19 Nov96 of 96≥\d+\.\d/);
 });
