@@ -118,7 +118,8 @@ test('readings without a value are a problem, with their time', () => {
 
 test('accounts have a column and a filter where there are several', () => {
   const page = reportHtml(reportOf([valveOf(0, { account: 'north' }), valveOf(1)]), ASSETS);
-  expect(page).toContain('<select name="account"><option value="">all</option><option value="">(none)</option>');
+  expect(page).toContain('<select name="account"><option value="">all</option><option value="(none)">(none)</option>');
+  expect(page).toContain('data-account="(none)"');
   expect(textOf(page)).toContain('Newest readingAccount');
 });
 
