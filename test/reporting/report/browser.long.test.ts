@@ -9,7 +9,8 @@ import { findChromium, launchChromium } from '../../../scripts/chromium.ts';
 import { US_PER_DAY } from '../../../src/domain/time.ts';
 import type { PageAssets } from '../../../src/reporting/report/html.ts';
 import { REPOSITORY } from '../../support/build.ts';
-import { reportHtml, reportOf, sevenValves, valveOf } from './builder.ts';
+import { reportHtml, reportOf, sevenValves } from './builder.ts';
+import { valveOf } from './valve-builder.ts';
 
 const chromium = findChromium(process.env);
 const isRequired = process.env['TASMART_REQUIRE_BROWSER'] === '1';

@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import { US_PER_HOUR, US_PER_MINUTE } from '../../../src/domain/time.ts';
 import { spanText, timeOf, timeText, type ZoneOffsets } from '../../../src/reporting/report/page/local-time.ts';
 import { zoneOffsets } from '../../../src/reporting/report/zone.ts';
-import { FROM_US, HOSTILE, local, reportOf, RUN, sevenValves, TO_US, valveOf, reportHtml } from './builder.ts';
+import { HOSTILE, reportHtml, reportOf, RUN, sevenValves } from './builder.ts';
+import { FROM_US, local, TO_US, valveOf } from './valve-builder.ts';
 
 const ASSETS = { script: 'console.log("page")', style: 'body{color:red}' };
 
