@@ -31,7 +31,7 @@ export function valvePayload(
 ): ValvePayload {
   const since = (timeUs: Micros): number => epochSeconds(timeUs) - epochSeconds(span.fromUs);
   // Gaps have marks of their own.
-  const marked = ([1, 2] as const).flatMap((regime) =>
+  const markedEvents = ([1, 2] as const).flatMap((regime) =>
     thinMarks(
       events.filter((event) => event.regime === regime && event.kind !== 'gap'),
       span,
@@ -47,7 +47,7 @@ export function valvePayload(
       printable(names.join(', '), 120),
     ]),
     withoutValues: thinMarks(withoutValues, span).map(({ fromUs, toUs }) => [since(fromUs), since(toUs)]),
-    events: marked.map((event) => [since(event.fromUs), since(event.toUs), eventText(event), event.regime]),
+    events: markedEvents.map((event) => [since(event.fromUs), since(event.toUs), eventText(event), event.regime]),
     charts,
   };
 }
@@ -76,7 +76,7 @@ export function linesPayload(unit: string, isFromZero: boolean, lines: readonly 
 
 function linePayload({ name, colour, series }: Line): LinePayload {
   const decimals = decimalsOf(series);
-  return { name, colour, decimals, values: differences(scaled(series.values, decimals)) };
+  return { name, colour, decimals, values: differences(toIntegers(series.values, decimals)) };
 }
 
 /** The decimal places to show: at most five digits for the greatest value, and at most the places of HyCloud. */
@@ -111,6 +111,7 @@ function wattHours(buckets: readonly EnergyBucket[]): (number | null)[] {
   return buckets.map(({ kwh }) => {
     if (kwh === null) return null;
     exactSum += kwh * 1000;
+    // Not below 0: the buckets before may have been rounded up.
     const rounded = Math.max(0, Math.round(exactSum - roundedSum));
     roundedSum += rounded;
     return rounded;
@@ -128,7 +129,7 @@ function runLengths<T>(values: readonly T[]): [value: T, times: number][] {
   return runs;
 }
 
-function scaled(values: readonly (number | null)[], decimals: number): (number | null)[] {
+function toIntegers(values: readonly (number | null)[], decimals: number): (number | null)[] {
   return values.map((value) => (value === null ? null : Math.round(value * 10 ** decimals)));
 }
 

@@ -48,7 +48,7 @@ export function problemList(data: ReportData, { fleet }: Problems, groups: reado
       : []),
   ].join(', ');
   return markup`<section aria-labelledby="problems">
-    <h2 id="problems" class="verdict bad">${capitalised(heading)}</h2>
+    <h2 id="problems" class="verdict bad">${capitalise(heading)}</h2>
     <ul class="problems">
       ${fleet.map((text) => markup`<li>${sentence(text)}</li>`)}
       ${groups.map((group) => problemGroup(group, data))}
@@ -57,20 +57,19 @@ export function problemList(data: ReportData, { fleet }: Problems, groups: reado
 }
 
 function problemGroup({ title, entries }: ProblemGroup, data: ReportData): Markup {
-  const heading = markup`<b>${capitalised(title)}</b>`;
-  const [line, ...others] = linesOf(entries, data);
-  if (others.length === 0) {
-    const valveCount = countValves(entries);
-    return markup`<li>${heading} · ${valveCount > 1 && `${groupedCount(valveCount, 'valve')}: `}${line}</li>`;
+  const heading = markup`<b>${capitalise(title)}</b>`;
+  const lines = linesOf(entries, data);
+  const valveCount = countValves(entries);
+  if (lines.length === 1) {
+    return markup`<li>${heading} · ${valveCount > 1 && `${groupedCount(valveCount, 'valve')}: `}${lines}</li>`;
   }
-  const list = (lines: readonly (Markup | undefined)[]): Markup =>
+  const list = (items: readonly Markup[]): Markup =>
     markup`<ul>
-      ${lines.map((each) => markup`<li>${each}</li>`)}
+      ${items.map((item) => markup`<li>${item}</li>`)}
     </ul>`;
-  const shown = [line, ...others.slice(0, MAX_SHOWN.lines - 1)];
-  const hidden = others.slice(MAX_SHOWN.lines - 1);
+  const hidden = lines.slice(MAX_SHOWN.lines);
   return markup`<li>
-    ${heading} · ${groupedCount(countValves(entries), 'valve')} ${list(shown)}
+    ${heading} · ${groupedCount(valveCount, 'valve')} ${list(lines.slice(0, MAX_SHOWN.lines))}
     ${hidden.length > 0 && disclosure(`and ${hidden.length} more`, list(hidden))}
   </li>`;
 }
@@ -107,6 +106,6 @@ function disclosure(summary: string, content: Markup): Markup {
   </details>`;
 }
 
-export function capitalised(text: string): string {
+export function capitalise(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

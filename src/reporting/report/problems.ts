@@ -23,7 +23,7 @@ export interface ValveProblem {
   rank: number;
 }
 
-/** If the newest run is older, that is a problem, as in `tasmart check`. */
+/** If the newest run is older, that is a problem. As `MISSED_INTERVALS` in commands/check/database.ts. */
 const MAX_RUN_AGE_INTERVALS = 3;
 
 /** Worst first: no readings now, uncertain kWh, errors and losses. Below 100: see `row` in overview-table.ts. */
@@ -110,7 +110,7 @@ function spanProblems(
   { span }: Messages,
 ): ValveProblem[] {
   return [...new Set(spans.map(({ names }) => joinNames(names)))].flatMap((names) => {
-    const alike = spans.filter((each) => joinNames(each.names) === names);
+    const alike = spans.filter((candidate) => joinNames(candidate.names) === names);
     const last = alike.at(-1);
     if (!last) return [];
     const length = durationText(totalUs(alike));

@@ -8,7 +8,7 @@ import { changePercent, isWorthShowing, percentText, totalText } from './energy.
 import { markup, type Markup } from './markup.ts';
 import { nameMarkup, sectionId, sentence, stateClass, stateText, type Messages } from './messages.ts';
 import { groupThousands } from './page/numbers.ts';
-import { capitalised } from './problem-list.ts';
+import { capitalise } from './problem-list.ts';
 import type { ValveProblem } from './problems.ts';
 import { strip } from './strip.ts';
 import { tables } from './tables.ts';
@@ -31,7 +31,7 @@ export function valveSection(
       ${
         problemTexts.length > 0 &&
         markup`<ul class="problems">
-          ${problemTexts.map((text) => markup`<li>${sentence(capitalised(text))}</li>`)}
+          ${problemTexts.map((text) => markup`<li>${sentence(capitalise(text))}</li>`)}
         </ul>`
       }
       ${charts.length > 0 && markup`<div class="charts" data-valve="${id}-data">${charts.map(({ figure }) => figure)}</div>`}
