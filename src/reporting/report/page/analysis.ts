@@ -1,6 +1,6 @@
 /** A valve's cumulative energy, load duration, power against flow, and energy by day and hour. */
 import uPlot from 'uplot';
-import { drawTimed, drawUntimed, type Surroundings } from './chart.ts';
+import { drawTimed, drawUntimed, RANGE_FROM_ZERO, type Surroundings } from './chart.ts';
 import type { Bar } from './decode.ts';
 import { DAY_S, dayText, timeText, wallOf, type ZoneOffsets } from './local-time.ts';
 import { groupThousands } from './numbers.ts';
@@ -67,7 +67,7 @@ function drawCumulative(
   const total = ({ bars }: NamedBars): string => kwhText(bars.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0));
   const resting = valves.map(total).join(' · ');
   const { plot, output } = figure(root, 'Cumulative energy', 'kWh', resting, valves);
-  return drawTimed(plot, data, seriesOf(valves), (_u, _least, most) => [0, most > 0 ? most * 1.08 : 1], {
+  return drawTimed(plot, data, seriesOf(valves), RANGE_FROM_ZERO, {
     ...around,
     onCursor: (u, timeS) => {
       const index = timeS === null ? -1 : u.valToIdx(timeS);
@@ -86,6 +86,7 @@ function drawDuration(root: HTMLElement, valves: readonly NamedBars[]): uPlot {
       .map(({ kwh, startS, endS }) => ({ hours: (endS - startS) / 3600, kw: ((kwh ?? 0) * 3600) / (endS - startS) }))
       .sort((a, b) => b.kw - a.kw);
     let sum = 0;
+    // Rounded, so that equal hours of two valves share a row in `join`.
     return [loads.map(({ hours }) => Math.round((sum += hours) * 100) / 100), loads.map(({ kw }) => kw)];
   });
   const data = uPlot.join(tables);
@@ -157,7 +158,7 @@ function heatCell(bars: readonly Bar[], most: number): HTMLElement {
   const known = bars.filter(({ kwh }) => kwh !== null);
   if (known.length === 0) return element('td', { textContent: bars.length === 0 ? '' : '–', className: 'hnone' });
   const kwh = known.reduce((sum, bar) => sum + (bar.kwh ?? 0), 0);
-  const mark = bars.map(({ quality }) => QUALITIES[quality].mark).find((each) => each !== '') ?? '';
+  const mark = bars.map(({ quality }) => QUALITIES[quality].mark).find((candidate) => candidate !== '') ?? '';
   const level = Math.min(LEVELS, Math.ceil((kwh / most) * LEVELS));
   return element('td', { textContent: `${mark}${kwh.toFixed(kwh < 10 ? 1 : 0)}`, className: `h${level}` });
 }

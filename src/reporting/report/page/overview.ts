@@ -95,10 +95,11 @@ export function connectOverview(): void {
   apply();
 }
 
-/** Whether the row matches the filters of the address. overview-table.ts writes the attributes. */
+/** Whether the row matches the filters of the address. '' means all. overview-table.ts writes the attributes. */
 function isWanted(row: HTMLTableRowElement, values: URLSearchParams): boolean {
-  const words = (values.get('q') ?? '').toLowerCase().split(/\s+/);
-  const [account, project, problem] = FILTERS.slice(1).map((filter) => values.get(filter) ?? '');
+  const filter = (name: (typeof FILTERS)[number]): string => values.get(name) ?? '';
+  const words = filter('q').toLowerCase().split(/\s+/);
+  const [account, project, problem] = [filter('account'), filter('project'), filter('problem')];
   const problems = row.dataset['problems'] ?? ' ';
   return (
     words.every((word) => row.dataset['search']?.includes(word)) &&

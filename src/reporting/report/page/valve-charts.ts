@@ -142,7 +142,7 @@ function lineChartsOf({ charts }: ValvePayload): LinesPayload[] {
 function flowAndPower(payload: ValvePayload, { fromS }: ReportPayload): [number, number][] {
   const times = decodeTimes(payload, fromS);
   const [flow, power] = ['m³/h', 'kW'].map((unit) => {
-    const chart = lineChartsOf(payload).find((each) => each.unit === unit);
+    const chart = lineChartsOf(payload).find((chart) => chart.unit === unit);
     return chart ? (decodeValues(chart, times)[0] ?? []) : [];
   });
   return (flow ?? []).flatMap((m3h, index): [number, number][] => {
