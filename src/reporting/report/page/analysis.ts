@@ -7,9 +7,10 @@ import { groupThousands } from './numbers.ts';
 import { palette } from './palette.ts';
 import { QUALITIES } from './quality.ts';
 
-/** A valve's energy of regime 1. */
+/** A valve's energy of one regime. */
 export interface NamedBars {
   name: string;
+  regime: number;
   bars: readonly Bar[];
 }
 
@@ -36,7 +37,7 @@ export function drawAnalysis(
   const untimed = [drawDuration(root, valves)];
   if (flowAndPower.length > 0) untimed.push(drawScatter(root, flowAndPower));
   const areHours = thisValve.bars.every(({ startS, endS }) => endS - startS <= 3600);
-  if (thisValve.bars.length > 1 && areHours) root.append(heatMap(thisValve.bars, around.offsets));
+  if (thisValve.bars.length > 1 && areHours) root.append(heatMap(thisValve, around.offsets));
   return { root, timed, untimed };
 }
 
@@ -124,7 +125,7 @@ const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
 const LEVELS = 5;
 
 /** A table: one row per day, the newest first. An hour that the clock shows twice holds the sum of both. */
-function heatMap(bars: readonly Bar[], offsets: ZoneOffsets): HTMLElement {
+function heatMap({ bars, regime }: NamedBars, offsets: ZoneOffsets): HTMLElement {
   const days = new Map<number, Bar[][]>();
   for (const bar of bars) {
     const wallS = wallOf(offsets, bar.startS);
@@ -143,7 +144,7 @@ function heatMap(bars: readonly Bar[], offsets: ZoneOffsets): HTMLElement {
     body.append(element('tr', {}, element('th', { scope: 'row', textContent: dayText(day * DAY_S) }), ...cells));
   }
   table.append(
-    element('caption', { textContent: 'Energy by day and hour, regime 1, kWh' }),
+    element('caption', { textContent: `Energy by day and hour, regime ${regime}, kWh` }),
     element('thead', {}, head),
     body,
   );

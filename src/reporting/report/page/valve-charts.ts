@@ -128,10 +128,10 @@ function payloadOf(id: string): ValvePayload {
   return JSON.parse(document.getElementById(id)?.textContent ?? JSON.stringify(none)) as ValvePayload;
 }
 
-/** The bars of the first chart: of regime 1. null: the valve has none. */
+/** The bars of the first chart: of regime 1, or of regime 2 if that alone has kWh. null: the valve has none. */
 function firstBars({ charts }: ValvePayload, name: string, { fromS }: ReportPayload): NamedBars | null {
   const [first] = charts;
-  return first?.kind === 'bars' ? { name, bars: decodeBars(first, fromS) } : null;
+  return first?.kind === 'bars' ? { name, regime: first.regime, bars: decodeBars(first, fromS) } : null;
 }
 
 function lineChartsOf({ charts }: ValvePayload): LinesPayload[] {
