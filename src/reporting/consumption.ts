@@ -121,6 +121,7 @@ export function groupByRegime(buckets: readonly Consumption[]): Map<number, Cons
   return regimes;
 }
 
+/** Of a sparkline. */
 const MAX_CELLS = 32;
 
 /** The kWh of the buckets as a sparkline. Empty if fewer than two are known: there is nothing to compare. */

@@ -95,13 +95,14 @@ export function changeText(before: readonly Consumption[], after: readonly Consu
     .join('');
 }
 
+/** The change of one regime, from the first day that changed to the last. */
 function changeOf(before: readonly Consumption[], after: readonly Consumption[], timezone: string): string {
   const daysBefore = byStart(before);
   const daysAfter = byStart(after);
   const starts = [...new Set([...daysBefore.keys(), ...daysAfter.keys()])].sort((a, b) => a - b);
   const changed = starts.filter((startUs) => {
-    const [was, is] = [daysBefore.get(startUs), daysAfter.get(startUs)];
-    return was?.kwh !== is?.kwh || was?.quality !== is?.quality;
+    const [dayBefore, dayAfter] = [daysBefore.get(startUs), daysAfter.get(startUs)];
+    return dayBefore?.kwh !== dayAfter?.kwh || dayBefore?.quality !== dayAfter?.quality;
   });
   const [first, last] = [changed[0], changed.at(-1)];
   if (first === undefined || last === undefined) return ': all days keep their kWh and quality';
