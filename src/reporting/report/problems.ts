@@ -80,9 +80,14 @@ function currentErrors({ errorStatus, errors, newestUs, state }: ValveReport, { 
   return [{ title: `${verb} ${joinNames(errorStatus.toSorted())}`, detail, rank: RANKS.error }];
 }
 
-function gapProblems({ gaps, state }: ValveReport, { toUs }: ReportFrame, { span }: Messages): ValveProblem[] {
-  // A gap that lasts until now is already reported by supplyProblems.
-  const isOpen = (gap: Span): boolean => gap.toUs >= toUs && state !== 'ok' && state !== null;
+function gapProblems(
+  { gaps, state }: ValveReport,
+  { toUs, generatedUs }: ReportFrame,
+  { span }: Messages,
+): ValveProblem[] {
+  const endUs = Math.min(toUs, generatedUs);
+  // Such a gap is reported by supplyProblems, or is no problem because the valve left.
+  const isOpen = (gap: Span): boolean => gap.toUs >= endUs && state !== 'ok' && state !== null;
   const closed = gaps.filter((gap) => !isOpen(gap));
   const longest = longestOf(closed);
   if (!longest) return [];

@@ -61,6 +61,14 @@ test('the day on which a valve is installed lacks nothing before its first readi
   expect(textOf(reportHtml(reportOf([installed, valveOf(1)]), ASSETS))).not.toContain('kWh, some kWh are missing');
 });
 
+test('a silent valve has no gap besides, also where the report ends in the future', () => {
+  const silent = valveOf(0, { state: 'silent', untilUs: TO_US - 2 * US_PER_HOUR });
+  const page = reportHtml(reportOf([silent], { toUs: TO_US + US_PER_HOUR }), ASSETS);
+  expect(problemsOf(page)).toEqual([
+    'Silent: HyCloud has no newer reading · Valve 1: no reading since Sun 22 Nov 22:00 (2 h 3 min)',
+  ]);
+});
+
 test('the same errors in another order are the same problem', () => {
   const valves = [
     ['A', 'B'],
