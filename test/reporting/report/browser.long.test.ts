@@ -189,6 +189,9 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
       /^"Colonna montante – lato Nord",\d+(\.\d+)?,336\.\d+,\d+\.\d+,25,"the counter fell \+1 more",100,/,
     );
     expect(end).toBe('');
+    await page.getByLabel('Search').fill('edificio');
+    const soundValve = await download(() => page.getByRole('button', { name: 'CSV of this table' }).click());
+    expect(soundValve.split('\r\n')[1]).toMatch(/,25,"",100,/);
     await openValve(4);
     const hours = await download(() => page.getByRole('button', { name: 'CSV of kWh' }).click());
     const lines = hours.split('\r\n');

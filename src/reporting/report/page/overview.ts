@@ -132,8 +132,9 @@ function csvCells(row: HTMLTableRowElement): (string | number | null)[] {
     const strip = cell.querySelector('svg');
     if (strip) return strip.getAttribute('aria-label') ?? '';
     const value = cell.dataset['v'];
-    // Newest readings and problems are texts; their numbers are only for sorting.
-    if (value === undefined || /[a-z]/i.test(cell.textContent)) return cell.textContent.trim().replace(/\s+/g, ' ');
+    // Problems and the newest reading are texts; their numbers are only for sorting.
+    const isText = value === undefined || cell.classList.contains('text') || /[a-z]/i.test(cell.textContent);
+    if (isText) return cell.textContent.trim().replace(/\s+/g, ' ');
     return value === '' ? null : Number(value);
   });
 }
