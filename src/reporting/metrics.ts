@@ -137,17 +137,17 @@ function valveSamples({ valve, newest, account }: SeenValve & { account: string 
   if (newest === null) return info;
   return [
     ...info,
-    ...valveSample('tasmart_valve_reading_timestamp_seconds', seconds(newest.timeUs)),
-    ...valveSample('tasmart_valve_flow_cubic_meters_per_hour', quotient(newest.measuredFlowDlh, 10_000)),
-    ...valveSample('tasmart_valve_power_watts', quotient(newest.measuredPowerDw, 10)),
-    ...valveSample('tasmart_valve_energy_joules_total', joules(newest.energyCounter1Kwh), { register: '1' }),
-    ...valveSample('tasmart_valve_energy_joules_total', joules(newest.energyCounter2Kwh), { register: '2' }),
+    ...valveSample('tasmart_valve_reading_timestamp_seconds', secondsText(newest.timeUs)),
+    ...valveSample('tasmart_valve_flow_cubic_meters_per_hour', quotientText(newest.measuredFlowDlh, 10_000)),
+    ...valveSample('tasmart_valve_power_watts', quotientText(newest.measuredPowerDw, 10)),
+    ...valveSample('tasmart_valve_energy_joules_total', joulesText(newest.energyCounter1Kwh), { register: '1' }),
+    ...valveSample('tasmart_valve_energy_joules_total', joulesText(newest.energyCounter2Kwh), { register: '2' }),
   ];
 }
 
 function runSamples({
   endedUs,
-  seconds: duration,
+  seconds,
   exitStatus,
   requests,
   retries,
@@ -159,13 +159,13 @@ function runSamples({
   const runSample = (family: Family, value: string, labels: Record<string, string> = {}) =>
     sample(family, value, { ...(account !== '' && { account }), ...(shard !== null && { shard }), ...labels });
   const samples = [
-    runSample('tasmart_run_duration_seconds', duration.toFixed(3)),
+    runSample('tasmart_run_duration_seconds', seconds.toFixed(3)),
     runSample('tasmart_run_exit_status', String(exitStatus)),
     runSample('tasmart_run_requests', String(requests)),
     runSample('tasmart_run_retries', String(retries)),
-    runSample('tasmart_last_run_timestamp_seconds', seconds(endedUs)),
+    runSample('tasmart_last_run_timestamp_seconds', secondsText(endedUs)),
     ...(lockedRuns === null ? [] : [runSample('tasmart_locked_runs_total', String(lockedRuns))]),
-    ...(exitStatus === 0 ? [runSample('tasmart_last_success_timestamp_seconds', seconds(endedUs))] : []),
+    ...(exitStatus === 0 ? [runSample('tasmart_last_success_timestamp_seconds', secondsText(endedUs))] : []),
   ];
   if (report === null) return samples;
   const { valves: valveCount, stored, unchanged, silent, failures } = report;
@@ -190,15 +190,16 @@ function escapeLabel(text: string): string {
   return spelledOut(text).replaceAll('\\', '\\\\').replaceAll('"', '\\"');
 }
 
-function quotient(value: number | null, divisor: number): string | null {
+function quotientText(value: number | null, divisor: number): string | null {
   return value === null ? null : String(value / divisor);
 }
 
-function joules(kwh: number | null): string | null {
+function joulesText(kwh: number | null): string | null {
   return kwh === null ? null : String(kwh * 3_600_000);
 }
 
-function seconds(timeUs: Micros): string {
+/** Exact to the microsecond. */
+function secondsText(timeUs: Micros): string {
   const whole = Math.floor(timeUs / US_PER_SECOND);
   return `${whole}.${String(timeUs - whole * US_PER_SECOND).padStart(6, '0')}`;
 }
