@@ -5,7 +5,7 @@ import { withDatabase } from '../database/open.ts';
 import { loadRegisteredValves, type RegisteredValve } from '../database/status.ts';
 import { KnownError } from '../domain/errors.ts';
 import { count, escapeAndCut, escapeHostile } from '../domain/text.ts';
-import { withoutGuards } from '../reporting/csv.ts';
+import { removeGuards } from '../reporting/report/page/csv-guard.ts';
 import { linksText } from '../reporting/links.ts';
 import type { CommandContext, OutputFormat } from './shared/context.ts';
 import { parseLinks, type LinkLine } from './link/file.ts';
@@ -75,7 +75,7 @@ function registerProblem(register: string): string | null {
     return 'the register is empty, or begins or ends in a blank, or holds a control character or an invisible one';
   }
   // `link --list --format csv` could not be imported again.
-  if (withoutGuards(register) !== register) return `the register holds a ' before a formula`;
+  if (removeGuards(register) !== register) return `the register holds a ' before a formula`;
   return null;
 }
 

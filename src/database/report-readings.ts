@@ -14,14 +14,14 @@ const CHARTED = [
   'local_temp',
   'remote_temp',
 ] as const satisfies readonly PropertyName[];
-export type Charted = (typeof CHARTED)[number];
+export type ChartedProperty = (typeof CHARTED)[number];
 
 /** A valve's readings in columns, in order of time and in HyCloud's own units. null: the valve sent no value. */
 export interface ReportReadings {
   timesUs: readonly Micros[];
   /** null: none */
   errorStatus: readonly (readonly string[] | null)[];
-  values: Readonly<Record<Charted, readonly (number | null)[]>>;
+  values: Readonly<Record<ChartedProperty, readonly (number | null)[]>>;
 }
 
 /**
@@ -40,7 +40,7 @@ export async function loadReadings(
   // null: the valve has no readings in the span
   const rows = await database.query<
     { tasmart_id: string; time_us: Micros[] | null; error_status: ReportReadings['errorStatus'] | null } & Record<
-      Charted,
+      ChartedProperty,
       (number | null)[] | null
     >
   >(
@@ -71,14 +71,14 @@ export async function loadReadings(
       {
         timesUs: row.time_us ?? [],
         errorStatus: row.error_status ?? [],
-        values: forEachCharted((name) => row[name] ?? []),
+        values: forEachChartedProperty((name) => row[name] ?? []),
       },
     ]),
   );
 }
 
-export function forEachCharted<T>(valueOf: (name: Charted) => T): Record<Charted, T> {
-  const values: Partial<Record<Charted, T>> = {};
+export function forEachChartedProperty<T>(valueOf: (name: ChartedProperty) => T): Record<ChartedProperty, T> {
+  const values: Partial<Record<ChartedProperty, T>> = {};
   for (const name of CHARTED) values[name] = valueOf(name);
-  return values as Record<Charted, T>;
+  return values as Record<ChartedProperty, T>;
 }

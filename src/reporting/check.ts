@@ -30,19 +30,19 @@ export const skipped = (name: string, seen: string): CheckItem => ({ name, state
 
 const MARKS = { ok: '✓', warning: '!', failed: '✗', skipped: '–' } as const;
 
-/** of what was seen, and of a remedy */
-const MAX_LENGTH = 500;
+/** More characters of `seen` and of `remedy` are cut off. */
+const MAX_TEXT_LENGTH = 500;
 
 /** A line per item, with its remedy below. The last line counts the problems. */
 export function checkTable(items: readonly CheckItem[], textWidth = Infinity): string {
   const nameWidth = Math.max(...items.map(({ name }) => Array.from(escapeAndCut(name)).length));
-  const indent = '✓ '.length + nameWidth + '  '.length;
-  const wrap = (text: string, indent: number) => wrapText(escapeAndCut(text, MAX_LENGTH), textWidth, indent);
+  const seenIndent = '✓ '.length + nameWidth + '  '.length;
+  const wrap = (text: string, indent: number) => wrapText(escapeAndCut(text, MAX_TEXT_LENGTH), textWidth, indent);
   const lines = items.flatMap(({ name, state, seen, remedy }) => {
     const label = escapeAndCut(name);
     const padding = ' '.repeat(nameWidth - Array.from(label).length);
-    const line = `${MARKS[state]} ${label}${padding}  ${wrap(seen, indent)}`;
-    return remedy === null ? [line] : [line, `${' '.repeat(indent)}→ ${wrap(remedy, indent + '→ '.length)}`];
+    const line = `${MARKS[state]} ${label}${padding}  ${wrap(seen, seenIndent)}`;
+    return remedy === null ? [line] : [line, `${' '.repeat(seenIndent)}→ ${wrap(remedy, seenIndent + '→ '.length)}`];
   });
   const failures = items.filter(({ state }) => state === 'failed').length;
   const warnings = items.filter(({ state }) => state === 'warning').length;

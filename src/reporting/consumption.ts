@@ -1,6 +1,5 @@
 /** Prints kWh per bucket: a table per valve, JSON or CSV. */
 import stringWidth from 'fast-string-width';
-import { DateTime } from 'luxon';
 import type { Bucket, Consumption, MeteredValve } from '../database/consumption.ts';
 import { escapeAndCut } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
@@ -10,6 +9,7 @@ import { valveRecords, type Fields, type ValveFormat } from './records.ts';
 import type { Screen } from './screen.ts';
 import { inCells, sparkline } from './sparkline.ts';
 import { formatTable, titleOf } from './table.ts';
+import { localDateTime } from './units.ts';
 
 /** The fields of JSON and CSV, in their order. */
 const FIELDS = [
@@ -121,6 +121,7 @@ export function groupByRegime(buckets: readonly Consumption[]): Map<number, Cons
   return regimes;
 }
 
+/** Of a sparkline. */
 const MAX_CELLS = 32;
 
 /** The kWh of the buckets as a sparkline. Empty if fewer than two are known: there is nothing to compare. */
@@ -144,10 +145,12 @@ function regimeTable(
     coverageText(Number(coverage)),
     quality === 'measured' ? '' : quality,
   ]);
+  // Math.max(...widths) would fail: years of quarter hours exceed the number of arguments of a call.
+  const startWidth = rows.reduce((width, [start = '']) => Math.max(width, start.length), 0);
   const totalRow = ['  total', kwhText(total, bucket), '', ''];
   return formatTable(
     [
-      { heading: `  regime ${regime} (${timezone})`, minWidth: Math.max(...rows.map(([start = '']) => start.length)) },
+      { heading: `  regime ${regime} (${timezone})`, minWidth: startWidth },
       { heading: 'kWh', align: 'right' },
       { heading: 'coverage', align: 'right', rank: 1 },
       { heading: '' },
@@ -155,8 +158,4 @@ function regimeTable(
     buckets.length === 1 ? rows : [...rows, totalRow],
     screen.width,
   );
-}
-
-export function localDateTime(timeUs: Micros, timezone: string): DateTime {
-  return DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone });
 }

@@ -5,10 +5,10 @@ import { escapeAndCut } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import type { Correction } from '../domain/energy.ts';
-import { groupByRegime, kwhText, localDateTime } from './consumption.ts';
+import { groupByRegime, kwhText } from './consumption.ts';
 import { sumDecimals } from './decimal.ts';
 import { recordsText } from './records.ts';
-import { localTime } from './units.ts';
+import { localDateTime, localTime } from './units.ts';
 
 /** A correction, and its valve. */
 export interface ListedCorrection extends StoredCorrection {
@@ -95,13 +95,14 @@ export function changeText(before: readonly Consumption[], after: readonly Consu
     .join('');
 }
 
+/** The change of one regime, from the first day that changed to the last. */
 function changeOf(before: readonly Consumption[], after: readonly Consumption[], timezone: string): string {
   const daysBefore = byStart(before);
   const daysAfter = byStart(after);
   const starts = [...new Set([...daysBefore.keys(), ...daysAfter.keys()])].sort((a, b) => a - b);
   const changed = starts.filter((startUs) => {
-    const [was, is] = [daysBefore.get(startUs), daysAfter.get(startUs)];
-    return was?.kwh !== is?.kwh || was?.quality !== is?.quality;
+    const [dayBefore, dayAfter] = [daysBefore.get(startUs), daysAfter.get(startUs)];
+    return dayBefore?.kwh !== dayAfter?.kwh || dayBefore?.quality !== dayAfter?.quality;
   });
   const [first, last] = [changed[0], changed.at(-1)];
   if (first === undefined || last === undefined) return ': all days keep their kWh and quality';

@@ -4,10 +4,10 @@ export function parseDecimal(text: string | null): number | null {
   return text === null ? null : Number(text);
 }
 
-/** Ignores nulls; null if every text is null. Rounded to nine places, which removes the noise of adding doubles. */
-export function sumDecimals(texts: readonly (string | null)[]): number | null {
-  const known = texts.filter((text) => text !== null);
-  return known.length === 0 ? null : Number(known.reduce((sum, text) => sum + Number(text), 0).toFixed(9));
+/** Ignores nulls; null if every value is null. Rounded to nine places, which removes the noise of adding doubles. */
+export function sumDecimals(values: readonly (string | number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : Number(known.reduce<number>((sum, value) => sum + Number(value), 0).toFixed(9));
 }
 
 /** A number, or the text itself if a double would change the value. */

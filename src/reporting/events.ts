@@ -89,10 +89,10 @@ function table(view: EventsView): ValveFormat<StoredEvent> {
     valve: (valve, events) => {
       hasValves = true;
       const tables = [1, 2].map((regime) => {
-        const ofCounter = events.filter((event) => event.regime === regime);
-        if (ofCounter.length === 0 || (regime === 2 && ofCounter.every(isUnused))) return '';
-        for (const { kind } of ofCounter) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-        return counterTable(valve, regime, ofCounter, view);
+        const eventsOfCounter = events.filter((event) => event.regime === regime);
+        if (eventsOfCounter.length === 0 || (regime === 2 && eventsOfCounter.every(isUnused))) return '';
+        for (const { kind } of eventsOfCounter) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+        return counterTable(valve, regime, eventsOfCounter, view);
       });
       return tables.join('');
     },

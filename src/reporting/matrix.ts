@@ -3,24 +3,19 @@ import stringWidth from 'fast-string-width';
 import type { Bucket, Consumption, MeteredValve } from '../database/consumption.ts';
 import { escapeAndCut } from '../domain/text.ts';
 import { valveLabel } from '../domain/valve.ts';
-import {
-  groupByRegime,
-  kwhText,
-  localDateTime,
-  NO_VALVES,
-  RUNNING_MARK,
-  RUNNING_NOTE,
-  type ConsumptionView,
-} from './consumption.ts';
+import { groupByRegime, kwhText, NO_VALVES, RUNNING_MARK, RUNNING_NOTE, type ConsumptionView } from './consumption.ts';
 import { formatCsv } from './csv.ts';
 import { parseDecimal, sumDecimals } from './decimal.ts';
 import type { ValveFormat } from './records.ts';
 import { bar } from './sparkline.ts';
 import { cut, formatTable, GAP, wrapText } from './table.ts';
+import { localDateTime } from './units.ts';
 
+/** One valve, in one regime. */
 interface Row {
   valve: MeteredValve;
   buckets: readonly Consumption[];
+  /** kWh; null: no bucket has kWh */
   total: number | null;
 }
 
@@ -79,7 +74,7 @@ const HEADINGS: Record<Bucket, string> = {
   total: "'kWh'",
 };
 
-/** What `markOf` may put behind a cell, in the order of the footnotes. */
+/** What `markOf` may put behind a cell's kWh, in the order of the footnotes. */
 const MARKS = [
   { mark: RUNNING_MARK, note: RUNNING_NOTE },
   { mark: '?', note: '? undecided yet' },
@@ -88,6 +83,7 @@ const MARKS = [
 ] as const;
 type Mark = (typeof MARKS)[number]['mark'] | '';
 
+/** '' for a measured bucket, and for one without kWh. */
 function markOf({ kwh, endUs, quality }: Consumption, nowUs: number): Mark {
   if (kwh === null) return '';
   if (endUs > nowUs) return RUNNING_MARK;
@@ -107,7 +103,7 @@ interface MatrixColumn {
 }
 
 function table({ regime, rows }: Matrix, view: ConsumptionView): string {
-  const total = sumOf(rows.map((row) => row.total));
+  const total = sumDecimals(rows.map((row) => row.total));
   if (total === 0 && regime === 2) return 'regime 2: nothing\n';
   const labels = [...rows.map(({ valve }) => escapeAndCut(valveLabel(valve))), 'total'];
   const columns = columnsOf(rows, total, view);
@@ -131,11 +127,12 @@ function table({ regime, rows }: Matrix, view: ConsumptionView): string {
 function columnsOf(rows: readonly Row[], total: number | null, view: ConsumptionView): MatrixColumn[] {
   const buckets = rows[0]?.buckets ?? [];
   const columns = buckets.map(({ startUs }, index): MatrixColumn => {
-    const ofValves = rows.flatMap((row) => row.buckets[index] ?? []);
-    const cells = ofValves.map((bucket) => {
+    const bucketOfEachValve = rows.flatMap((row) => row.buckets[index] ?? []);
+    // A cell ends with its mark or a space, so the digits are aligned.
+    const cells = bucketOfEachValve.map((bucket) => {
       return `${kwhText(parseDecimal(bucket.kwh), view.bucket)}${markOf(bucket, view.nowUs) || ' '}`;
     });
-    const sum = sumDecimals(ofValves.map(({ kwh }) => kwh));
+    const sum = sumDecimals(bucketOfEachValve.map(({ kwh }) => kwh));
     return {
       heading: `${localDateTime(startUs, view.timezone).toFormat(HEADINGS[view.bucket])} `,
       cells: [...cells, `${kwhText(sum, view.bucket)} `],
@@ -155,10 +152,6 @@ function spanText([row]: readonly Row[], { timezone }: ConsumptionView): string 
   const [from, to] = [row?.buckets[0]?.startUs ?? 0, row?.buckets.at(-1)?.endUs ?? 0];
   const [first, last] = [from, to].map((timeUs) => localDateTime(timeUs, timezone).toFormat('yyyy-LL-dd HH:mm'));
   return `${first} – ${last} (${timezone})`;
-}
-
-function sumOf(values: readonly (number | null)[]): number | null {
-  return sumDecimals(values.map((value) => value?.toString() ?? null));
 }
 
 /** The column with each valve's share of the total, in percent and perhaps as a bar. */

@@ -53,9 +53,13 @@ type Family = keyof typeof FAMILIES;
 interface Sample {
   family: Family;
   line: string;
-  /** escaped, as in `line`; null: the sample is not of a valve */
+}
+
+/** A sample of the previous file, with two of its labels, escaped as in `line`. */
+interface PreviousSample extends Sample {
+  /** null: the sample is not of a valve */
   tasmartId: string | null;
-  /** the label, escaped; null: the line has none */
+  /** null: the line has no account */
   account: string | null;
 }
 
@@ -89,21 +93,26 @@ export function formatMetrics(runs: readonly RunMetrics[], previousText: string)
 }
 
 /** The samples of the previous file that these runs cannot know. The samples of accounts that no run polled are dropped. */
-function keptSamples(previous: readonly Sample[], runs: readonly RunMetrics[], polled: PolledValves): Sample[] {
+function keptSamples(
+  previous: readonly PreviousSample[],
+  runs: readonly RunMetrics[],
+  polled: PolledValves,
+): PreviousSample[] {
   const accounts = accountsOf(previous);
   return previous.filter(({ family, tasmartId, account: ownAccount }) => {
     const account = (tasmartId === null ? ownAccount : accounts.get(tasmartId)) ?? '';
-    const run = runs.find((each) => escapeLabel(each.account) === account);
+    const run = runs.find((candidate) => escapeLabel(candidate.account) === account);
     if (!run) return false;
     if (tasmartId === null) return run.isLocked || isUnknownTo(run, family);
     const valve = polled.get(tasmartId);
     if (!valve) return run.report === null || run.isNarrowed;
+    // A valve that failed has a new info sample, but keeps its reading.
     return valve.newest === null && family !== 'tasmart_valve_info';
   });
 }
 
 /** The account of each valve, by valve id. Only tasmart_valve_info has the account as a label. */
-function accountsOf(samples: readonly Sample[]): Map<string, string> {
+function accountsOf(samples: readonly PreviousSample[]): Map<string, string> {
   const infos = samples.filter(({ family }) => family === 'tasmart_valve_info');
   return new Map(infos.flatMap(({ tasmartId, account }) => (tasmartId === null ? [] : [[tasmartId, account ?? '']])));
 }
@@ -116,9 +125,7 @@ function isUnknownTo({ exitStatus, lockedRuns }: RunMetrics, family: Family): bo
 
 function valveSamples({ valve, newest, account }: SeenValve & { account: string }): Sample[] {
   const valveSample = (family: Family, value: string | null, labels: Record<string, string> = {}): Sample[] =>
-    value === null
-      ? []
-      : [{ ...sample(family, value, { tasmart_id: valve.id, ...labels }), tasmartId: escapeLabel(valve.id) }];
+    value === null ? [] : [sample(family, value, { tasmart_id: valve.id, ...labels })];
   const names = {
     name: valveLabel(valve),
     short_sn: valve.shortSn ?? '',
@@ -130,17 +137,17 @@ function valveSamples({ valve, newest, account }: SeenValve & { account: string 
   if (newest === null) return info;
   return [
     ...info,
-    ...valveSample('tasmart_valve_reading_timestamp_seconds', seconds(newest.timeUs)),
-    ...valveSample('tasmart_valve_flow_cubic_meters_per_hour', divide(newest.measuredFlowDlh, 10_000)),
-    ...valveSample('tasmart_valve_power_watts', divide(newest.measuredPowerDw, 10)),
-    ...valveSample('tasmart_valve_energy_joules_total', joules(newest.energyCounter1Kwh), { register: '1' }),
-    ...valveSample('tasmart_valve_energy_joules_total', joules(newest.energyCounter2Kwh), { register: '2' }),
+    ...valveSample('tasmart_valve_reading_timestamp_seconds', secondsText(newest.timeUs)),
+    ...valveSample('tasmart_valve_flow_cubic_meters_per_hour', quotientText(newest.measuredFlowDlh, 10_000)),
+    ...valveSample('tasmart_valve_power_watts', quotientText(newest.measuredPowerDw, 10)),
+    ...valveSample('tasmart_valve_energy_joules_total', joulesText(newest.energyCounter1Kwh), { register: '1' }),
+    ...valveSample('tasmart_valve_energy_joules_total', joulesText(newest.energyCounter2Kwh), { register: '2' }),
   ];
 }
 
 function runSamples({
   endedUs,
-  seconds: duration,
+  seconds,
   exitStatus,
   requests,
   retries,
@@ -152,13 +159,13 @@ function runSamples({
   const runSample = (family: Family, value: string, labels: Record<string, string> = {}) =>
     sample(family, value, { ...(account !== '' && { account }), ...(shard !== null && { shard }), ...labels });
   const samples = [
-    runSample('tasmart_run_duration_seconds', duration.toFixed(3)),
+    runSample('tasmart_run_duration_seconds', seconds.toFixed(3)),
     runSample('tasmart_run_exit_status', String(exitStatus)),
     runSample('tasmart_run_requests', String(requests)),
     runSample('tasmart_run_retries', String(retries)),
-    runSample('tasmart_last_run_timestamp_seconds', seconds(endedUs)),
+    runSample('tasmart_last_run_timestamp_seconds', secondsText(endedUs)),
     ...(lockedRuns === null ? [] : [runSample('tasmart_locked_runs_total', String(lockedRuns))]),
-    ...(exitStatus === 0 ? [runSample('tasmart_last_success_timestamp_seconds', seconds(endedUs))] : []),
+    ...(exitStatus === 0 ? [runSample('tasmart_last_success_timestamp_seconds', secondsText(endedUs))] : []),
   ];
   if (report === null) return samples;
   const { valves: valveCount, stored, unchanged, silent, failures } = report;
@@ -172,15 +179,10 @@ function runSamples({
   ];
 }
 
-/** A sample that is not of a valve. `valveSamples` adds the valve. */
+/** `parseSamples` must match the line. */
 function sample(family: Family, value: string, labels: Record<string, string> = {}): Sample {
   const pairs = Object.entries(labels).map(([name, text]) => `${name}="${escapeLabel(text)}"`);
-  return {
-    family,
-    line: `${family}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}`,
-    tasmartId: null,
-    account: null,
-  };
+  return { family, line: `${family}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}` };
 }
 
 /** Escapes a label for the text format. Spells out control characters: people read the file on a terminal too. */
@@ -188,28 +190,30 @@ function escapeLabel(text: string): string {
   return escapeHostile(text).replaceAll('\\', '\\\\').replaceAll('"', '\\"');
 }
 
-function divide(value: number | null, divisor: number): string | null {
+function quotientText(value: number | null, divisor: number): string | null {
   return value === null ? null : String(value / divisor);
 }
 
-function joules(kwh: number | null): string | null {
+function joulesText(kwh: number | null): string | null {
   return kwh === null ? null : String(kwh * 3_600_000);
 }
 
-function seconds(timeUs: Micros): string {
+/** Exact to the microsecond. */
+function secondsText(timeUs: Micros): string {
   const whole = Math.floor(timeUs / US_PER_SECOND);
   return `${whole}.${String(timeUs - whole * US_PER_SECOND).padStart(6, '0')}`;
 }
 
-/** A line as `sample` writes it; its groups are the family and the labels. */
+/** A label as `escapeLabel` writes it. */
 const LABEL = String.raw`[a-z_]+="(?:[^"\\\n]|\\["\\n])*"`;
+/** A line as `sample` writes it; its groups are the family and the labels. */
 const LINE = new RegExp(String.raw`^(tasmart_[a-z_]+)(?:\{(${LABEL}(?:,${LABEL})*)\})? -?[0-9.e+]+$`);
 const TASMART_ID = /^tasmart_id="((?:[^"\\]|\\.)*)"/;
 const ACCOUNT = /(?:^|,)account="((?:[^"\\]|\\.)*)"/;
 
 /** Parses the file of an earlier run. Leaves out incomplete lines, and samples of other families. */
-function parseSamples(text: string): Sample[] {
-  return text.split('\n').flatMap((line): Sample[] => {
+function parseSamples(text: string): PreviousSample[] {
+  return text.split('\n').flatMap((line): PreviousSample[] => {
     const [, family = '', labels = ''] = LINE.exec(line) ?? [];
     if (!Object.hasOwn(FAMILIES, family)) return [];
     return [

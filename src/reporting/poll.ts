@@ -23,6 +23,7 @@ export interface PollView {
   timezone: string;
   properties: readonly PropertyName[];
   dryRun: boolean;
+  /** undefined: not a terminal */
   screen?: Pick<Screen, 'width' | 'textWidth'>;
 }
 

@@ -13,7 +13,7 @@ export function recordsText<Name extends string>(
   names: readonly Name[],
   records: readonly Fields<Name>[],
 ): string {
-  if (format === 'csv') return csv(names, names, records);
+  if (format === 'csv') return formatCsv(names, rowsOf(names, records));
   return formatJson(records.map((record) => pickFields(names, record)));
 }
 
@@ -38,10 +38,10 @@ export function valveRecords<Item, Name extends string>(
 ): ValveFormat<Item> {
   if (format === 'csv') {
     return {
-      begin: () => csv(names, names, []),
+      begin: () => formatCsv(names, []),
       valve: (valve, items) => {
         const records = items.map((item) => fields(valve, item));
-        return csv(null, names, records);
+        return formatCsv(null, rowsOf(names, records));
       },
       end: () => '',
     };
@@ -66,13 +66,6 @@ function pickFields<Name extends string>(names: readonly Name[], record: Fields<
   return Object.fromEntries(names.map((name) => [name, record[name]]));
 }
 
-function csv<Name extends string>(
-  heading: readonly Name[] | null,
-  names: readonly Name[],
-  records: readonly Fields<Name>[],
-): string {
-  return formatCsv(
-    heading,
-    records.map((record) => names.map((name) => record[name])),
-  );
+function rowsOf<Name extends string>(names: readonly Name[], records: readonly Fields<Name>[]): CsvValue[][] {
+  return records.map((record) => names.map((name) => record[name]));
 }

@@ -170,6 +170,7 @@ function fields({ valve, supply, state, isLate }: ValveStatus) {
     late: isLate,
     newest_reading: supply.newestUs === null ? null : formatRfc3339(supply.newestUs),
     age_seconds: supply.ageUs === null ? null : Math.floor(supply.ageUs / US_PER_SECOND),
+    // The names of its properties are the JSON's.
     gaps: supply.gaps,
     error_status: supply.errorStatus,
   };

@@ -84,6 +84,7 @@ function layOut(
 ): KeptColumn[] {
   let kept = columns.map(({ rank, minWidth, align }, index) => {
     const fullWidth = widths[index] ?? 0;
+    // Below 0: never dropped.
     const dropRank = rank === undefined ? -1 : rank + (areBlank[index] ? columns.length : 0);
     return { index, align, dropRank, fullWidth, room: Math.min(fullWidth, minWidth ?? fullWidth) };
   });
@@ -123,7 +124,10 @@ function pad(cell: string, columnWidth: number, align: Column['align']): string 
   return align === 'right' ? padding + cell : cell + padding;
 }
 
-/** Wraps words into lines of at most `screenWidth` columns. Indents all lines but the first. A longer word gets its own line. */
+/**
+ * Wraps words into lines of at most `screenWidth` columns, and indents all lines but the first. The first line leaves the same
+ * room: the caller may print something before it. A longer word gets its own line.
+ */
 export function wrapText(text: string, screenWidth: number, indent: number): string {
   const lines: string[] = [];
   let line = '';

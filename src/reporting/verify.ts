@@ -163,7 +163,7 @@ function differenceText(difference: Difference, otherCount: number, timezone: st
   return `${bucketText}: stored ${valueText(stored)}; the readings give ${valueText(recomputed)}${others}`;
 }
 
-/** By the factor that the counter shows too much: UNIT_FACTORS in energy/plausibility.ts. */
+/** The counter's unit by the factor that it shows too much. One entry per UNIT_FACTORS in energy/plausibility.ts. */
 const UNITS: Record<number, string> = {
   1000: 'Wh instead of kWh',
   100: '0.01 kWh instead of kWh',
@@ -183,15 +183,15 @@ function isBreak(finding: Finding): finding is Break {
 function findingText(finding: Exclude<Finding, Break>, { countedKwh, powerKwh }: Comparison): string {
   switch (finding.kind) {
     case 'restored':
-      return `a restored counter? It falls back again and again, and loses energy: power shows ${kwhText(powerKwh)}, the counter ${kwhText(countedKwh)}`;
+      return `a restored counter? It falls back again and again, and loses energy: power shows ${wholeKwhText(powerKwh)}, the counter ${wholeKwhText(countedKwh)}`;
     case 'unit':
       return `a counter in another unit? It shows ${finding.factor} times the measured energy: ${UNITS[finding.factor] ?? ''}`;
     case 'no-counter':
-      return `no counter is read, though power shows ${kwhText(powerKwh)}`;
+      return `no counter is read, though power shows ${wholeKwhText(powerKwh)}`;
     case 'stands-still':
-      return `the counter stands still though power is measured: ${kwhText(powerKwh)}`;
+      return `the counter stands still though power is measured: ${wholeKwhText(powerKwh)}`;
     case 'no-power':
-      return `the counter counts though no power is measured: ${kwhText(countedKwh)}`;
+      return `the counter counts though no power is measured: ${wholeKwhText(countedKwh)}`;
     case 'power':
       return `measured power comes to ${Math.round(finding.share * 100)} % of the counter: a wrong counter or sensor?`;
   }
@@ -209,12 +209,12 @@ function breakMessage({ kind, regime, event, more }: Break, valve: MeteredValve,
   const secondUs = Math.floor(toUs / US_PER_SECOND) * US_PER_SECOND;
   const at = formatRfc3339(secondUs > fromUs ? secondUs : toUs).replace('.000000Z', 'Z');
   return {
-    text: `${guess} Regime ${regime} ${verb} from ${kwhText(fromKwh)} to ${kwhText(toKwh)}${shownBefore}, ${when}${others}`,
+    text: `${guess} Regime ${regime} ${verb} from ${wholeKwhText(fromKwh)} to ${wholeKwhText(toKwh)}${shownBefore}, ${when}${others}`,
     command: `tasmart correct ${name} --replaced --at ${at} --note "why"`,
   };
 }
 
-function kwhText(kwh: number | null): string {
+function wholeKwhText(kwh: number | null): string {
   return kwh === null ? 'nothing' : `${Math.round(kwh)} kWh`;
 }
 

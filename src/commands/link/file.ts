@@ -1,7 +1,7 @@
 /** The file of `tasmart link --from`: a valve and a register in each line. */
 import { CsvError, parse } from 'csv-parse/sync';
 import { KnownError } from '../../domain/errors.ts';
-import { withoutGuards } from '../../reporting/csv.ts';
+import { removeGuards } from '../../reporting/report/page/csv-guard.ts';
 
 export interface LinkLine {
   /** from 1 */
@@ -36,7 +36,7 @@ export function parseLinks(text: string): LinkLine[] {
     const [valve = '', register = ''] = hasHeading ? [record[valveColumn], record[registerColumn]] : record;
     const isPair = valve !== '' && register !== '' && (hasHeading || record.length === 2);
     const problem = isPair ? null : 'does not hold a valve and a register';
-    return { number: info.lines, valve: withoutGuards(valve), register: withoutGuards(register), problem };
+    return { number: info.lines, valve: removeGuards(valve), register: removeGuards(register), problem };
   });
 }
 

@@ -67,10 +67,10 @@ interface LineChart {
 /** The valve's series, grouped into charts. */
 export function lineChartsOf({ series, deltaT }: ValveReport): LineChart[] {
   return GROUPS.map(({ title, isFromZero, names }) => {
-    const lines = series.flatMap((each): Line[] => {
-      const [name, colour] = names[each.property] ?? [];
+    const lines = series.flatMap((candidate): Line[] => {
+      const [name, colour] = names[candidate.property] ?? [];
       if (name === undefined || colour === undefined) return [];
-      return [{ ...lineNames(each, name, deltaT), colour, series: each }];
+      return [{ ...lineNames(candidate, name, deltaT), colour, series: candidate }];
     });
     return { title, isFromZero, unit: lines[0]?.series.unit ?? '', lines };
   }).filter(({ lines }) => lines.length > 0);

@@ -4,7 +4,7 @@ import type { ReportData } from './data.ts';
 import { barsOf, compareWithPrevious, fleetTotal, kwhText, percentText, signedText, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
 import { groupedCount, nameMarkup, sectionId, type Messages } from './messages.ts';
-import { dayText, wallOf } from './page/local-time.ts';
+import { dayText, wallOf, type ZoneOffsets } from './page/local-time.ts';
 import { groupThousands } from './page/numbers.ts';
 
 /** How many valves the ranking shows. The table shows all. */
@@ -55,7 +55,7 @@ function sumDays(regime: 1 | 2, { valves, fromUs }: ReportData): DaySum[] {
   const starts = valves[0]?.days.map(({ startUs }) => epochSeconds(startUs)) ?? [];
   const sums = starts.map((startS) => ({ startS, kwh: 0, isWhole: true }));
   for (const { energy, days, state } of valves) {
-    const counter = energy.find((each) => each.regime === regime);
+    const counter = energy.find((candidate) => candidate.regime === regime);
     const bars = counter ? barsOf(counter, fromUs) : [];
     const firstKnownS = bars.find(({ quality }) => quality !== 'missing')?.startS ?? Infinity;
     let day = 0;
@@ -64,9 +64,9 @@ function sumDays(regime: 1 | 2, { valves, fromUs }: ReportData): DaySum[] {
       const sum = sums[day];
       if (!sum) continue;
       sum.kwh += kwh ?? 0;
-      // No kWh are missing of a valve that left, or that is not installed yet: on its first day, before its first bar.
+      // A valve that left misses no kWh. Nor does a new valve, on its first day, before its first bar.
       const isFirstDay = firstKnownS < (starts[day + 1] ?? Infinity);
-      const isInstalled = !(isFirstDay && startS < firstKnownS);
+      const isInstalled = !isFirstDay || startS >= firstKnownS;
       const isExpected = state !== 'left' && (days[day]?.expected ?? 0) > 0 && isInstalled;
       if (isExpected && (quality === 'missing' || quality === 'provisional')) sum.isWhole = false;
     }
@@ -79,38 +79,47 @@ const MAX_DATES = 16;
 /** With more days than this, the bars have no kWh above. */
 const MAX_VALUES = 10;
 
-/** A bar per day. Pale bars: the span begins or ends within the day, or kWh are missing or provisional. */
-function days(regime: 1 | 2, data: ReportData, { offsets }: Messages): Markup {
+interface DayBar extends DaySum {
+  weekday: string;
+  day: string;
+  month: string;
+  /** the span begins or ends within the day */
+  isCut: boolean;
+  isPale: boolean;
+}
+
+function dayBars(regime: 1 | 2, data: ReportData, offsets: ZoneOffsets): DayBar[] {
   const dateOf = (timeS: number) => dayText(wallOf(offsets, timeS));
-  const monthOf = (timeS: number) => dateOf(timeS).split(' ')[2];
   // Not every day begins at 0:00: in Cairo, summer time begins at midnight.
   const isWithinDay = (timeUs: Micros) => dateOf(epochSeconds(timeUs)) === dateOf(epochSeconds(timeUs) - 1);
   const [isFirstCut, isLastCut] = [isWithinDay(data.fromUs), isWithinDay(data.toUs)];
-  const sums = sumDays(regime, data);
-  const last = sums.length - 1;
-  const bars = sums.map((sum, index) => {
-    const isCut = (index === 0 && isFirstCut) || (index === last && isLastCut);
-    return { ...sum, isCut, isPale: isCut || !sum.isWhole };
+  return sumDays(regime, data).map((sum, index, sums) => {
+    const [weekday = '', day = '', month = ''] = dateOf(sum.startS).split(' ');
+    const isCut = (index === 0 && isFirstCut) || (index === sums.length - 1 && isLastCut);
+    return { ...sum, weekday, day, month, isCut, isPale: isCut || !sum.isWhole };
   });
-  const most = Math.max(...sums.map(({ kwh }) => kwh), 0.001);
-  const dateStep = Math.ceil(sums.length / MAX_DATES);
-  const items = bars.map(({ startS, kwh, isCut, isPale }, index) => {
-    const [weekday = '', day = '', month = ''] = dateOf(startS).split(' ');
+}
+
+/** A bar per day. Pale bars: the span begins or ends within the day, or kWh are missing or provisional. */
+function days(regime: 1 | 2, data: ReportData, { offsets }: Messages): Markup {
+  const bars = dayBars(regime, data, offsets);
+  const most = Math.max(...bars.map(({ kwh }) => kwh), 0.001);
+  const dateStep = Math.ceil(bars.length / MAX_DATES);
+  const items = bars.map(({ weekday, day, month, kwh, isCut, isPale }, index) => {
     const note = isCut ? ', part of the day' : isPale ? ', some kWh are missing or provisional' : '';
     const text = `${weekday} ${day} ${month}: ${kwhText(kwh)} kWh${note}`;
     const height = Math.max((kwh / most) * 100, 0.5).toFixed(1);
     const y = (100 - Number(height)).toFixed(1);
     // Dates are counted from the last bar, so the first date may be up to a step away from the first bar.
-    const hasDate = (last - index) % dateStep === 0;
-    const previousDated = bars[index - dateStep];
-    const hasMonth = !previousDated || monthOf(previousDated.startS) !== month;
+    const hasDate = (bars.length - 1 - index) % dateStep === 0;
+    const hasMonth = bars[index - dateStep]?.month !== month;
     const date = [
-      sums.length <= MAX_DATES && markup`${weekday}<br>`,
+      bars.length <= MAX_DATES && markup`${weekday}<br>`,
       day,
       markup`<br><small>${hasMonth && month}</small>`,
     ];
     return markup`<li title="${text}">
-      ${sums.length <= MAX_VALUES && markup`<b aria-hidden="true">${kwhText(kwh)}</b>`}
+      ${bars.length <= MAX_VALUES && markup`<b aria-hidden="true">${kwhText(kwh)}</b>`}
       <svg viewBox="0 0 10 100" preserveAspectRatio="none" aria-hidden="true" class="${isPale && 'part'}">
         <rect y="${y}" width="10" height="${height}"/>
       </svg>
@@ -130,7 +139,7 @@ function ranking(regime: 1 | 2, { valves }: ReportData): Markup | null {
   const total = fleetTotal(valves, regime).totalKwh ?? 0;
   const consumers = valves
     .flatMap((valve, index) => {
-      const counter = valve.energy.find((each) => each.regime === regime);
+      const counter = valve.energy.find((candidate) => candidate.regime === regime);
       const kwh = counter?.totalKwh ?? 0;
       return counter && kwh > 0 ? [{ valve, index, counter, kwh }] : [];
     })

@@ -1,8 +1,9 @@
 /** What the page shows, as plain data. */
 import type { ReportEvent } from '../../database/report.ts';
-import type { Charted } from '../../database/report-readings.ts';
+import type { ChartedProperty } from '../../database/report-readings.ts';
 import type { RecordedRun } from '../../database/last-polls.ts';
 import type { Micros, Span } from '../../domain/time.ts';
+import type { Range } from './day-ranges.ts';
 import type { BarsPayload } from './payload.ts';
 
 /**
@@ -68,9 +69,9 @@ export interface ValveReport extends ValveSummary {
   errors: readonly NamedSpan[];
   /** spans of readings without a measured value: the names of the values that are missing */
   withoutValues: readonly NamedSpan[];
-  /** times of the readings kept for the charts, ascending: per pixel the least and greatest of each series */
+  /** times of the readings that `thin` keeps for the charts, ascending */
   timesUs: readonly Micros[];
-  /** one value per time; null: the valve sent none. Flow and power first, then what else is stored */
+  /** flow and power first, then what else is stored */
   series: readonly Series[];
   /** counter events, in order of time */
   events: readonly ReportEvent[];
@@ -78,6 +79,7 @@ export interface ValveReport extends ValveSummary {
   deltaT: DeltaT | null;
 }
 
+/** Consecutive readings with the same names. */
 export type NamedSpan = Span & { names: readonly string[] };
 
 export interface DayCompleteness {
@@ -90,10 +92,15 @@ export interface DayCompleteness {
 
 export interface Series {
   /** `delta_t`: the absolute difference between the two temperatures */
-  property: Charted | 'delta_t';
+  property: ChartedProperty | 'delta_t';
   /** m³/h, kW, %, V, °C, K */
   unit: string;
+  /** decimal places of HyCloud's values in this unit */
+  places: number;
+  /** one per time in `timesUs`; null: the valve sent none */
   values: readonly (number | null)[];
+  /** one per day in `days`, over all readings, also those that the charts leave out; null: the day has no value */
+  dayRanges: readonly (Range | null)[];
 }
 
 /** The difference between the two temperatures, while water flows. */

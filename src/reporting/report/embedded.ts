@@ -31,7 +31,7 @@ export function valvePayload(
 ): ValvePayload {
   const since = (timeUs: Micros): number => epochSeconds(timeUs) - epochSeconds(span.fromUs);
   // Gaps have marks of their own.
-  const marked = ([1, 2] as const).flatMap((regime) =>
+  const markedEvents = ([1, 2] as const).flatMap((regime) =>
     thinMarks(
       events.filter((event) => event.regime === regime && event.kind !== 'gap'),
       span,
@@ -47,7 +47,7 @@ export function valvePayload(
       escapeAndCut(names.join(', '), 120),
     ]),
     withoutValues: thinMarks(withoutValues, span).map(({ fromUs, toUs }) => [since(fromUs), since(toUs)]),
-    events: marked.map((event) => [since(event.fromUs), since(event.toUs), eventText(event), event.regime]),
+    events: markedEvents.map((event) => [since(event.fromUs), since(event.toUs), eventText(event), event.regime]),
     charts,
   };
 }
@@ -74,19 +74,16 @@ export function linesPayload(unit: string, isFromZero: boolean, lines: readonly 
   return { kind: 'lines', unit, isFromZero, lines: lines.map(linePayload) };
 }
 
-/** Decimal places of HyCloud's values, by unit. */
-const PLACES: Record<string, number> = { 'm³/h': 4, kW: 4, '%': 2, V: 1, '°C': 1, K: 1 };
-
 function linePayload({ name, colour, series }: Line): LinePayload {
   const decimals = decimalsOf(series);
-  return { name, colour, decimals, values: differences(scaleToIntegers(series.values, decimals)) };
+  return { name, colour, decimals, values: differences(toIntegers(series.values, decimals)) };
 }
 
-/** The decimal places to show: at most five digits for the greatest value, and at most the places of the unit. */
-export function decimalsOf({ values, unit }: Series): number {
+/** The decimal places to show: at most five digits for the greatest value, and at most the places of HyCloud. */
+export function decimalsOf({ values, places }: Series): number {
   const greatest = values.reduce<number>((most, value) => Math.max(most, Math.abs(value ?? 0)), 0);
   const wholeDigits = greatest < 1 ? 1 : Math.floor(Math.log10(greatest)) + 1;
-  return Math.min(PLACES[unit] ?? 3, Math.max(0, 5 - wholeDigits));
+  return Math.min(places, Math.max(0, 5 - wholeDigits));
 }
 
 /** @param fromUs the report's start */
@@ -114,6 +111,7 @@ function wattHours(buckets: readonly EnergyBucket[]): (number | null)[] {
   return buckets.map(({ kwh }) => {
     if (kwh === null) return null;
     exactSum += kwh * 1000;
+    // Not below 0: the buckets before may have been rounded up.
     const rounded = Math.max(0, Math.round(exactSum - roundedSum));
     roundedSum += rounded;
     return rounded;
@@ -131,7 +129,7 @@ function runLengths<T>(values: readonly T[]): [value: T, times: number][] {
   return runs;
 }
 
-function scaleToIntegers(values: readonly (number | null)[], decimals: number): (number | null)[] {
+function toIntegers(values: readonly (number | null)[], decimals: number): (number | null)[] {
   return values.map((value) => (value === null ? null : Math.round(value * 10 ** decimals)));
 }
 

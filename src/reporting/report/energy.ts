@@ -19,7 +19,7 @@ export function barsOf({ bars }: RegimeEnergy, fromUs: Micros): Bar[] {
   return decodeBars(bars, epochSeconds(fromUs));
 }
 
-/** Whole kWh from 1 000 on, tenths below. */
+/** Whole kWh from 1 000 on, tenths below. 999.95 would be 1000.0 in tenths. */
 export function kwhText(kwh: number): string {
   return groupThousands(kwh.toFixed(kwh >= 999.95 ? 0 : 1));
 }
@@ -66,7 +66,7 @@ function countersOf(valves: readonly ValveSummary[], regime: 1 | 2): RegimeEnerg
 }
 
 function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, each) => total + each, 0);
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 /** The change of one counter against the previous span; null: it cannot be compared. */

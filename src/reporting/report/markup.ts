@@ -11,14 +11,14 @@ type Value = string | number | null | undefined | false | Markup | readonly Valu
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
 /** Escapes text for HTML, between tags or in a quoted attribute. Control and bidi characters are spelled out. */
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return escapeHostile(text).replace(/[&<>"']/g, (char) => ENTITIES[char] ?? '');
 }
 
 /** Template tag for HTML. Escapes every value that is not Markup. Null, undefined and false give an empty text. */
 export function markup(parts: TemplateStringsArray, ...values: readonly Value[]): Markup {
   let html = parts[0] ?? '';
-  for (const [index, value] of values.entries()) html += renderValue(value) + (parts[index + 1] ?? '');
+  for (const [index, value] of values.entries()) html += render(value) + (parts[index + 1] ?? '');
   return { html };
 }
 
@@ -27,9 +27,9 @@ export function trustHtml(html: string): Markup {
   return { html };
 }
 
-function renderValue(value: Value): string {
+function render(value: Value): string {
   if (value === null || value === undefined || value === false) return '';
   if (typeof value === 'number') return String(value);
   if (typeof value === 'string') return escapeHtml(value);
-  return 'html' in value ? value.html : value.map(renderValue).join('');
+  return 'html' in value ? value.html : value.map(render).join('');
 }

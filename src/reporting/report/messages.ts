@@ -47,6 +47,7 @@ export function nameMarkup(text: string): Markup {
     : markup`<bdi>${shown}</bdi>`;
 }
 
+/** The text with a full stop, if it does not end with a mark already. */
 export function sentence(text: string): string {
   return /[.?!]$/.test(text) ? text : `${text}.`;
 }

@@ -7,7 +7,7 @@ import { changePercent, fleetTotal, signedText, totalText } from './energy.ts';
 import { markup, type Markup } from './markup.ts';
 import { nameMarkup, sectionId, stateClass, stateText, type Messages } from './messages.ts';
 import { countValves, type ProblemGroup } from './problem-list.ts';
-import type { Problems } from './problems.ts';
+import type { Problems, ValveProblem } from './problems.ts';
 import { strip, stripKeys, stripRange } from './strip.ts';
 
 export function overviewTable(
@@ -70,13 +70,18 @@ export function overviewTable(
   </section>`;
 }
 
-/** Each name once, sorted; '' for null. */
+/** Each filter value once, sorted. */
 function namesOf(names: readonly (string | null)[]): string[] {
-  return [...new Set(names.map((each) => escapeAndCut(each ?? '')))].sort();
+  return [...new Set(names.map(filterValue))].sort();
+}
+
+/** An account or project as its filter names it. Never '': that filter value means all. */
+function filterValue(name: string | null): string {
+  return escapeAndCut(name ?? '') || '(none)';
 }
 
 function select(label: string, field: string, names: readonly string[]): Markup {
-  return markup`<label>${label} <select name="${field}"><option value="">all</option>${names.map((each) => markup`<option value="${each}">${each === '' ? '(none)' : each}</option>`)}</select></label>`;
+  return markup`<label>${label} <select name="${field}"><option value="">all</option>${names.map((name) => markup`<option value="${name}">${name}</option>`)}</select></label>`;
 }
 
 function problemSelect(groups: readonly ProblemGroup[]): Markup {
@@ -105,7 +110,7 @@ interface RowContext {
 function row(
   valve: ValveSummary,
   index: number,
-  problems: Problems['valves'][number],
+  problems: readonly ValveProblem[],
   groups: readonly number[],
   { messages, totalKwh, hasRegime2, hasProjects, hasAccounts }: RowContext,
 ): Markup {
@@ -122,7 +127,7 @@ function row(
   const problemOrder = worst ? 100 * (99 - worst.rank) + problems.length : 0;
   const newestS = valve.newestUs === null ? null : epochSeconds(valve.newestUs);
   const text = (value: string | null): Markup => markup`<td class="text">${value !== null && nameMarkup(value)}</td>`;
-  return markup`<tr data-search="${escapeAndCut(search, 300)}" data-account="${escapeAndCut(valve.account ?? '')}" data-project="${escapeAndCut(valve.projectName ?? '')}" data-problems=" ${groups.join(' ')} ">
+  return markup`<tr data-search="${escapeAndCut(search, 300)}" data-account="${filterValue(valve.account)}" data-project="${filterValue(valve.projectName)}" data-problems=" ${groups.join(' ')} ">
     <th scope="row"><span class="state ${stateClass(valve.state)}" title="${state}"><span class="hidden">${state}: </span></span><a href="#${sectionId(index)}">${nameMarkup(valve.label)}</a></th>
     <td data-v="${kwh}">${regime1 ? totalText(regime1) : '–'}</td>
     ${hasRegime2 && markup`<td data-v="${regime2?.totalKwh}">${regime2 ? totalText(regime2) : '–'}</td>`}

@@ -58,19 +58,18 @@ export function problemList(data: ReportData, { fleet }: Problems, groups: reado
 
 function problemGroup({ title, entries }: ProblemGroup, data: ReportData): Markup {
   const heading = markup`<b>${capitalise(title)}</b>`;
-  const [line, ...others] = linesOf(entries, data);
-  if (others.length === 0) {
-    const valveCount = countValves(entries);
-    return markup`<li>${heading} · ${valveCount > 1 && `${groupedCount(valveCount, 'valve')}: `}${line}</li>`;
+  const lines = linesOf(entries, data);
+  const valveCount = countValves(entries);
+  if (lines.length === 1) {
+    return markup`<li>${heading} · ${valveCount > 1 && `${groupedCount(valveCount, 'valve')}: `}${lines}</li>`;
   }
-  const list = (lines: readonly (Markup | undefined)[]): Markup =>
+  const list = (items: readonly Markup[]): Markup =>
     markup`<ul>
-      ${lines.map((each) => markup`<li>${each}</li>`)}
+      ${items.map((item) => markup`<li>${item}</li>`)}
     </ul>`;
-  const shown = [line, ...others.slice(0, MAX_SHOWN.lines - 1)];
-  const hidden = others.slice(MAX_SHOWN.lines - 1);
+  const hidden = lines.slice(MAX_SHOWN.lines);
   return markup`<li>
-    ${heading} · ${groupedCount(countValves(entries), 'valve')} ${list(shown)}
+    ${heading} · ${groupedCount(valveCount, 'valve')} ${list(lines.slice(0, MAX_SHOWN.lines))}
     ${hidden.length > 0 && disclosure(`and ${hidden.length} more`, list(hidden))}
   </li>`;
 }

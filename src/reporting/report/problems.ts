@@ -23,7 +23,7 @@ export interface ValveProblem {
   rank: number;
 }
 
-/** If the newest run is older, that is a problem, as in `tasmart check`. */
+/** If the newest run is older, that is a problem. As `MISSED_INTERVALS` in commands/check/database.ts. */
 const MAX_RUN_AGE_INTERVALS = 3;
 
 /** Worst first: no readings now, uncertain kWh, errors and losses. Below 100: see `row` in overview-table.ts. */
@@ -80,9 +80,14 @@ function currentErrors({ errorStatus, errors, newestUs, state }: ValveReport, { 
   return [{ title: `${verb} ${joinNames(errorStatus.toSorted())}`, detail, rank: RANKS.error }];
 }
 
-function gapProblems({ gaps, state }: ValveReport, { toUs }: ReportFrame, { span }: Messages): ValveProblem[] {
-  // A gap that lasts until now is already reported by supplyProblems.
-  const isOpen = (gap: Span): boolean => gap.toUs >= toUs && state !== 'ok' && state !== null;
+function gapProblems(
+  { gaps, state }: ValveReport,
+  { toUs, generatedUs }: ReportFrame,
+  { span }: Messages,
+): ValveProblem[] {
+  const endUs = Math.min(toUs, generatedUs);
+  // Such a gap is reported by supplyProblems, or is no problem because the valve left.
+  const isOpen = (gap: Span): boolean => gap.toUs >= endUs && state !== 'ok' && state !== null;
   const closed = gaps.filter((gap) => !isOpen(gap));
   const longest = longestOf(closed);
   if (!longest) return [];
@@ -110,7 +115,7 @@ function spanProblems(
   { span }: Messages,
 ): ValveProblem[] {
   return [...new Set(spans.map(({ names }) => joinNames(names)))].flatMap((names) => {
-    const alike = spans.filter((each) => joinNames(each.names) === names);
+    const alike = spans.filter((candidate) => joinNames(candidate.names) === names);
     const last = alike.at(-1);
     if (!last) return [];
     const length = durationText(totalUs(alike));

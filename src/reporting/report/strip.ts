@@ -9,11 +9,12 @@ import { dayText, wallOf } from './page/local-time.ts';
 const MAX_DAYS = 31;
 
 /** One cell per day, the newest on the right. Days of the same level share a path, to keep the page small. */
-export function strip(all: readonly DayCompleteness[]): Markup {
-  const days = all.slice(-MAX_DAYS);
+export function strip(allDays: readonly DayCompleteness[]): Markup {
+  const days = allDays.slice(-MAX_DAYS);
   const levels = days.map(levelOf);
   const paths = [...new Set(levels)].map((level) => {
-    const cells = levels.flatMap((each, day) => (each === level ? [`M${day} 0h.9v1h-.9z`] : []));
+    // A cell is 0.9 wide and 1 high.
+    const cells = levels.flatMap((levelOfDay, day) => (levelOfDay === level ? [`M${day} 0h.9v1h-.9z`] : []));
     return `<path class="${level}" d="${cells.join('')}"/>`;
   });
   const incomplete = levels.filter((level) => level !== 'c4' && level !== 'cn').length;
@@ -34,8 +35,8 @@ function levelOf({ expected, present }: DayCompleteness): string {
 }
 
 /** The days that a strip shows: `Mon 16 Nov – Mon 23 Nov`. */
-export function stripRange(all: readonly DayCompleteness[], { offsets }: Messages): string {
-  const days = all.slice(-MAX_DAYS);
+export function stripRange(allDays: readonly DayCompleteness[], { offsets }: Messages): string {
+  const days = allDays.slice(-MAX_DAYS);
   const [first, last] = [days[0], days.at(-1)].map((day) => day && dayText(wallOf(offsets, epochSeconds(day.startUs))));
   return first && last ? `${first} – ${last}` : '';
 }

@@ -1,6 +1,7 @@
 /** A valve’s days and events as tables. */
-import { epochSeconds, type Micros } from '../../domain/time.ts';
-import type { ReportFrame, Series, ValveReport } from './data.ts';
+import { epochSeconds } from '../../domain/time.ts';
+import type { ReportFrame, ValveReport } from './data.ts';
+import type { Range } from './day-ranges.ts';
 import { lineChartsOf } from './charts.ts';
 import { decimalsOf } from './embedded.ts';
 import { barsOf, isWorthShowing, kwhText } from './energy.ts';
@@ -74,17 +75,20 @@ function details(summary: string, label: string, table: Markup, hint: string): M
 
 function dailyTable(valve: ValveReport, frame: ReportFrame, { offsets }: Messages): Markup {
   const lines = lineChartsOf(valve).flatMap(({ title, unit, lines }) =>
-    lines.map(({ name, series }) => ({ head: `${lines.length > 1 ? `${title}, ${name}` : title} (${unit})`, series })),
+    lines.map(({ name, series }) => ({
+      head: `${lines.length > 1 ? `${title}, ${name}` : title} (${unit})`,
+      ranges: series.dayRanges,
+      decimals: decimalsOf(series),
+    })),
   );
   const counters = valve.energy.filter(isWorthShowing);
   const barsOfCounters = counters.map((counter) => barsOf(counter, frame.fromUs));
   const rows = valve.days.map(({ startUs, expected, present }, index) => {
     const endUs = valve.days[index + 1]?.startUs ?? frame.toUs;
-    const [first, end] = [lowerBound(valve.timesUs, startUs), lowerBound(valve.timesUs, endUs)];
     const cells = [
       expected === 0 ? '–' : `${present} of ${expected}`,
       ...barsOfCounters.map((bars) => energyText(bars, epochSeconds(startUs), epochSeconds(endUs))),
-      ...lines.map(({ series }) => rangeText(series, first, end)),
+      ...lines.map(({ ranges, decimals }) => rangeText(ranges[index] ?? null, decimals)),
     ];
     const day = dayText(wallOf(offsets, epochSeconds(startUs)));
     // Without closing tags, which HTML does not need: a page may have 10 000 rows.
@@ -109,7 +113,7 @@ function dailyTable(valve: ValveReport, frame: ReportFrame, { offsets }: Message
         ${trustHtml(rows.toReversed().join(''))}
       </tbody>
     </table>`,
-    `Measured values: least · most of the readings that the charts show. ${MARKS}.`,
+    `Measured values: least · most of the day. ${MARKS}.`,
   );
 }
 
@@ -123,20 +127,7 @@ function energyText(bars: readonly Bar[], fromS: number, toS: number): string {
 const MARKED = ['provisional', 'reset', 'jump', 'estimated'] as const;
 const MARKS = MARKED.map((quality) => `${QUALITIES[quality].mark} ${QUALITIES[quality].text}`).join('; ');
 
-/** Minimum and maximum of the values from the index `first` to before the index `end`: `0.1 · 24.5`. */
-function rangeText(series: Series, first: number, end: number): string {
-  const values = series.values.slice(first, end).filter((value) => value !== null);
-  if (values.length === 0) return '–';
-  return [Math.min(...values), Math.max(...values)].map((value) => value.toFixed(decimalsOf(series))).join(' · ');
-}
-
-/** Index of the first time at or after `timeUs`. */
-function lowerBound(timesUs: readonly Micros[], timeUs: Micros): number {
-  let [low, high] = [0, timesUs.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((timesUs[middle] ?? 0) < timeUs) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+/** `0.1 · 24.5` */
+function rangeText(range: Range | null, decimals: number): string {
+  return range === null ? '–' : `${range.least.toFixed(decimals)} · ${range.most.toFixed(decimals)}`;
 }

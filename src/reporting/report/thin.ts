@@ -7,7 +7,8 @@ const MAX_SLOTS = 600;
 /**
  * The indexes of the readings that a chart needs: of each time slot, the least, the greatest and the first missing value
  * of every series, and the very first and last reading. The series share their times, so a reading is kept for all of
- * them. The slots become fewer until at most `maxReadings` remain.
+ * them. The slots become fewer until at most `maxReadings` remain,
+ * or one slot.
  *
  * @param timesUs ascending
  * @param series one value per time; null: the value is missing

@@ -25,6 +25,7 @@ function tile(label: string, value: Markup, note: string): Markup {
 function valvesTile({ valves }: ReportData): Markup {
   const states = { ok: 0, silent: 0, behind: 0, left: 0, unregistered: 0 };
   for (const { state } of valves) states[state ?? 'unregistered']++;
+  // A valve that left or is unregistered is not polled.
   const watched = states.ok + states.silent + states.behind;
   const note = [
     `${groupThousands(states.silent)} silent`,

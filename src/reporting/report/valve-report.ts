@@ -1,10 +1,11 @@
 /** Turns the stored data of a valve into the data of the page. */
 import type { MeteredValve } from '../../database/consumption.ts';
 import type { CounterEnergy, ReportEvent, ValveFacts } from '../../database/report.ts';
-import { forEachCharted, type Charted, type ReportReadings } from '../../database/report-readings.ts';
+import { forEachChartedProperty, type ChartedProperty, type ReportReadings } from '../../database/report-readings.ts';
 import { US_PER_MINUTE, type Micros, type Span } from '../../domain/time.ts';
 import { completenessByDay } from './completeness.ts';
-import type { RegimeEnergy, ValveReport } from './data.ts';
+import type { RegimeEnergy, Series, ValveReport } from './data.ts';
+import { dayRanges } from './day-ranges.ts';
 import { barsPayload } from './embedded.ts';
 import { gaps, namedSpans } from './gaps.ts';
 import { deltaT } from './delta-t.ts';
@@ -38,19 +39,19 @@ export interface ValveRecord {
   events: readonly ReportEvent[];
 }
 
-/** `parts`: HyCloud's integer value for one `unit`. In the order of the series; see `ALWAYS_CHARTED`. */
-const UNITS: Record<Charted, { unit: string; parts: number }> = {
-  measured_flow: { unit: 'm³/h', parts: 10_000 },
-  measured_power: { unit: 'kW', parts: 10_000 },
-  relative_flow: { unit: '%', parts: 100 },
-  relative_power: { unit: '%', parts: 100 },
-  position: { unit: '%', parts: 100 },
-  input_signal: { unit: 'V', parts: 10 },
-  local_temp: { unit: '°C', parts: 10 },
-  remote_temp: { unit: '°C', parts: 10 },
+/** In the order of the series. HyCloud sends integers: 10 ** `places` of them are one `unit`. */
+const UNITS: Record<ChartedProperty, { unit: string; places: number }> = {
+  measured_flow: { unit: 'm³/h', places: 4 },
+  measured_power: { unit: 'kW', places: 4 },
+  relative_flow: { unit: '%', places: 2 },
+  relative_power: { unit: '%', places: 2 },
+  position: { unit: '%', places: 2 },
+  input_signal: { unit: 'V', places: 1 },
+  local_temp: { unit: '°C', places: 1 },
+  remote_temp: { unit: '°C', places: 1 },
 };
 
-const CHARTED = Object.keys(UNITS) as readonly Charted[];
+const CHARTED = Object.keys(UNITS) as readonly ChartedProperty[];
 
 /** The charts that are shown even without a value. */
 const ALWAYS_CHARTED: readonly string[] = ['measured_flow', 'measured_power'];
@@ -81,7 +82,7 @@ export function valveReport(record: ValveRecord, span: FleetSpan): ValveReport {
     gaps: gaps(timesUs, past),
     errors: namedSpans(timesUs, errors, past),
     withoutValues: namedSpans(timesUs, missingValues(readings), past),
-    ...chartedSeries(inSpan, Math.min(CHART_BYTES.perValve, CHART_BYTES.perPage / span.valveCount)),
+    ...chartedSeries(inSpan, span),
     energy: record.energy.flatMap((counter) => regimeEnergy(counter, record, span) ?? []),
     events,
     deltaT: deltaT(inSpan, intervalUs),
@@ -96,7 +97,7 @@ function withoutNeighbours({ timesUs, errorStatus, values }: ReportReadings, { f
   return {
     timesUs: timesUs.slice(start, end),
     errorStatus: errorStatus.slice(start, end),
-    values: forEachCharted((property) => values[property].slice(start, end)),
+    values: forEachChartedProperty((property) => values[property].slice(start, end)),
   };
 }
 
@@ -108,27 +109,27 @@ function missingValues({ timesUs, values }: ReportReadings): string[][] {
   ]);
 }
 
-/** Flow, power, and the other values that the valve sent, thinned to `maxBytes`. */
-function chartedSeries({ timesUs, values }: ReportReadings, maxBytes: number): Pick<ValveReport, 'timesUs' | 'series'> {
+/** Flow, power, and the other values that the valve sent, thinned to the limits of `CHART_BYTES`. */
+function chartedSeries(
+  { timesUs, values }: ReportReadings,
+  { valveCount, dayStartsUs }: FleetSpan,
+): Pick<ValveReport, 'timesUs' | 'series'> {
   const stored = CHARTED.map((property) => ({ property, ...UNITS[property], column: values[property] }));
-  const series = [...stored, temperatureDifference(values)].filter(
-    ({ property, column }) => ALWAYS_CHARTED.includes(property) || column.some((value) => value !== null),
-  );
+  const series = [...stored, temperatureDifference(values)]
+    .filter(({ property, column }) => ALWAYS_CHARTED.includes(property) || column.some((value) => value !== null))
+    .map(({ property, unit, places, column }): Series => {
+      const inUnit = column.map((value) => (value === null ? null : value / 10 ** places));
+      return { property, unit, places, values: inUnit, dayRanges: dayRanges(timesUs, inUnit, dayStartsUs) };
+    });
+  const maxBytes = Math.min(CHART_BYTES.perValve, CHART_BYTES.perPage / valveCount);
   const kept = thin(
     timesUs,
-    series.map(({ column }) => column),
+    series.map(({ values }) => values),
     Math.floor(maxBytes / (TIME_BYTES + VALUE_BYTES * series.length)),
   );
   return {
     timesUs: kept.map((index) => timesUs[index] ?? 0),
-    series: series.map(({ property, unit, parts, column }) => ({
-      property,
-      unit,
-      values: kept.map((index) => {
-        const value = column[index] ?? null;
-        return value === null ? null : value / parts;
-      }),
-    })),
+    series: series.map((whole) => ({ ...whole, values: kept.map((index) => whole.values[index] ?? null) })),
   };
 }
 
@@ -138,7 +139,7 @@ function temperatureDifference({ local_temp, remote_temp }: ReportReadings['valu
     const remote = remote_temp[index] ?? null;
     return local === null || remote === null ? null : Math.abs(local - remote);
   });
-  return { property: 'delta_t' as const, unit: 'K', parts: UNITS.local_temp.parts, column };
+  return { property: 'delta_t' as const, unit: 'K', places: UNITS.local_temp.places, column };
 }
 
 /** Across these events, the kWh are at least what is counted. */

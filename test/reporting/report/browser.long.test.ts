@@ -9,7 +9,8 @@ import { findChromium, launchChromium } from '../../../scripts/chromium.ts';
 import { US_PER_DAY } from '../../../src/domain/time.ts';
 import type { PageAssets } from '../../../src/reporting/report/html.ts';
 import { REPOSITORY } from '../../support/build.ts';
-import { reportHtml, reportOf, sevenValves, valveOf } from './builder.ts';
+import { reportHtml, reportOf, sevenValves } from './builder.ts';
+import { local, valveOf } from './valve-builder.ts';
 
 const chromium = findChromium(process.env);
 const isRequired = process.env['TASMART_REQUIRE_BROWSER'] === '1';
@@ -188,6 +189,10 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
       /^"Colonna montante – lato Nord",\d+(\.\d+)?,336\.\d+,\d+\.\d+,25,"the counter fell \+1 more",100,/,
     );
     expect(end).toBe('');
+    await page.getByLabel('Search').fill('edificio');
+    const soundValve = await download(() => page.getByRole('button', { name: 'CSV of this table' }).click());
+    expect(soundValve.split('\r\n')[1]).toMatch(/,25,"",100,/);
+    await page.getByLabel('Search').fill('');
     await openValve(4);
     const hours = await download(() => page.getByRole('button', { name: 'CSV of kWh' }).click());
     const lines = hours.split('\r\n');
@@ -312,6 +317,20 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
     const box = await figure.locator('.u-over').boundingBox();
     await figure.locator('.u-over').hover({ position: { x: ((box?.width ?? 0) * 4.38) / 7, y: 60 } });
     await eventually(() => figure.locator('output').textContent()).toContain('WarningFlowNotReached');
+  });
+
+  test('an error of the last reading before an outage is not named at later readings', async () => {
+    const timeUs = local('2026-11-18T03:00');
+    const valve = valveOf(0, { errors: [{ fromUs: timeUs, toUs: timeUs, names: ['WarningAirBubbles'] }] });
+    const file = join(folder, 'error.html');
+    await writeFile(file, reportHtml(reportOf([valve]), assets));
+    await open();
+    await page.goto(pathToFileURL(file).href);
+    const figure = page.locator('#valve-1 figure').nth(1);
+    const box = await figure.locator('.u-over').boundingBox();
+    await figure.locator('.u-over').hover({ position: { x: ((box?.width ?? 0) * 5) / 7, y: 60 } });
+    await eventually(() => figure.locator('output').textContent()).toContain('21 Nov');
+    expect(await figure.locator('output').textContent()).not.toContain('WarningAirBubbles');
   });
 
   test.each([

@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import { US_PER_HOUR, US_PER_MINUTE } from '../../../src/domain/time.ts';
 import { spanText, timeOf, timeText, type ZoneOffsets } from '../../../src/reporting/report/page/local-time.ts';
 import { zoneOffsets } from '../../../src/reporting/report/zone.ts';
-import { FROM_US, HOSTILE, local, reportOf, RUN, sevenValves, TO_US, valveOf, reportHtml } from './builder.ts';
+import { HOSTILE, reportHtml, reportOf, RUN, sevenValves } from './builder.ts';
+import { FROM_US, local, TO_US, valveOf } from './valve-builder.ts';
 
 const ASSETS = { script: 'console.log("page")', style: 'body{color:red}' };
 
@@ -58,6 +59,14 @@ test('the day on which a valve is installed lacks nothing before its first readi
   const installed = valveOf(0, { qualities, days });
   expect(hoursBefore.at(-1)).toBe(installedUs - US_PER_HOUR);
   expect(textOf(reportHtml(reportOf([installed, valveOf(1)]), ASSETS))).not.toContain('kWh, some kWh are missing');
+});
+
+test('a silent valve has no gap besides, also where the report ends in the future', () => {
+  const silent = valveOf(0, { state: 'silent', untilUs: TO_US - 2 * US_PER_HOUR });
+  const page = reportHtml(reportOf([silent], { toUs: TO_US + US_PER_HOUR }), ASSETS);
+  expect(problemsOf(page)).toEqual([
+    'Silent: HyCloud has no newer reading · Valve 1: no reading since Sun 22 Nov 22:00 (2 h 3 min)',
+  ]);
 });
 
 test('the same errors in another order are the same problem', () => {
@@ -118,7 +127,8 @@ test('readings without a value are a problem, with their time', () => {
 
 test('accounts have a column and a filter where there are several', () => {
   const page = reportHtml(reportOf([valveOf(0, { account: 'north' }), valveOf(1)]), ASSETS);
-  expect(page).toContain('<select name="account"><option value="">all</option><option value="">(none)</option>');
+  expect(page).toContain('<select name="account"><option value="">all</option><option value="(none)">(none)</option>');
+  expect(page).toContain('data-account="(none)"');
   expect(textOf(page)).toContain('Newest readingAccount');
 });
 
@@ -258,7 +268,7 @@ test('a day counts as complete only when nothing is missing', () => {
 
 test('without the script the numbers are there, day by day, the newest first', () => {
   const text = textOf(reportHtml(sevenValves(), ASSETS));
-  expect(text).toContain('Measured values: least · most of the readings that the charts show.');
+  expect(text).toContain('Measured values: least · most of the day.');
   expect(text).toMatch(/Mon 23 Nov\d of \d.*Sun 22 Nov\d+ of 96/);
   expect(text).toMatch(/Thu 19 Nov96 of 96≥\d+\.\d/);
 });

@@ -1,15 +1,16 @@
 /** A valve's cumulative energy, load duration, power against flow, and energy by day and hour. */
 import uPlot from 'uplot';
-import { drawTimed, drawUntimed, type Surroundings } from './chart.ts';
+import { drawTimed, drawUntimed, RANGE_FROM_ZERO, type Surroundings } from './chart.ts';
 import type { Bar } from './decode.ts';
 import { DAY_S, dayText, timeText, wallOf, type ZoneOffsets } from './local-time.ts';
 import { groupThousands } from './numbers.ts';
 import { palette } from './palette.ts';
 import { QUALITIES } from './quality.ts';
 
-/** A valve's energy of regime 1. */
+/** A valve's energy of one regime. */
 export interface NamedBars {
   name: string;
+  regime: number;
   bars: readonly Bar[];
 }
 
@@ -36,7 +37,7 @@ export function drawAnalysis(
   const untimed = [drawDuration(root, valves)];
   if (flowAndPower.length > 0) untimed.push(drawScatter(root, flowAndPower));
   const areHours = thisValve.bars.every(({ startS, endS }) => endS - startS <= 3600);
-  if (thisValve.bars.length > 1 && areHours) root.append(heatMap(thisValve.bars, around.offsets));
+  if (thisValve.bars.length > 1 && areHours) root.append(heatMap(thisValve, around.offsets));
   return { root, timed, untimed };
 }
 
@@ -67,7 +68,7 @@ function drawCumulative(
   const total = ({ bars }: NamedBars): string => kwhText(bars.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0));
   const resting = valves.map(total).join(' · ');
   const { plot, output } = figure(root, 'Cumulative energy', 'kWh', resting, valves);
-  return drawTimed(plot, data, seriesOf(valves), (_u, _least, most) => [0, most > 0 ? most * 1.08 : 1], {
+  return drawTimed(plot, data, seriesOf(valves), RANGE_FROM_ZERO, {
     ...around,
     onCursor: (u, timeS) => {
       const index = timeS === null ? -1 : u.valToIdx(timeS);
@@ -86,6 +87,7 @@ function drawDuration(root: HTMLElement, valves: readonly NamedBars[]): uPlot {
       .map(({ kwh, startS, endS }) => ({ hours: (endS - startS) / 3600, kw: ((kwh ?? 0) * 3600) / (endS - startS) }))
       .sort((a, b) => b.kw - a.kw);
     let sum = 0;
+    // Rounded, so that equal hours of two valves share a row in `join`.
     return [loads.map(({ hours }) => Math.round((sum += hours) * 100) / 100), loads.map(({ kw }) => kw)];
   });
   const data = uPlot.join(tables);
@@ -123,7 +125,7 @@ const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
 const LEVELS = 5;
 
 /** A table: one row per day, the newest first. An hour that the clock shows twice holds the sum of both. */
-function heatMap(bars: readonly Bar[], offsets: ZoneOffsets): HTMLElement {
+function heatMap({ bars, regime }: NamedBars, offsets: ZoneOffsets): HTMLElement {
   const days = new Map<number, Bar[][]>();
   for (const bar of bars) {
     const wallS = wallOf(offsets, bar.startS);
@@ -142,7 +144,7 @@ function heatMap(bars: readonly Bar[], offsets: ZoneOffsets): HTMLElement {
     body.append(element('tr', {}, element('th', { scope: 'row', textContent: dayText(day * DAY_S) }), ...cells));
   }
   table.append(
-    element('caption', { textContent: 'Energy by day and hour, regime 1, kWh' }),
+    element('caption', { textContent: `Energy by day and hour, regime ${regime}, kWh` }),
     element('thead', {}, head),
     body,
   );
@@ -157,7 +159,7 @@ function heatCell(bars: readonly Bar[], most: number): HTMLElement {
   const known = bars.filter(({ kwh }) => kwh !== null);
   if (known.length === 0) return element('td', { textContent: bars.length === 0 ? '' : '–', className: 'hnone' });
   const kwh = known.reduce((sum, bar) => sum + (bar.kwh ?? 0), 0);
-  const mark = bars.map(({ quality }) => QUALITIES[quality].mark).find((each) => each !== '') ?? '';
+  const mark = bars.map(({ quality }) => QUALITIES[quality].mark).find((candidate) => candidate !== '') ?? '';
   const level = Math.min(LEVELS, Math.ceil((kwh / most) * LEVELS));
   return element('td', { textContent: `${mark}${kwh.toFixed(kwh < 10 ? 1 : 0)}`, className: `h${level}` });
 }

@@ -65,11 +65,11 @@ export function drawBars(plot: HTMLElement, stored: readonly Bar[], around: Surr
     { ...(paths && { paths }), width: 1, fill: '#000', stroke: '#000', points: { show: false } },
   ];
   const dataOf = (): uPlot.AlignedData => [leftEdges(bars), bars.map(({ kwh }) => kwh)];
-  const range: uPlot.Range.Function = (_u, _lowest, highest) => [0, highest > 0 ? highest * 1.08 : 1];
   const areDays = (): boolean => bars.some(({ startS, endS }) => endS - startS > DAY_S / 2);
-  const u = drawTimed(plot, dataOf(), series, range, around, missing(stored), areDays);
+  const u = drawTimed(plot, dataOf(), series, RANGE_FROM_ZERO, around, spansWithoutBar(stored), areDays);
   view.onChange(() => {
     const barsNow = barsShown(stored, view, offsets);
+    // Hours and days differ in number, so an equal number means the same bars.
     if (barsNow.length === bars.length) return;
     bars = barsNow;
     u.setData(dataOf(), false);
@@ -84,10 +84,12 @@ function leftEdges(bars: readonly Bar[]): number[] {
   return bars.map((bar) => (bar === first ? Math.min(bar.startS, bar.endS - wholeS) : bar.startS));
 }
 
-/** The spans without a bar. */
-function missing(bars: readonly Bar[]): TimeSpan[] {
+function spansWithoutBar(bars: readonly Bar[]): TimeSpan[] {
   return bars.filter(({ kwh }) => kwh === null).map(({ startS, endS }) => [startS, endS] as const);
 }
+
+/** The y axis of values that are never negative, with 8 % of padding. `highest` is null if no value is in sight. */
+export const RANGE_FROM_ZERO: uPlot.Range.Function = (_u, _lowest, highest) => [0, highest > 0 ? highest * 1.08 : 1];
 
 /** The range of the y axis of lines, with 8 % of padding. `lowest` and `highest` are null if no value is in sight. */
 function linesRange(lowest: number | null, highest: number | null, isFromZero: boolean): [number, number] {
@@ -101,7 +103,7 @@ function linesRange(lowest: number | null, highest: number | null, isFromZero: b
  * A chart over time: it follows the view, and a drag across it changes the view.
  *
  * @param range of the y axis
- * @param missing spans without a bar; null: the chart has lines
+ * @param withoutBar spans without a bar; null: the chart has lines
  * @param areDays whether each bar is a day: the time axis then labels days only
  */
 export function drawTimed(
@@ -110,7 +112,7 @@ export function drawTimed(
   series: uPlot.Series[],
   range: uPlot.Range.Function,
   { view, offsets, onCursor, ...marks }: Surroundings,
-  missing: readonly TimeSpan[] | null = null,
+  withoutBar: readonly TimeSpan[] | null = null,
   areDays = (): boolean => false,
 ): uPlot {
   const ink = (property: string) => () => palette().colour(property);
@@ -135,7 +137,7 @@ export function drawTimed(
         y: false,
         drag: { x: true, y: false, setScale: false, dist: 4 },
         // Marks the reading of a line. A bar needs no mark.
-        points: { show: missing === null, size: 7 },
+        points: { show: withoutBar === null, size: 7 },
         // Other charts follow the pointer. Clicks are handled by the chart that is clicked.
         sync: { key: SYNC_KEY, scales: ['x', null], filters: { pub: (type) => type === 'mousemove', sub: () => true } },
         bind: {
@@ -146,7 +148,7 @@ export function drawTimed(
         },
       },
       hooks: {
-        drawClear: [shading(marks, missing)],
+        drawClear: [shading(marks, withoutBar)],
         setCursor: [
           ({ cursor }) => {
             const left = cursor.left ?? -1;
@@ -198,7 +200,7 @@ export function drawUntimed(
       padding: [8, 20, 0, 0],
       legend: { show: false },
       series: [{}, ...series],
-      scales: { x: { time: false }, y: { range: (_u, _least, most) => [0, most > 0 ? most * 1.08 : 1] } },
+      scales: { x: { time: false }, y: { range: RANGE_FROM_ZERO } },
       axes: [
         { ...lines, size: 28, gap: 5, grid },
         { ...lines, size: 54, gap: 4, space: 28, grid },

@@ -56,7 +56,7 @@ export function decodeBars({ startS, steps, wattHours, qualities, covered }: Bar
   });
 }
 
-/** All but `measured`, worst first, as in energy/types.ts and tasmart_consumption. */
+/** All but `measured`, worst first, as `QUALITIES` in domain/energy.ts and as tasmart_consumption. */
 const WORST_FIRST: readonly Quality[] = ['missing', 'provisional', 'reset', 'jump', 'estimated'];
 
 /** Adds bars up to days of the report's time zone. */
@@ -72,7 +72,7 @@ export function daysOf(hours: readonly Bar[], offsets: ZoneOffsets): Bar[] {
 }
 
 /**
- * Adds adjacent bars up to one. Its quality is that of such a bucket in tasmart_consumption. Without any known kWh it is
+ * Adds adjacent bars up to one. Without any bar, its kWh are null. Its quality is that of such a bucket in tasmart_consumption. Without any known kWh it is
  * missing. Otherwise bars that are missing before the first reading make it estimated, and later ones provisional.
  */
 export function addUp(bars: readonly Bar[]): Bar {
@@ -83,13 +83,13 @@ export function addUp(bars: readonly Bar[]): Bar {
     return index < firstKnown ? 'estimated' : 'provisional';
   });
   const lengthS = bars.reduce((sum, { startS, endS }) => sum + endS - startS, 0);
-  const coveredS = bars.reduce((sum, { startS, endS, percent }) => sum + (endS - startS) * percent, 0);
+  const percentSeconds = bars.reduce((sum, { startS, endS, percent }) => sum + (endS - startS) * percent, 0);
   return {
     startS: bars[0]?.startS ?? 0,
     endS: bars.at(-1)?.endS ?? 0,
     kwh: known.length === 0 ? null : known.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0),
     quality: WORST_FIRST.find((quality) => qualities.includes(quality)) ?? 'measured',
-    percent: Math.floor(coveredS / lengthS),
+    percent: Math.floor(percentSeconds / lengthS),
   };
 }
 

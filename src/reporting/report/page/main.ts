@@ -139,7 +139,7 @@ function watchLooks(charts: ReadonlyMap<string, ValveCharts>): void {
   let isPrinting = false;
   const refit = (): void => {
     forgetPalette();
-    for (const each of charts.values()) each.refit(isPrinting);
+    for (const chartsOfValve of charts.values()) chartsOfValve.refit(isPrinting);
   };
   const print = (isNow: boolean): void => {
     if (isPrinting === isNow) return;

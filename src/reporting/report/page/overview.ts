@@ -95,10 +95,11 @@ export function connectOverview(): void {
   apply();
 }
 
-/** Whether the row matches the filters of the address. overview-table.ts writes the attributes. */
+/** Whether the row matches the filters of the address. '' means all. overview-table.ts writes the attributes. */
 function isWanted(row: HTMLTableRowElement, values: URLSearchParams): boolean {
-  const words = (values.get('q') ?? '').toLowerCase().split(/\s+/);
-  const [account, project, problem] = FILTERS.slice(1).map((filter) => values.get(filter) ?? '');
+  const filter = (name: (typeof FILTERS)[number]): string => values.get(name) ?? '';
+  const words = filter('q').toLowerCase().split(/\s+/);
+  const [account, project, problem] = [filter('account'), filter('project'), filter('problem')];
   const problems = row.dataset['problems'] ?? ' ';
   return (
     words.every((word) => row.dataset['search']?.includes(word)) &&
@@ -131,8 +132,9 @@ function csvCells(row: HTMLTableRowElement): (string | number | null)[] {
     const strip = cell.querySelector('svg');
     if (strip) return strip.getAttribute('aria-label') ?? '';
     const value = cell.dataset['v'];
-    // Newest readings and problems are texts; their numbers are only for sorting.
-    if (value === undefined || /[a-z]/i.test(cell.textContent)) return cell.textContent.trim().replace(/\s+/g, ' ');
+    // Problems and the newest reading are texts; their numbers are only for sorting.
+    const isText = value === undefined || cell.classList.contains('text') || /[a-z]/i.test(cell.textContent);
+    if (isText) return cell.textContent.trim().replace(/\s+/g, ' ');
     return value === '' ? null : Number(value);
   });
 }

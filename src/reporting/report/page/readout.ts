@@ -38,8 +38,8 @@ export function linesReadout(
   });
   const nearS = u.posToVal(NEAR_PX, 'x') - u.posToVal(0, 'x');
   const event = events.find(([startS, endS]) => startS < cursorS + nearS && endS > cursorS - nearS);
-  // An error holds from its first reading on. The last reading before an outage may have one of no length.
-  const error = errors.find(([startS, endS]) => startS <= timeS && (timeS < endS || startS === endS));
+  // An error holds from its first reading on. At the last reading before an outage, it has no length.
+  const error = errors.find(([startS, endS]) => startS === timeS || (startS < timeS && timeS < endS));
   return [timeText(offsets, timeS), ...values, ...textsOf([error, event])].join(' · ');
 }
 

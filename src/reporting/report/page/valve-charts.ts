@@ -128,10 +128,10 @@ function payloadOf(id: string): ValvePayload {
   return JSON.parse(document.getElementById(id)?.textContent ?? JSON.stringify(none)) as ValvePayload;
 }
 
-/** The bars of the first chart: of regime 1. null: the valve has none. */
+/** The bars of the first chart: of regime 1, or of regime 2 if that alone has kWh. null: the valve has none. */
 function firstBars({ charts }: ValvePayload, name: string, { fromS }: ReportPayload): NamedBars | null {
   const [first] = charts;
-  return first?.kind === 'bars' ? { name, bars: decodeBars(first, fromS) } : null;
+  return first?.kind === 'bars' ? { name, regime: first.regime, bars: decodeBars(first, fromS) } : null;
 }
 
 function lineChartsOf({ charts }: ValvePayload): LinesPayload[] {
@@ -142,7 +142,7 @@ function lineChartsOf({ charts }: ValvePayload): LinesPayload[] {
 function flowAndPower(payload: ValvePayload, { fromS }: ReportPayload): [number, number][] {
   const times = decodeTimes(payload, fromS);
   const [flow, power] = ['m³/h', 'kW'].map((unit) => {
-    const chart = lineChartsOf(payload).find((each) => each.unit === unit);
+    const chart = lineChartsOf(payload).find((chart) => chart.unit === unit);
     return chart ? (decodeValues(chart, times)[0] ?? []) : [];
   });
   return (flow ?? []).flatMap((m3h, index): [number, number][] => {
