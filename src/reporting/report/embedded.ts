@@ -56,7 +56,7 @@ export function valvePayload(
 function eventText({ kind, regime, fromKwh, toKwh, countedKwh }: ReportEvent): string {
   return [
     `${kind} of regime ${regime}`,
-    ...(fromKwh === null || toKwh === null ? [] : [`${groupThousands(fromKwh)} → ${groupThousands(toKwh)} kWh`]),
+    `${groupThousands(fromKwh)} → ${groupThousands(toKwh)} kWh`,
     ...(countedKwh === null ? [] : [`${kwhText(countedKwh)} kWh counted`]),
   ].join(', ');
 }

@@ -139,9 +139,7 @@ function eventProblems({ events }: ValveReport, { span }: Messages): ValveProble
     const { regime, fromUs, toUs, fromKwh, toKwh, countedKwh } = first;
     const detail = [
       `regime ${regime}, ${span({ fromUs, toUs })}`,
-      ...(fromKwh === null || toKwh === null
-        ? []
-        : [`from ${groupThousands(fromKwh)} to ${groupThousands(toKwh)} kWh`]),
+      `from ${groupThousands(fromKwh)} to ${groupThousands(toKwh)} kWh`,
       ...(countedKwh === null ? [] : [`${kwhText(countedKwh)} kWh counted`]),
       ...(others.length === 0 ? [] : [`and ${others.length} more`]),
     ].join(', ');
