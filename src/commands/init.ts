@@ -150,14 +150,15 @@ async function newEnvText(
     const file = process.env[fileVariable] ?? before[fileVariable];
     const { env: secrets } = await readSecrets({ [fileVariable]: file }, {});
     // A secret in a file of its own is not copied: the variable names that file. Another answer replaces the variable.
-    if (file && secrets[name]?.trim() === value.trim()) changes.set(fileVariable, file);
-    else {
-      changes.set(name, value);
-      if (before[fileVariable]) changes.set(fileVariable, null);
-    }
+    const isInFile = file !== undefined && file !== '' && secrets[name]?.trim() === value.trim();
+    const [set, removed] = isInFile ? [fileVariable, name] : [name, fileVariable];
+    changes.set(set, isInFile ? file : value);
+    if (before[removed]) changes.set(removed, null);
   }
   // Variables that name another database would contradict the accepted ones.
-  for (const name of DATABASE_VARIABLES) if (name in before && !changes.has(name)) changes.set(name, null);
+  for (const name of DATABASE_VARIABLES.flatMap((variable) => [variable, `${variable}_FILE`])) {
+    if (name in before && !changes.has(name)) changes.set(name, null);
+  }
   for (const [name, value] of changes) if (before[name] === value) changes.delete(name);
   const replaced = [...changes.keys()].filter((name) => before[name]);
   if (replaced.length > 0) await confirmReplacing(`${env} sets ${replaced.join(', ')} otherwise`, options, prompt);

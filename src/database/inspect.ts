@@ -48,7 +48,7 @@ export async function hasReadingsKey(database: Database): Promise<boolean> {
        where indrelid = 'tasmart_data_table'::regclass and indisunique and indisvalid
          and indimmediate and indpred is null and indexprs is null
          and array(
-           select attname::text from pg_attribute where attrelid = indrelid and attnum = any (indkey) order by 1
+           select attname::text from pg_attribute where attrelid = indrelid and attnum = any ((indkey::int2[])[0:indnkeyatts - 1]) order by 1
          ) = '{tasmart_id,timestamp}'
      ) as found`,
   );

@@ -107,7 +107,7 @@ function replacementsOf(readings: readonly VisibleReading[], corrections: readon
   for (const correction of corrections) {
     if (correction.kind !== 'replaced') continue;
     const i = readings.findIndex(({ timeUs }) => timeUs >= correction.atUs);
-    if (i >= 0) replacedBefore[i] = true;
+    if (i > 0) replacedBefore[i] = true;
   }
   return replacedBefore;
 }

@@ -20,7 +20,7 @@ export interface JudgedCounter {
 }
 
 export type Finding =
-  /** A reset or a jump to a value outside of those that the counter has shown before. `more`: how many other breaks there are. */
+  /** A reset or a jump to a value outside of those that the counter has shown before. `more`: at how many other times a counter broke. */
   | { kind: 'swapped'; regime: Regime; event: CounterEvent; more: number }
   /** The counter returns to earlier values. `event` null: each fall is too small to be a reset, but there are many. */
   | { kind: 'restored'; regime: Regime; event: CounterEvent; more: number }
@@ -189,7 +189,7 @@ function findBreak(
   });
   const [first] = breaks;
   if (first === undefined) return null;
-  const more = breaks.length - 1;
+  const more = new Set(breaks.map(({ event }) => event.toUs)).size - 1;
   const swapped = breaks.find(({ regime, event }) => !returnsToEarlier(event, regime, history));
   return swapped ? { kind: 'swapped', ...swapped, more } : { kind: 'restored', ...first, more };
 }

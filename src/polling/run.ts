@@ -178,7 +178,7 @@ async function storeBatch(
   batch: readonly ValveOutcome[],
   configured: Limits,
 ): Promise<PolledValve[]> {
-  const tried = batch.filter(({ failure, readings }) => readings.length > 0 || !wasCutShort(failure?.error ?? null));
+  const tried = batch.filter(({ failure, readings }) => readings.length > 0 || !wasNotAsked(failure?.error ?? null));
   return database.transaction(async () => {
     const isNew = await storeReadings(
       database,
@@ -201,7 +201,8 @@ function oldestOf(readings: Iterable<Reading>): Micros {
   return oldestUs;
 }
 
-/** Whether the run was stopped before HyCloud was asked for the valve, or before it answered. */
-function wasCutShort(error: KnownError | null): boolean {
-  return error instanceof HyCloudError && error.failure === 'aborted';
+/** Whether the run ended, or HyCloud asked for a pause, before HyCloud answered for the valve. */
+function wasNotAsked(error: KnownError | null): boolean {
+  if (!(error instanceof HyCloudError)) return false;
+  return error.failure === 'aborted' || (error.failure === 'rate-limited' && error.status === null);
 }

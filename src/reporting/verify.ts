@@ -1,6 +1,6 @@
 /** Prints the result of `tasmart verify`: table, JSON or CSV. */
 import type { MeteredValve } from '../database/consumption.ts';
-import { count, escapeAndCut } from '../domain/text.ts';
+import { count, escapeAndCut, escapeHostile, quoteForShell } from '../domain/text.ts';
 import { formatRfc3339, US_PER_SECOND, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import type { Comparison, Finding } from '../energy/plausibility.ts';
@@ -203,8 +203,8 @@ function breakMessage({ kind, regime, event, more }: Break, valve: MeteredValve,
   const verb = event.kind === 'reset' ? 'fell' : 'jumped';
   const shownBefore = kind === 'restored' ? ', a value that it had shown before' : '';
   const when = `between ${localTime(fromUs, timezone)} and ${localTime(toUs, timezone)}`;
-  const others = more > 0 ? `, and broke ${count(more, 'more time', 'more times')}` : '';
-  const name = escapeAndCut(valve.shortSn ?? valve.id);
+  const others = more > 0 ? `; a counter broke ${count(more, 'more time', 'more times')}` : '';
+  const name = quoteForShell(escapeHostile(valve.shortSn ?? valve.id));
   // Any time after the old counter's last reading is correct. A whole second is shorter to type.
   const secondUs = Math.floor(toUs / US_PER_SECOND) * US_PER_SECOND;
   const at = formatRfc3339(secondUs > fromUs ? secondUs : toUs).replace('.000000Z', 'Z');

@@ -160,11 +160,14 @@ test('an option replaces a variable that names a file with another secret', asyn
     writeFile(fileIn('old-url'), empty),
     writeFile(fileIn('key'), KEY),
   ]);
-  await writeFile(fileIn('.env'), `API_KEY_FILE=old-key\nDATABASE_URL_FILE=old-url\nREQUESTER_ID=${REQUESTER}\n`);
+  await writeFile(
+    fileIn('.env'),
+    `API_KEY_FILE=old-key\nDATABASE_URL_FILE=old-url\nDB_PASS_FILE=old-key\nREQUESTER_ID=${REQUESTER}\n`,
+  );
   const args = ['--api-key-file', 'key', '--database-url', database.url, '--project', project(0)];
   expect(await init(args)).toMatchObject({
     code: 78,
-    stderr: expect.stringContaining('.env sets API_KEY_FILE, DATABASE_URL_FILE otherwise') as string,
+    stderr: expect.stringContaining('.env sets API_KEY_FILE, DATABASE_URL_FILE, DB_PASS_FILE otherwise') as string,
   });
   expect((await init([...args, '--force'])).code).toBe(0);
   expect(parseEnvFile(await textOf('.env'))).toEqual({
@@ -173,6 +176,15 @@ test('an option replaces a variable that names a file with another secret', asyn
     DATABASE_URL: database.url,
     HYCLOUD_BASE_URL: hycloud.baseUrl,
   });
+});
+
+test('a variable that names a file replaces the secret itself', async () => {
+  await writeFile(fileIn('secret'), KEY);
+  await writeFile(fileIn('.env'), `API_KEY=old\nREQUESTER_ID=${REQUESTER}\n`);
+  const variables = { ...given(), API_KEY: '', API_KEY_FILE: 'secret' };
+  expect((await init(['--project', project(0), '--force'], variables)).code).toBe(0);
+  const written = parseEnvFile(await textOf('.env'));
+  expect([written['API_KEY_FILE'], written['API_KEY']]).toEqual(['secret', undefined]);
 });
 
 const SCRIPT = '/usr/bin/script';

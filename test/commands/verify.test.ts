@@ -177,7 +177,7 @@ test('what looks wrong with a counter is called by name', async () => {
   const messages = Object.fromEntries(lines.map(({ tasmart_id: valve, message }) => [valve, message]));
   expect(messages['5 swapped']).toBe(
     'a swapped meter? Regime 1 fell from 1199 kWh to 10 kWh, between 2026-10-21 03:45:00 and 2026-10-21 04:00:00; ' +
-      'if it was replaced: tasmart correct 5 swapped --replaced --at 2026-10-21T02:00:00Z --note "why"',
+      'if it was replaced: tasmart correct \'5 swapped\' --replaced --at 2026-10-21T02:00:00Z --note "why"',
   );
   expect(messages['8 Wh']).toBe(
     'a counter in another unit? It shows 1000 times the measured energy: Wh instead of kWh',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { valveIdOf } from '../../scripts/simulator/api.ts';
 import type { Fault } from '../../scripts/simulator/faults.ts';
 import { FAULTY_RUN, flaws, NO_FLAWS, openSite, PROMPT_MS, type Run, type Site } from './support/hycloud-site.ts';
 
@@ -96,6 +97,26 @@ describe('a rate limit', () => {
     expect(await flaws(site)).toEqual(NO_FLAWS);
     await site.close();
   });
+
+  test.concurrent(
+    'that comes in every run starves no valve: those that were not asked come first in the next',
+    async () => {
+      const site = await openSite({ valves: 8, config: { max_concurrency: 1 } });
+      const fault: Fault = { kind: 'status', status: 429, headers: { 'retry-after': String(DAY_S) } };
+      const pollsUntilLimited = async () => {
+        site.hycloud.log.length = 0;
+        const lift = site.hycloud.faults.add({ match: POINTS, after: 4, fault });
+        expect((await site.run()).code).toBe(2);
+        lift();
+        return site.hycloud.log.flatMap(({ path }) => valveIdOf(path) ?? []);
+      };
+      const asked = await pollsUntilLimited();
+      expect(asked.length).toBe(5); // the last one was refused
+      const notAsked = site.valves.map(({ id }) => id).filter((id) => !asked.includes(id));
+      expect((await pollsUntilLimited()).slice(0, 3).sort()).toEqual(notAsked.sort());
+      await site.close();
+    },
+  );
 
   test.concurrent('of a day at the lookup ends the run at once', async () => {
     const site = await openSite({ config: { run_deadline_seconds: 600 } });

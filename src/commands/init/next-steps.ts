@@ -1,6 +1,7 @@
 /** The commands to run after the set-up, as lines that can be copied. */
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { quoteForShell } from '../../domain/text.ts';
 import { ROOT } from '../shared/package.ts';
 
 export function nextStepsText({ config, env }: { config: string; env: string }): string {
@@ -38,8 +39,4 @@ function cronLine(config: string, fileOptions: readonly string[]): string {
   const settings = home === ROOT ? '' : `TASMART_HOME=${quoteForShell(home)} `;
   const args = fileOptions.map((word) => ` ${quoteForShell(word.startsWith('--') ? word : resolve(word))}`).join('');
   return `*/15 * * * * sleep 5; ${settings}${quoteForShell(script)}${args === '' ? '' : `${args} poll`}`;
-}
-
-function quoteForShell(text: string): string {
-  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
