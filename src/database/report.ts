@@ -3,7 +3,7 @@ import type { CounterEvent, Quality, Regime } from '../domain/energy.ts';
 import { formatRfc3339, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 import type { ConsumptionQuery } from './consumption.ts';
-import { micros, nullableNumber } from './repository.ts';
+import { micros } from './repository.ts';
 
 /** Energy of one counter. */
 export interface CounterEnergy {
@@ -51,9 +51,9 @@ export interface ValveFacts {
 export async function loadValveFacts(database: Database, tasmartIds: readonly string[]): Promise<ValveFacts[]> {
   return database.query<ValveFacts>(
     `select project.name as "projectName", nullif(valve.account, '') as account, fw_version as firmware,
-            ${micros('first."time"')}::float8 as "firstUs", ${micros('newest."time"')}::float8 as "newestUs",
-            ${micros('now() - newest."time"')}::float8 as "ageUs", energy_counter_regime_1::float8 as "counter1Kwh",
-            energy_counter_regime_2::float8 as "counter2Kwh", error_status as "errorStatus"
+            ${micros('first."time"')} as "firstUs", ${micros('newest."time"')} as "newestUs",
+            ${micros('now() - newest."time"')} as "ageUs", energy_counter_regime_1 as "counter1Kwh",
+            energy_counter_regime_2 as "counter2Kwh", error_status as "errorStatus"
      from unnest($1::text[]) with ordinality as wanted (tasmart_id, position)
      left join tasmart_valves as valve using (tasmart_id)
      left join tasmart_projects as project using (project_id)
@@ -102,12 +102,12 @@ export async function loadEnergy(
 ): Promise<Map<string, CounterEnergy[]>> {
   // One row per counter: a row per bucket takes twice as long. json_agg takes the buckets in the order of `bucket`.
   const rows = await database.query<{
-    tasmart_id: string;
+    id: string;
     regime: Regime;
-    total_kwh: string | null;
-    previous_kwh: string | null;
-    starts_s: number[];
-    end_s: number;
+    totalKwh: number | null;
+    previousKwh: number | null;
+    startsS: number[];
+    endS: number;
     kwh: (number | null)[];
     coverage: number[];
     quality: Quality[];
@@ -127,7 +127,9 @@ export async function loadEnergy(
        from bucket
        group by 1, 2
      )
-     select * from counter left join previous using (tasmart_id, regime) order by tasmart_id, regime`,
+     select tasmart_id as id, regime, total_kwh::float8 as "totalKwh", previous_kwh::float8 as "previousKwh",
+       starts_s as "startsS", end_s as "endS", kwh, coverage, quality
+     from counter left join previous using (tasmart_id, regime) order by tasmart_id, regime`,
     [
       query.bucket,
       formatRfc3339(query.fromUs),
@@ -141,11 +143,11 @@ export async function loadEnergy(
   const energy = new Map<string, CounterEnergy[]>();
   for (const row of rows) {
     // The buckets are adjacent: each ends where the next one starts.
-    const edgesUs = [...row.starts_s, row.end_s].map((edgeS) => edgeS * US_PER_SECOND);
+    const edgesUs = [...row.startsS, row.endS].map((edgeS) => edgeS * US_PER_SECOND);
     const counter: CounterEnergy = {
       regime: row.regime,
-      totalKwh: nullableNumber(row.total_kwh),
-      previousKwh: nullableNumber(row.previous_kwh),
+      totalKwh: row.totalKwh,
+      previousKwh: row.previousKwh,
       buckets: row.quality.map((quality, index) => ({
         fromUs: edgesUs[index] ?? 0,
         toUs: edgesUs[index + 1] ?? 0,
@@ -154,7 +156,7 @@ export async function loadEnergy(
         quality,
       })),
     };
-    energy.set(row.tasmart_id, [...(energy.get(row.tasmart_id) ?? []), counter]);
+    energy.set(row.id, [...(energy.get(row.id) ?? []), counter]);
   }
   return energy;
 }

@@ -151,7 +151,7 @@ test('every type of column is stored as it is, null and the ends of its range in
   await session((db) => storeReadings(db, [{ tasmartId: 'extremes', readings: extremes, syncedUntilUs: null }]));
   const rows = await session((db) =>
     db.query(
-      `select measured_flow, energy_counter_regime_1 as counter, position, error_status
+      `select measured_flow, energy_counter_regime_1::text as counter, position, error_status
        from tasmart_data_table where tasmart_id = 'extremes' order by "timestamp"`,
     ),
   );

@@ -65,8 +65,8 @@ async function measureMs(database: Database, work: () => Promise<void>): Promise
   const startMs = performance.now();
   await work();
   const ms = performance.now() - startMs;
-  const [row] = await database.query<{ rows: string }>('select count(*) as rows from tasmart_data_table');
-  if (Number(row?.rows) !== READINGS) throw new Error(`${row?.rows ?? 'no'} rows stored instead of ${READINGS}`);
+  const [row] = await database.query<{ rows: number }>('select count(*) as rows from tasmart_data_table');
+  if (row?.rows !== READINGS) throw new Error(`${row?.rows ?? 'no'} rows stored instead of ${READINGS}`);
   return ms;
 }
 
