@@ -1,5 +1,5 @@
-/** Loads what the report's page shows of each valve: facts, counter events and energy. For readings see report-readings.ts. */
-import type { CounterEvent, Quality, Regime } from '../domain/energy.ts';
+/** Loads what the report's page shows of each valve: facts and energy. For readings see report-readings.ts, for counter events events.ts. */
+import type { Quality, Regime } from '../domain/energy.ts';
 import { formatRfc3339, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 import type { ConsumptionQuery } from './consumption.ts';
@@ -22,13 +22,6 @@ export interface EnergyBucket extends Span {
   /** 0 … 1 */
   coverage: number;
   quality: Quality;
-}
-
-/** A stored counter event. */
-export interface ReportEvent extends Pick<CounterEvent, 'kind' | 'fromUs' | 'toUs' | 'fromKwh' | 'toKwh'> {
-  regime: number;
-  /** kWh that the consumption holds for this time */
-  countedKwh: number | null;
 }
 
 /** Where a valve is, and its first and newest readings. */
@@ -68,25 +61,6 @@ export async function loadValveFacts(database: Database, tasmartIds: readonly st
      order by wanted.position`,
     [tasmartIds],
   );
-}
-
-/** The counter events of each of these valves that overlap a span, by id, in order of time. @throws DatabaseError */
-export async function loadCounterEvents(
-  database: Database,
-  tasmartIds: readonly string[],
-  span: Span,
-): Promise<Map<string, ReportEvent[]>> {
-  const rows = await database.query<ReportEvent & { tasmart_id: string }>(
-    `select tasmart_id, regime, kind, ${micros('starts')}::float8 as "fromUs", ${micros('ends')}::float8 as "toUs",
-            from_kwh::float8 as "fromKwh", to_kwh::float8 as "toKwh", counted_kwh::float8 as "countedKwh"
-     from tasmart_counter_events
-     where tasmart_id = any ($1) and ends > $2::timestamptz and starts < $3::timestamptz
-     order by starts, ends, regime`,
-    [tasmartIds, formatRfc3339(span.fromUs), formatRfc3339(span.toUs)],
-  );
-  const events = new Map<string, ReportEvent[]>(tasmartIds.map((id) => [id, []]));
-  for (const { tasmart_id: id, ...event } of rows) events.get(id)?.push(event);
-  return events;
 }
 
 /**
