@@ -6,7 +6,7 @@ import pg from 'pg';
 import { KnownError } from '../domain/errors.ts';
 import { DatabaseError } from './errors.ts';
 import { passwordOf } from './password.ts';
-import type { ServerSettings } from './server-settings.ts';
+import type { ServerSettings } from '../domain/database-settings.ts';
 import { pinSearchPath, requireOwnSession } from './session.ts';
 import { tlsOptions } from './tls.ts';
 

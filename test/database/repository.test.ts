@@ -166,7 +166,7 @@ describe('the queue of a poll', () => {
   test('without a database is the list', async () => {
     const work = await planJobs(null, VALVES, NOW_US, INTERVAL_US);
     expect(work.map(({ valve }) => valve)).toEqual(VALVES);
-    expect(work[5100]?.state).toEqual({ syncedUntilUs: null, boundaryReadingUs: null });
+    expect(work[5100]?.state).toEqual({ syncedUntilUs: null, boundaryReadingUs: null, lastAttemptUs: 0 });
   });
 
   test('begins with those never tried, then the longest ago, each with its own state', async () => {

@@ -4,7 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { withConnection, type Database } from '../../../src/database/connection.ts';
-import type { ServerSettings } from '../../../src/database/server-settings.ts';
+import type { ServerSettings } from '../../../src/domain/database-settings.ts';
 import { storeReadings, type ValveReadings } from '../../../src/database/repository.ts';
 import { NO_MEASUREMENTS, type Reading } from '../../../src/domain/reading.ts';
 import { epochSeconds, formatRfc3339, US_PER_MINUTE } from '../../../src/domain/time.ts';
