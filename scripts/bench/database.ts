@@ -1,7 +1,7 @@
 /** Databases for the bench. */
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import type { ServerSettings } from '../../src/database/server-settings.ts';
+import type { ServerSettings } from '../../src/domain/database-settings.ts';
 import { formatRfc3339, type Micros } from '../../src/domain/time.ts';
 import { startPostgres } from '../../test/support/postgres.ts';
 import type { Project } from '../simulator/fleet.ts';

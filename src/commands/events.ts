@@ -33,7 +33,9 @@ export async function run(options: EventsOptions, { globals, signal, giveUp }: C
     await put(format.begin());
     for (const valve of await loadChosenValves(database, options)) {
       if (signal.aborted || !process.stdout.writable) return 0;
-      await put(format.valve(valve, await loadEvents(database, valve.id, span)));
+      const events = (await loadEvents(database, [valve.id], span)).get(valve.id) ?? [];
+      const byRegime = events.toSorted((a, b) => a.regime - b.regime);
+      await put(format.valve(valve, byRegime));
     }
     await put(format.end());
     return failures.length > 0 ? EXIT_STATUS.partial : 0;

@@ -6,8 +6,9 @@ import { DateTime } from 'luxon';
 import type { Config } from '../config/config.ts';
 import { loadMeteredValves, type MeteredValve } from '../database/consumption.ts';
 import type { Database } from '../database/connection.ts';
+import { loadEvents } from '../database/events.ts';
 import { withDatabase } from '../database/open.ts';
-import { loadCounterEvents, loadEnergy, loadValveFacts, type ValveFacts } from '../database/report.ts';
+import { loadEnergy, loadValveFacts, type ValveFacts } from '../database/report.ts';
 import { loadReadings } from '../database/report-readings.ts';
 import { loadRegisteredValves } from '../database/status.ts';
 import { KnownError } from '../domain/errors.ts';
@@ -179,7 +180,7 @@ async function* loadValves(
     const ids = group.map(({ valve }) => valve.id);
     const readings = await loadReadings(database, ids, span);
     const energy = await loadEnergy(database, ids, { ...span, bucket, previous });
-    const events = await loadCounterEvents(database, ids, span);
+    const events = await loadEvents(database, ids, span);
     return group.flatMap((describedValve) => {
       const { id } = describedValve.valve;
       const valveReadings = readings.get(id);

@@ -129,9 +129,9 @@ async function compareEvents(
   results: readonly CounterResult[],
 ): Promise<Verification['events']> {
   const textOf = (...fields: (string | number)[]) => fields.join(' ');
-  const storedEvents = await loadEvents(database, tasmartId, span);
-  const stored = storedEvents.map(({ regime, kind, startUs, endUs, countedKwh }) => {
-    return textOf(regime, kind, startUs, endUs, Number(countedKwh));
+  const storedEvents = (await loadEvents(database, [tasmartId], span)).get(tasmartId) ?? [];
+  const stored = storedEvents.map(({ regime, kind, fromUs, toUs, countedKwh }) => {
+    return textOf(regime, kind, fromUs, toUs, countedKwh);
   });
   const recomputed = results.flatMap(({ regime, events }) => {
     const inSpan = events.filter(({ fromUs, toUs }) => toUs > span.fromUs && fromUs < span.toUs);

@@ -1,5 +1,6 @@
 /** The types of the configuration. */
 import type { Account } from '../domain/account.ts';
+import type { DatabaseSettings } from '../domain/database-settings.ts';
 import type { PropertyName } from '../domain/reading.ts';
 import type { Shard } from '../domain/shard.ts';
 import type { Target } from '../domain/target.ts';
@@ -22,7 +23,7 @@ export interface Config {
   readonly timezone: string;
   readonly maxPowerKw: number;
   readonly metricsFile: string | null;
-  readonly database: DatabaseConfig;
+  readonly database: DatabaseSettings;
   readonly healthcheckUrl: string | null;
   /** from the environment of a job that is one of several; null: all valves */
   readonly shard: Shard | null;
@@ -42,28 +43,6 @@ export interface HyCloudConfig {
   /** names of the environment variables with the key and the id, for messages */
   readonly variables: { readonly apiKey: string; readonly requesterId: string };
 }
-
-export type DatabaseConfig = ServerConfig | { readonly embeddedFolder: string };
-
-export interface ServerConfig {
-  readonly embeddedFolder?: never;
-  /** host name, address, or the folder of a unix socket */
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string | null;
-  /** a command that prints the password; run for each connection */
-  readonly passwordCommand: string | null;
-  readonly database: string;
-  readonly sslMode: SslMode;
-  /** file with the CA certificates to trust */
-  readonly sslCaFile: string | null;
-  /** files with the certificate and the key that we show to the server */
-  readonly sslCertFile: string | null;
-  readonly sslKeyFile: string | null;
-}
-
-export type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
 
 /** The parts of the configuration that not every command needs. */
 export type Section = 'targets' | 'hycloud' | 'database' | 'shard';

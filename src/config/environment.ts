@@ -1,6 +1,7 @@
 /** Reads the environment variables: HyCloud's credentials, the database, the healthcheck. */
 import { isIP } from 'node:net';
-import type { DatabaseConfig, HyCloudConfig, Problem, Section, ServerConfig, SslMode } from './config.ts';
+import type { DatabaseSettings, ServerSettings, SslMode } from '../domain/database-settings.ts';
+import type { HyCloudConfig, Problem, Section } from './config.ts';
 
 /** Variables of the process and of the env file. If both have one, the process's counts. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -70,7 +71,7 @@ export function parseHealthcheck(env: Environment, problems: Problem[]): string 
   return null;
 }
 
-export function parseDatabase(env: Environment, problems: Problem[]): DatabaseConfig {
+export function parseDatabase(env: Environment, problems: Problem[]): DatabaseSettings {
   const report = createReport(problems, 'database');
   const url = readVariable(env, 'DATABASE_URL');
   const parts = ['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_DATABASE'].filter((key) => readVariable(env, key));
@@ -84,7 +85,7 @@ export function parseDatabase(env: Environment, problems: Problem[]): DatabaseCo
   return { embeddedFolder: folder };
 }
 
-function parseParts(env: Environment, report: Report): DatabaseConfig {
+function parseParts(env: Environment, report: Report): DatabaseSettings {
   const readRequired = (key: string): string => {
     const value = readVariable(env, key);
     if (!value) report(key, 'is not set (or set DATABASE_URL)');
@@ -111,7 +112,7 @@ const URL_PARAMETERS = ['host', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey'];
 const NO_HOST = 'no-host.invalid';
 
 /** `postgresql://user:password@host:port/database?sslmode=…&sslrootcert=…`, as libpq reads it. */
-function parseDatabaseUrl(text: string, env: Environment, report: Report): DatabaseConfig {
+function parseDatabaseUrl(text: string, env: Environment, report: Report): DatabaseSettings {
   const url = parseUrl(text.replace(/^(postgres(?:ql)?:\/\/[^/?#]*@)(?=\/)/, `$1${NO_HOST}`));
   if (!url || !['postgres:', 'postgresql:'].includes(url.protocol)) {
     report('DATABASE_URL', 'is neither postgresql://user:password@host:port/database nor embedded:<folder>');
@@ -147,7 +148,7 @@ function parseClientCertificate(
   env: Environment,
   params: URLSearchParams,
   report: Report,
-): Pick<ServerConfig, 'sslCertFile' | 'sslKeyFile'> {
+): Pick<ServerSettings, 'sslCertFile' | 'sslKeyFile'> {
   const sslCertFile = params.get('sslcert') ?? readVariable(env, 'DB_SSL_CERT') ?? null;
   const sslKeyFile = params.get('sslkey') ?? readVariable(env, 'DB_SSL_KEY') ?? null;
   const nameOf = (parameter: string, variable: string) =>
@@ -166,7 +167,7 @@ function parsePassword(
   env: Environment,
   urlPassword: string | null,
   report: Report,
-): Pick<ServerConfig, 'password' | 'passwordCommand'> {
+): Pick<ServerSettings, 'password' | 'passwordCommand'> {
   const variablePassword = env['DB_PASS'] === '' ? undefined : env['DB_PASS'];
   const password = urlPassword ?? variablePassword ?? null;
   const passwordCommand = readVariable(env, 'DB_PASS_COMMAND') ?? null;

@@ -20,8 +20,8 @@ export async function loadUncovered(
   intervalMinutes: number,
   span: Span,
 ): Promise<Map<string, Span[]>> {
-  const rows = await database.query<{ tasmart_id: string; from_us: string; to_us: string }>(
-    `select wanted.tasmart_id, ${micros('lower(gap)')} as from_us, ${micros('upper(gap)')} as to_us
+  const rows = await database.query<Span & { id: string }>(
+    `select wanted.tasmart_id as id, ${micros('lower(gap)')} as "fromUs", ${micros('upper(gap)')} as "toUs"
      from unnest($1::text[]) as wanted (tasmart_id)
      left join tasmart_backfills as backfill on backfill.tasmart_id = wanted.tasmart_id and interval_minutes = $2
      cross join lateral unnest(
@@ -31,8 +31,8 @@ export async function loadUncovered(
     [tasmartIds, intervalMinutes, formatRfc3339(span.fromUs), formatRfc3339(span.toUs)],
   );
   const uncovered = new Map<string, Span[]>();
-  for (const { tasmart_id: id, from_us: fromUs, to_us: toUs } of rows) {
-    uncovered.set(id, [...(uncovered.get(id) ?? []), { fromUs: Number(fromUs), toUs: Number(toUs) }]);
+  for (const { id, ...gap } of rows) {
+    uncovered.set(id, [...(uncovered.get(id) ?? []), gap]);
   }
   return uncovered;
 }

@@ -6,7 +6,7 @@ import pg from 'pg';
 import { KnownError } from '../domain/errors.ts';
 import { DatabaseError } from './errors.ts';
 import { passwordOf } from './password.ts';
-import type { ServerSettings } from './server-settings.ts';
+import type { ServerSettings } from '../domain/database-settings.ts';
 import { pinSearchPath, requireOwnSession } from './session.ts';
 import { tlsOptions } from './tls.ts';
 
@@ -61,6 +61,10 @@ const ANSWER_LIMIT_MS = 90_000;
 const POOLER_TEST_LIMIT_MS = 3000;
 /** Timeout of closing a session. Everything is committed already. */
 const CLOSE_LIMIT_MS = 5000;
+
+/** int8 becomes a number: exact up to 2^53, which are microseconds until 2255. */
+const TYPES = new pg.TypeOverrides();
+TYPES.setTypeParser(pg.types.builtins.INT8, Number);
 
 interface Session {
   client: pg.Client;
@@ -164,6 +168,7 @@ function createSession(settings: ServerSettings, applicationName: string, ssl: T
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
+    types: TYPES,
   });
   const lose = (reason: unknown) => {
     lost.abort(reason);

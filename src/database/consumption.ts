@@ -1,5 +1,5 @@
 /** Loads kWh by bucket, and the valves that have any. */
-import { formatRfc3339, type Micros } from '../domain/time.ts';
+import { formatRfc3339, type Micros, type Span } from '../domain/time.ts';
 import { compareValves } from '../domain/valve.ts';
 import type { Quality } from '../domain/energy.ts';
 import type { Database } from './connection.ts';
@@ -8,10 +8,8 @@ import { micros } from './repository.ts';
 export const BUCKETS = ['15min', 'hour', 'day', 'week', 'month', 'year', 'total'] as const;
 export type Bucket = (typeof BUCKETS)[number];
 
-export interface ConsumptionQuery {
+export interface ConsumptionQuery extends Span {
   bucket: Bucket;
-  fromUs: Micros;
-  toUs: Micros;
   timezone: string;
 }
 
@@ -38,38 +36,26 @@ export interface Consumption {
 
 /** Every valve with readings, or with kWh of readings that are deleted; in the registry or not; by name. @throws DatabaseError */
 export async function loadMeteredValves(database: Database): Promise<MeteredValve[]> {
-  const rows = await database.query<{
-    tasmart_id: string;
-    short_sn: string | null;
-    full_sn: string | null;
-    user_id: string | null;
-    backend_ref: string | null;
-  }>(
-    `select metered.tasmart_id, short_sn, full_sn, user_id, backend_ref
+  const valves = await database.query<MeteredValve>(
+    `select metered.tasmart_id as id, short_sn as "shortSn", full_sn as "fullSn", user_id as "userId",
+       backend_ref as "backendRef"
      from (
        select tasmart_id from tasmart_judgements union select tasmart_id from tasmart_unjudged
      ) as metered
      left join tasmart_valves using (tasmart_id)`,
   );
-  const valves = rows.map((row) => ({
-    id: row.tasmart_id,
-    shortSn: row.short_sn,
-    fullSn: row.full_sn,
-    userId: row.user_id,
-    backendRef: row.backend_ref,
-  }));
   return valves.sort(compareValves);
 }
 
 /** Widens the span of a query to whole buckets. @throws DatabaseError */
 export async function widenToBuckets(database: Database, query: ConsumptionQuery): Promise<ConsumptionQuery> {
-  const [row] = await database.query<{ from_us: string; to_us: string }>(
-    `select ${micros('max(edge) filter (where edge <= $2::timestamptz)')} as from_us,
-       ${micros('min(edge) filter (where edge >= $3::timestamptz)')} as to_us
+  const [span] = await database.query<Span>(
+    `select ${micros('max(edge) filter (where edge <= $2::timestamptz)')} as "fromUs",
+       ${micros('min(edge) filter (where edge >= $3::timestamptz)')} as "toUs"
      from tasmart_bucket_edges($1, $2::timestamptz, $3::timestamptz, $4) as edge`,
     [query.bucket, formatRfc3339(query.fromUs), formatRfc3339(query.toUs), query.timezone],
   );
-  return { ...query, fromUs: Number(row?.from_us), toUs: Number(row?.to_us) };
+  return { ...query, ...span };
 }
 
 /** The buckets of one valve from tasmart_consumption, by regime and time. @throws DatabaseError */
@@ -78,25 +64,10 @@ export async function loadConsumption(
   tasmartId: string,
   query: ConsumptionQuery,
 ): Promise<Consumption[]> {
-  const rows = await database.query<{
-    regime: number;
-    start_us: string;
-    end_us: string;
-    kwh: string | null;
-    coverage: string;
-    quality: Consumption['quality'];
-  }>(
-    `select regime, ${micros('bucket_start')} as start_us, ${micros('bucket_end')} as end_us, kwh, coverage, quality
+  return database.query<Consumption>(
+    `select regime, ${micros('bucket_start')} as "startUs", ${micros('bucket_end')} as "endUs", kwh, coverage, quality
      from tasmart_consumption($1, $2::timestamptz, $3::timestamptz, $4, $5)
      order by regime, bucket_start`,
     [query.bucket, formatRfc3339(query.fromUs), formatRfc3339(query.toUs), query.timezone, tasmartId],
   );
-  return rows.map(({ regime, start_us: startUs, end_us: endUs, kwh, coverage, quality }) => ({
-    regime,
-    startUs: Number(startUs),
-    endUs: Number(endUs),
-    kwh,
-    coverage,
-    quality,
-  }));
 }

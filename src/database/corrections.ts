@@ -62,12 +62,12 @@ export async function insertCorrection(
 ): Promise<number> {
   const [startUs, endUs] =
     correction.kind === 'exclude' ? [correction.fromUs, correction.toUs] : [correction.atUs, null];
-  const [row] = await database.query<{ id: string }>(
+  const [row] = await database.query<{ id: number }>(
     `insert into tasmart_corrections (tasmart_id, kind, starts, ends, note, author)
      values ($1, $2, $3, $4, $5, $6) returning id`,
     [tasmartId, correction.kind, formatRfc3339(startUs), endUs === null ? null : formatRfc3339(endUs), note, author],
   );
-  return Number(row?.id);
+  return row?.id ?? NaN;
 }
 
 /** Returns false if there is no such correction, or if it is undone already. @throws DatabaseError */
@@ -79,34 +79,22 @@ export async function undoCorrection(database: Database, number: number, by: str
   return undone.length > 0;
 }
 
-const CORRECTION_COLUMNS = `id, tasmart_id, kind, ${micros('starts')} as start_us, ${micros('ends')} as end_us, note, author,
-  ${micros('created_at')} as created_us, ${micros('undone_at')} as undone_us, undone_by`;
+const CORRECTION_COLUMNS = `id as number, tasmart_id as "tasmartId", ${micros('starts')} as "startUs", ${micros('ends')} as "endUs",
+  note, author, ${micros('created_at')} as "createdUs", ${micros('undone_at')} as "undoneUs", undone_by as "undoneBy"`;
 
-interface CorrectionRow {
-  id: string;
-  tasmart_id: string;
-  kind: Correction['kind'];
-  start_us: string;
-  end_us: string | null;
-  note: string;
-  author: string;
-  created_us: string;
-  undone_us: string | null;
-  undone_by: string | null;
+interface CorrectionRow extends Omit<StoredCorrection, 'correction' | 'undone'> {
+  startUs: Micros;
+  /** null: a replaced counter */
+  endUs: Micros | null;
+  undoneUs: Micros | null;
+  undoneBy: string | null;
 }
 
-function correctionOf(row: CorrectionRow): StoredCorrection {
-  const startUs = Number(row.start_us);
+function correctionOf({ startUs, endUs, undoneUs, undoneBy, ...row }: CorrectionRow): StoredCorrection {
   return {
-    number: Number(row.id),
-    tasmartId: row.tasmart_id,
+    ...row,
     correction:
-      row.kind === 'replaced'
-        ? { kind: 'replaced', atUs: startUs }
-        : { kind: 'exclude', fromUs: startUs, toUs: Number(row.end_us) },
-    note: row.note,
-    author: row.author,
-    createdUs: Number(row.created_us),
-    undone: row.undone_us === null ? null : { atUs: Number(row.undone_us), by: row.undone_by ?? '' },
+      endUs === null ? { kind: 'replaced', atUs: startUs } : { kind: 'exclude', fromUs: startUs, toUs: endUs },
+    undone: undoneUs === null ? null : { atUs: undoneUs, by: undoneBy ?? '' },
   };
 }

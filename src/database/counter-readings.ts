@@ -11,7 +11,11 @@ export interface StoredReading {
   counters: Record<Regime, number | null>;
 }
 
-const DW_PER_KW = 10_000;
+interface ReadingRow extends Omit<StoredReading, 'counters'> {
+  id: string;
+  counter1: number | null;
+  counter2: number | null;
+}
 
 /**
  * Readings in [fromUs, beforeUs) by valve, oldest first. Both bounds are rounded down to whole seconds, so adjacent spans
@@ -21,15 +25,10 @@ export async function loadCounterReadings(
   database: Database,
   spans: readonly { tasmartId: string; fromUs: Micros; beforeUs: Micros }[],
 ): Promise<Map<string, StoredReading[]>> {
-  const rows = await database.query<{
-    tasmart_id: string;
-    time_us: string;
-    measured_power: number | null;
-    regime_1: string | null;
-    regime_2: string | null;
-  }>(
-    `select span.tasmart_id, ${micros('"time"')} as time_us, measured_power,
-       energy_counter_regime_1 as regime_1, energy_counter_regime_2 as regime_2
+  // measured_power is in dW: 10 000 dW = 1 kW
+  const rows = await database.query<ReadingRow>(
+    `select span.tasmart_id as id, ${micros('"time"')} as "timeUs", measured_power / 10000::float8 as "powerKw",
+       energy_counter_regime_1 as counter1, energy_counter_regime_2 as counter2
      from unnest($1::text[], $2::bigint[], $3::bigint[]) as span (tasmart_id, from_seconds, before_seconds)
      cross join lateral (
        select * from tasmart_data_table as reading
@@ -44,12 +43,8 @@ export async function loadCounterReadings(
     ],
   );
   const readings = new Map<string, StoredReading[]>(spans.map(({ tasmartId }) => [tasmartId, []]));
-  for (const row of rows) {
-    readings.get(row.tasmart_id)?.push({
-      timeUs: Number(row.time_us),
-      powerKw: row.measured_power === null ? null : row.measured_power / DW_PER_KW,
-      counters: { 1: counterOf(row.regime_1), 2: counterOf(row.regime_2) },
-    });
+  for (const { id, counter1, counter2, ...reading } of rows) {
+    readings.get(id)?.push({ ...reading, counters: { 1: validCounter(counter1), 2: validCounter(counter2) } });
   }
   return readings;
 }
@@ -60,9 +55,8 @@ function clampedSeconds(timeUs: Micros): number {
 }
 
 /** Null for a counter that is missing, negative or not a safe integer: the judge must not see it. */
-function counterOf(text: string | null): number | null {
-  const kwh = text === null ? NaN : Number(text);
-  return Number.isSafeInteger(kwh) && kwh >= 0 ? kwh : null;
+function validCounter(kwh: number | null): number | null {
+  return kwh !== null && Number.isSafeInteger(kwh) && kwh >= 0 ? kwh : null;
 }
 
 /** The time of a valve's oldest and newest reading. Null: it has none. */
@@ -70,13 +64,13 @@ export async function loadExtent(
   database: Database,
   tasmartId: string,
 ): Promise<{ oldestUs: Micros; newestUs: Micros } | null> {
-  const [row] = await database.query<{ oldest_us: string; newest_us: string }>(
-    `select ${micros('oldest."time"')} as oldest_us, ${micros('newest."time"')} as newest_us
+  const [extent] = await database.query<{ oldestUs: Micros; newestUs: Micros }>(
+    `select ${micros('oldest."time"')} as "oldestUs", ${micros('newest."time"')} as "newestUs"
      from (select "time" from tasmart_data_table where tasmart_id = $1 order by "timestamp" limit 1) as oldest,
           (select "time" from tasmart_data_table where tasmart_id = $1 order by "timestamp" desc limit 1) as newest`,
     [tasmartId],
   );
-  return row ? { oldestUs: Number(row.oldest_us), newestUs: Number(row.newest_us) } : null;
+  return extent ?? null;
 }
 
 /** Undefined: the valve has no reading. */

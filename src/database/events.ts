@@ -12,47 +12,28 @@ export interface CounterEvents {
   replacesEventsAfterUs: Micros | null;
 }
 
-/** A stored event; see CounterEvent. The kWh are PostgreSQL's exact texts. */
-export interface StoredEvent {
+export interface StoredEvent extends Omit<CounterEvent, 'countedMicroKwh'> {
   regime: number;
-  kind: CounterEvent['kind'];
-  startUs: Micros;
-  endUs: Micros;
-  fromKwh: string | null;
-  toKwh: string | null;
-  strayKwh: string | null;
-  countedKwh: string | null;
+  countedKwh: number;
 }
 
-/** The events of a valve that overlap a span, ordered by regime and time. @throws DatabaseError */
-export async function loadEvents(database: Database, tasmartId: string, span: Span): Promise<StoredEvent[]> {
-  const rows = await database.query<{
-    regime: number;
-    kind: StoredEvent['kind'];
-    start_us: string;
-    end_us: string;
-    from_kwh: string | null;
-    to_kwh: string | null;
-    stray_kwh: string | null;
-    counted_kwh: string | null;
-  }>(
-    `select regime, kind, ${micros('starts')} as start_us, ${micros('ends')} as end_us,
-       from_kwh, to_kwh, stray_kwh, trim_scale(counted_kwh) as counted_kwh
+/** The counter events of each of these valves that overlap a span, by id, in order of time. @throws DatabaseError */
+export async function loadEvents(
+  database: Database,
+  tasmartIds: readonly string[],
+  span: Span,
+): Promise<Map<string, StoredEvent[]>> {
+  const rows = await database.query<StoredEvent & { id: string }>(
+    `select tasmart_id as id, regime, kind, ${micros('starts')} as "fromUs", ${micros('ends')} as "toUs",
+       from_kwh as "fromKwh", to_kwh as "toKwh", stray_kwh as "strayKwh", counted_kwh::float8 as "countedKwh"
      from tasmart_counter_events
-     where tasmart_id = $1 and ends > $2::timestamptz and starts < $3::timestamptz
-     order by regime, starts, ends`,
-    [tasmartId, formatRfc3339(span.fromUs), formatRfc3339(span.toUs)],
+     where tasmart_id = any ($1) and ends > $2::timestamptz and starts < $3::timestamptz
+     order by starts, ends, regime`,
+    [tasmartIds, formatRfc3339(span.fromUs), formatRfc3339(span.toUs)],
   );
-  return rows.map((row) => ({
-    regime: row.regime,
-    kind: row.kind,
-    startUs: Number(row.start_us),
-    endUs: Number(row.end_us),
-    fromKwh: row.from_kwh,
-    toKwh: row.to_kwh,
-    strayKwh: row.stray_kwh,
-    countedKwh: row.counted_kwh,
-  }));
+  const events = new Map<string, StoredEvent[]>(tasmartIds.map((id) => [id, []]));
+  for (const { id, ...event } of rows) events.get(id)?.push(event);
+  return events;
 }
 
 /** Replaces the stored events of counters. Call in the transaction that has locked their valves. */

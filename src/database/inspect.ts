@@ -19,14 +19,14 @@ export interface ServerFacts {
 
 /** @throws DatabaseError */
 export async function loadServerFacts(database: Database): Promise<ServerFacts> {
-  const [row] = await database.query<Omit<ServerFacts, 'clockUs'> & { clockUs: string }>(
+  const [facts] = await database.query<ServerFacts>(
     `select current_setting('server_version') as version, current_user as user,
        current_setting('transaction_read_only')::boolean as "isReadOnly", current_setting('server_encoding') as encoding,
        (select ssl.version from pg_stat_ssl as ssl where pid = pg_backend_pid()) as "tlsVersion",
        ${micros('clock_timestamp()')} as "clockUs"`,
   );
-  if (!row) throw new Error('a select without a from gives one row');
-  return { ...row, clockUs: Number(row.clockUs) };
+  if (!facts) throw new Error('a select without a from gives one row');
+  return facts;
 }
 
 /** Whether PostgreSQL knows a time zone by this name. @throws DatabaseError */

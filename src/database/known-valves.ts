@@ -1,7 +1,7 @@
 /** Loads what the database knows of single valves. */
 import type { Micros } from '../domain/time.ts';
 import type { Database } from './connection.ts';
-import { micros, nullableNumber } from './repository.ts';
+import { micros } from './repository.ts';
 
 /** What the registry knows of a valve and HyCloud does not. */
 export interface KnownValve {
@@ -14,8 +14,8 @@ export async function loadKnownValves(
   database: Database,
   tasmartIds: readonly string[],
 ): Promise<Map<string, KnownValve>> {
-  const rows = await database.query<{ tasmart_id: string; backend_ref: string | null; latest_us: string | null }>(
-    `select wanted.tasmart_id, valve.backend_ref, ${micros('newest."time"')} as latest_us
+  const rows = await database.query<KnownValve & { id: string }>(
+    `select wanted.tasmart_id as id, valve.backend_ref as "backendRef", ${micros('newest."time"')} as "latestReadingUs"
      from unnest($1::text[]) as wanted (tasmart_id)
      left join tasmart_valves as valve using (tasmart_id)
      left join lateral (
@@ -24,10 +24,5 @@ export async function loadKnownValves(
      ) as newest on true`,
     [tasmartIds],
   );
-  return new Map(
-    rows.map((row) => [
-      row.tasmart_id,
-      { backendRef: row.backend_ref, latestReadingUs: nullableNumber(row.latest_us) },
-    ]),
-  );
+  return new Map(rows.map(({ id, ...valve }) => [id, valve]));
 }

@@ -61,13 +61,12 @@ export async function loadSharedRegisters(
   database: Database,
   { name }: Pick<Account, 'name'>,
 ): Promise<{ register: string; tasmartIds: string[] }[]> {
-  const rows = await database.query<{ register: string; ids: string[] }>(
-    `select backend_ref as register, array_agg(tasmart_id order by tasmart_id) as ids
+  return database.query<{ register: string; tasmartIds: string[] }>(
+    `select backend_ref as register, array_agg(tasmart_id order by tasmart_id) as "tasmartIds"
      from tasmart_valves where account = $1 and backend_ref is not null
      group by backend_ref having count(*) > 1 order by backend_ref`,
     [name],
   );
-  return rows.map(({ register, ids }) => ({ register, tasmartIds: ids }));
 }
 
 /**

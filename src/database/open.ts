@@ -1,12 +1,10 @@
 /** Opens a database session for a command, with a current schema. */
+import type { DatabaseSettings } from '../domain/database-settings.ts';
 import { KnownError } from '../domain/errors.ts';
 import { withConnection, type ConnectionOptions, type Database } from './connection.ts';
 import { describeSchema, type UnusableSchema } from './migrations-plan.ts';
 import { migrate, schemaState } from './migrations.ts';
 import { loadSchemaFiles } from './schema-files.ts';
-import type { ServerSettings } from './server-settings.ts';
-
-export type DatabaseSettings = ServerSettings | { readonly embeddedFolder: string };
 
 export interface OpenOptions extends ConnectionOptions {
   /** the folder with the migrations and definitions */
@@ -30,7 +28,7 @@ export async function withDatabase<T>(
   return withAnyDatabase(settings, options, async (database) => {
     const schema = await schemaState(database, files);
     if (schema.state !== 'current') {
-      const canMigrate = 'embeddedFolder' in settings && !('problem' in schema);
+      const canMigrate = settings.embeddedFolder !== undefined && !('problem' in schema);
       if (!canMigrate) throw new SchemaError(schema);
       await migrate(database.client, files);
     }
@@ -48,7 +46,7 @@ export async function withAnyDatabase<T>(
   options: OpenOptions,
   use: (database: Database) => Promise<T>,
 ): Promise<T> {
-  if (!('embeddedFolder' in settings)) return withConnection(settings, options, use);
+  if (settings.embeddedFolder === undefined) return withConnection(settings, options, use);
   const { openEmbedded } = await import('./embedded.ts');
   const server = await openEmbedded(settings.embeddedFolder, { signal: options.giveUp });
   try {

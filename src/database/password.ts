@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { platform } from 'node:os';
 import { KnownError } from '../domain/errors.ts';
-import type { ServerSettings } from './server-settings.ts';
+import type { ServerSettings } from '../domain/database-settings.ts';
 
 const COMMAND_LIMIT_MS = 30_000;
 const MAX_LENGTH = 10_000;
@@ -13,7 +13,7 @@ const HAS_PROCESS_GROUPS = platform() !== 'win32';
 
 /** The password to connect with. Null: none is configured. @throws KnownError exit 78 */
 export async function passwordOf(
-  { password, passwordCommand }: Pick<ServerSettings, 'password' | 'passwordCommand'>,
+  { password, passwordCommand }: ServerSettings,
   giveUp: AbortSignal,
 ): Promise<string | null> {
   if (!passwordCommand) return password;

@@ -14,27 +14,26 @@ export interface StoredProject {
 
 /** @throws DatabaseError */
 export async function loadProjects(database: Database): Promise<StoredProject[]> {
-  const rows = await database.query<{ project_id: string; name: string; account: string; valve_ids: string[] }>(
-    `select project_id, name, project.account, array(
+  return database.query<StoredProject>(
+    `select project_id as id, name, project.account, array(
        select tasmart_id from tasmart_project_valves as listed
        where listed.project_id = project.project_id and listed.last_seen_at >= project.last_seen_at - interval '1 day'
        union
        select tasmart_id from tasmart_valves as valve where valve.project_id = project.project_id
-     ) as valve_ids
+     ) as "valveIds"
      from tasmart_projects as project
      order by name, project_id`,
   );
-  return rows.map(({ project_id: id, name, account, valve_ids: valveIds }) => ({ id, name, account, valveIds }));
 }
 
 /** Counts the registered valves of each project. Projects without valves are absent. @throws DatabaseError */
 export async function countRegistered(database: Database, projectIds: readonly string[]): Promise<Map<string, number>> {
   if (projectIds.length === 0) return new Map();
-  const rows = await database.query<{ project_id: string; valves: string }>(
-    'select project_id, count(*) as valves from tasmart_valves where project_id = any ($1::text[]) group by project_id',
+  const rows = await database.query<{ id: string; valves: number }>(
+    'select project_id as id, count(*) as valves from tasmart_valves where project_id = any ($1::text[]) group by project_id',
     [projectIds],
   );
-  return new Map(rows.map((row) => [row.project_id, Number(row.valves)]));
+  return new Map(rows.map(({ id, valves }) => [id, valves]));
 }
 
 /**
@@ -48,8 +47,8 @@ export async function loadMeanings(
   { name, server, keyId }: Account,
 ): Promise<Map<string, Meaning[]>> {
   const meanings = new Map<string, Meaning[]>();
-  const rows = await database.query<{ target: string; project_id: string; name: string; source: Meaning['from'] }>(
-    `select target, project_id, project.name, source
+  const rows = await database.query<Meaning & { target: string }>(
+    `select target, project_id as "projectId", project.name, source as "from"
      from tasmart_target_projects as meaning
      join tasmart_projects as project using (project_id)
      cross join lateral (select case
@@ -62,8 +61,7 @@ export async function loadMeanings(
      order by array_position('{own,inherited,other key}', source), key_id = '', resolved_at desc, project_id`,
     [name, server, keyId],
   );
-  for (const { target, project_id: projectId, name: projectName, source } of rows) {
-    const meaning = { projectId, name: projectName, from: source };
+  for (const { target, ...meaning } of rows) {
     meanings.set(target, [...(meanings.get(target) ?? []), meaning]);
   }
   return meanings;
@@ -77,8 +75,8 @@ export async function loadMeanings(
  */
 export async function loadListedIn(database: Database, wanted: readonly string[]): Promise<Map<string, string[]>> {
   if (wanted.length === 0) return new Map();
-  const rows = await database.query<{ wanted: string; project_ids: string[] }>(
-    `select wanted, array_agg(distinct listed.project_id) as project_ids
+  const rows = await database.query<{ wanted: string; projectIds: string[] }>(
+    `select wanted, array_agg(distinct listed.project_id) as "projectIds"
      from unnest($1::text[]) as wanted
      join tasmart_valves as valve on wanted in (lower(valve.tasmart_id), lower(full_sn), lower(short_sn))
      join tasmart_project_valves as listed using (tasmart_id)
@@ -87,5 +85,5 @@ export async function loadListedIn(database: Database, wanted: readonly string[]
      group by wanted`,
     [wanted],
   );
-  return new Map(rows.map((row) => [row.wanted, row.project_ids]));
+  return new Map(rows.map(({ wanted: idOrSerial, projectIds }) => [idOrSerial, projectIds]));
 }

@@ -15,7 +15,7 @@ export interface Recorder {
 }
 
 /** What an account's targets mean in HyCloud now. */
-export interface ResolvedTargets {
+export interface ResolvedProjects {
   /** with the targeted valves only; a valve of two projects is in the first */
   projects: readonly Project[];
   /** the same projects, each once, with all of their valves */
@@ -39,7 +39,11 @@ interface ListedValve {
  *
  * @throws DatabaseError
  */
-export async function recordProjects(database: Database, recorder: Recorder, resolved: ResolvedTargets): Promise<void> {
+export async function recordProjects(
+  database: Database,
+  recorder: Recorder,
+  resolved: ResolvedProjects,
+): Promise<void> {
   await oneAtATime(database, async () => {
     await recordListings(database, recorder, resolved);
     await recordMeanings(database, recorder, resolved);
@@ -79,7 +83,7 @@ async function oneAtATime(database: Database, work: () => Promise<void>): Promis
 async function recordListings(
   database: Database,
   { account, later }: Recorder,
-  { listings }: ResolvedTargets,
+  { listings }: ResolvedProjects,
 ): Promise<void> {
   await database.query(
     `with registered as (
@@ -123,7 +127,7 @@ async function recordListings(
 async function recordMeanings(
   database: Database,
   { account }: Recorder,
-  { listings, meanings }: ResolvedTargets,
+  { listings, meanings }: ResolvedProjects,
 ): Promise<void> {
   const idsByTarget = new Map([...listings.map(({ id }) => [id, id] as const), ...meanings]);
   await database.query(
@@ -136,7 +140,7 @@ async function recordMeanings(
 }
 
 /** Gives each valve of these projects the account of its project, which `recordListings` may have changed. */
-async function moveValvesToAccounts(database: Database, { listings }: ResolvedTargets): Promise<void> {
+async function moveValvesToAccounts(database: Database, { listings }: ResolvedProjects): Promise<void> {
   await database.query(
     `with moving as (
        select tasmart_id, project.account
@@ -164,7 +168,7 @@ async function recordValves(
   database: Database,
   valves: readonly ListedValve[],
   { account, later }: Recorder,
-  { listings }: ResolvedTargets,
+  { listings }: ResolvedProjects,
 ): Promise<void> {
   const column = (value: (valve: Valve) => string | null) => valves.map(({ valve }) => value(valve));
   await database.query(

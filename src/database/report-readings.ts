@@ -36,18 +36,13 @@ export async function loadReadings(
   { fromUs, toUs }: Span,
 ): Promise<Map<string, ReportReadings>> {
   // One array per column: one row per reading takes twice as long.
-  const columns = ['time_us', ...CHARTED].map((name) => `json_agg(${name}) as ${name}`);
-  // null: the valve has no readings in the span
-  const rows = await database.query<
-    { tasmart_id: string; time_us: Micros[] | null; error_status: ReportReadings['errorStatus'] | null } & Record<
-      ChartedProperty,
-      (number | null)[] | null
-    >
-  >(
-    `select wanted.tasmart_id, reading.*
+  const charted = CHARTED.map((name) => `coalesce(json_agg(${name}), '[]') as ${name}`);
+  const rows = await database.query<Omit<ReportReadings, 'values'> & ReportReadings['values'] & { id: string }>(
+    `select wanted.tasmart_id as id, reading.*
      from unnest($1::text[]) as wanted (tasmart_id)
      cross join lateral (
-       select json_agg(nullif(error_status, '{}')) as error_status, ${columns.join(', ')}
+       select coalesce(json_agg(time_us), '[]') as "timesUs",
+              coalesce(json_agg(nullif(error_status, '{}')), '[]') as "errorStatus", ${charted.join(', ')}
        from (
          -- date_part is faster than the exact extract, and to the microsecond just as good.
          select round(date_part('epoch', "time") * 1000000)::bigint as time_us, error_status, ${CHARTED.join(', ')}
@@ -65,16 +60,7 @@ export async function loadReadings(
      ) as reading`,
     [tasmartIds, epochSeconds(fromUs), epochSeconds(toUs)],
   );
-  return new Map(
-    rows.map((row) => [
-      row.tasmart_id,
-      {
-        timesUs: row.time_us ?? [],
-        errorStatus: row.error_status ?? [],
-        values: forEachChartedProperty((name) => row[name] ?? []),
-      },
-    ]),
-  );
+  return new Map(rows.map(({ id, timesUs, errorStatus, ...values }) => [id, { timesUs, errorStatus, values }]));
 }
 
 export function forEachChartedProperty<T>(valueOf: (name: ChartedProperty) => T): Record<ChartedProperty, T> {

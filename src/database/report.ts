@@ -1,9 +1,9 @@
-/** Loads what the report's page shows of each valve: facts, counter events and energy. For readings see report-readings.ts. */
-import type { CounterEvent, Quality, Regime } from '../domain/energy.ts';
+/** Loads what the report's page shows of each valve: facts and energy. For readings see report-readings.ts, for counter events events.ts. */
+import type { Quality, Regime } from '../domain/energy.ts';
 import { formatRfc3339, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 import type { ConsumptionQuery } from './consumption.ts';
-import { micros, nullableNumber } from './repository.ts';
+import { micros } from './repository.ts';
 
 /** Energy of one counter. */
 export interface CounterEnergy {
@@ -22,13 +22,6 @@ export interface EnergyBucket extends Span {
   /** 0 … 1 */
   coverage: number;
   quality: Quality;
-}
-
-/** A stored counter event. */
-export interface ReportEvent extends Pick<CounterEvent, 'kind' | 'fromUs' | 'toUs' | 'fromKwh' | 'toKwh'> {
-  regime: number;
-  /** kWh that the consumption holds for this time */
-  countedKwh: number | null;
 }
 
 /** Where a valve is, and its first and newest readings. */
@@ -51,9 +44,9 @@ export interface ValveFacts {
 export async function loadValveFacts(database: Database, tasmartIds: readonly string[]): Promise<ValveFacts[]> {
   return database.query<ValveFacts>(
     `select project.name as "projectName", nullif(valve.account, '') as account, fw_version as firmware,
-            ${micros('first."time"')}::float8 as "firstUs", ${micros('newest."time"')}::float8 as "newestUs",
-            ${micros('now() - newest."time"')}::float8 as "ageUs", energy_counter_regime_1::float8 as "counter1Kwh",
-            energy_counter_regime_2::float8 as "counter2Kwh", error_status as "errorStatus"
+            ${micros('first."time"')} as "firstUs", ${micros('newest."time"')} as "newestUs",
+            ${micros('now() - newest."time"')} as "ageUs", energy_counter_regime_1 as "counter1Kwh",
+            energy_counter_regime_2 as "counter2Kwh", error_status as "errorStatus"
      from unnest($1::text[]) with ordinality as wanted (tasmart_id, position)
      left join tasmart_valves as valve using (tasmart_id)
      left join tasmart_projects as project using (project_id)
@@ -70,25 +63,6 @@ export async function loadValveFacts(database: Database, tasmartIds: readonly st
   );
 }
 
-/** The counter events of each of these valves that overlap a span, by id, in order of time. @throws DatabaseError */
-export async function loadCounterEvents(
-  database: Database,
-  tasmartIds: readonly string[],
-  span: Span,
-): Promise<Map<string, ReportEvent[]>> {
-  const rows = await database.query<ReportEvent & { tasmart_id: string }>(
-    `select tasmart_id, regime, kind, ${micros('starts')}::float8 as "fromUs", ${micros('ends')}::float8 as "toUs",
-            from_kwh::float8 as "fromKwh", to_kwh::float8 as "toKwh", counted_kwh::float8 as "countedKwh"
-     from tasmart_counter_events
-     where tasmart_id = any ($1) and ends > $2::timestamptz and starts < $3::timestamptz
-     order by starts, ends, regime`,
-    [tasmartIds, formatRfc3339(span.fromUs), formatRfc3339(span.toUs)],
-  );
-  const events = new Map<string, ReportEvent[]>(tasmartIds.map((id) => [id, []]));
-  for (const { tasmart_id: id, ...event } of rows) events.get(id)?.push(event);
-  return events;
-}
-
 /**
  * The energy of each of these valves, by id. A valve without readings is left out. `previous`: the span to compare with, in whole
  * days.
@@ -102,12 +76,12 @@ export async function loadEnergy(
 ): Promise<Map<string, CounterEnergy[]>> {
   // One row per counter: a row per bucket takes twice as long. json_agg takes the buckets in the order of `bucket`.
   const rows = await database.query<{
-    tasmart_id: string;
+    id: string;
     regime: Regime;
-    total_kwh: string | null;
-    previous_kwh: string | null;
-    starts_s: number[];
-    end_s: number;
+    totalKwh: number | null;
+    previousKwh: number | null;
+    startsS: number[];
+    endS: number;
     kwh: (number | null)[];
     coverage: number[];
     quality: Quality[];
@@ -127,7 +101,9 @@ export async function loadEnergy(
        from bucket
        group by 1, 2
      )
-     select * from counter left join previous using (tasmart_id, regime) order by tasmart_id, regime`,
+     select tasmart_id as id, regime, total_kwh::float8 as "totalKwh", previous_kwh::float8 as "previousKwh",
+       starts_s as "startsS", end_s as "endS", kwh, coverage, quality
+     from counter left join previous using (tasmart_id, regime) order by tasmart_id, regime`,
     [
       query.bucket,
       formatRfc3339(query.fromUs),
@@ -141,11 +117,11 @@ export async function loadEnergy(
   const energy = new Map<string, CounterEnergy[]>();
   for (const row of rows) {
     // The buckets are adjacent: each ends where the next one starts.
-    const edgesUs = [...row.starts_s, row.end_s].map((edgeS) => edgeS * US_PER_SECOND);
+    const edgesUs = [...row.startsS, row.endS].map((edgeS) => edgeS * US_PER_SECOND);
     const counter: CounterEnergy = {
       regime: row.regime,
-      totalKwh: nullableNumber(row.total_kwh),
-      previousKwh: nullableNumber(row.previous_kwh),
+      totalKwh: row.totalKwh,
+      previousKwh: row.previousKwh,
       buckets: row.quality.map((quality, index) => ({
         fromUs: edgesUs[index] ?? 0,
         toUs: edgesUs[index + 1] ?? 0,
@@ -154,7 +130,7 @@ export async function loadEnergy(
         quality,
       })),
     };
-    energy.set(row.tasmart_id, [...(energy.get(row.tasmart_id) ?? []), counter]);
+    energy.set(row.id, [...(energy.get(row.id) ?? []), counter]);
   }
   return energy;
 }

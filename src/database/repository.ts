@@ -119,7 +119,7 @@ function byKey(a: Row, b: Row): number {
 async function insertRows(database: Database, rows: readonly Row[]): Promise<readonly Row[]> {
   // Do not send columns that no reading has.
   const names = PROPERTY_NAMES.filter((name) => rows.some(({ reading }) => reading[PROPERTIES[name].field] !== null));
-  const inserted = await database.query<{ tasmart_id: string; timestamp: string }>(insertSql(names), [
+  const inserted = await database.query<{ tasmart_id: string; timestamp: number }>(insertSql(names), [
     rows.map(({ tasmartId }) => tasmartId),
     rows.map(({ reading }) => epochSeconds(reading.timeUs)),
     rows.map(({ reading }) => reading.timeUs),
@@ -152,7 +152,7 @@ export async function loadSyncStates(
 ): Promise<Map<string, SyncState>> {
   const states = new Map<string, SyncState>();
   for (let start = 0; start < tasmartIds.length; start += CHUNK) {
-    const rows = await database.query<SyncStateRow>(SYNC_STATES, [
+    const rows = await database.query<SyncState & { tasmartId: string }>(SYNC_STATES, [
       tasmartIds.slice(start, start + CHUNK),
       epochSeconds(window.fromUs),
       epochSeconds(window.toUs),
@@ -161,35 +161,14 @@ export async function loadSyncStates(
       epochSeconds(latestUs),
       timestamp(latestUs),
     ]);
-    for (const row of rows) {
-      states.set(row.tasmart_id, {
-        syncedUntilUs: nullableNumber(row.synced_us),
-        boundaryReadingUs: nullableNumber(row.boundary_us),
-        lastAttemptUs: Number(row.attempt_us ?? 0),
-      });
-    }
+    for (const { tasmartId, ...state } of rows) states.set(tasmartId, state);
   }
   return states;
 }
 
-interface SyncStateRow {
-  tasmart_id: string;
-  synced_us: string | null;
-  boundary_us: string | null;
-  attempt_us: string | null;
-}
-
-/**
- * SQL: a timestamp as microseconds since 1970, or an interval as microseconds. pg returns the bigint as text; `Number` of it
- * is exact until 2255.
- */
+/** SQL: a timestamp as microseconds since 1970, or an interval as microseconds. As a number, exact until 2255. */
 export function micros(expression: string): string {
   return `(extract(epoch from ${expression}) * 1000000)::bigint`;
-}
-
-/** A bigint or numeric of PostgreSQL, which pg returns as text. */
-export function nullableNumber(text: string | null): number | null {
-  return text === null ? null : Number(text);
 }
 
 function timestamp(timeUs: Micros | null): string | null {
@@ -198,8 +177,8 @@ function timestamp(timeUs: Micros | null): string | null {
 
 /** SQL: $1 the valves; $2 to $5 the window, in seconds and exactly; $6, $7 the latest time, likewise. */
 const SYNC_STATES = `
-  select wanted.tasmart_id, ${micros('coalesce(valve.synced_until, newest."time")')} as synced_us,
-         ${micros('boundary."time"')} as boundary_us, ${micros('valve.last_attempt_at')} as attempt_us
+  select wanted.tasmart_id as "tasmartId", ${micros('coalesce(valve.synced_until, newest."time")')} as "syncedUntilUs",
+         ${micros('boundary."time"')} as "boundaryReadingUs", coalesce(${micros('valve.last_attempt_at')}, 0) as "lastAttemptUs"
   from unnest($1::text[]) as wanted (tasmart_id)
   left join lateral (
     select case when synced_until <= $7::timestamptz then synced_until end as synced_until, last_attempt_at

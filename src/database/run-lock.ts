@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Account } from '../domain/account.ts';
 import { shardName, type Shard } from '../domain/shard.ts';
-import { formatRfc3339, US_PER_SECOND } from '../domain/time.ts';
+import { formatRfc3339, US_PER_SECOND, type Micros } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 import { LockedError } from './errors.ts';
 import { micros } from './repository.ts';
@@ -82,10 +82,10 @@ async function loadHolder(database: Database, kind: RunKind): Promise<string> {
   const [row] = await database.query<{
     pid: number;
     host: string | null;
-    process_id: number | null;
-    started_us: string | null;
+    processId: number | null;
+    startedUs: Micros;
   }>(
-    `select pid, host, process_id, ${micros('started_at')} as started_us
+    `select pid, host, process_id as "processId", ${micros('started_at')} as "startedUs"
      from (select pid from ${RUN_LOCKS} and classid::bigint << 32 | objid::bigint = $1::bigint) as holder
      left join tasmart_runs as run on session_id = pid and outcome is null
      order by run.id desc nulls last limit 1`,
@@ -93,11 +93,8 @@ async function loadHolder(database: Database, kind: RunKind): Promise<string> {
   );
   if (!row) return 'it has just ended';
   if (row.host === null) return `it holds database session ${row.pid}`;
-  const since = formatRfc3339(Math.floor(Number(row.started_us) / US_PER_SECOND) * US_PER_SECOND).replace(
-    '.000000',
-    '',
-  );
-  return `it runs on ${row.host} as process ${row.process_id ?? '?'}, since ${since}`;
+  const since = formatRfc3339(Math.floor(row.startedUs / US_PER_SECOND) * US_PER_SECOND).replace('.000000', '');
+  return `it runs on ${row.host} as process ${row.processId ?? '?'}, since ${since}`;
 }
 
 /**

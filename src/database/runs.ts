@@ -62,8 +62,8 @@ export async function withRun<Report>(
 async function startRun(
   database: Database,
   { account, mode, shard, host, processId, version }: RunStart,
-): Promise<{ id: string; lockedRuns: number }> {
-  const [row] = await database.query<{ id: string; locked_runs: string }>(
+): Promise<{ id: number; lockedRuns: number }> {
+  const [row] = await database.query<{ id: number; lockedRuns: number }>(
     `with killed as (
        update tasmart_runs as run
        set outcome = 'killed', error = 'no end was recorded: the process was killed or lost its database connection'
@@ -74,10 +74,10 @@ async function startRun(
      returning id, (
        select count(*) from tasmart_runs as locked
        where locked.account = $1 and locked.key_id = $2 and locked.outcome = 'locked' and locked.mode = $3
-     ) as locked_runs`,
+     ) as "lockedRuns"`,
     [account.name, account.keyId, mode, shard && shardName(shard), host, processId, version],
   );
-  return { id: row?.id ?? '', lockedRuns: Number(row?.locked_runs ?? 0) };
+  return row ?? { id: NaN, lockedRuns: 0 };
 }
 
 /** Inserts a row of its own for a run that was locked out. */
@@ -93,7 +93,7 @@ async function recordLocked(
   );
 }
 
-async function finishRun(database: Database, id: string, end: RunEnd): Promise<void> {
+async function finishRun(database: Database, id: number, end: RunEnd): Promise<void> {
   const { outcome, valves, stored, unchanged, silent, failed, requests, retries, error } = end;
   await database.query(
     `update tasmart_runs set finished_at = clock_timestamp(), outcome = $2, valves = $3, stored = $4, unchanged = $5,

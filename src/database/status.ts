@@ -2,7 +2,7 @@
 import type { Micros } from '../domain/time.ts';
 import { compareValves } from '../domain/valve.ts';
 import type { Database } from './connection.ts';
-import { micros, nullableNumber } from './repository.ts';
+import { micros } from './repository.ts';
 
 /** A valve of the registry. */
 export interface RegisteredValve {
@@ -108,9 +108,9 @@ const SUPPLY = `
   ), valve as materialized ( -- otherwise its numbers would be computed again for each reading
     select *, greatest(due_after, from_number - 1) as due_from, least(due_after, polled_after) as unasked_to from numbered
   )
-  select tasmart_id, ${micros('newest_time')} as newest_us, ${micros('now() - newest_time')} as age_us, error_status,
-         coalesce(synced_number > coalesce(newest_number, 0), false) as is_silent,
-         due, missing - due - unasked as holes, unasked
+  select tasmart_id as id, ${micros('newest_time')} as "newestUs", ${micros('now() - newest_time')} as "ageUs",
+         error_status as "errorStatus", coalesce(synced_number > coalesce(newest_number, 0), false) as "isSilent",
+         json_build_object('due', due, 'holes', missing - due - unasked, 'unasked', unasked) as gaps
   from valve
   cross join lateral (
     select count(*) as present, count(*) filter (where number > due_from) as present_due,
@@ -146,27 +146,9 @@ export async function loadSupply(
   tasmartIds: readonly string[],
   { intervalMinutes, catchUpDays }: SupplyQuery,
 ): Promise<Map<string, Supply>> {
-  const rows = await database.query<{
-    tasmart_id: string;
-    newest_us: string | null;
-    age_us: string | null;
-    error_status: string[] | null;
-    is_silent: boolean;
-    due: number;
-    holes: number;
-    unasked: number;
-  }>(SUPPLY, [tasmartIds, intervalMinutes * 60, catchUpDays]);
-  const supplies = new Map<string, Supply>();
-  for (const row of rows) {
-    supplies.set(row.tasmart_id, {
-      newestUs: nullableNumber(row.newest_us),
-      ageUs: nullableNumber(row.age_us),
-      errorStatus: row.error_status,
-      isSilent: row.is_silent,
-      gaps: { due: row.due, holes: row.holes, unasked: row.unasked },
-    });
-  }
-  return supplies;
+  const parameters = [tasmartIds, intervalMinutes * 60, catchUpDays];
+  const rows = await database.query<Supply & { id: string }>(SUPPLY, parameters);
+  return new Map(rows.map(({ id, ...supply }) => [id, supply]));
 }
 
 const RECENT_HOURS = 24;
@@ -181,12 +163,12 @@ export async function loadRecentPower(
   database: Database,
   tasmartIds: readonly string[],
 ): Promise<Map<string, (number | null)[]>> {
-  const rows = await database.query<{ tasmart_id: string; hours_ago: number[]; mean_dw: number[] }>(
-    `select wanted.tasmart_id, hours_ago, mean_dw
+  const rows = await database.query<{ id: string; hoursAgo: number[]; meansDw: number[] }>(
+    `select wanted.tasmart_id as id, "hoursAgo", "meansDw"
      from unnest($1::text[]) as wanted (tasmart_id)
      cross join (select extract(epoch from now())::bigint as now_s) as clock
      cross join lateral (
-       select array_agg(hour_ago) as hours_ago, array_agg(mean) as mean_dw
+       select array_agg(hour_ago) as "hoursAgo", array_agg(mean) as "meansDw"
        from (
          select ((now_s - "timestamp") / 3600)::integer as hour_ago, avg(measured_power)::float8 as mean
          from tasmart_data_table as reading
@@ -195,11 +177,11 @@ export async function loadRecentPower(
          group by hour_ago
        ) as hourly
      ) as recent
-     where hours_ago is not null`,
+     where "hoursAgo" is not null`,
     [tasmartIds, RECENT_HOURS],
   );
   const powers = new Map<string, (number | null)[]>();
-  for (const { tasmart_id: id, hours_ago: hoursAgo, mean_dw: meansDw } of rows) {
+  for (const { id, hoursAgo, meansDw } of rows) {
     const powerDw = Array.from({ length: RECENT_HOURS }, (): number | null => null);
     hoursAgo.forEach((hourAgo, index) => (powerDw[RECENT_HOURS - 1 - hourAgo] = meansDw[index] ?? null));
     powers.set(id, powerDw);

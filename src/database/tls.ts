@@ -3,9 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type ConnectionOptions as TlsOptions } from 'node:tls';
 import { KnownError } from '../domain/errors.ts';
-import type { ServerSettings } from './server-settings.ts';
-
-type TlsSettings = Pick<ServerSettings, 'host' | 'sslMode' | 'sslCaFile' | 'sslCertFile' | 'sslKeyFile'>;
+import type { ServerSettings } from '../domain/database-settings.ts';
 
 /**
  * False: no TLS, as for a unix socket. `require` encrypts, and checks the certificate only if a CA is configured. `verify-ca` checks the
@@ -14,7 +12,7 @@ type TlsSettings = Pick<ServerSettings, 'host' | 'sslMode' | 'sslCaFile' | 'sslC
  * @see https://www.postgresql.org/docs/current/libpq-ssl.html
  * @throws KnownError exit 78
  */
-export async function tlsOptions(settings: TlsSettings): Promise<TlsOptions | false> {
+export async function tlsOptions(settings: ServerSettings): Promise<TlsOptions | false> {
   const { host, sslMode, sslCaFile } = settings;
   if (sslMode === 'disable' || host.startsWith('/')) return false;
   const client = await clientCertificate(settings);
@@ -47,7 +45,10 @@ function describeContent(text: string): string {
   return text.includes('BEGIN CERTIFICATE') ? 'holds a damaged certificate' : 'holds no certificate';
 }
 
-async function clientCertificate({ sslCertFile, sslKeyFile }: TlsSettings): Promise<{ cert?: string; key?: string }> {
+async function clientCertificate({
+  sslCertFile,
+  sslKeyFile,
+}: ServerSettings): Promise<{ cert?: string; key?: string }> {
   if (!sslCertFile || !sslKeyFile) return {};
   const remedy = 'name the files with the client certificate and its private key without a passphrase, in PEM';
   const cert = await readSetting('DB_SSL_CERT', sslCertFile, remedy);

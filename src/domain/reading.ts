@@ -31,23 +31,6 @@ export interface Measurements {
   errorStatus: readonly string[] | null;
 }
 
-/** The values of a point without any property. */
-export const NO_MEASUREMENTS: Measurements = {
-  measuredFlowDlh: null,
-  measuredPowerDw: null,
-  energyCounter1Kwh: null,
-  energyCounter2Kwh: null,
-  relativeFlowBp: null,
-  relativePowerBp: null,
-  positionBp: null,
-  inputSignalDv: null,
-  localTempDc: null,
-  remoteTempDc: null,
-  valveTimestampS: null,
-  valveDst: null,
-  errorStatus: null,
-};
-
 /** One point of one valve, as it is stored. */
 export interface Reading extends Measurements {
   timeUs: Micros;
@@ -79,6 +62,11 @@ export const PROPERTIES = {
 export type PropertyName = keyof typeof PROPERTIES;
 
 export const PROPERTY_NAMES = Object.keys(PROPERTIES) as readonly PropertyName[];
+
+/** The values of a point without any property. */
+export const NO_MEASUREMENTS = Object.fromEntries(
+  PROPERTY_NAMES.map((name) => [PROPERTIES[name].field, null]),
+) as Record<keyof Measurements, null>;
 
 /** The properties that every run reads, configured or not. */
 export const MEASURED_PROPERTIES: readonly PropertyName[] = [

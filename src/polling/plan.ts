@@ -1,16 +1,9 @@
 /** Decides what a run asks HyCloud for, from what is stored of a valve. Pure. */
+import type { SyncState } from '../database/repository.ts';
 import { floorToGrid, nextBoundary } from '../domain/grid.ts';
 import type { Micros } from '../domain/time.ts';
 
-/** What the database knows of a valve before a run. */
-export interface ValveState {
-  /** everything before it is stored; null: never polled, and no reading is stored */
-  syncedUntilUs: Micros | null;
-  /** time of the stored reading of the last boundary, if there is one */
-  boundaryReadingUs: Micros | null;
-}
-
-export const UNKNOWN_VALVE: ValveState = { syncedUntilUs: null, boundaryReadingUs: null };
+export const UNKNOWN_VALVE: SyncState = { syncedUntilUs: null, boundaryReadingUs: null, lastAttemptUs: 0 };
 
 export interface PlanSettings {
   intervalUs: number;
@@ -33,7 +26,7 @@ export type Plan =
   | { kind: 'boundary'; fromUs: Micros; boundaryUs: Micros; sinceUs: Micros }
   | { kind: 'range'; fromUs: Micros; sinceUs: Micros };
 
-export function planFetch(state: ValveState, nowUs: Micros, settings: PlanSettings): Plan {
+export function planFetch(state: SyncState, nowUs: Micros, settings: PlanSettings): Plan {
   const { intervalUs } = settings;
   const lastBoundaryUs = floorToGrid(nowUs, intervalUs);
   const sinceUs = continueFrom(state, nowUs, settings);
@@ -48,7 +41,7 @@ export function planFetch(state: ValveState, nowUs: Micros, settings: PlanSettin
 }
 
 /** Where to continue from, at most `catchUpUs` ago. A first run begins `initialHistoryUs` ago; null: with the newest point. */
-function continueFrom(state: ValveState, nowUs: Micros, settings: PlanSettings): Micros | null {
+function continueFrom(state: SyncState, nowUs: Micros, settings: PlanSettings): Micros | null {
   const earliest = (reachUs: number) => floorToGrid(nowUs - reachUs, settings.intervalUs);
   if (state.syncedUntilUs !== null) return Math.max(state.syncedUntilUs, earliest(settings.catchUpUs));
   return settings.initialHistoryUs > 0 ? earliest(settings.initialHistoryUs) : null;

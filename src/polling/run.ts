@@ -4,7 +4,7 @@ import type { Database } from '../database/connection.ts';
 import { loadSharedRegisters } from '../database/links.ts';
 import { countRegistered } from '../database/projects.ts';
 import { recordProjects, type Recorder } from '../database/registry.ts';
-import { loadSyncStates, storeReadings } from '../database/repository.ts';
+import { loadSyncStates, storeReadings, type SyncState } from '../database/repository.ts';
 import type { KnownError } from '../domain/errors.ts';
 import { floorToGrid } from '../domain/grid.ts';
 import type { PropertyName, Reading } from '../domain/reading.ts';
@@ -21,7 +21,7 @@ import { latestPossible } from '../hycloud/points.ts';
 import { inBatches } from './batches.ts';
 import { createClaims, type Claims } from './claims.ts';
 import { findOverload } from './pace.ts';
-import { UNKNOWN_VALVE, type PlanSettings, type ValveState } from './plan.ts';
+import { UNKNOWN_VALVE, type PlanSettings } from './plan.ts';
 import { createReport, type PolledValve, type PollReport } from './report.ts';
 import { pickShard } from './shard.ts';
 import { loadMemory, NO_MEMORY } from './memory.ts';
@@ -59,7 +59,7 @@ const LINGER_MS = 250;
 /** A valve to poll, and what the database knows of it. */
 export interface Job {
   valve: Valve;
-  state: ValveState;
+  state: SyncState;
 }
 
 /**
@@ -137,7 +137,7 @@ export async function planJobs(
   const ids = valves.map(({ id }) => id);
   const states = await loadSyncStates(database, ids, { fromUs: toUs - intervalUs, toUs }, latestPossible(nowUs));
   return valves
-    .map((valve) => ({ valve, state: states.get(valve.id) ?? { ...UNKNOWN_VALVE, lastAttemptUs: 0 } }))
+    .map((valve) => ({ valve, state: states.get(valve.id) ?? UNKNOWN_VALVE }))
     .sort((a, b) => a.state.lastAttemptUs - b.state.lastAttemptUs);
 }
 

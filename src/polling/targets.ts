@@ -1,4 +1,5 @@
 /** Resolves the configured targets to HyCloud's projects and valves. */
+import type { ResolvedProjects } from '../database/registry.ts';
 import type { KnownError } from '../domain/errors.ts';
 import { isWithoutProject, type Target } from '../domain/target.ts';
 import { isCalled, type Project } from '../domain/valve.ts';
@@ -8,15 +9,9 @@ import { NO_MEMORY, type Memory } from './memory.ts';
 import { eachValveOnce, pickValves } from './pick-valves.ts';
 import { NoSuchValve, TargetError } from './target-errors.ts';
 
-export interface ResolvedTargets {
-  /** with the targeted valves only; a valve that two projects list is in the first of them */
-  projects: readonly Project[];
-  /** the same projects, each once, with all of their valves */
-  listings: readonly Project[];
+export interface ResolvedTargets extends ResolvedProjects {
   /** why some of the targets could not be resolved; the others were */
   problems: readonly TargetProblem[];
-  /** by target (a project's name in Unicode's NFC, or its id): the id of the project */
-  meanings: ReadonlyMap<string, string>;
   /** messages about projects that were renamed, share a name, or replace a deleted project */
   warnings: readonly string[];
 }

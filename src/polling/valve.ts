@@ -1,4 +1,5 @@
 /** Fetches one valve's new points, and says which readings to store and how far the valve is synced. */
+import type { SyncState } from '../database/repository.ts';
 import type { KnownError } from '../domain/errors.ts';
 import { boundaryOf, floorToGrid } from '../domain/grid.ts';
 import type { PropertyName, Reading } from '../domain/reading.ts';
@@ -7,7 +8,7 @@ import type { Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
 import { fetchLatest, fetchRange, type Slice, type Window } from './fetch.ts';
-import { planFetch, type Plan, type PlanSettings, type ValveState } from './plan.ts';
+import { planFetch, type Plan, type PlanSettings } from './plan.ts';
 import { MIN_SPACING_US, readingsToStore, sample, type Samples } from './sample.ts';
 
 export interface ValveContext {
@@ -51,7 +52,7 @@ const MALFORMED_REMEDY =
  *
  * @throws HyCloudError `unauthorized`: every other valve would fail too
  */
-export async function pollValve(valve: Valve, state: ValveState, context: ValveContext): Promise<ValveOutcome> {
+export async function pollValve(valve: Valve, state: SyncState, context: ValveContext): Promise<ValveOutcome> {
   const plan = planFetch(state, context.nowUs, context.settings);
   const fetched = nothingFetched(plan, context);
   let failure: Failure | null = null;
@@ -139,7 +140,7 @@ function addSlice(fetched: Fetched, slice: Slice, plan: Plan, intervalUs: number
 /** @param failure a failed call; without one, malformed points become the outcome's failure */
 function outcomeOf(
   valve: Valve,
-  state: ValveState,
+  state: SyncState,
   plan: Plan,
   fetched: Fetched,
   failure: Failure | null,
@@ -159,7 +160,7 @@ function outcomeOf(
 }
 
 function chooseReadings(
-  state: ValveState,
+  state: SyncState,
   plan: Plan,
   { samples, newest, coveredUntilUs }: Fetched,
   failure: Failure | null,
@@ -175,7 +176,7 @@ function chooseReadings(
 
 /** The new synced_until; null: unchanged. It never moves backwards, and never past HyCloud's clock. */
 function syncedUntil(
-  state: ValveState,
+  state: SyncState,
   plan: Plan,
   { coveredUntilUs, wholeUntilUs, clockUs, malformedCount }: Fetched,
   failure: Failure | null,
@@ -196,7 +197,7 @@ function syncedUntil(
   return reachedUs <= Math.max(clockUs, state.syncedUntilUs ?? clockUs) ? reachedUs : null;
 }
 
-function skippedSpan({ syncedUntilUs }: ValveState, { sinceUs }: Plan): Span | null {
+function skippedSpan({ syncedUntilUs }: SyncState, { sinceUs }: Plan): Span | null {
   return syncedUntilUs !== null && sinceUs !== null && syncedUntilUs < sinceUs
     ? { fromUs: syncedUntilUs, toUs: sinceUs }
     : null;

@@ -5,7 +5,7 @@ import { count, escapeAndCut } from '../domain/text.ts';
 import { formatRfc3339 } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { NO_VALVES } from './consumption.ts';
-import { exactNumber, sumDecimals } from './decimal.ts';
+import { sumDecimals } from './decimal.ts';
 import { valveRecords, type Fields, type ValveFormat } from './records.ts';
 import type { Screen } from './screen.ts';
 import { formatTable, titleOf, wrapText } from './table.ts';
@@ -46,12 +46,12 @@ function fields(valve: MeteredValve, event: StoredEvent): Fields<(typeof FIELDS)
     register: valve.backendRef,
     regime: event.regime,
     kind: event.kind,
-    starts: formatRfc3339(event.startUs),
-    ends: formatRfc3339(event.endUs),
-    from_kwh: exactNumber(event.fromKwh),
-    to_kwh: exactNumber(event.toKwh),
-    stray_kwh: exactNumber(event.strayKwh),
-    counted_kwh: exactNumber(event.countedKwh),
+    starts: formatRfc3339(event.fromUs),
+    ends: formatRfc3339(event.toUs),
+    from_kwh: event.fromKwh,
+    to_kwh: event.toKwh,
+    stray_kwh: event.strayKwh,
+    counted_kwh: event.countedKwh,
   };
 }
 
@@ -109,7 +109,7 @@ function table(view: EventsView): ValveFormat<StoredEvent> {
 
 /** Whether the counter is 0 before, in and after the event: it has never counted. */
 function isUnused({ fromKwh, toKwh, strayKwh }: StoredEvent): boolean {
-  return [fromKwh, toKwh, strayKwh ?? '0'].every((kwh) => kwh !== null && Number(kwh) === 0);
+  return fromKwh === 0 && toKwh === 0 && (strayKwh ?? 0) === 0;
 }
 
 function counterTable(
@@ -121,11 +121,11 @@ function counterTable(
   const label = valveLabel(valve);
   const serial = valve.shortSn === null || valve.shortSn === label ? [] : [escapeAndCut(valve.shortSn)];
   const rows = events.map((event) => [
-    `  ${localTime(event.startUs, timezone).slice(0, -':00'.length)}`,
-    durationText(event.endUs - event.startUs),
+    `  ${localTime(event.fromUs, timezone).slice(0, -':00'.length)}`,
+    durationText(event.toUs - event.fromUs),
     eventText(event),
-    `${event.fromKwh ?? '–'} → ${event.toKwh ?? '–'}`,
-    event.countedKwh === null ? '–' : Number(event.countedKwh).toFixed(1),
+    `${event.fromKwh} → ${event.toKwh}`,
+    event.countedKwh.toFixed(1),
   ]);
   const total = sumDecimals(events.map(({ countedKwh }) => countedKwh));
   const totalRow = ['  total', '', '', '', total === null ? '–' : total.toFixed(1)];

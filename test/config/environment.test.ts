@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import type { DatabaseConfig } from '../../src/config/config.ts';
+import type { DatabaseSettings } from '../../src/domain/database-settings.ts';
 import { configOf, envProblems } from './builder.ts';
 
 const PARTS = { DATABASE_URL: undefined, DB_HOST: 'db.example.com', DB_USER: 'tasmart', DB_DATABASE: 'readings' };
 
-function databaseOf(env: Record<string, string | undefined>): DatabaseConfig {
+function databaseOf(env: Record<string, string | undefined>): DatabaseSettings {
   return configOf({}, env).database;
 }
 

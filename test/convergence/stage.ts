@@ -1,6 +1,6 @@
 /** The database in which histories are acted out. */
 import type pg from 'pg';
-import type { ServerSettings } from '../../src/database/server-settings.ts';
+import type { ServerSettings } from '../../src/domain/database-settings.ts';
 import { freshDatabase } from '../support/database.ts';
 
 export interface Stage {

@@ -151,7 +151,7 @@ test('every type of column is stored as it is, null and the ends of its range in
   await session((db) => storeReadings(db, [{ tasmartId: 'extremes', readings: extremes, syncedUntilUs: null }]));
   const rows = await session((db) =>
     db.query(
-      `select measured_flow, energy_counter_regime_1 as counter, position, error_status
+      `select measured_flow, energy_counter_regime_1::text as counter, position, error_status
        from tasmart_data_table where tasmart_id = 'extremes' order by "timestamp"`,
     ),
   );
@@ -166,7 +166,7 @@ describe('the queue of a poll', () => {
   test('without a database is the list', async () => {
     const work = await planJobs(null, VALVES, NOW_US, INTERVAL_US);
     expect(work.map(({ valve }) => valve)).toEqual(VALVES);
-    expect(work[5100]?.state).toEqual({ syncedUntilUs: null, boundaryReadingUs: null });
+    expect(work[5100]?.state).toEqual({ syncedUntilUs: null, boundaryReadingUs: null, lastAttemptUs: 0 });
   });
 
   test('begins with those never tried, then the longest ago, each with its own state', async () => {

@@ -4,7 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { withConnection, type Database } from '../../../src/database/connection.ts';
-import type { ServerSettings } from '../../../src/database/server-settings.ts';
+import type { ServerSettings } from '../../../src/domain/database-settings.ts';
 import { storeReadings, type ValveReadings } from '../../../src/database/repository.ts';
 import { NO_MEASUREMENTS, type Reading } from '../../../src/domain/reading.ts';
 import { epochSeconds, formatRfc3339, US_PER_MINUTE } from '../../../src/domain/time.ts';
@@ -65,8 +65,8 @@ async function measureMs(database: Database, work: () => Promise<void>): Promise
   const startMs = performance.now();
   await work();
   const ms = performance.now() - startMs;
-  const [row] = await database.query<{ rows: string }>('select count(*) as rows from tasmart_data_table');
-  if (Number(row?.rows) !== READINGS) throw new Error(`${row?.rows ?? 'no'} rows stored instead of ${READINGS}`);
+  const [row] = await database.query<{ rows: number }>('select count(*) as rows from tasmart_data_table');
+  if (row?.rows !== READINGS) throw new Error(`${row?.rows ?? 'no'} rows stored instead of ${READINGS}`);
   return ms;
 }
 

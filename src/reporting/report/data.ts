@@ -1,5 +1,5 @@
 /** What the page shows, as plain data. */
-import type { ReportEvent } from '../../database/report.ts';
+import type { StoredEvent } from '../../database/events.ts';
 import type { ChartedProperty } from '../../database/report-readings.ts';
 import type { RecordedRun } from '../../database/last-polls.ts';
 import type { Micros, Span } from '../../domain/time.ts';
@@ -60,6 +60,8 @@ export interface ValveSummary {
   days: readonly DayCompleteness[];
   energy: readonly RegimeEnergy[];
 }
+
+export type ReportEvent = Omit<StoredEvent, 'strayKwh'>;
 
 /** A valve as its own section shows it. */
 export interface ValveReport extends ValveSummary {

@@ -1,8 +1,8 @@
 /** Encodes the data of the charts. page/decode.ts decodes them, page/main.ts and page/valve-charts.ts read the blocks. */
-import type { EnergyBucket, ReportEvent } from '../../database/report.ts';
+import type { EnergyBucket } from '../../database/report.ts';
 import { escapeAndCut } from '../../domain/text.ts';
 import { epochSeconds, type Micros, type Span } from '../../domain/time.ts';
-import type { ReportFrame, Series, ValveReport } from './data.ts';
+import type { ReportEvent, ReportFrame, Series, ValveReport } from './data.ts';
 import { kwhText } from './energy.ts';
 import { trustHtml, type Markup } from './markup.ts';
 import { groupThousands } from './page/numbers.ts';
@@ -57,7 +57,7 @@ function eventText({ kind, regime, fromKwh, toKwh, countedKwh }: ReportEvent): s
   return [
     `${kind} of regime ${regime}`,
     `${groupThousands(fromKwh)} → ${groupThousands(toKwh)} kWh`,
-    ...(countedKwh === null ? [] : [`${kwhText(countedKwh)} kWh counted`]),
+    `${kwhText(countedKwh)} kWh counted`,
   ].join(', ');
 }
 

@@ -140,7 +140,7 @@ function eventProblems({ events }: ValveReport, { span }: Messages): ValveProble
     const detail = [
       `regime ${regime}, ${span({ fromUs, toUs })}`,
       `from ${groupThousands(fromKwh)} to ${groupThousands(toKwh)} kWh`,
-      ...(countedKwh === null ? [] : [`${kwhText(countedKwh)} kWh counted`]),
+      `${kwhText(countedKwh)} kWh counted`,
       ...(others.length === 0 ? [] : [`and ${others.length} more`]),
     ].join(', ');
     return [{ title: UNCERTAIN[kind], detail, rank: RANKS[kind] }];

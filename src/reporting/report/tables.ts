@@ -55,7 +55,7 @@ function eventTable({ events }: ValveReport, { span }: Messages): Markup | null 
               <td>${event.regime}</td>
               <td>${counterText(event.fromKwh)}</td>
               <td>${counterText(event.toKwh)}</td>
-              <td>${event.countedKwh === null ? '–' : kwhText(event.countedKwh)}</td>
+              <td>${kwhText(event.countedKwh)}</td>
             </tr>`,
           )}
       </tbody>

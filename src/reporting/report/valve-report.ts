@@ -1,10 +1,10 @@
 /** Turns the stored data of a valve into the data of the page. */
 import type { MeteredValve } from '../../database/consumption.ts';
-import type { CounterEnergy, ReportEvent, ValveFacts } from '../../database/report.ts';
+import type { CounterEnergy, ValveFacts } from '../../database/report.ts';
 import { forEachChartedProperty, type ChartedProperty, type ReportReadings } from '../../database/report-readings.ts';
 import { US_PER_MINUTE, type Micros, type Span } from '../../domain/time.ts';
 import { completenessByDay } from './completeness.ts';
-import type { RegimeEnergy, Series, ValveReport } from './data.ts';
+import type { RegimeEnergy, ReportEvent, Series, ValveReport } from './data.ts';
 import { dayRanges } from './day-ranges.ts';
 import { barsPayload } from './embedded.ts';
 import { gaps, namedSpans } from './gaps.ts';

@@ -1,8 +1,8 @@
 /** Valves with computed data, for the tests of the page. */
 import { DateTime } from 'luxon';
-import type { ReportEvent, EnergyBucket } from '../../../src/database/report.ts';
+import type { EnergyBucket } from '../../../src/database/report.ts';
 import { US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, type Micros, type Span } from '../../../src/domain/time.ts';
-import type { Series, ValveReport } from '../../../src/reporting/report/data.ts';
+import type { ReportEvent, Series, ValveReport } from '../../../src/reporting/report/data.ts';
 import { dayRanges } from '../../../src/reporting/report/day-ranges.ts';
 import { barsPayload } from '../../../src/reporting/report/embedded.ts';
 
