@@ -6,7 +6,7 @@ import { formatRfc3339 } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { NO_VALVES } from './consumption.ts';
 import { exactNumber, sumDecimals } from './decimal.ts';
-import { valveRecords, type Fields, type ValveFormat } from './records.ts';
+import { VALVE_COLUMNS, valveRecords, type Columns, type ValveFormat } from './records.ts';
 import type { Screen } from './screen.ts';
 import { formatTable, titleOf, wrapText } from './table.ts';
 import { durationText, localTime } from './units.ts';
@@ -17,43 +17,20 @@ export interface EventsView {
 }
 
 export function eventsFormat(format: 'table' | 'json' | 'csv', view: EventsView): ValveFormat<StoredEvent> {
-  return format === 'table' ? table(view) : valveRecords(format, FIELDS, fields);
+  return format === 'table' ? table(view) : valveRecords(format, COLUMNS);
 }
 
-/** The fields of JSON and CSV, in their order. */
-const FIELDS = [
-  'tasmart_id',
-  'short_sn',
-  'full_sn',
-  'user_id',
-  'register',
-  'regime',
-  'kind',
-  'starts',
-  'ends',
-  'from_kwh',
-  'to_kwh',
-  'stray_kwh',
-  'counted_kwh',
-] as const;
-
-function fields(valve: MeteredValve, event: StoredEvent): Fields<(typeof FIELDS)[number]> {
-  return {
-    tasmart_id: valve.id,
-    short_sn: valve.shortSn,
-    full_sn: valve.fullSn,
-    user_id: valve.userId,
-    register: valve.backendRef,
-    regime: event.regime,
-    kind: event.kind,
-    starts: formatRfc3339(event.startUs),
-    ends: formatRfc3339(event.endUs),
-    from_kwh: exactNumber(event.fromKwh),
-    to_kwh: exactNumber(event.toKwh),
-    stray_kwh: exactNumber(event.strayKwh),
-    counted_kwh: exactNumber(event.countedKwh),
-  };
-}
+const COLUMNS: Columns<StoredEvent & { valve: MeteredValve }> = {
+  ...VALVE_COLUMNS,
+  regime: ({ regime }) => regime,
+  kind: ({ kind }) => kind,
+  starts: ({ startUs }) => formatRfc3339(startUs),
+  ends: ({ endUs }) => formatRfc3339(endUs),
+  from_kwh: ({ fromKwh }) => exactNumber(fromKwh),
+  to_kwh: ({ toKwh }) => exactNumber(toKwh),
+  stray_kwh: ({ strayKwh }) => exactNumber(strayKwh),
+  counted_kwh: ({ countedKwh }) => exactNumber(countedKwh),
+};
 
 /** What happened, in words. */
 function eventText({ kind, strayKwh }: StoredEvent): string {
