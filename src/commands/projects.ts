@@ -2,7 +2,7 @@
 import type { Config } from '../config/config.ts';
 import { escapeAndCut } from '../domain/text.ts';
 import { compareNames, type ProjectSummary } from '../domain/valve.ts';
-import { recordsText } from '../reporting/records.ts';
+import { recordsText, type Columns } from '../reporting/records.ts';
 import { formatTable } from '../reporting/table.ts';
 import { accountsStatus, forEachAccount, hasNamedAccounts, valuesOf } from './shared/accounts.ts';
 import type { CommandContext, OutputFormat } from './shared/context.ts';
@@ -24,27 +24,24 @@ export async function run({ format }: { format: OutputFormat }, { globals, signa
   });
   const projects = valuesOf(results).flat();
   projects.sort((a, b) => compareNames(a.name, b.name));
-  const fields = projects.map(({ id, name, valveCount, userCount, account }) => ({
-    project_id: id,
-    name,
-    valves: valveCount,
-    users: userCount,
-    account,
-  }));
   if (format === 'table') {
     const screen = stdoutScreen();
     await show(projectsTable(projects, config, screen.width), screen);
-  } else await write(recordsText(format, FIELDS, fields));
+  } else await write(recordsText(format, COLUMNS, projects));
   return accountsStatus(results, () => 0);
 }
 
-const FIELDS = ['project_id', 'name', 'valves', 'users', 'account'] as const;
+type ListedProject = ProjectSummary & { account: string };
 
-function projectsTable(
-  projects: readonly (ProjectSummary & { account: string })[],
-  { accounts }: Config,
-  screenWidth: number,
-): string {
+const COLUMNS: Columns<ListedProject> = {
+  project_id: ({ id }) => id,
+  name: ({ name }) => name,
+  valves: ({ valveCount }) => valveCount,
+  users: ({ userCount }) => userCount,
+  account: ({ account }) => account,
+};
+
+function projectsTable(projects: readonly ListedProject[], { accounts }: Config, screenWidth: number): string {
   const showsAccounts = hasNamedAccounts(accounts);
   return formatTable(
     [

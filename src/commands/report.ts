@@ -176,7 +176,9 @@ async function* loadValves(
 ): AsyncGenerator<ValveReport> {
   const { bucket, previous, valveCount } = frame;
   const fleetSpan = { ...span, dayStartsUs: dayStarts(span), valveCount };
-  const loadGroup = async (group: readonly DescribedValve[]): Promise<ValveRecord[]> => {
+  const loadGroup = async (start: number): Promise<ValveRecord[]> => {
+    const group = described.slice(start, start + GROUP_SIZE);
+    if (group.length === 0) return [];
     const ids = group.map(({ valve }) => valve.id);
     const readings = await loadReadings(database, ids, span);
     const energy = await loadEnergy(database, ids, { ...span, bucket, previous });
@@ -188,15 +190,11 @@ async function* loadValves(
       return { ...describedValve, readings: valveReadings, energy: energy.get(id) ?? [], events: events.get(id) ?? [] };
     });
   };
-  const groups = Array.from({ length: Math.ceil(described.length / GROUP_SIZE) }, (_, index) =>
-    described.slice(index * GROUP_SIZE, (index + 1) * GROUP_SIZE),
-  );
-  let loading = groups[0] && loadGroup(groups[0]);
-  for (const index of groups.keys()) {
-    const records = (await loading) ?? [];
-    const next = groups[index + 1];
-    loading = next && loadGroup(next);
-    loading?.catch(() => undefined); // an error is thrown where `loading` is awaited
+  let loading = loadGroup(0);
+  for (let start = 0; start < described.length; start += GROUP_SIZE) {
+    const records = await loading;
+    loading = loadGroup(start + GROUP_SIZE);
+    loading.catch(() => undefined); // an error is thrown where `loading` is awaited
     for (const record of records) {
       // Let the database's results be read, and its next query be sent.
       await nextTurn();

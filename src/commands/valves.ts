@@ -11,7 +11,7 @@ import { formatRfc3339 } from '../domain/time.ts';
 import { compareValves, valveLabel, type Project, type Valve } from '../domain/valve.ts';
 import type { HyCloud } from '../hycloud/client.ts';
 import { resolveTargets, type ResolvedTargets } from '../polling/targets.ts';
-import { recordsText } from '../reporting/records.ts';
+import { recordsText, VALVE_NAMES, type Columns } from '../reporting/records.ts';
 import { formatTable, type Column } from '../reporting/table.ts';
 import { localTime } from '../reporting/units.ts';
 import { accountLog, accountsStatus, forEachAccount, hasNamedAccounts, valuesOf } from './shared/accounts.ts';
@@ -67,7 +67,7 @@ export async function run(
   listed.sort((a, b) => compareValves(a.valve, b.valve));
   const screen = stdoutScreen();
   if (format === 'table') await show(valvesTable(listed, config, screen.width), screen);
-  else await write(recordsText(format, FIELDS, listed.map(valveFields)));
+  else await write(recordsText(format, RECORD_COLUMNS, listed));
   for (const { account, problems } of found) {
     const failures = problems.map((problem) => ({ ...problem, valve: null }));
     warnOfFailures(failures, 'there is more that could not be read', accountLog(account, log));
@@ -115,37 +115,17 @@ function isDatabaseConfigured({ config: { database }, problems }: ParsedConfig):
   return !(hasNoHost && problems.some(({ key }) => key === 'DB_HOST'));
 }
 
-function valveFields({ account, project, valve, firmwareIsLatest, known }: ListedValve) {
-  return {
-    tasmart_id: valve.id,
-    short_sn: valve.shortSn,
-    full_sn: valve.fullSn,
-    user_id: valve.userId,
-    kind: valve.kind,
-    project_id: project.id,
-    project_name: project.name,
-    fw_version: valve.firmware,
-    fw_is_latest: firmwareIsLatest,
-    newest_reading: known.latestReadingUs === null ? null : formatRfc3339(known.latestReadingUs),
-    register: known.backendRef,
-    account,
-  };
-}
-
-const FIELDS = [
-  'tasmart_id',
-  'short_sn',
-  'full_sn',
-  'user_id',
-  'kind',
-  'project_id',
-  'project_name',
-  'fw_version',
-  'fw_is_latest',
-  'newest_reading',
-  'register',
-  'account',
-] as const satisfies (keyof ReturnType<typeof valveFields>)[];
+const RECORD_COLUMNS: Columns<ListedValve> = {
+  ...VALVE_NAMES,
+  kind: ({ valve }) => valve.kind,
+  project_id: ({ project }) => project.id,
+  project_name: ({ project }) => project.name,
+  fw_version: ({ valve }) => valve.firmware,
+  fw_is_latest: ({ firmwareIsLatest }) => firmwareIsLatest,
+  newest_reading: ({ known: { latestReadingUs: us } }) => (us === null ? null : formatRfc3339(us)),
+  register: ({ known }) => known.backendRef,
+  account: ({ account }) => account,
+};
 
 const COLUMNS: readonly Column[] = [
   { heading: 'valve', minWidth: 20 },

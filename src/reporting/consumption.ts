@@ -1,31 +1,15 @@
 /** Prints kWh per bucket: a table per valve, JSON or CSV. */
 import stringWidth from 'fast-string-width';
-import type { Bucket, Consumption, MeteredValve } from '../database/consumption.ts';
+import type { Bucket, Consumption } from '../database/consumption.ts';
 import { escapeAndCut } from '../domain/text.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { exactNumber, parseDecimal, sumDecimals } from './decimal.ts';
-import { valveRecords, type Fields, type ValveFormat } from './records.ts';
+import { VALVE_COLUMNS, valveRecords, type ValveFormat } from './records.ts';
 import type { Screen } from './screen.ts';
 import { inCells, sparkline } from './sparkline.ts';
 import { formatTable, titleOf } from './table.ts';
 import { localDateTime } from './units.ts';
-
-/** The fields of JSON and CSV, in their order. */
-const FIELDS = [
-  'tasmart_id',
-  'short_sn',
-  'full_sn',
-  'user_id',
-  'register',
-  'regime',
-  'bucket_start',
-  'bucket_end',
-  'bucket_start_local',
-  'kwh',
-  'coverage',
-  'quality',
-] as const;
 
 export interface ConsumptionView {
   timezone: string;
@@ -36,24 +20,16 @@ export interface ConsumptionView {
 
 export function consumptionFormat(format: 'table' | 'json' | 'csv', view: ConsumptionView): ValveFormat<Consumption> {
   if (format === 'table') return table(view);
-  return valveRecords(format, FIELDS, (valve, bucket: Consumption) => fields(valve, bucket, view.timezone));
-}
-
-function fields(valve: MeteredValve, bucket: Consumption, timezone: string): Fields<(typeof FIELDS)[number]> {
-  return {
-    tasmart_id: valve.id,
-    short_sn: valve.shortSn,
-    full_sn: valve.fullSn,
-    user_id: valve.userId,
-    register: valve.backendRef,
-    regime: bucket.regime,
-    bucket_start: formatRfc3339(bucket.startUs),
-    bucket_end: formatRfc3339(bucket.endUs),
-    bucket_start_local: localDateTime(bucket.startUs, timezone).toISO({ suppressMilliseconds: true }),
-    kwh: exactNumber(bucket.kwh),
-    coverage: Number(bucket.coverage),
-    quality: bucket.quality,
-  };
+  return valveRecords<Consumption>(format, {
+    ...VALVE_COLUMNS,
+    regime: ({ regime }) => regime,
+    bucket_start: ({ startUs }) => formatRfc3339(startUs),
+    bucket_end: ({ endUs }) => formatRfc3339(endUs),
+    bucket_start_local: ({ startUs }) => localDateTime(startUs, view.timezone).toISO({ suppressMilliseconds: true }),
+    kwh: ({ kwh }) => exactNumber(kwh),
+    coverage: ({ coverage }) => Number(coverage),
+    quality: ({ quality }) => quality,
+  });
 }
 
 /** How a bucket's start is printed, in Luxon's tokens. */

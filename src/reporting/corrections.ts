@@ -7,7 +7,7 @@ import { valveLabel } from '../domain/valve.ts';
 import type { Correction } from '../domain/energy.ts';
 import { groupByRegime, kwhText } from './consumption.ts';
 import { sumDecimals } from './decimal.ts';
-import { recordsText } from './records.ts';
+import { recordsText, VALVE_COLUMNS, type Columns } from './records.ts';
 import { localDateTime, localTime } from './units.ts';
 
 /** A correction, and its valve. */
@@ -22,7 +22,7 @@ export function correctionsText(
   corrections: readonly ListedCorrection[],
   timezone: string,
 ): string {
-  if (format !== 'table') return recordsText(format, FIELDS, corrections.map(fields));
+  if (format !== 'table') return recordsText(format, COLUMNS, corrections);
   if (corrections.length === 0) return 'no corrections\n';
   return corrections.map((correction) => describe(correction, timezone)).join('');
 }
@@ -42,45 +42,18 @@ export function correctionText(correction: Correction, timezone: string): string
   return `readings excluded from ${from} until before ${to}`;
 }
 
-/** The fields of JSON and CSV, in their order. */
-const FIELDS = [
-  'number',
-  'tasmart_id',
-  'short_sn',
-  'full_sn',
-  'user_id',
-  'register',
-  'kind',
-  'starts',
-  'ends',
-  'note',
-  'author',
-  'created_at',
-  'undone_at',
-  'undone_by',
-] as const;
-
-function fields({ number, valve, correction, note, author, createdUs, undone }: ListedCorrection) {
-  const [startUs, endUs] =
-    correction.kind === 'exclude' ? [correction.fromUs, correction.toUs] : [correction.atUs, null];
-  const time = (timeUs: Micros | null) => (timeUs === null ? null : formatRfc3339(timeUs));
-  return {
-    number,
-    tasmart_id: valve.id,
-    short_sn: valve.shortSn,
-    full_sn: valve.fullSn,
-    user_id: valve.userId,
-    register: valve.backendRef,
-    kind: correction.kind,
-    starts: time(startUs),
-    ends: time(endUs),
-    note,
-    author,
-    created_at: time(createdUs),
-    undone_at: time(undone?.atUs ?? null),
-    undone_by: undone?.by ?? null,
-  } satisfies Record<(typeof FIELDS)[number], string | number | null>;
-}
+const COLUMNS: Columns<ListedCorrection> = {
+  number: ({ number }) => number,
+  ...VALVE_COLUMNS,
+  kind: ({ correction }) => correction.kind,
+  starts: ({ correction }) => formatRfc3339(correction.kind === 'exclude' ? correction.fromUs : correction.atUs),
+  ends: ({ correction }) => (correction.kind === 'exclude' ? formatRfc3339(correction.toUs) : null),
+  note: ({ note }) => note,
+  author: ({ author }) => author,
+  created_at: ({ createdUs }) => formatRfc3339(createdUs),
+  undone_at: ({ undone }) => undone && formatRfc3339(undone.atUs),
+  undone_by: ({ undone }) => undone?.by ?? null,
+};
 
 /** What a correction changed, a line per regime. `before` and `after` are a valve's days. */
 export function changeText(before: readonly Consumption[], after: readonly Consumption[], timezone: string): string {

@@ -6,7 +6,7 @@ import { formatRfc3339 } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import { NO_VALVES } from './consumption.ts';
 import { sumDecimals } from './decimal.ts';
-import { valveRecords, type Fields, type ValveFormat } from './records.ts';
+import { VALVE_COLUMNS, valveRecords, type Columns, type ValveFormat } from './records.ts';
 import type { Screen } from './screen.ts';
 import { formatTable, titleOf, wrapText } from './table.ts';
 import { durationText, localTime } from './units.ts';
@@ -17,43 +17,20 @@ export interface EventsView {
 }
 
 export function eventsFormat(format: 'table' | 'json' | 'csv', view: EventsView): ValveFormat<StoredEvent> {
-  return format === 'table' ? table(view) : valveRecords(format, FIELDS, fields);
+  return format === 'table' ? table(view) : valveRecords(format, COLUMNS);
 }
 
-/** The fields of JSON and CSV, in their order. */
-const FIELDS = [
-  'tasmart_id',
-  'short_sn',
-  'full_sn',
-  'user_id',
-  'register',
-  'regime',
-  'kind',
-  'starts',
-  'ends',
-  'from_kwh',
-  'to_kwh',
-  'stray_kwh',
-  'counted_kwh',
-] as const;
-
-function fields(valve: MeteredValve, event: StoredEvent): Fields<(typeof FIELDS)[number]> {
-  return {
-    tasmart_id: valve.id,
-    short_sn: valve.shortSn,
-    full_sn: valve.fullSn,
-    user_id: valve.userId,
-    register: valve.backendRef,
-    regime: event.regime,
-    kind: event.kind,
-    starts: formatRfc3339(event.fromUs),
-    ends: formatRfc3339(event.toUs),
-    from_kwh: event.fromKwh,
-    to_kwh: event.toKwh,
-    stray_kwh: event.strayKwh,
-    counted_kwh: event.countedKwh,
-  };
-}
+const COLUMNS: Columns<StoredEvent & { valve: MeteredValve }> = {
+  ...VALVE_COLUMNS,
+  regime: ({ regime }) => regime,
+  kind: ({ kind }) => kind,
+  starts: ({ fromUs }) => formatRfc3339(fromUs),
+  ends: ({ toUs }) => formatRfc3339(toUs),
+  from_kwh: ({ fromKwh }) => fromKwh,
+  to_kwh: ({ toKwh }) => toKwh,
+  stray_kwh: ({ strayKwh }) => strayKwh,
+  counted_kwh: ({ countedKwh }) => countedKwh,
+};
 
 /** What happened, in words. */
 function eventText({ kind, strayKwh }: StoredEvent): string {

@@ -2,24 +2,20 @@
 import type { RegisteredValve } from '../database/status.ts';
 import { escapeAndCut } from '../domain/text.ts';
 import { compareNames, valveLabel } from '../domain/valve.ts';
-import { recordsText } from './records.ts';
+import { recordsText, VALVE_NAMES, type Columns } from './records.ts';
 import { formatTable } from './table.ts';
 
-const FIELDS = ['register', 'tasmart_id', 'short_sn', 'full_sn', 'user_id', 'account'] as const;
+const COLUMNS: Columns<{ valve: RegisteredValve; register: string }> = {
+  register: ({ register }) => register,
+  ...VALVE_NAMES,
+  account: ({ valve }) => valve.account,
+};
 
 /** A row per linked valve, ordered by account and register. */
 export function linksText(format: 'table' | 'json' | 'csv', valves: readonly RegisteredValve[]): string {
   const linked = valves.flatMap((valve) => (valve.backendRef === null ? [] : [{ valve, register: valve.backendRef }]));
   linked.sort((a, b) => compareNames(a.valve.account, b.valve.account) || compareNames(a.register, b.register));
-  const rows = linked.map(({ valve, register }) => ({
-    register,
-    tasmart_id: valve.id,
-    short_sn: valve.shortSn,
-    full_sn: valve.fullSn,
-    user_id: valve.userId,
-    account: valve.account,
-  }));
-  if (format !== 'table') return recordsText(format, FIELDS, rows);
+  if (format !== 'table') return recordsText(format, COLUMNS, linked);
   if (linked.length === 0) return 'No valve is linked.\n';
   const hasAccounts = linked.some(({ valve }) => valve.account !== '');
   const headings = [...(hasAccounts ? ['account'] : []), 'register', 'valve', 'serial'];

@@ -6,7 +6,7 @@ import { valveLabel } from '../domain/valve.ts';
 import { groupByRegime, kwhText, NO_VALVES, RUNNING_MARK, RUNNING_NOTE, type ConsumptionView } from './consumption.ts';
 import { formatCsv } from './csv.ts';
 import { parseDecimal, sumDecimals } from './decimal.ts';
-import type { ValveFormat } from './records.ts';
+import { recordOf, VALVE_COLUMNS, type ValveFormat } from './records.ts';
 import { bar } from './sparkline.ts';
 import { cut, formatTable, GAP, wrapText } from './table.ts';
 import { localDateTime } from './units.ts';
@@ -53,11 +53,11 @@ function csv(matrices: readonly Matrix[], { timezone }: ConsumptionView): string
   const starts = buckets.map(
     ({ startUs }) => localDateTime(startUs, timezone).toISO({ suppressMilliseconds: true }) ?? '',
   );
-  const heading = ['tasmart_id', 'short_sn', 'full_sn', 'user_id', 'register', 'regime', ...starts, 'total'];
+  const heading = [...Object.keys(VALVE_COLUMNS), 'regime', ...starts, 'total'];
   const lines = matrices.flatMap(({ regime, rows }) =>
-    rows.map(({ valve: { id, shortSn, fullSn, userId, backendRef }, buckets, total }) => {
-      const cells = buckets.map(({ kwh }) => parseDecimal(kwh));
-      return [id, shortSn, fullSn, userId, backendRef, regime, ...cells, total];
+    rows.map((row) => {
+      const cells = row.buckets.map(({ kwh }) => parseDecimal(kwh));
+      return [...Object.values(recordOf(VALVE_COLUMNS, row)), regime, ...cells, row.total];
     }),
   );
   return formatCsv(heading, lines);

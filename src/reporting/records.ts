@@ -4,17 +4,28 @@ import { formatCsv, type CsvValue } from './csv.ts';
 import { formatJson } from './json.ts';
 
 type RecordFormat = 'json' | 'csv';
-/** A record: a value for each name. */
-export type Fields<Name extends string> = Readonly<Record<Name, CsvValue>>;
+
+/** For each name, in their order, the value of a record. */
+export type Columns<Item> = Readonly<Record<string, (item: Item) => CsvValue>>;
+
+/** The names of a valve. */
+export const VALVE_NAMES = {
+  tasmart_id: ({ valve }) => valve.id,
+  short_sn: ({ valve }) => valve.shortSn,
+  full_sn: ({ valve }) => valve.fullSn,
+  user_id: ({ valve }) => valve.userId,
+} satisfies Columns<{ valve: Omit<MeteredValve, 'backendRef'> }>;
+
+/** The names of a valve, and its register. */
+export const VALVE_COLUMNS = {
+  ...VALVE_NAMES,
+  register: ({ valve }) => valve.backendRef,
+} satisfies Columns<{ valve: MeteredValve }>;
 
 /** A list of records: one JSON array, or CSV with a heading. */
-export function recordsText<Name extends string>(
-  format: RecordFormat,
-  names: readonly Name[],
-  records: readonly Fields<Name>[],
-): string {
-  if (format === 'csv') return formatCsv(names, rowsOf(names, records));
-  return formatJson(records.map((record) => pickFields(names, record)));
+export function recordsText<Item>(format: RecordFormat, columns: Columns<Item>, items: readonly Item[]): string {
+  if (format === 'csv') return formatCsv(Object.keys(columns), rowsOf(columns, items));
+  return formatJson(items.map((item) => recordOf(columns, item)));
 }
 
 /**
@@ -31,41 +42,40 @@ export interface ValveFormat<Item> {
  * The same records as `recordsText`, valve by valve. The JSON is laid out differently. Use the result for one output only: it
  * remembers whether a record was printed.
  */
-export function valveRecords<Item, Name extends string>(
+export function valveRecords<Item>(
   format: RecordFormat,
-  names: readonly Name[],
-  fields: (valve: MeteredValve, item: Item) => Fields<Name>,
+  columns: Columns<Item & { valve: MeteredValve }>,
 ): ValveFormat<Item> {
   if (format === 'csv') {
     return {
-      begin: () => formatCsv(names, []),
-      valve: (valve, items) => {
-        const records = items.map((item) => fields(valve, item));
-        return formatCsv(null, rowsOf(names, records));
-      },
+      begin: () => formatCsv(Object.keys(columns), []),
+      valve: (valve, items) => formatCsv(null, rowsOf(columns, withValve(valve, items))),
       end: () => '',
     };
   }
   let separator = '[';
   return {
     begin: () => '',
-    valve: (valve, items) =>
-      items
-        .map((item) => {
-          const text = `${separator}\n${formatJson(pickFields(names, fields(valve, item))).trimEnd()}`;
-          separator = ',';
-          return text;
-        })
-        .join(''),
+    valve: (valve, items) => {
+      const texts = withValve(valve, items).map((item) => {
+        const text = `${separator}\n${formatJson(recordOf(columns, item)).trimEnd()}`;
+        separator = ',';
+        return text;
+      });
+      return texts.join('');
+    },
     end: () => (separator === '[' ? '[]\n' : '\n]\n'),
   };
 }
 
-/** The record with only these names, in their order. */
-function pickFields<Name extends string>(names: readonly Name[], record: Fields<Name>) {
-  return Object.fromEntries(names.map((name) => [name, record[name]]));
+function withValve<Item>(valve: MeteredValve, items: readonly Item[]) {
+  return items.map((item) => ({ ...item, valve }));
 }
 
-function rowsOf<Name extends string>(names: readonly Name[], records: readonly Fields<Name>[]): CsvValue[][] {
-  return records.map((record) => names.map((name) => record[name]));
+export function recordOf<Item>(columns: Columns<Item>, item: Item): Record<string, CsvValue> {
+  return Object.fromEntries(Object.entries(columns).map(([name, valueOf]) => [name, valueOf(item)]));
+}
+
+function rowsOf<Item>(columns: Columns<Item>, items: readonly Item[]): CsvValue[][] {
+  return items.map((item) => Object.values(columns).map((valueOf) => valueOf(item)));
 }

@@ -4,8 +4,8 @@ import type { RegisteredValve, Supply } from '../database/status.ts';
 import { count, escapeAndCut } from '../domain/text.ts';
 import { formatRfc3339, US_PER_SECOND } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
-import { formatCsv } from './csv.ts';
 import { formatJson } from './json.ts';
+import { recordOf, recordsText, VALVE_COLUMNS, type Columns } from './records.ts';
 import type { Screen } from './screen.ts';
 import { sparkline } from './sparkline.ts';
 import { formatTable, wrapText, type Column } from './table.ts';
@@ -127,7 +127,13 @@ export function statusJson(status: Status): string {
   return formatJson({
     ok: isHealthy(status),
     max_age_seconds: status.maxAgeUs / US_PER_SECOND,
-    valves: status.valves.map((valve) => ({ ...fields(valve), account: valve.valve.account })),
+    valves: status.valves.map((valveStatus) => ({
+      ...recordOf(COLUMNS, valveStatus),
+      // The names of its properties are the JSON's.
+      gaps: valveStatus.supply.gaps,
+      error_status: valveStatus.supply.errorStatus,
+      account: valveStatus.valve.account,
+    })),
     problems: status.unknownTargets,
     last_run: status.newestRun && runFields(status.newestRun),
     last_success: status.lastSuccess && runFields(status.lastSuccess),
@@ -135,46 +141,24 @@ export function statusJson(status: Status): string {
 }
 
 export function statusCsv({ valves }: Status): string {
-  const rows = valves.map((valve) => {
-    const { error_status: errors, gaps, ...row } = fields(valve);
-    return [...Object.values(row), gaps.due, gaps.holes, gaps.unasked, errors === null ? null : errors.join(' ')];
-  });
-  return formatCsv(CSV_COLUMNS, rows);
-}
-
-const CSV_COLUMNS = [
-  'tasmart_id',
-  'short_sn',
-  'full_sn',
-  'user_id',
-  'register',
-  'state',
-  'late',
-  'newest_reading',
-  'age_seconds',
-  'gaps_due',
-  'gaps_holes',
-  'gaps_unasked',
-  'error_status',
-];
-
-/** The fields of JSON and CSV. Keep them in the order of CSV_COLUMNS. */
-function fields({ valve, supply, state, isLate }: ValveStatus) {
-  return {
-    tasmart_id: valve.id,
-    short_sn: valve.shortSn,
-    full_sn: valve.fullSn,
-    user_id: valve.userId,
-    register: valve.backendRef,
-    state,
-    late: isLate,
-    newest_reading: supply.newestUs === null ? null : formatRfc3339(supply.newestUs),
-    age_seconds: supply.ageUs === null ? null : Math.floor(supply.ageUs / US_PER_SECOND),
-    // The names of its properties are the JSON's.
-    gaps: supply.gaps,
-    error_status: supply.errorStatus,
+  const columns: Columns<ValveStatus> = {
+    ...COLUMNS,
+    gaps_due: ({ supply }) => supply.gaps.due,
+    gaps_holes: ({ supply }) => supply.gaps.holes,
+    gaps_unasked: ({ supply }) => supply.gaps.unasked,
+    error_status: ({ supply }) => supply.errorStatus?.join(' ') ?? null,
   };
+  return recordsText('csv', columns, valves);
 }
+
+/** What JSON and CSV have in common. */
+const COLUMNS: Columns<ValveStatus> = {
+  ...VALVE_COLUMNS,
+  state: ({ state }) => state,
+  late: ({ isLate }) => isLate,
+  newest_reading: ({ supply: { newestUs } }) => (newestUs === null ? null : formatRfc3339(newestUs)),
+  age_seconds: ({ supply: { ageUs } }) => (ageUs === null ? null : Math.floor(ageUs / US_PER_SECOND)),
+};
 
 function runFields({ startedUs, ageUs, outcome, valves, stored, failed, error }: RecordedRun) {
   return {

@@ -5,7 +5,7 @@ import { formatRfc3339, US_PER_SECOND, type Micros } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
 import type { Comparison, Finding } from '../energy/plausibility.ts';
 import type { CounterEvent, Quality } from '../domain/energy.ts';
-import { recordsText, type Fields } from './records.ts';
+import { recordsText, VALVE_COLUMNS, type Columns } from './records.ts';
 import type { Screen } from './screen.ts';
 import { formatTable, wrapText, type Column } from './table.ts';
 import { localTime } from './units.ts';
@@ -93,8 +93,7 @@ export interface VerifyView {
 
 export function verifyText(format: 'table' | 'json' | 'csv', verified: VerifiedValves, view: VerifyView): string {
   if (format === 'table') return verifyTable(verified, view);
-  const records = verified.valves.map((verification) => fields(verification, view.timezone));
-  return recordsText(format, FIELDS, records);
+  return recordsText(format, recordColumns(view.timezone), verified.valves);
 }
 
 const COLUMNS: Column[] = [
@@ -218,43 +217,23 @@ function wholeKwhText(kwh: number | null): string {
   return kwh === null ? 'nothing' : `${Math.round(kwh)} kWh`;
 }
 
-const FIELDS = [
-  'tasmart_id',
-  'short_sn',
-  'full_sn',
-  'user_id',
-  'register',
-  'readings',
-  'quarter_hours',
-  'differences',
-  'counted_kwh',
-  'power_kwh',
-  'tolerance_kwh',
-  'agrees',
-  'finding',
-  'message',
-] as const;
-
-function fields(verification: Verification, timezone: string): Fields<(typeof FIELDS)[number]> {
-  const { valve, readings, quarterHours, comparison } = verification;
-  const messages = messagesOf(verification, timezone).map(({ text, command }) => {
-    return command === undefined ? text : `${text}; if it was replaced: ${command}`;
-  });
+function recordColumns(timezone: string): Columns<Verification> {
   return {
-    tasmart_id: valve.id,
-    short_sn: valve.shortSn,
-    full_sn: valve.fullSn,
-    user_id: valve.userId,
-    register: valve.backendRef,
-    readings,
-    quarter_hours: quarterHours,
-    differences: differenceCount(verification),
-    counted_kwh: roundKwh(comparison.countedKwh),
-    power_kwh: comparison.powerKwh === null ? null : roundKwh(comparison.powerKwh),
-    tolerance_kwh: roundKwh(comparison.toleranceKwh),
-    agrees: isReproduced(verification),
-    finding: comparison.finding?.kind ?? null,
-    message: messages.length > 0 ? messages.join('; ') : null,
+    ...VALVE_COLUMNS,
+    readings: ({ readings }) => readings,
+    quarter_hours: ({ quarterHours }) => quarterHours,
+    differences: differenceCount,
+    counted_kwh: ({ comparison }) => roundKwh(comparison.countedKwh),
+    power_kwh: ({ comparison: { powerKwh } }) => powerKwh && roundKwh(powerKwh),
+    tolerance_kwh: ({ comparison }) => roundKwh(comparison.toleranceKwh),
+    agrees: isReproduced,
+    finding: ({ comparison }) => comparison.finding?.kind ?? null,
+    message: (verification) => {
+      const messages = messagesOf(verification, timezone).map(({ text, command }) => {
+        return command === undefined ? text : `${text}; if it was replaced: ${command}`;
+      });
+      return messages.join('; ') || null;
+    },
   };
 }
 

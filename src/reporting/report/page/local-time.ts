@@ -18,11 +18,14 @@ export function wallOf(offsets: ZoneOffsets, timeS: number): number {
 
 /** When the wall clock first shows this. For an hour that it skips, the offset before the change is used. */
 export function timeOf(offsets: ZoneOffsets, wallS: number): number {
-  const times = offsets.flatMap(([, offsetS]) => {
-    const timeS = wallS - offsetS;
-    return offsetAt(offsets, timeS) === offsetS ? [timeS] : [];
-  });
+  const times = timesOf(offsets, wallS);
   return times.length > 0 ? Math.min(...times) : wallS - offsetAt(offsets, wallS - DAY_S);
+}
+
+/** Two times for an hour that the clock shows twice, none for an hour that it skips. */
+function timesOf(offsets: ZoneOffsets, wallS: number): number[] {
+  const times = new Set(offsets.map(([, offsetS]) => wallS - offsetS));
+  return [...times].filter((timeS) => wallOf(offsets, timeS) === wallS);
 }
 
 /** `Mon 16 Nov` */
@@ -52,16 +55,9 @@ export function spanText(offsets: ZoneOffsets, fromS: number, toS: number): stri
 
 /** ` (UTC+2:00)` if the clock shows this local time twice, else empty. */
 function ambiguity(offsets: ZoneOffsets, timeS: number): string {
-  if (offsets.length < 2) return '';
-  const wallS = wallOf(offsets, timeS);
-  const possibleOffsets = new Set(
-    offsets.flatMap(([, offsetS]) => (offsetAt(offsets, wallS - offsetS) === offsetS ? [offsetS] : [])),
-  );
-  return possibleOffsets.size < 2 ? '' : ` (UTC${offsetText(offsetAt(offsets, timeS))})`;
-}
-
-function offsetText(offsetS: number): string {
-  return `${offsetS < 0 ? '−' : '+'}${clockText(Math.abs(offsetS)).replace(/^0/, '')}`;
+  if (timesOf(offsets, wallOf(offsets, timeS)).length < 2) return '';
+  const offsetS = offsetAt(offsets, timeS);
+  return ` (UTC${offsetS < 0 ? '−' : '+'}${clockText(Math.abs(offsetS)).replace(/^0/, '')})`;
 }
 
 function offsetAt(offsets: ZoneOffsets, timeS: number): number {
