@@ -6,7 +6,6 @@ import { withRun, type RunEnd } from '../../database/runs.ts';
 import type { Account } from '../../domain/account.ts';
 import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../../domain/time.ts';
 import type { Shard } from '../../domain/shard.ts';
-import type { JudgeFailure } from '../../energy/bookkeeping.ts';
 import type { HyCloud } from '../../hycloud/client.ts';
 import type { Claims } from '../../polling/claims.ts';
 import { shardPace } from '../../polling/pace.ts';
@@ -17,9 +16,9 @@ import { accountsAfter, judgeAfter } from '../shared/accounts.ts';
 import type { GlobalOptions } from '../shared/context.ts';
 import type { RunLimits } from './deadline.ts';
 import { errorStatus, pollStatus } from '../shared/exit-status.ts';
-import { endOfError, warnOfFailures, type RunResult } from '../shared/failures.ts';
+import { endOfError, endOfReport, warnOfFailures } from '../shared/failures.ts';
 import { withHyCloud } from '../shared/hycloud.ts';
-import { judgeStored, unjudgedReason } from '../shared/judging.ts';
+import { judgeStored, withUnjudged } from '../shared/judging.ts';
 import { OPEN_OPTIONS, RUN_PROCESS } from '../shared/package.ts';
 import type { AccountEnding, RunListener } from './run-listener.ts';
 
@@ -102,14 +101,6 @@ async function pollAndStore(run: AccountPoll): Promise<PollReport> {
   });
 }
 
-/** Readings that are stored, but whose kWh could not be judged, make a run partial. */
-function withUnjudged(report: PollReport, unjudged: readonly JudgeFailure[]): PollReport {
-  if (unjudged.length === 0) return report;
-  const failure = { valve: null, reason: unjudgedReason(unjudged), remedy: null };
-  const outcome = report.outcome === 'success' ? 'partial' : report.outcome;
-  return { ...report, outcome, valves: report.valves + 1, failures: [...report.failures, failure] };
-}
-
 /** Calls `use` with a HyCloud client. Afterwards, notes its requests and retries in the account's `ending`. */
 async function withRunHyCloud<T>(
   { config, account, shard, limits, ending, log }: AccountPoll,
@@ -140,18 +131,6 @@ function pollSettings({ config, account, valveNames, shard }: AccountPoll): Poll
     intervalUs: config.intervalMinutes * US_PER_MINUTE,
     catchUpUs: config.catchUpDays * US_PER_DAY,
     initialHistoryUs: config.initialHistoryHours * US_PER_HOUR,
-  };
-}
-
-function endOfReport(report: PollReport, signal: AbortSignal): RunResult {
-  return {
-    valves: report.valves,
-    stored: report.stored,
-    unchanged: report.unchanged,
-    silent: report.silent,
-    failed: report.failures.length,
-    outcome: signal.aborted && report.failures.length > 0 ? 'interrupted' : report.outcome,
-    error: report.failures[0]?.reason ?? null,
   };
 }
 

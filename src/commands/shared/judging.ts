@@ -8,6 +8,7 @@ import { count } from '../../domain/text.ts';
 import { US_PER_MINUTE } from '../../domain/time.ts';
 import { judgePending, type JudgeFailure } from '../../energy/bookkeeping.ts';
 import type { Limits } from '../../domain/energy.ts';
+import type { PollReport } from '../../polling/report.ts';
 import { createValveProgress } from '../../reporting/progress.ts';
 import type { CommandContext } from './context.ts';
 import { progressTerminal } from './log.ts';
@@ -69,9 +70,13 @@ export async function judgeWithProgress(
   }
 }
 
-/** The reason of a failure in a run's report, for the valves that `judgeStored` has returned. */
-export function unjudgedReason(unjudged: readonly JudgeFailure[]): string {
-  return `the kWh of ${count(unjudged.length, 'valve')} could not be judged`;
+/** Readings that are stored, but whose kWh could not be judged, make a run partial. */
+export function withUnjudged(report: PollReport, unjudged: readonly JudgeFailure[]): PollReport {
+  if (unjudged.length === 0) return report;
+  const reason = `the kWh of ${count(unjudged.length, 'valve')} could not be judged`;
+  const outcome = report.outcome === 'success' ? 'partial' : report.outcome;
+  const failures = [...report.failures, { valve: null, reason, remedy: null }];
+  return { ...report, outcome, valves: report.valves + 1, failures };
 }
 
 function warnOfOtherLimits(limits: Limits, config: Config, log: Logger): void {
