@@ -12,9 +12,7 @@ import { createBackfillProgress } from '../reporting/progress.ts';
 import {
   accountsAfter,
   accountsStatus,
-  createEndMarker,
   forEachAccount,
-  judgeAfter,
   requireNamedValves,
   valuesOf,
   omitWithoutNamedValves,
@@ -23,7 +21,7 @@ import type { CommandContext } from './shared/context.ts';
 import { pollStatus } from './shared/exit-status.ts';
 import { endOfError, endOfReport, warnOfFailures } from './shared/failures.ts';
 import { withHyCloud } from './shared/hycloud.ts';
-import { judgeStored, withUnjudged } from './shared/judging.ts';
+import { judgeAfter, judgeStored } from './shared/judging.ts';
 import { createLog, isForPeople, progressTerminal } from './shared/log.ts';
 import { OPEN_OPTIONS, RUN_PROCESS } from './shared/package.ts';
 import { loadConfig } from './shared/settings.ts';
@@ -49,13 +47,10 @@ export async function run(options: BackfillOptions, context: CommandContext): Pr
   if (options.to === undefined) span.toUs = Infinity;
   // One after the other, so that the progress bar shows one account at a time.
   let accountBefore: Promise<unknown> = Promise.resolve();
-  const markEnded = createEndMarker(config.accounts);
   const only = options.valve ?? [];
   const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
-    const work = accountBefore.then(() =>
-      backfillAccount({ config, account, markEnded, span, only, context, log: accountLog }),
-    );
-    accountBefore = work.catch(() => undefined).finally(() => markEnded(account));
+    const work = accountBefore.then(() => backfillAccount({ config, account, span, only, context, log: accountLog }));
+    accountBefore = work.catch(() => undefined);
     return work;
   });
   const relevant = omitWithoutNamedValves(results);
@@ -78,8 +73,6 @@ function totalText(reports: readonly PollReport[], seconds: number): string {
 interface AccountBackfill {
   config: Config;
   account: AccountConfig;
-  /** marks the account as ended; true: all accounts have ended */
-  markEnded: (account: AccountConfig) => boolean;
   span: Span;
   only: readonly string[];
   context: CommandContext;
@@ -87,7 +80,7 @@ interface AccountBackfill {
 }
 
 async function backfillAccount(run: AccountBackfill): Promise<PollReport> {
-  const { config, account, markEnded, span, only, context, log } = run;
+  const { config, account, span, only, context, log } = run;
   const { globals, signal, giveUp } = context;
   signal.throwIfAborted();
   const later = accountsAfter(config, account);
@@ -119,18 +112,17 @@ async function backfillAccount(run: AccountBackfill): Promise<PollReport> {
       signal: AbortSignal.any([signal, database.lost]),
       deadlineMs: () => performance.now() + LONGEST_PAUSE_MS,
     };
-    const work = async () => {
+    const work = () => {
       const filling = withHyCloud(account.hycloud, config, limits, log, (hycloud) =>
         backfill({ hycloud, database, log, onPlan, onProgress }, settings).finally(() =>
           Object.assign(cost, hycloud.stats),
         ),
       );
-      const judge = (judgeLog: Logger) => {
+      return judgeAfter(filling, () => {
         progress.stop();
-        return judgeStored(database, config, judgeLog, { globals, signal: limits.signal });
-      };
-      const { done, unjudged } = await judgeAfter(filling, judge, () => markEnded(account), log);
-      return withUnjudged(done, unjudged);
+        const warnOfLimits = account === config.accounts[0];
+        return judgeStored(database, config, log, { globals, signal: limits.signal, warnOfLimits });
+      });
     };
     return withRun(database, start, work, describeEnd);
   }).finally(progress.stop);

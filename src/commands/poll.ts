@@ -12,7 +12,6 @@ import { outcomeOf, type PollFailure, type PollReport } from '../polling/report.
 import { pollFormat } from '../reporting/poll.ts';
 import {
   accountsStatus,
-  createEndMarker,
   errorBehind,
   forEachAccount,
   omitWithoutNamedValves,
@@ -68,8 +67,7 @@ export async function run(options: PollOptions, context: CommandContext): Promis
     if (!dryRun) listeners.push(createMetrics({ file: config.metricsFile, shard, isNarrowed, log }));
     const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
     const claimsOfAccount = createClaims();
-    const markEnded = createEndMarker(config.accounts);
-    const common = { config, dryRun, startedMs, valveNames, shard, limits, signal, globals, markEnded, listeners };
+    const common = { config, dryRun, startedMs, valveNames, shard, limits, signal, globals, listeners };
     const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
       const ending = { account, status: 0, report: null, requests: 0, retries: 0, seconds: 0, lockedRuns: null };
       return pollAccount({ ...common, account, claims: claimsOfAccount(), ending, log: accountLog }).finally(() =>

@@ -12,13 +12,13 @@ import { shardPace } from '../../polling/pace.ts';
 import { createReport, type PollReport } from '../../polling/report.ts';
 import { poll, type PollDependencies, type PollSettings } from '../../polling/run.ts';
 import { runFields, type PollSummary } from '../../reporting/poll.ts';
-import { accountsAfter, judgeAfter } from '../shared/accounts.ts';
+import { accountsAfter } from '../shared/accounts.ts';
 import type { GlobalOptions } from '../shared/context.ts';
 import type { RunLimits } from './deadline.ts';
 import { errorStatus, pollStatus } from '../shared/exit-status.ts';
 import { endOfError, endOfReport, warnOfFailures } from '../shared/failures.ts';
 import { withHyCloud } from '../shared/hycloud.ts';
-import { judgeStored, withUnjudged } from '../shared/judging.ts';
+import { judgeAfter, judgeStored } from '../shared/judging.ts';
 import { OPEN_OPTIONS, RUN_PROCESS } from '../shared/package.ts';
 import type { AccountEnding, RunListener } from './run-listener.ts';
 
@@ -37,8 +37,6 @@ export interface AccountPoll {
   signal: AbortSignal;
   globals: GlobalOptions;
   claims: Claims;
-  /** marks the account as ended; true: all accounts have ended */
-  markEnded: (account: AccountConfig) => boolean;
   /** filled in while the account is polled, also if polling fails */
   ending: AccountEnding;
   listeners: readonly RunListener[];
@@ -47,7 +45,7 @@ export interface AccountPoll {
 
 /** Polls one account, logs the report, and completes the account's `ending`, however it ends. */
 export async function pollAccount(run: AccountPoll): Promise<PollReport> {
-  const { account, dryRun, startedMs, markEnded, ending, log } = run;
+  const { dryRun, startedMs, ending, log } = run;
   const elapsedSeconds = () => (performance.now() - startedMs) / 1000;
   try {
     const report = await (dryRun ? pollOnly(run) : pollAndStore(run));
@@ -60,7 +58,6 @@ export async function pollAccount(run: AccountPoll): Promise<PollReport> {
     throw error;
   } finally {
     ending.seconds = elapsedSeconds();
-    markEnded(account);
   }
 }
 
@@ -73,7 +70,7 @@ async function pollOnly(run: AccountPoll): Promise<PollReport> {
 }
 
 async function pollAndStore(run: AccountPoll): Promise<PollReport> {
-  const { config, account, shard, limits, signal, globals, claims, markEnded, ending, listeners, log } = run;
+  const { config, account, shard, limits, signal, globals, claims, ending, listeners, log } = run;
   /** for a run that an error ends */
   const reportSoFar = createReport(0, []);
   const onPolled = notifyPolled([{ polled: reportSoFar.add }, ...listeners], account);
@@ -87,15 +84,14 @@ async function pollAndStore(run: AccountPoll): Promise<PollReport> {
   return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp: limits.giveUp }, async (database) => {
     // Stop reading when the session is lost: nothing could be stored.
     const stop = AbortSignal.any([limits.signal, database.lost]);
-    const work = async (lockedRuns: number) => {
+    const work = (lockedRuns: number) => {
       ending.lockedRuns = lockedRuns;
       for (const listener of listeners) listener.begun?.();
       const polling = withRunHyCloud(run, stop, (hycloud) =>
         poll({ hycloud, database, log, claims, onPolled }, pollSettings(run)),
       );
-      const judge = (judgeLog: Logger) => judgeStored(database, config, judgeLog, { globals, signal: stop });
-      const { done, unjudged } = await judgeAfter(polling, judge, () => markEnded(account), log);
-      return withUnjudged(done, unjudged);
+      const warnOfLimits = account === config.accounts[0];
+      return judgeAfter(polling, () => judgeStored(database, config, log, { globals, signal: stop, warnOfLimits }));
     };
     return withRun(database, start, work, describeEnd);
   });

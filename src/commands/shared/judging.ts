@@ -25,13 +25,14 @@ export function configuredLimits({ intervalMinutes, maxPowerKw }: Config): Limit
  *
  * If the signal aborts, returns early: the other valves stay marked as unjudged.
  *
+ * @param context `warnOfLimits` false: another account of this run warns of the limits
  * @throws DatabaseError if the session is lost
  */
 export async function judgeStored(
   database: Database,
   config: Config,
   log: Logger,
-  { globals, signal }: Pick<CommandContext, 'globals' | 'signal'>,
+  { globals, signal, warnOfLimits = true }: Pick<CommandContext, 'globals' | 'signal'> & { warnOfLimits?: boolean },
 ): Promise<JudgeFailure[]> {
   if (!(await mayJudge(database))) {
     const unjudged = await loadUnjudged(database);
@@ -40,7 +41,8 @@ export async function judgeStored(
     return [];
   }
   const configured = configuredLimits(config);
-  warnOfOtherLimits(await loadLimits(database, configured), config, log);
+  const limits = await loadLimits(database, configured);
+  if (warnOfLimits) warnOfOtherLimits(limits, config, log);
   return judgeWithProgress(database, configured, log, { globals, signal });
 }
 
@@ -70,8 +72,21 @@ export async function judgeWithProgress(
   }
 }
 
-/** Readings that are stored, but whose kWh could not be judged, make a run partial. */
-export function withUnjudged(report: PollReport, unjudged: readonly JudgeFailure[]): PollReport {
+/**
+ * Judges once an account's work is done, even if the work failed. Each account judges everything that is unjudged then. Readings
+ * that are stored, but whose kWh could not be judged, make a run partial.
+ *
+ * @throws the error of the work
+ */
+export async function judgeAfter(work: Promise<PollReport>, judge: () => Promise<JudgeFailure[]>): Promise<PollReport> {
+  const report = await work.catch(async (error: unknown) => {
+    await judge().catch(() => undefined);
+    throw error;
+  });
+  return withUnjudged(report, await judge());
+}
+
+function withUnjudged(report: PollReport, unjudged: readonly JudgeFailure[]): PollReport {
   if (unjudged.length === 0) return report;
   const reason = `the kWh of ${count(unjudged.length, 'valve')} could not be judged`;
   const outcome = report.outcome === 'success' ? 'partial' : report.outcome;
