@@ -5,7 +5,6 @@ import { withDatabase } from '../../database/open.ts';
 import { withRun, type RunEnd } from '../../database/runs.ts';
 import type { Account } from '../../domain/account.ts';
 import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../../domain/time.ts';
-import type { Shard } from '../../domain/shard.ts';
 import type { HyCloud } from '../../hycloud/client.ts';
 import type { Claims } from '../../polling/claims.ts';
 import { shardPace } from '../../polling/pace.ts';
@@ -30,8 +29,6 @@ export interface AccountPoll {
   account: AccountConfig;
   /** the names of `--valve`; empty: every targeted valve */
   valveNames: readonly string[];
-  /** null: all valves */
-  shard: Shard | null;
   limits: RunLimits;
   /** aborts only at the user's signal; that of `limits` aborts at the deadline too */
   signal: AbortSignal;
@@ -70,11 +67,11 @@ async function pollOnly(run: AccountPoll): Promise<PollReport> {
 }
 
 async function pollAndStore(run: AccountPoll): Promise<PollReport> {
-  const { config, account, shard, limits, signal, globals, claims, ending, listeners, log } = run;
+  const { config, account, limits, signal, globals, claims, ending, listeners, log } = run;
   /** for a run that an error ends */
   const reportSoFar = createReport(0, []);
   const onPolled = notifyPolled([{ polled: reportSoFar.add }, ...listeners], account);
-  const start = { ...RUN_PROCESS, account, mode: 'poll', shard } as const;
+  const start = { ...RUN_PROCESS, account, mode: 'poll', shard: config.shard } as const;
   const describeEnd = (result: { report: PollReport } | { error: unknown }): RunEnd => {
     const { requests, retries } = ending;
     const end =
@@ -99,11 +96,11 @@ async function pollAndStore(run: AccountPoll): Promise<PollReport> {
 
 /** Calls `use` with a HyCloud client. Afterwards, notes its requests and retries in the account's `ending`. */
 async function withRunHyCloud<T>(
-  { config, account, shard, limits, ending, log }: AccountPoll,
+  { config, account, limits, ending, log }: AccountPoll,
   signal: AbortSignal,
   use: (hycloud: HyCloud) => Promise<T>,
 ): Promise<T> {
-  const pace = { ...config, requestsPerSecond: shardPace(config.requestsPerSecond, shard) };
+  const pace = { ...config, requestsPerSecond: shardPace(config.requestsPerSecond, config.shard) };
   return withHyCloud(account.hycloud, pace, { ...limits, signal }, log, (hycloud) =>
     use(hycloud).finally(() => Object.assign(ending, hycloud.stats)),
   );
@@ -116,14 +113,13 @@ function notifyPolled(listeners: readonly RunListener[], account: Account): NonN
   };
 }
 
-function pollSettings({ config, account, valveNames, shard }: AccountPoll): PollSettings {
+function pollSettings({ config, account, valveNames }: AccountPoll): PollSettings {
   return {
     ...config,
     account,
     later: accountsAfter(config, account),
     targets: account.targets,
     only: valveNames,
-    shard,
     intervalUs: config.intervalMinutes * US_PER_MINUTE,
     catchUpUs: config.catchUpDays * US_PER_DAY,
     initialHistoryUs: config.initialHistoryHours * US_PER_HOUR,
