@@ -42,10 +42,7 @@ export async function run(options: ReportOptions, { globals, signal, giveUp }: C
   const config = await loadConfig(globals, ['database'], log);
   const span = reportSpan(options, config, Date.now() * 1000);
   if (options.out !== '-') await requireWritable(options.out);
-  const assets = {
-    script: await readAsset('page.js'),
-    style: await readAsset('page.css'),
-  };
+  const assets = { script: await readAsset('page.js'), style: await readAsset('page.css') };
   const { status, valveCount, parts } = await withDatabase(
     config.database,
     { ...OPEN_OPTIONS, giveUp },
