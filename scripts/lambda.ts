@@ -121,9 +121,17 @@ async function runCli(args: readonly string[], context: Context | undefined): Pr
 
 /** The last error of the log, or else its last warning. A wrong command line is not logged: then all of stderr. */
 function lastProblem(stderr: string): string {
-  const jsonLines = stderr.split('\n').filter((line) => line.startsWith('{'));
-  const entries = jsonLines.map((line) => JSON.parse(line) as { level: string; msg?: string; remedy?: string });
+  const entries = stderr.split('\n').flatMap(parseEntry);
   const lastWith = (wanted: string) => entries.findLast(({ level }) => level === wanted);
   const problem = lastWith('fatal') ?? lastWith('error') ?? lastWith('warn');
   return problem ? [problem.msg, problem.remedy].filter(Boolean).join(' → ') : stderr.trim();
+}
+
+/** The entry of a log line, in a list; empty for any other line. */
+function parseEntry(line: string): { level?: string; msg?: string; remedy?: string }[] {
+  try {
+    return line.startsWith('{') ? [JSON.parse(line) as object] : [];
+  } catch {
+    return [];
+  }
 }

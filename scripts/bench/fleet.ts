@@ -69,7 +69,7 @@ export async function createFleet(stage: Stage, valves: number): Promise<Fleet> 
     env,
     poll: async (latencyMs, { gzipFromBytes = GZIP_FROM_BYTES } = {}) => {
       const before = await hycloud.steer({ advanceUs: INTERVAL_US, latencyMs, gzipFromBytes });
-      const cost = await runProbed(args('poll', '--format', stage.format), stage.signal, stage.folder, {
+      const cost = await runProbed(args('poll'), stage.signal, stage.folder, {
         env: env(),
         timeoutMs: Math.ceil(LIMIT_MS + valves * LIMIT_PER_VALVE_MS),
       });

@@ -3,7 +3,6 @@
  * between machines and days, seconds cannot.
  */
 import { Command, Option } from 'commander';
-import { OUTPUT_FORMATS, type OutputFormat } from '../../src/commands/shared/context.ts';
 import { createBench, median, type Sample } from './bench.ts';
 import { measureGrowth, type Growth } from './growth.ts';
 import { describeMachine } from './machine.ts';
@@ -19,9 +18,8 @@ const options = new Command('bench')
   .description('Measures tasmart against a simulated HyCloud and an embedded PostgreSQL; takes some minutes')
   .addOption(new Option('--only <name>', 'one row').choices(names))
   .option('--json', 'print JSON')
-  .addOption(new Option('--format <format>', 'what the polls print').choices(OUTPUT_FORMATS).default('table'))
   .parse()
-  .opts<{ only?: string; json?: true; format: OutputFormat }>();
+  .opts<{ only?: string; json?: true }>();
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort(signal));
@@ -48,7 +46,7 @@ try {
   const machine = await describeMachine();
   const rows: Measured[] = [];
   const growth: Growth[] = [];
-  await withStage({ signal: stop.signal, format: options.format }, async (stage) => {
+  await withStage(stop.signal, async (stage) => {
     const bench = createBench(stage, say);
     for (const { measure, ...row } of ROWS.filter(({ name }) => isWanted(name))) {
       say(row.name);

@@ -11,11 +11,11 @@ export const LATENCY_MS = 50;
 
 /** Wall time of a poll of 7 valves ÷ that of a Node.js that does nothing. */
 export async function pollOverBareNode(bench: Bench): Promise<Sample> {
-  const { signal, format } = bench.stage;
+  const { signal } = bench.stage;
   const { args, env, hycloud } = await bench.fleet(7);
   return wallOverBareNode(signal, 10, async () => {
     await hycloud.steer({ advanceUs: 15 * US_PER_MINUTE, latencyMs: 0 });
-    return runNode(args('poll', '--format', format), signal, { env: env() });
+    return runNode(args('poll'), signal, { env: env() });
   });
 }
 

@@ -6,7 +6,6 @@ import { build } from 'esbuild';
 import { buildCli, REPOSITORY } from '../../test/support/build.ts';
 import { useTemporaryFolder } from '../../test/support/temporary-folder.ts';
 import { createCertificate } from '../simulator/certificate.ts';
-import type { OutputFormat } from '../../src/commands/shared/context.ts';
 import { PROBE, runNode } from './child.ts';
 import { startServer, type BenchDatabase } from './database.ts';
 
@@ -21,29 +20,24 @@ export interface Stage {
   caFile: string;
   /** a database with the schema but no data; the first call starts the server */
   freshDatabase: () => Promise<BenchDatabase>;
-  /** the output format of `poll`; its output is not read */
-  format: OutputFormat;
   signal: AbortSignal;
   /** Adds a function to call at the end. The last one added is called first. */
   defer: (end: () => Promise<void>) => void;
 }
 
 /** Builds the program and calls `use`. Always deletes everything afterwards. */
-export async function withStage<T>(
-  { signal, format }: Pick<Stage, 'signal' | 'format'>,
-  use: (stage: Stage) => Promise<T>,
-): Promise<T> {
+export async function withStage<T>(signal: AbortSignal, use: (stage: Stage) => Promise<T>): Promise<T> {
   const deferred: (() => Promise<void>)[] = [];
   const { folder, remove } = await useTemporaryFolder('tasmart-bench-');
   deferred.push(remove);
   try {
-    return await use({ ...(await prepare(folder, signal, (end) => deferred.push(end))), format });
+    return await use(await prepare(folder, signal, (end) => deferred.push(end)));
   } finally {
     for (const end of deferred.reverse()) await end().catch((error: unknown) => console.error(error));
   }
 }
 
-async function prepare(folder: string, signal: AbortSignal, defer: Stage['defer']): Promise<Omit<Stage, 'format'>> {
+async function prepare(folder: string, signal: AbortSignal, defer: Stage['defer']): Promise<Stage> {
   const program = join(folder, 'program');
   await buildCli();
   for (const name of ['dist', 'sql', 'package.json']) {

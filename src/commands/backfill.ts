@@ -4,26 +4,24 @@ import type { AccountConfig, Config } from '../config/config.ts';
 import { withDatabase } from '../database/open.ts';
 import { withRun, type RunEnd } from '../database/runs.ts';
 import { accountPrefix } from '../domain/account.ts';
-import { EXIT_STATUS } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
 import type { Span } from '../domain/time.ts';
-import { backfill, type BackfillPlan, type BackfillProgress, type BackfillReport } from '../polling/backfill.ts';
-import { outcomeOf, type PollFailure } from '../polling/report.ts';
+import { backfill, type BackfillPlan, type BackfillProgress } from '../polling/backfill.ts';
+import type { PollReport } from '../polling/report.ts';
 import { createBackfillProgress } from '../reporting/progress.ts';
 import {
   accountsAfter,
   accountsStatus,
-  createEndMarker,
   forEachAccount,
-  judgeAfter,
   requireNamedValves,
   valuesOf,
   omitWithoutNamedValves,
 } from './shared/accounts.ts';
 import type { CommandContext } from './shared/context.ts';
-import { endOfError, warnOfFailures, type RunResult } from './shared/failures.ts';
+import { pollStatus } from './shared/exit-status.ts';
+import { endOfError, endOfReport, warnOfFailures } from './shared/failures.ts';
 import { withHyCloud } from './shared/hycloud.ts';
-import { judgeStored, unjudgedReason } from './shared/judging.ts';
+import { judgeAfter, judgeStored } from './shared/judging.ts';
 import { createLog, isForPeople, progressTerminal } from './shared/log.ts';
 import { OPEN_OPTIONS, RUN_PROCESS } from './shared/package.ts';
 import { loadConfig } from './shared/settings.ts';
@@ -49,51 +47,40 @@ export async function run(options: BackfillOptions, context: CommandContext): Pr
   if (options.to === undefined) span.toUs = Infinity;
   // One after the other, so that the progress bar shows one account at a time.
   let accountBefore: Promise<unknown> = Promise.resolve();
-  const markEnded = createEndMarker(config.accounts);
   const only = options.valve ?? [];
   const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
-    const work = accountBefore.then(() =>
-      backfillAccount({ config, account, markEnded, span, only, context, log: accountLog }),
-    );
-    accountBefore = work.catch(() => undefined).finally(() => markEnded(account));
+    const work = accountBefore.then(() => backfillAccount({ config, account, span, only, context, log: accountLog }));
+    accountBefore = work.catch(() => undefined);
     return work;
   });
   const relevant = omitWithoutNamedValves(results);
   const reports = valuesOf(relevant);
   if (reports.length > 0) process.stdout.write(totalText(reports, (performance.now() - startedMs) / 1000));
   requireNamedValves(results);
-  return accountsStatus(relevant, statusOf);
+  return accountsStatus(relevant, pollStatus);
 }
 
-function totalText(reports: readonly BackfillReport[], seconds: number): string {
-  const sum = (valueOf: (report: BackfillReport) => number) =>
+function totalText(reports: readonly PollReport[], seconds: number): string {
+  const sum = (valueOf: (report: PollReport) => number) =>
     reports.reduce((total, report) => total + valueOf(report), 0);
   const stored = sum((report) => report.stored);
   const valves = sum((report) => report.valves);
   const unchanged = sum((report) => report.unchanged);
-  return `${count(stored, 'reading')} stored in ${seconds.toFixed(1)} s; ${unchanged} of ${count(valves, 'valve')} unchanged, ${sum(failedCount)} failed.\n`;
-}
-
-function statusOf(report: BackfillReport): number {
-  const [firstFailure] = report.failures.values();
-  // Without an error, HyCloud has answered, but with malformed points: they count as a failure of HyCloud.
-  if (report.nothingRead) return EXIT_STATUS[firstFailure?.error?.kind ?? 'hycloud'];
-  return failedCount(report) > 0 ? EXIT_STATUS.partial : 0;
+  const failed = sum((report) => report.failures.length);
+  return `${count(stored, 'reading')} stored in ${seconds.toFixed(1)} s; ${unchanged} of ${count(valves, 'valve')} unchanged, ${failed} failed.\n`;
 }
 
 interface AccountBackfill {
   config: Config;
   account: AccountConfig;
-  /** marks the account as ended; true: all accounts have ended */
-  markEnded: (account: AccountConfig) => boolean;
   span: Span;
   only: readonly string[];
   context: CommandContext;
   log: Logger;
 }
 
-async function backfillAccount(run: AccountBackfill): Promise<BackfillReport> {
-  const { config, account, markEnded, span, only, context, log } = run;
+async function backfillAccount(run: AccountBackfill): Promise<PollReport> {
+  const { config, account, span, only, context, log } = run;
   const { globals, signal, giveUp } = context;
   signal.throwIfAborted();
   const later = accountsAfter(config, account);
@@ -114,9 +101,9 @@ async function backfillAccount(run: AccountBackfill): Promise<BackfillReport> {
   /** filled in when the HyCloud client ends */
   const cost = { requests: 0, retries: 0 };
   const start = { ...RUN_PROCESS, account, mode: 'backfill', shard: null } as const;
-  const describeEnd = (result: { report: BackfillReport } | { error: unknown }): RunEnd => {
+  const describeEnd = (result: { report: PollReport } | { error: unknown }): RunEnd => {
     const soFar = { valves: 0, stored, unchanged: 0, silent: 0, failures: [] };
-    const end = 'report' in result ? endOfReport(result.report) : endOfError(result.error, signal, soFar);
+    const end = 'report' in result ? endOfReport(result.report, signal) : endOfError(result.error, signal, soFar);
     return { ...end, ...cost };
   };
 
@@ -125,25 +112,22 @@ async function backfillAccount(run: AccountBackfill): Promise<BackfillReport> {
       signal: AbortSignal.any([signal, database.lost]),
       deadlineMs: () => performance.now() + LONGEST_PAUSE_MS,
     };
-    const work = async () => {
+    const work = () => {
       const filling = withHyCloud(account.hycloud, config, limits, log, (hycloud) =>
         backfill({ hycloud, database, log, onPlan, onProgress }, settings).finally(() =>
           Object.assign(cost, hycloud.stats),
         ),
       );
-      const judge = (judgeLog: Logger) => {
+      return judgeAfter(filling, () => {
         progress.stop();
-        return judgeStored(database, config, judgeLog, { globals, signal: limits.signal });
-      };
-      const { done: report, unjudged } = await judgeAfter(filling, judge, () => markEnded(account), log);
-      if (unjudged.length === 0) return report;
-      const problem = { reason: unjudgedReason(unjudged), remedy: null, error: null };
-      return { ...report, problems: [...report.problems, problem] };
+        const warnOfLimits = account === config.accounts[0];
+        return judgeStored(database, config, log, { globals, signal: limits.signal, warnOfLimits });
+      });
     };
     return withRun(database, start, work, describeEnd);
   }).finally(progress.stop);
 
-  warnOfFailures(failuresOf(report), 'other valves failed too: run it again to see what remains', log);
+  warnOfFailures(report.failures, 'other valves failed too: run it again to see what remains', log);
   return report;
 }
 
@@ -152,28 +136,4 @@ function announce({ valves, requests, nothing }: BackfillPlan, requestsPerSecond
   const seconds = Math.ceil(requests / requestsPerSecond);
   const time = seconds < 120 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
   return `${count(requests, 'request')} for ${count(valves, 'valve')}: at least ${time} at ${requestsPerSecond} requests a second. It may be interrupted, and goes on from there.`;
-}
-
-function failedCount({ failures, problems }: BackfillReport): number {
-  return failures.size + problems.length;
-}
-
-function endOfReport(report: BackfillReport): RunResult {
-  const [firstFailure] = report.failures.values();
-  return {
-    valves: report.valves,
-    stored: report.stored,
-    unchanged: report.unchanged,
-    silent: 0,
-    failed: failedCount(report),
-    outcome: outcomeOf(failedCount(report), report.nothingRead),
-    error: report.problems[0]?.reason ?? firstFailure?.reason ?? null,
-  };
-}
-
-function failuresOf({ failures, problems }: BackfillReport): PollFailure[] {
-  return [
-    ...problems.map(({ reason, remedy }) => ({ valve: null, reason, remedy })),
-    ...Array.from(failures.values(), ({ valve, reason, error }) => ({ valve, reason, remedy: error?.remedy ?? null })),
-  ];
 }

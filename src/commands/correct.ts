@@ -13,8 +13,8 @@ import {
   type StoredCorrection,
 } from '../database/corrections.ts';
 import { withDatabase } from '../database/open.ts';
-import { KnownError } from '../domain/errors.ts';
-import { judgeOne } from '../energy/bookkeeping.ts';
+import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
+import { judgeOne, type JudgeFailure } from '../energy/bookkeeping.ts';
 import type { Correction } from '../domain/energy.ts';
 import { changeText, correctionsText, correctionText } from '../reporting/corrections.ts';
 import type { CommandContext, OutputFormat } from './shared/context.ts';
@@ -26,6 +26,7 @@ import { OPEN_OPTIONS } from './shared/package.ts';
 import { describeValve, pickValve } from './shared/pick-valve.ts';
 import { loadConfig } from './shared/settings.ts';
 
+/** Exit 2 if readings of any valve could not be judged. */
 export async function run(
   options: CorrectOptions,
   { globals, signal, giveUp, args: [valve] }: CommandContext,
@@ -34,17 +35,18 @@ export async function run(
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
   const request = parseTimes(requestWithoutTimes, config.timezone, Date.now() * 1000);
+  let unjudged: JudgeFailure[] = [];
   const text = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
     const valves = await loadMeteredValves(database);
     if (request.kind === 'list') return list(database, valves, request.valve, options.format, config);
     // Before the correction, so that the printed change of the kWh is the correction's alone.
-    await judgeStored(database, config, log, { globals, signal });
+    unjudged = await judgeStored(database, config, log, { globals, signal });
     signal.throwIfAborted();
     if (request.kind === 'undo') return undo(database, valves, request, config);
     return add(database, pickValve(valves, request.valve), request, config);
   });
   await (request.kind === 'list' ? print(options.format, text) : show(text));
-  return 0;
+  return unjudged.length > 0 ? EXIT_STATUS.partial : 0;
 }
 
 async function list(

@@ -12,7 +12,6 @@ import { outcomeOf, type PollFailure, type PollReport } from '../polling/report.
 import { pollFormat } from '../reporting/poll.ts';
 import {
   accountsStatus,
-  createEndMarker,
   errorBehind,
   forEachAccount,
   omitWithoutNamedValves,
@@ -39,67 +38,81 @@ export interface PollOptions {
   format: OutputFormat;
 }
 
-/** Polls all accounts at once, prints the result, and informs the listeners. Returns the exit status. */
+/** Polls all accounts, and tells the listeners how the run ended. Returns the exit status. */
 export async function run(options: PollOptions, context: CommandContext): Promise<number> {
   const { globals, signal } = context;
-  const { valve: valveNames = [], dryRun = false, format } = options;
+  const { dryRun = false } = options;
   const log = await createLog(globals);
-  const shardOption = parseShardOption(options.shard);
+  const shard = parseShardOption(options.shard);
   const parsed = await readConfig(globals, log);
   // The healthcheck is created first: it also hears of a wrong configuration.
   const listeners: RunListener[] = [createHealthcheck(dryRun ? null : parsed.config.healthcheckUrl, log)];
-  /** of the accounts that have ended */
-  let endings: AccountEnding[] = [];
-  const notifyEnded = async (end: Omit<Ending, 'accounts'>) => {
-    const stopped = stopStatus(signal);
-    const accounts = stopped === null ? endings : endings.map((ending) => withStopStatus(ending, stopped));
-    const ending = { ...end, status: stopped ?? end.status, accounts };
-    await Promise.all(listeners.map(async (listener) => listener.ended?.(ending)));
-  };
+  const ending: Ending = { status: 0, summary: null, error: null, accounts: [] };
   try {
-    const config = requireConfig(parsed, requiredSections(dryRun, shardOption !== null));
+    const configured = requireConfig(parsed, requiredSections(dryRun, shard !== null));
+    const config = { ...configured, shard: shard ?? configured.shard };
     if (!dryRun) await startLater(config, signal, log);
-    const startedMs = performance.now();
-    const screen = stdoutScreen();
-    const output = pollFormat(format, { ...config, dryRun, screen });
-    listeners.push({ polled: output.add });
-    const shard = shardOption ?? config.shard;
-    const isNarrowed = valveNames.length > 0;
-    if (!dryRun) listeners.push(createMetrics({ file: config.metricsFile, shard, isNarrowed, log }));
-    const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
-    const claimsOfAccount = createClaims();
-    const markEnded = createEndMarker(config.accounts);
-    const common = { config, dryRun, startedMs, valveNames, shard, limits, signal, globals, markEnded, listeners };
-    const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
-      const ending = { account, status: 0, report: null, requests: 0, retries: 0, seconds: 0, lockedRuns: null };
-      return pollAccount({ ...common, account, claims: claimsOfAccount(), ending, log: accountLog }).finally(() =>
-        endings.push(ending),
-      );
-    });
-    const cost = totalCost(endings); // before some accounts are omitted: their requests count too
-    const relevant = omitWithoutNamedValves(results);
-    // If no account is relevant, requireNamedValves throws below, and the listeners hear of all accounts.
-    if (relevant.length > 0) {
-      endings = endings.filter((ending) => relevant.some(({ account }) => account === ending.account));
-    }
-    const hasReport = valuesOf(relevant).length > 0;
-    const seconds = (performance.now() - startedMs) / 1000;
-    const summary = { report: combineReports(relevant), dryRun, ...cost, seconds };
-    if (hasReport) for (const text of output.text(summary)) await print(format, text, screen);
-    requireNamedValves(results);
-    const status = accountsStatus(relevant, pollStatus);
-    await notifyEnded({ status, summary: hasReport ? summary : null, error: errorBehind(status, relevant) });
-    return status;
+    await pollAccounts(config, { options, context, listeners, ending, log });
   } catch (error) {
-    await notifyEnded({ status: errorStatus(error), summary: null, error });
+    Object.assign(ending, { status: errorStatus(error), error });
     throw error;
+  } finally {
+    const ended = withStopStatus(ending, stopStatus(signal));
+    await Promise.all(listeners.map(async (listener) => listener.ended?.(ended)));
   }
+  return ending.status;
+}
+
+interface Run {
+  options: PollOptions;
+  context: CommandContext;
+  /** the output and the metrics are added */
+  listeners: RunListener[];
+  /** filled in as the run proceeds */
+  ending: Ending;
+  log: Logger;
+}
+
+/** Polls all accounts at once, and prints the result. @throws NoSuchValve only after the valves that were found are printed */
+async function pollAccounts(config: Config, { options, context, listeners, ending, log }: Run): Promise<void> {
+  const { globals, signal } = context;
+  const { valve: valveNames = [], dryRun = false, format } = options;
+  const startedMs = performance.now();
+  const screen = stdoutScreen();
+  const output = pollFormat(format, { ...config, dryRun, screen });
+  listeners.push({ polled: output.add });
+  const isNarrowed = valveNames.length > 0;
+  if (!dryRun) listeners.push(createMetrics(config, isNarrowed, log));
+  const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
+  const claimsOfAccount = createClaims();
+  const common = { config, dryRun, startedMs, valveNames, limits, signal, globals, listeners };
+  const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
+    const accountEnding = { account, status: 0, report: null, requests: 0, retries: 0, seconds: 0, lockedRuns: null };
+    ending.accounts.push(accountEnding);
+    return pollAccount({ ...common, account, claims: claimsOfAccount(), ending: accountEnding, log: accountLog });
+  });
+  const cost = totalCost(ending.accounts); // before some accounts are omitted: their requests count too
+  const relevant = omitWithoutNamedValves(results);
+  // If no account is relevant, requireNamedValves throws below, and the listeners hear of all accounts.
+  if (relevant.length > 0) {
+    ending.accounts = ending.accounts.filter((ended) => relevant.some(({ account }) => account === ended.account));
+  }
+  if (valuesOf(relevant).length > 0) {
+    const seconds = (performance.now() - startedMs) / 1000;
+    ending.summary = { report: combineReports(relevant), dryRun, ...cost, seconds };
+    for (const text of output.text(ending.summary)) await print(format, text, screen);
+  }
+  requireNamedValves(results);
+  ending.status = accountsStatus(relevant, pollStatus);
+  ending.error = errorBehind(ending.status, relevant);
 }
 
 /** After a signal. An account that had succeeded, or was locked out, keeps its status: the signal did not end its poll. */
-function withStopStatus(ending: AccountEnding, stopped: number): AccountEnding {
-  const isKept = ending.status === 0 || ending.status === EXIT_STATUS.locked;
-  return isKept ? ending : { ...ending, status: stopped };
+function withStopStatus(ending: Ending, stopped: number | null): Ending {
+  if (stopped === null) return ending;
+  const isKept = ({ status }: AccountEnding) => status === 0 || status === EXIT_STATUS.locked;
+  const accounts = ending.accounts.map((account) => (isKept(account) ? account : { ...account, status: stopped }));
+  return { ...ending, status: stopped, accounts };
 }
 
 /** The part of `--shard`; null: the option is not given. @throws KnownError exit 64 */

@@ -11,7 +11,7 @@ import { withDatabase } from '../database/open.ts';
 import { loadEnergy, loadValveFacts, type ValveFacts } from '../database/report.ts';
 import { loadReadings } from '../database/report-readings.ts';
 import { loadRegisteredValves } from '../database/status.ts';
-import { KnownError } from '../domain/errors.ts';
+import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { count } from '../domain/text.ts';
 import { US_PER_DAY, US_PER_HOUR, type Micros, type Span } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
@@ -37,34 +37,36 @@ export interface ReportOptions extends Choice {
   tz?: string;
 }
 
-/** Makes the page from the database alone. Does not ask HyCloud. */
+/** Makes the page from the database alone. Does not ask HyCloud. Exit 2 if readings of a valve could not be judged. */
 export async function run(options: ReportOptions, { globals, signal, giveUp }: CommandContext): Promise<number> {
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
   const span = reportSpan(options, config, Date.now() * 1000);
   if (options.out !== '-') await requireWritable(options.out);
-  const assets = {
-    script: await readAsset('page.js'),
-    style: await readAsset('page.css'),
-  };
-  const { valveCount, parts } = await withDatabase(config.database, { ...OPEN_OPTIONS, giveUp }, async (database) => {
-    await judgeStored(database, config, log, { globals, signal });
-    const { frame, valves } = await openReport(database, config, span, { choice: options, signal });
-    if (frame.valveCount === 0) log.warn('the report is empty: no valve was polled yet. Run "tasmart poll"');
-    const page = createPage(frame, assets);
-    for await (const valve of valves) page.add(valve);
-    return { valveCount: frame.valveCount, parts: page.parts() };
-  });
+  const assets = { script: await readAsset('page.js'), style: await readAsset('page.css') };
+  const { status, valveCount, parts } = await withDatabase(
+    config.database,
+    { ...OPEN_OPTIONS, giveUp },
+    async (database) => {
+      const failures = await judgeStored(database, config, log, { globals, signal });
+      const { frame, valves } = await openReport(database, config, span, { choice: options, signal });
+      if (frame.valveCount === 0) log.warn('the report is empty: no valve was polled yet. Run "tasmart poll"');
+      const page = createPage(frame, assets);
+      for await (const valve of valves) page.add(valve);
+      const status = failures.length > 0 ? EXIT_STATUS.partial : 0;
+      return { status, valveCount: frame.valveCount, parts: page.parts() };
+    },
+  );
   if (options.out === '-') {
     for (const part of parts) process.stdout.write(part);
-    return 0;
+    return status;
   }
   await replaceFile(options.out, parts).catch((cause: unknown) => {
     throw unwritableError(options.out, cause);
   });
   const bytes = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
   process.stdout.write(`${options.out}: ${sizeText(bytes)}, ${count(valveCount, 'valve')}\n`);
-  return 0;
+  return status;
 }
 
 /** Local days that the report covers without --from. The last one ends at --to, and may be incomplete. */

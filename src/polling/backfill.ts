@@ -14,8 +14,9 @@ import { inBatches } from './batches.ts';
 import { fetchRange, PAGE_LIMIT } from './fetch.ts';
 import { sample, type Samples } from './sample.ts';
 import { loadMemory } from './memory.ts';
-import type { NoSuchValve } from './target-errors.ts';
-import { narrow, resolveTargets, type TargetProblem } from './targets.ts';
+import { outcomeOf, type PollFailure, type PollReport } from './report.ts';
+import { narrow, resolveTargets } from './targets.ts';
+import type { Failure } from './valve.ts';
 
 export interface BackfillSettings extends Recorder {
   targets: readonly Target[];
@@ -51,32 +52,12 @@ export interface BackfillProgress {
   stored: number;
 }
 
-export interface BackfillReport {
-  valves: number;
-  /** new readings */
-  stored: number;
-  /** valves with nothing new and no failure */
-  unchanged: number;
-  /** the first failure of each valve, by its id */
-  failures: ReadonlyMap<string, BackfillFailure>;
-  problems: readonly TargetProblem[];
-  /** names of `--valve` that fit no valve of this account; null: none */
-  missing: NoSuchValve | null;
-  /** every chunk failed, and nothing was stored */
-  nothingRead: boolean;
-}
-
-interface BackfillFailure {
-  valve: Valve;
-  reason: string;
-  /** null: HyCloud has answered, but with malformed points */
-  error: HyCloudError | null;
-}
-
 /** A valve sends a point every 15 s. */
 const POINT_SPACING_US = 15 * US_PER_SECOND;
 /** A chunk leaves room for a few more points in its page. */
 const SPARE_POINTS = 20;
+
+const MALFORMED_REMEDY = 'HyCloud still serves these points; run it again when they are mended';
 
 /** Chunks that arrive within this time are stored in one transaction. Short, so that a killed backfill loses little. */
 const LINGER_MS = 250;
@@ -94,10 +75,7 @@ interface Chunk extends Span {
  * @throws TargetError, DatabaseError
  * @throws HyCloudError if no target can be resolved, or every other chunk would fail too
  */
-export async function backfill(
-  dependencies: BackfillDependencies,
-  settings: BackfillSettings,
-): Promise<BackfillReport> {
+export async function backfill(dependencies: BackfillDependencies, settings: BackfillSettings): Promise<PollReport> {
   const { hycloud, database, log, onPlan, onProgress } = dependencies;
   const { maxConcurrency } = settings;
   const memory = await loadMemory(database, settings.account, settings.targets);
@@ -107,9 +85,10 @@ export async function backfill(
   await recordProjects(database, settings, resolved);
   const intervalUs = settings.intervalMinutes * US_PER_MINUTE;
   const valves = projects.flatMap((project) => project.valves);
+  const nowUs = hycloud.serverTimeUs();
   const span = {
     fromUs: floorToGrid(settings.span.fromUs, intervalUs),
-    toUs: floorToGrid(Math.min(settings.span.toUs, hycloud.serverTimeUs()), intervalUs),
+    toUs: floorToGrid(Math.min(settings.span.toUs, nowUs), intervalUs),
   };
   const chunks = await planChunks(database, valves, span, settings.intervalMinutes);
   const nothing = chunks.length > 0 ? null : whyNothing(valves, span);
@@ -118,7 +97,8 @@ export async function backfill(
   const batching = { concurrency: maxConcurrency, maxBatch: 4 * maxConcurrency, lingerMs: LINGER_MS };
   const fetch = (chunk: Chunk) => fetchChunk(hycloud, chunk, settings.properties, intervalUs);
   const progress = { requests: 0, valves: 0, stored: 0 };
-  const failures = new Map<string, BackfillFailure>();
+  /** by the id of the valve: its first failure */
+  const failed = new Map<string, Failure & { valve: Valve }>();
   const changed = new Set<string>();
   let wholeChunks = 0;
   for await (const batch of inBatches(chunks, fetch, batching)) {
@@ -128,16 +108,29 @@ export async function backfill(
       progress.stored += added;
       if (added > 0) changed.add(tasmartId);
       if (!failure) wholeChunks += 1;
-      else if (!failures.has(tasmartId)) failures.set(tasmartId, { valve: chunk.valve, ...failure });
+      else if (!failed.has(tasmartId)) failed.set(tasmartId, { valve: chunk.valve, ...failure });
       if (chunk.isLastOfValve) progress.valves += 1;
     }
     progress.requests += batch.length;
     onProgress({ ...progress });
   }
   const { stored } = progress;
-  const unchanged = valves.filter(({ id }) => !changed.has(id) && !failures.has(id)).length;
+  const unchanged = valves.filter(({ id }) => !changed.has(id) && !failed.has(id)).length;
   const nothingRead = chunks.length > 0 && wholeChunks === 0 && stored === 0;
-  return { valves: valves.length, stored, unchanged, failures, problems, missing, nothingRead };
+  const [firstFailure] = failed.values();
+  const failures: PollFailure[] = [...problems.map((problem) => ({ valve: null, ...problem })), ...failed.values()];
+  return {
+    outcome: outcomeOf(failures.length, nothingRead),
+    nowUs,
+    valves: valves.length + problems.length,
+    failures,
+    stored,
+    unchanged,
+    silent: 0,
+    skipped: null,
+    error: nothingRead ? (firstFailure?.error ?? null) : null,
+    missing,
+  };
 }
 
 function whyNothing(valves: readonly Valve[], { fromUs, toUs }: Span): string {
@@ -173,7 +166,7 @@ export function cutToPages({ fromUs, toUs }: Span, intervalUs: number): Span[] {
 
 interface FetchedChunk extends BackfilledSpan {
   chunk: Chunk;
-  failure: Omit<BackfillFailure, 'valve'> | null;
+  failure: Failure | null;
 }
 
 async function fetchChunk(
@@ -203,11 +196,12 @@ async function fetchChunk(
       malformedReason ||= slice.malformed[0]?.reason ?? '';
     }
     if (!malformedReason) return endWith(null);
-    return endWith({ reason: `points that make no sense were not stored: ${malformedReason}`, error: null });
+    const reason = `points that make no sense were not stored: ${malformedReason}`;
+    return endWith({ reason, remedy: MALFORMED_REMEDY, error: null });
   } catch (error) {
     if (!(error instanceof HyCloudError)) throw error;
     // Every other chunk would fail too: end here. The next backfill continues.
     if (['unauthorized', 'rate-limited', 'aborted'].includes(error.failure)) throw error;
-    return endWith({ reason: error.message, error });
+    return endWith({ reason: error.message, remedy: error.remedy, error });
   }
 }

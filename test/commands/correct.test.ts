@@ -85,6 +85,27 @@ test('events are listed in words and as data', async () => {
   expect((await tasmart('events')).stdout).toBe('no events: every counter is read as it stands\n');
 });
 
+test('a valve whose readings cannot be judged makes every command that judges partial: 2', async () => {
+  await insertReadings(database, 'sound', 200, STEADY);
+  await insertReadings(database, 'broken', 100, STEADY);
+  expect((await tasmart('consumption')).code).toBe(0);
+  await (await database.client()).query(`update tasmart_judgements set state = '{"1": 7}' where tasmart_id = 'broken'`);
+  await insertReadings(database, 'broken', 200, (slot) => (slot > 100 ? STEADY(slot) : null));
+  for (const args of [
+    ['consumption'],
+    ['events'],
+    ['report', '--out', '-'],
+    ['correct', 'sound', '--exclude', '--from', timeOf(50), '--to', timeOf(60), '--note', 'nonsense'],
+  ]) {
+    const { code, stderr } = await tasmart(...args);
+    expect({ args, code, stderr }).toEqual({
+      args,
+      code: 2,
+      stderr: expect.stringContaining('the kWh of a valve could not be judged') as string,
+    });
+  }
+});
+
 test('excluded readings no longer count, at once; the exclusion is listed, and can be undone once', async () => {
   await (await database.client()).query(`insert into tasmart_valves (tasmart_id, user_id) values ('v', 'Boiler')`);
   // For five hours the readings are another valve's, and its rise is one that this valve can pass.

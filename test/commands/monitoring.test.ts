@@ -240,6 +240,14 @@ describe('HEALTHCHECK_URL', () => {
     expect(monitor.pings.at(-1)?.body).toMatch(/^partial: 3 valves, 2 readings stored, 0 silent, 1 failed, /);
   });
 
+  test('hears of a name that no valve has, and of the valve that was polled', async () => {
+    const known = simulator.valves()[0]?.id ?? '';
+    const { code } = await tasmart(['poll', '--valve', known, '--valve', 'nobody'], { HEALTHCHECK_URL: monitor.url });
+    expect(code).toBe(78);
+    expect(urls()).toEqual(['/ping-key/tasmart/start', '/ping-key/tasmart/78']);
+    expect(monitor.pings.at(-1)?.body).toMatch(/^failed: config: 1 valve, 1 reading stored, 0 silent, 0 failed, /);
+  });
+
   test('a run that finds another at work is noted, and is neither a start nor an end', async () => {
     await holdRunLock(await database.client(), simulator.env());
     expect((await tasmart(['poll'], { HEALTHCHECK_URL: monitor.url })).code).toBe(75);

@@ -8,7 +8,7 @@ import { withRun, type RunEnd } from '../../src/database/runs.ts';
 import { KnownError } from '../../src/domain/errors.ts';
 import { US_PER_HOUR } from '../../src/domain/time.ts';
 import { createHyCloud, type HyCloud } from '../../src/hycloud/client.ts';
-import { backfill, type BackfillReport } from '../../src/polling/backfill.ts';
+import { backfill } from '../../src/polling/backfill.ts';
 import { poll } from '../../src/polling/run.ts';
 import type { Run, StepFault } from './history.ts';
 import { createInjector, type OnStruck } from './injector.ts';
@@ -122,33 +122,25 @@ async function performMode(
   const account = { name: '', server: world.hycloud.baseUrl, keyId: 'key' };
   const start = { account, mode, shard: null, host: 'convergence', processId: process.pid, version: 'test' };
   const valve = namedValve(world, run);
-  const common = {
+  const settings = {
     ...history,
     account,
     later: [],
     targets: targetsOf(world),
     only: valve ? [valve.id] : [],
     properties,
-  };
-  if (mode === 'backfill') {
-    const span = spanOf(world, run);
-    const noProgress = { onPlan: () => undefined, onProgress: () => undefined };
-    const work = () => backfill({ hycloud, database, log, ...noProgress }, { ...common, span });
-    const outcomeOf = ({ failures }: BackfillReport) => (failures.size > 0 ? 'partial' : 'success');
-    const report = await withRun(database, start, work, (result) =>
-      'report' in result ? runEnd(outcomeOf(result.report), result.report) : runEnd('failed'),
-    );
-    return { mode, ending: outcomeOf(report) };
-  }
-  const { intervalUs, catchUpUs } = world;
-  const reach = {
-    intervalUs,
-    catchUpUs,
+    intervalUs: world.intervalUs,
+    catchUpUs: world.catchUpUs,
     initialHistoryUs: history.initialHistoryHours * US_PER_HOUR,
     maxPowerKw: 1500,
+    shard: null,
+    runDeadlineSeconds: history.deadlineSeconds,
   };
+  const noProgress = { onPlan: () => undefined, onProgress: () => undefined };
   const work = () =>
-    poll({ hycloud, database, log }, { ...common, ...reach, shard: null, runDeadlineSeconds: history.deadlineSeconds });
+    mode === 'backfill'
+      ? backfill({ hycloud, database, log, ...noProgress }, { ...settings, span: spanOf(world, run) })
+      : poll({ hycloud, database, log }, settings);
   const report = await withRun(database, start, work, (result) =>
     'report' in result ? runEnd(result.report.outcome, result.report) : runEnd('failed'),
   );

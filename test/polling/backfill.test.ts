@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { withConnection } from '../../src/database/connection.ts';
 import { formatRfc3339, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND } from '../../src/domain/time.ts';
 import { HyCloudError } from '../../src/hycloud/errors.ts';
-import { backfill, cutToPages, type BackfillReport } from '../../src/polling/backfill.ts';
+import { backfill, cutToPages } from '../../src/polling/backfill.ts';
+import type { PollReport } from '../../src/polling/report.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { at, fakeHyCloud, fakeProjects, reading, valveNamed, type Quirks } from './builder.ts';
 
@@ -17,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-function run(id: string, quirks: Partial<Quirks>): Promise<BackfillReport> {
+function run(id: string, quirks: Partial<Quirks>): Promise<PollReport> {
   const projects = fakeProjects([{ id: `project-${id}`, name: 'P', valves: [valveNamed(id)], unreadable: [] }]);
   const { getPoints, serverTimeUs } = fakeHyCloud(POINTS, { clocksUs: [at('09:05')], ...quirks });
   const settings = {
@@ -67,7 +68,7 @@ test('stores the last point of every window, and nothing of it twice', async () 
 test('that failed amid a window stores nothing of it, and all of it the next time', async () => {
   const error = new HyCloudError('server', 'x', 'HTTP 503', { status: 503 });
   const report = await run('failed', { cap: 100, failing: { 3: error } });
-  expect(report.failures.get('failed')).toMatchObject({ reason: error.message });
+  expect(report.failures).toMatchObject([{ valve: { id: 'failed' }, reason: error.message }]);
   // Two pages reach to about 06:49.
   expect(await storedOf('failed')).toEqual(['06:14:58', '06:29:58', '06:44:58']);
   await run('failed', {});

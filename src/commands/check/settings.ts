@@ -1,11 +1,12 @@
 /** The part of `tasmart check` about config.json, .env and the environment. */
-import { access, constants, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Config, Problem } from '../../config/config.ts';
 import { KnownError } from '../../domain/errors.ts';
 import { count } from '../../domain/text.ts';
 import { failed, ok, skipped, warning, type CheckItem } from '../../reporting/check.ts';
 import type { GlobalOptions } from '../shared/context.ts';
+import { tryToReplace } from '../shared/replace-file.ts';
 import { isOpenToOthers, parseSettings, readOptional, TLS_VARIABLE_IGNORED } from '../shared/settings.ts';
 
 /** Checks both files and their content. `config` has the default of each key that is wrong. */
@@ -86,7 +87,7 @@ function describeConfig({ accounts, intervalMinutes, timezone }: Config): string
 async function metricsFileItem(file: string): Promise<CheckItem> {
   const folder = dirname(resolve(file));
   try {
-    await access(folder, constants.W_OK);
+    await tryToReplace(file);
     return ok('metrics_file', resolve(file));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '?';

@@ -7,6 +7,7 @@ import { KnownError } from '../../domain/errors.ts';
 import { count, escapeAndCut } from '../../domain/text.ts';
 import { compareNames, type ProjectSummary } from '../../domain/valve.ts';
 import type { HyCloud } from '../../hycloud/client.ts';
+import { findProject, projectNames } from '../shared/choice.ts';
 import { withHyCloud } from '../shared/hycloud.ts';
 import { askUntilAccepted, type Session } from './session.ts';
 
@@ -59,6 +60,8 @@ async function tryCredential<T>(
   });
 }
 
+const UNKNOWN = { problem: 'is not a project that the key sees', remedy: 'write one of these names or ids' };
+
 /** The projects that options name, or that the user chooses from a list. A single project needs no choice. */
 export async function chooseProjects(
   { prompt, say }: Session,
@@ -66,7 +69,7 @@ export async function chooseProjects(
   named: readonly string[],
 ): Promise<readonly ProjectSummary[]> {
   const listed = [...projects].sort((a, b) => compareNames(a.name, b.name));
-  if (named.length > 0) return named.map((name) => findProject(listed, name));
+  if (named.length > 0) return named.map((name) => findProject(listed, name, UNKNOWN));
   const [only, ...others] = listed;
   if (!only) {
     throw new KnownError('config', 'the key sees no project', {
@@ -92,20 +95,6 @@ export async function chooseProjects(
     if (chosen.length > 0 && chosen.length === distinct.length) return chosen;
     say(`✗ write numbers from 1 to ${listed.length}`);
   }
-}
-
-function findProject(listed: readonly ProjectSummary[], wanted: string): ProjectSummary {
-  const same = (text: string) => text.normalize('NFC') === wanted.normalize('NFC');
-  const [project, ...others] = listed.filter(({ id, name }) => id === wanted.toLowerCase() || same(name));
-  if (project && others.length === 0) return project;
-  const problem = project ? `is the name of ${others.length + 1} projects` : 'is not a project that the key sees';
-  throw new KnownError('config', `--project ${escapeAndCut(wanted)} ${problem}: ${projectNames(listed)}`, {
-    remedy: project ? 'name it by its id' : 'write one of these names or ids',
-  });
-}
-
-function projectNames(listed: readonly ProjectSummary[]): string {
-  return listed.map(({ id, name }) => `"${escapeAndCut(name)}" (${id})`).join(', ');
 }
 
 function projectText({ name, valveCount }: ProjectSummary): string {

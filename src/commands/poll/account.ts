@@ -5,21 +5,19 @@ import { withDatabase } from '../../database/open.ts';
 import { withRun, type RunEnd } from '../../database/runs.ts';
 import type { Account } from '../../domain/account.ts';
 import { formatRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../../domain/time.ts';
-import type { Shard } from '../../domain/shard.ts';
-import type { JudgeFailure } from '../../energy/bookkeeping.ts';
 import type { HyCloud } from '../../hycloud/client.ts';
 import type { Claims } from '../../polling/claims.ts';
 import { shardPace } from '../../polling/pace.ts';
 import { createReport, type PollReport } from '../../polling/report.ts';
 import { poll, type PollDependencies, type PollSettings } from '../../polling/run.ts';
 import { runFields, type PollSummary } from '../../reporting/poll.ts';
-import { accountsAfter, judgeAfter } from '../shared/accounts.ts';
+import { accountsAfter } from '../shared/accounts.ts';
 import type { GlobalOptions } from '../shared/context.ts';
 import type { RunLimits } from './deadline.ts';
 import { errorStatus, pollStatus } from '../shared/exit-status.ts';
-import { endOfError, warnOfFailures, type RunResult } from '../shared/failures.ts';
+import { endOfError, endOfReport, warnOfFailures } from '../shared/failures.ts';
 import { withHyCloud } from '../shared/hycloud.ts';
-import { judgeStored, unjudgedReason } from '../shared/judging.ts';
+import { judgeAfter, judgeStored } from '../shared/judging.ts';
 import { OPEN_OPTIONS, RUN_PROCESS } from '../shared/package.ts';
 import type { AccountEnding, RunListener } from './run-listener.ts';
 
@@ -31,15 +29,11 @@ export interface AccountPoll {
   account: AccountConfig;
   /** the names of `--valve`; empty: every targeted valve */
   valveNames: readonly string[];
-  /** null: all valves */
-  shard: Shard | null;
   limits: RunLimits;
   /** aborts only at the user's signal; that of `limits` aborts at the deadline too */
   signal: AbortSignal;
   globals: GlobalOptions;
   claims: Claims;
-  /** marks the account as ended; true: all accounts have ended */
-  markEnded: (account: AccountConfig) => boolean;
   /** filled in while the account is polled, also if polling fails */
   ending: AccountEnding;
   listeners: readonly RunListener[];
@@ -48,7 +42,7 @@ export interface AccountPoll {
 
 /** Polls one account, logs the report, and completes the account's `ending`, however it ends. */
 export async function pollAccount(run: AccountPoll): Promise<PollReport> {
-  const { account, dryRun, startedMs, markEnded, ending, log } = run;
+  const { dryRun, startedMs, ending, log } = run;
   const elapsedSeconds = () => (performance.now() - startedMs) / 1000;
   try {
     const report = await (dryRun ? pollOnly(run) : pollAndStore(run));
@@ -61,7 +55,6 @@ export async function pollAccount(run: AccountPoll): Promise<PollReport> {
     throw error;
   } finally {
     ending.seconds = elapsedSeconds();
-    markEnded(account);
   }
 }
 
@@ -74,11 +67,11 @@ async function pollOnly(run: AccountPoll): Promise<PollReport> {
 }
 
 async function pollAndStore(run: AccountPoll): Promise<PollReport> {
-  const { config, account, shard, limits, signal, globals, claims, markEnded, ending, listeners, log } = run;
+  const { config, account, limits, signal, globals, claims, ending, listeners, log } = run;
   /** for a run that an error ends */
   const reportSoFar = createReport(0, []);
   const onPolled = notifyPolled([{ polled: reportSoFar.add }, ...listeners], account);
-  const start = { ...RUN_PROCESS, account, mode: 'poll', shard } as const;
+  const start = { ...RUN_PROCESS, account, mode: 'poll', shard: config.shard } as const;
   const describeEnd = (result: { report: PollReport } | { error: unknown }): RunEnd => {
     const { requests, retries } = ending;
     const end =
@@ -88,35 +81,26 @@ async function pollAndStore(run: AccountPoll): Promise<PollReport> {
   return withDatabase(config.database, { ...OPEN_OPTIONS, giveUp: limits.giveUp }, async (database) => {
     // Stop reading when the session is lost: nothing could be stored.
     const stop = AbortSignal.any([limits.signal, database.lost]);
-    const work = async (lockedRuns: number) => {
+    const work = (lockedRuns: number) => {
       ending.lockedRuns = lockedRuns;
       for (const listener of listeners) listener.begun?.();
       const polling = withRunHyCloud(run, stop, (hycloud) =>
         poll({ hycloud, database, log, claims, onPolled }, pollSettings(run)),
       );
-      const judge = (judgeLog: Logger) => judgeStored(database, config, judgeLog, { globals, signal: stop });
-      const { done, unjudged } = await judgeAfter(polling, judge, () => markEnded(account), log);
-      return withUnjudged(done, unjudged);
+      const warnOfLimits = account === config.accounts[0];
+      return judgeAfter(polling, () => judgeStored(database, config, log, { globals, signal: stop, warnOfLimits }));
     };
     return withRun(database, start, work, describeEnd);
   });
 }
 
-/** Readings that are stored, but whose kWh could not be judged, make a run partial. */
-function withUnjudged(report: PollReport, unjudged: readonly JudgeFailure[]): PollReport {
-  if (unjudged.length === 0) return report;
-  const failure = { valve: null, reason: unjudgedReason(unjudged), remedy: null };
-  const outcome = report.outcome === 'success' ? 'partial' : report.outcome;
-  return { ...report, outcome, valves: report.valves + 1, failures: [...report.failures, failure] };
-}
-
 /** Calls `use` with a HyCloud client. Afterwards, notes its requests and retries in the account's `ending`. */
 async function withRunHyCloud<T>(
-  { config, account, shard, limits, ending, log }: AccountPoll,
+  { config, account, limits, ending, log }: AccountPoll,
   signal: AbortSignal,
   use: (hycloud: HyCloud) => Promise<T>,
 ): Promise<T> {
-  const pace = { ...config, requestsPerSecond: shardPace(config.requestsPerSecond, shard) };
+  const pace = { ...config, requestsPerSecond: shardPace(config.requestsPerSecond, config.shard) };
   return withHyCloud(account.hycloud, pace, { ...limits, signal }, log, (hycloud) =>
     use(hycloud).finally(() => Object.assign(ending, hycloud.stats)),
   );
@@ -129,29 +113,16 @@ function notifyPolled(listeners: readonly RunListener[], account: Account): NonN
   };
 }
 
-function pollSettings({ config, account, valveNames, shard }: AccountPoll): PollSettings {
+function pollSettings({ config, account, valveNames }: AccountPoll): PollSettings {
   return {
     ...config,
     account,
     later: accountsAfter(config, account),
     targets: account.targets,
     only: valveNames,
-    shard,
     intervalUs: config.intervalMinutes * US_PER_MINUTE,
     catchUpUs: config.catchUpDays * US_PER_DAY,
     initialHistoryUs: config.initialHistoryHours * US_PER_HOUR,
-  };
-}
-
-function endOfReport(report: PollReport, signal: AbortSignal): RunResult {
-  return {
-    valves: report.valves,
-    stored: report.stored,
-    unchanged: report.unchanged,
-    silent: report.silent,
-    failed: report.failures.length,
-    outcome: signal.aborted && report.failures.length > 0 ? 'interrupted' : report.outcome,
-    error: report.failures[0]?.reason ?? null,
   };
 }
 

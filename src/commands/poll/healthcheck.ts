@@ -43,14 +43,14 @@ function suffixOf(status: number): string {
 
 /** Counts and kinds only: the monitor belongs to a third party, and an error's message may hold names or addresses. */
 function describe({ summary, error, status }: Ending): string {
-  if (summary) {
-    const { outcome, valves, stored, silent, failures } = summary.report;
-    const { requests, retries } = summary;
-    return `${outcome}: ${count(valves, 'valve')}, ${count(stored, 'reading')} stored, ${silent} silent, ${failures.length} failed, ${count(requests, 'request')}, ${count(retries, 'retry', 'retries')}`;
-  }
   // After a signal, the status is the signal's.
-  if (error instanceof KnownError && status === EXIT_STATUS[error.kind]) return `failed: ${error.kind}`;
-  return status === EXIT_STATUS.defect ? 'failed: a defect of tasmart' : 'interrupted';
+  const isKind = error instanceof KnownError && status === EXIT_STATUS[error.kind];
+  const isDefect = status === EXIT_STATUS.defect;
+  const failure = isKind ? `failed: ${error.kind}` : isDefect ? 'failed: a defect of tasmart' : 'interrupted';
+  if (!summary) return failure;
+  const { outcome, valves, stored, silent, failures } = summary.report;
+  const { requests, retries } = summary;
+  return `${error === null ? outcome : failure}: ${count(valves, 'valve')}, ${count(stored, 'reading')} stored, ${silent} silent, ${failures.length} failed, ${count(requests, 'request')}, ${count(retries, 'retry', 'retries')}`;
 }
 
 /** The URL is a secret: log its host only. */

@@ -2,6 +2,7 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import type { Logger } from 'pino';
+import type { Config } from '../../config/config.ts';
 import type { Account } from '../../domain/account.ts';
 import { EXIT_STATUS } from '../../domain/errors.ts';
 import { shardName, type Shard } from '../../domain/shard.ts';
@@ -9,18 +10,16 @@ import { formatMetrics, type RunMetrics, type SeenValve } from '../../reporting/
 import { replaceFile } from '../shared/replace-file.ts';
 import type { RunListener } from './run-listener.ts';
 
-export interface MetricsOptions {
-  /** metrics_file; null: not configured */
-  file: string | null;
-  /** null: all valves */
-  shard: Shard | null;
-  /** only some of the targeted valves are polled */
-  isNarrowed: boolean;
-  log: Logger;
-}
-
-/** Writes the metrics of a run, also if it fails. Omits an account that another run is polling: that run writes them. */
-export function createMetrics({ file: metricsFile, shard, isNarrowed, log }: MetricsOptions): RunListener {
+/**
+ * Writes the metrics of a run, also if it fails. Omits an account that another run is polling: that run writes them.
+ *
+ * @param isNarrowed only some of the targeted valves are polled
+ */
+export function createMetrics(
+  { metricsFile, shard }: Pick<Config, 'metricsFile' | 'shard'>,
+  isNarrowed: boolean,
+  log: Logger,
+): RunListener {
   if (metricsFile === null) return {};
   const file = shardFile(metricsFile, shard);
   const polledValves = new Map<Account, SeenValve[]>();

@@ -7,12 +7,12 @@ import type { PollSummary } from '../../reporting/poll.ts';
 /** How a poll of all accounts ended. */
 export interface Ending {
   status: number;
-  /** null: the run ended with `error`; `accounts` may have reports all the same */
+  /** null: no account has a report, or the run ended with `error` before they were added up */
   summary: PollSummary | null;
   /** what ended the run early; null: nothing */
   error: unknown;
   /** the part of each account, without those that have none of the valves of --valve; empty if the run polled none */
-  accounts: readonly AccountEnding[];
+  accounts: AccountEnding[];
 }
 
 /** How the poll of one account ended. */

@@ -3,7 +3,6 @@ import type { Logger } from 'pino';
 import type { AccountConfig, Config } from '../../config/config.ts';
 import type { Account } from '../../domain/account.ts';
 import { EXIT_STATUS, KnownError } from '../../domain/errors.ts';
-import type { JudgeFailure } from '../../energy/bookkeeping.ts';
 import { NoSuchValve } from '../../polling/target-errors.ts';
 import { errorStatus, stopStatus } from './exit-status.ts';
 
@@ -102,40 +101,6 @@ export function accountsStatus<T>(results: readonly AccountResult<T>[], statusOf
 export function errorBehind(status: number, results: readonly AccountResult<unknown>[]): KnownError | null {
   const errors = results.flatMap((result) => ('error' in result ? [result.error] : []));
   return errors.find((error) => errorStatus(error) === status) ?? null;
-}
-
-/** The returned function marks an account as ended. It returns true if all accounts have ended now. */
-export function createEndMarker(accounts: readonly AccountConfig[]): (account: AccountConfig) => boolean {
-  const working = new Set(accounts);
-  return (account) => {
-    working.delete(account);
-    return working.size === 0;
-  };
-}
-
-/**
- * Judges once an account's work is done, even if the work failed. Each account judges what is unjudged then. Only the one
- * that ends last logs and returns what could not be judged, so that it is reported once.
- *
- * @param markEnded marks the account as ended; true: it is the last one
- * @throws the error of the work
- */
-export async function judgeAfter<T>(
-  work: Promise<T>,
-  judge: (log: Logger) => Promise<JudgeFailure[]>,
-  markEnded: () => boolean,
-  log: Logger,
-): Promise<{ done: T; unjudged: JudgeFailure[] }> {
-  const judgeNow = async () => {
-    const isLast = markEnded();
-    const failures = await judge(isLast ? log : log.child({}, { level: 'silent' }));
-    return isLast ? failures : [];
-  };
-  const done = await work.catch(async (error: unknown) => {
-    await judgeNow().catch(() => undefined);
-    throw error;
-  });
-  return { done, unjudged: await judgeNow() };
 }
 
 /** The names of the accounts that come later in config.json, see `Recorder`. */

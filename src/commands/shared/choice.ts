@@ -42,26 +42,32 @@ export async function chooseValves<V extends MeteredValve>(
 
 /** The ids of the valves that the named projects list, or listed last: see StoredProject. @throws KnownError exit 78 */
 function valveIdsOf(projects: readonly StoredProject[], wanted: readonly string[]): Set<string> {
-  return new Set(wanted.flatMap((name) => [...findProject(projects, name).valveIds]));
+  return new Set(wanted.flatMap((name) => [...findProject(projects, name, UNKNOWN).valveIds]));
 }
 
-/** By id; else by name, which must be unique. @throws KnownError exit 78 */
-function findProject(projects: readonly StoredProject[], wanted: string): StoredProject {
+const UNKNOWN = {
+  problem: 'is not a project that was polled',
+  remedy: 'write one of the names or ids; "tasmart poll" adds those of config.json',
+};
+
+/** By id; else by name, which must be unique. @param unknown what to say if there is none @throws KnownError exit 78 */
+export function findProject<P extends { id: string; name: string; account?: string }>(
+  projects: readonly P[],
+  wanted: string,
+  unknown: { problem: string; remedy: string },
+): P {
   const byId = projects.filter(({ id }) => foldName(id) === foldName(wanted));
   const matches = byId.length > 0 ? byId : projects.filter(({ name }) => foldName(name) === foldName(wanted));
   const [project, ...others] = matches;
   if (project && others.length === 0) return project;
-  const isAmbiguous = project !== undefined;
-  const names = (isAmbiguous ? matches : projects).map(({ id, name, account }) => {
-    return `"${escapeAndCut(name)}" (${id}${account === '' ? '' : ` of account ${escapeAndCut(account)}`})`;
-  });
-  const problem = isAmbiguous ? `is the name of ${matches.length} projects` : 'is not a project that was polled';
-  const remedy = isAmbiguous
-    ? 'name it by its id'
-    : 'write one of the names or ids; "tasmart poll" adds those of config.json';
-  throw new KnownError(
-    'config',
-    `--project ${escapeAndCut(wanted)} ${problem}${names.length > 0 ? `: ${names.join(', ')}` : ''}`,
-    { remedy },
-  );
+  const ambiguous = { problem: `is the name of ${matches.length} projects`, remedy: 'name it by its id' };
+  const { problem, remedy } = project ? ambiguous : unknown;
+  const names = projectNames(project ? matches : projects);
+  throw new KnownError('config', `--project ${escapeAndCut(wanted)} ${problem}${names && `: ${names}`}`, { remedy });
+}
+
+/** `"Name" (id), "Name" (id of account b)`. */
+export function projectNames(projects: readonly { id: string; name: string; account?: string }[]): string {
+  const ofAccount = (account = '') => (account === '' ? '' : ` of account ${escapeAndCut(account)}`);
+  return projects.map(({ id, name, account }) => `"${escapeAndCut(name)}" (${id}${ofAccount(account)})`).join(', ');
 }

@@ -13,7 +13,8 @@ export function errorStatus(error: unknown): number {
   return error instanceof KnownError ? EXIT_STATUS[error.kind] : EXIT_STATUS.defect;
 }
 
+/** Of a poll or a backfill. */
 export function pollStatus({ outcome, error }: PollReport): number {
-  if (error) return EXIT_STATUS[error.kind];
+  if (outcome === 'failed') return EXIT_STATUS[error?.kind ?? 'hycloud'];
   return outcome === 'success' ? 0 : EXIT_STATUS.partial;
 }

@@ -26,7 +26,14 @@ export function warnOfFailures(failures: readonly PollFailure[], othersMessage: 
 }
 
 /** The end of a run for tasmart_runs, without the requests and retries, which the HyCloud client counts. */
-export type RunResult = Omit<RunEnd, keyof HyCloudStats>;
+type RunResult = Omit<RunEnd, keyof HyCloudStats>;
+
+/** @param signal aborted: the user has interrupted the run */
+export function endOfReport(report: PollReport, signal: AbortSignal): RunResult {
+  const { valves, stored, unchanged, silent, failures } = report;
+  const outcome = signal.aborted && failures.length > 0 ? 'interrupted' : report.outcome;
+  return { valves, stored, unchanged, silent, failed: failures.length, outcome, error: failures[0]?.reason ?? null };
+}
 
 /** What a run had done before an error ended it. */
 type DoneSoFar = Pick<PollReport, 'valves' | 'stored' | 'unchanged' | 'silent' | 'failures'>;

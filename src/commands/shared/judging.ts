@@ -8,6 +8,7 @@ import { count } from '../../domain/text.ts';
 import { US_PER_MINUTE } from '../../domain/time.ts';
 import { judgePending, type JudgeFailure } from '../../energy/bookkeeping.ts';
 import type { Limits } from '../../domain/energy.ts';
+import type { PollReport } from '../../polling/report.ts';
 import { createValveProgress } from '../../reporting/progress.ts';
 import type { CommandContext } from './context.ts';
 import { progressTerminal } from './log.ts';
@@ -24,13 +25,14 @@ export function configuredLimits({ intervalMinutes, maxPowerKw }: Config): Limit
  *
  * If the signal aborts, returns early: the other valves stay marked as unjudged.
  *
+ * @param context `warnOfLimits` false: another account of this run warns of the limits
  * @throws DatabaseError if the session is lost
  */
 export async function judgeStored(
   database: Database,
   config: Config,
   log: Logger,
-  { globals, signal }: Pick<CommandContext, 'globals' | 'signal'>,
+  { globals, signal, warnOfLimits = true }: Pick<CommandContext, 'globals' | 'signal'> & { warnOfLimits?: boolean },
 ): Promise<JudgeFailure[]> {
   if (!(await mayJudge(database))) {
     const unjudged = await loadUnjudged(database);
@@ -39,7 +41,8 @@ export async function judgeStored(
     return [];
   }
   const configured = configuredLimits(config);
-  warnOfOtherLimits(await loadLimits(database, configured), config, log);
+  const limits = await loadLimits(database, configured);
+  if (warnOfLimits) warnOfOtherLimits(limits, config, log);
   return judgeWithProgress(database, configured, log, { globals, signal });
 }
 
@@ -69,9 +72,26 @@ export async function judgeWithProgress(
   }
 }
 
-/** The reason of a failure in a run's report, for the valves that `judgeStored` has returned. */
-export function unjudgedReason(unjudged: readonly JudgeFailure[]): string {
-  return `the kWh of ${count(unjudged.length, 'valve')} could not be judged`;
+/**
+ * Judges once an account's work is done, even if the work failed. Each account judges everything that is unjudged then. Readings
+ * that are stored, but whose kWh could not be judged, make a run partial.
+ *
+ * @throws the error of the work
+ */
+export async function judgeAfter(work: Promise<PollReport>, judge: () => Promise<JudgeFailure[]>): Promise<PollReport> {
+  const report = await work.catch(async (error: unknown) => {
+    await judge().catch(() => undefined);
+    throw error;
+  });
+  return withUnjudged(report, await judge());
+}
+
+function withUnjudged(report: PollReport, unjudged: readonly JudgeFailure[]): PollReport {
+  if (unjudged.length === 0) return report;
+  const reason = `the kWh of ${count(unjudged.length, 'valve')} could not be judged`;
+  const outcome = report.outcome === 'success' ? 'partial' : report.outcome;
+  const failures = [...report.failures, { valve: null, reason, remedy: null }];
+  return { ...report, outcome, valves: report.valves + 1, failures };
 }
 
 function warnOfOtherLimits(limits: Limits, config: Config, log: Logger): void {

@@ -27,7 +27,7 @@ async function expectVictimUnharmed() {
 test('metrics are not written through a link planted under the number of the process', async () => {
   await symlink(victim, `${file}.${process.pid}`);
   const log = pino({ level: 'silent' });
-  const metrics = createMetrics({ file, shard: null, isNarrowed: false, log });
+  const metrics = createMetrics({ metricsFile: file, shard: null }, false, log);
   const account = { name: '', server: '', keyId: '' };
   const cost = { requests: 1, retries: 0, seconds: 1, lockedRuns: null };
   await metrics.ended?.({
