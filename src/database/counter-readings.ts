@@ -73,12 +73,21 @@ export async function loadExtent(
   return extent ?? null;
 }
 
-/** Undefined: the valve has no reading. */
+/** The valve's oldest reading that no correction excludes. Undefined: there is none. */
 export async function loadOldestReading(database: Database, tasmartId: string): Promise<StoredReading | undefined> {
-  const extent = await loadExtent(database, tasmartId);
-  if (!extent) return undefined;
-  const span = { tasmartId, fromUs: extent.oldestUs, beforeUs: extent.oldestUs + US_PER_SECOND };
-  return (await loadCounterReadings(database, [span])).get(tasmartId)?.[0];
+  const [oldest] = await database.query<{ seconds: string }>(
+    `select "timestamp" as seconds from tasmart_data_table
+     where tasmart_id = $1 and not exists (
+       select from tasmart_corrections as correction
+       where correction.tasmart_id = $1 and kind = 'exclude' and undone_at is null and "time" >= starts and "time" < ends
+     )
+     order by "timestamp" limit 1`,
+    [tasmartId],
+  );
+  if (!oldest) return undefined;
+  const fromUs = Number(oldest.seconds) * US_PER_SECOND;
+  const readings = await loadCounterReadings(database, [{ tasmartId, fromUs, beforeUs: fromUs + US_PER_SECOND }]);
+  return readings.get(tasmartId)?.[0];
 }
 
 /** Whether the valve has a reading in [fromUs, toUs). "timestamp" is in the index, "time" is exact. @throws DatabaseError */

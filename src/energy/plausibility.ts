@@ -63,7 +63,7 @@ const MIN_JUMPS_FOR_UNIT = 5;
  * Compares within the part of the span that has readings and no undecided ones.
  *
  * @param readings without those that a correction excludes: the curves have no kWh after the last other one
- * @param oldest the valve's first reading ever. A counter that returns to a value since then was restored, not swapped.
+ * @param oldest the valve's first such reading ever. A counter that returns to a value since then was restored, not swapped.
  */
 export function comparePower(
   readings: readonly StoredReading[],

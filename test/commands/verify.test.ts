@@ -198,3 +198,15 @@ test('a counter that returns to a value of months before was restored, not swapp
   const { lines } = await findings();
   expect(lines).toMatchObject([{ tasmart_id: 'restored', agrees: true, finding: 'restored' }]);
 });
+
+test('an excluded first reading does not make a swapped counter a restored one', async () => {
+  await readings(
+    'swapped',
+    (quarter) => [quarter === -DAY ? 5 : quarter < 200 ? 20_000 + quarter : quarter - 190, 4],
+    1,
+  );
+  const client = await database.client();
+  await client.query(`insert into tasmart_corrections (tasmart_id, kind, starts, ends, note, author)
+    values ('swapped', 'exclude', '2026-10-18T00:00Z', '2026-10-18T00:10Z', 'not this meter', 'test')`);
+  expect((await findings()).lines).toMatchObject([{ tasmart_id: 'swapped', agrees: true, finding: 'swapped' }]);
+});
