@@ -148,7 +148,7 @@ async function goBack(database: Database, { tasmartId, unjudgedSinceUs }: Claime
 
 /**
  * Judges the readings of a valve from `fromUs` on again, for `verify`. Stores nothing. Begins at a checkpoint before `fromUs`,
- * so the results begin earlier. Null: there are no readings since that checkpoint.
+ * so the results begin earlier. Null: there are no readings from `fromUs` on, so there are no kWh either.
  *
  * @throws DatabaseError, KnownError if readings are gone, and what the judge throws
  */
@@ -158,6 +158,8 @@ export async function recompute(
   fromUs: Micros,
   limits: Limits,
 ): Promise<Pick<ValveJudgement, 'readings' | 'results'> | null> {
+  const extent = await loadExtent(database, tasmartId);
+  if (!extent || extent.newestUs < fromUs) return null;
   const state = stateToRestartFrom(await loadCheckpoints(database, tasmartId), fromUs);
   const judgedUntilUs = newestOf(state);
   if (judgedUntilUs === null) await requireReadings(database, tasmartId);

@@ -130,6 +130,29 @@ test('kWh whose readings are gone are not judged again, whoever asks for it', as
   });
 });
 
+test('a valve whose readings are all gone has nothing to recompute later, though its last rise was not final', async () => {
+  await session(async (db) => {
+    const readings = soundCounter('steady', 'missing', 0.5, []);
+    await store(db, { valve: 'v', readings });
+    const before = await storedKwh(db, 'v', 1);
+    await db.query('delete from tasmart_data_table');
+    expect(await recompute(db, 'v', START_US + 100 * US_PER_DAY, LIMITS)).toBeNull();
+    expect(await storedKwh(db, 'v', 1)).toEqual(before);
+  });
+});
+
+test('deleted readings keep their kWh where nothing is left to judge after a change', async () => {
+  await session(async (db) => {
+    const readings = soundCounter('steady', 'right', 80, []);
+    await insert(db, { valve: 'v', readings });
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    await db.query(`delete from tasmart_data_table where "time" >= '2025-03-10T00:00Z'`);
+    await db.query(`insert into tasmart_unjudged values ('v', '2025-05-10T00:00Z')`);
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    await expectJudged(db, 'v', readings);
+  });
+});
+
 test('late readings are judged after the first months are retired, also where a counter always stands at 0', async () => {
   const readings = soundCounter('on and off', 'right', 150, []);
   const late = readings[readings.length - 50];
@@ -152,17 +175,22 @@ test('late readings are judged after the first months are retired, also where a 
   });
 });
 
-test('a counter that comes back when its last readings are gone does not begin again at 0 kWh', async () => {
+test('a counter keeps its kWh when its last readings are gone, and does not begin again at 0 kWh', async () => {
   const readings = soundCounter('steady', 'right', 100, []);
   await session(async (db) => {
     await insert(db, { valve: 'v', readings: readings.slice(0, -1000) });
     await db.query(`update tasmart_data_table set energy_counter_regime_2 = null where "time" >= '2025-03-25T00:00Z'`);
     expect(await judgePending(db, LIMITS)).toEqual([]);
     const before = await storedKwh(db, 'v', 2);
-    await db.query(`delete from tasmart_data_table where "time" < '2025-04-01T00:00Z'`);
+    await db.query(`delete from tasmart_data_table where "time" < '2025-03-28T00:00Z'`);
     const [left, returns] = [readings.slice(-1000, -900), readings.slice(-900)];
-    await store(db, { valve: 'v', readings: left.filter((reading) => !hasRegime2(reading)) });
-    expect(await judgePending(db, LIMITS)).toEqual([]);
+    const [late, ...others] = left.filter((reading) => !hasRegime2(reading));
+    if (!late) throw new Error('too few readings');
+    for (const batch of [others, [late]]) {
+      await store(db, { valve: 'v', readings: batch });
+      expect(await judgePending(db, LIMITS)).toEqual([]);
+      expect(await storedKwh(db, 'v', 2)).toEqual(before);
+    }
 
     await store(db, { valve: 'v', readings: returns });
     const message = expect.stringMatching(/^the reading of 2025-03-24T.* is gone/) as string;
