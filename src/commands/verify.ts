@@ -5,7 +5,7 @@ import { loadCorrectionsInForce } from '../database/corrections.ts';
 import { isUnjudged, loadStoredLimits } from '../database/judgements.ts';
 import { loadOldestReading } from '../database/counter-readings.ts';
 import type { CounterResult } from '../database/energy.ts';
-import { loadEvents } from '../database/events.ts';
+import { loadEvents, type StoredEvent } from '../database/events.ts';
 import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
 import { US_PER_DAY, US_PER_SECOND, type Span } from '../domain/time.ts';
@@ -128,22 +128,28 @@ async function compareEvents(
   span: Span,
   results: readonly CounterResult[],
 ): Promise<Verification['events']> {
-  const textOf = (...fields: (string | number)[]) => fields.join(' ');
-  const storedEvents = (await loadEvents(database, [tasmartId], span)).get(tasmartId) ?? [];
-  const stored = storedEvents.map(({ regime, kind, fromUs, toUs, countedKwh }) => {
-    return textOf(regime, kind, fromUs, toUs, countedKwh);
-  });
+  const keyOf = ({ regime, kind, fromUs, toUs, fromKwh, toKwh, strayKwh, countedKwh }: StoredEvent) =>
+    JSON.stringify([regime, kind, fromUs, toUs, fromKwh, toKwh, strayKwh, countedKwh]);
+  const stored = (await loadEvents(database, [tasmartId], span)).get(tasmartId) ?? [];
   const recomputed = results.flatMap(({ regime, events }) => {
     const inSpan = events.filter(({ fromUs, toUs }) => toUs > span.fromUs && fromUs < span.toUs);
-    return inSpan.map((event) => {
-      return textOf(regime, event.kind, event.fromUs, event.toUs, event.countedMicroKwh / MICRO_PER_KWH);
-    });
+    return inSpan.map((event) => ({ ...event, regime, countedKwh: event.countedMicroKwh / MICRO_PER_KWH }));
   });
-  const [storedSet, recomputedSet] = [new Set(stored), new Set(recomputed)];
+  const [storedKeys, recomputedKeys] = [stored.map(keyOf), recomputed.map(keyOf)];
   return {
-    missing: recomputed.filter((event) => !storedSet.has(event)).length,
-    extra: stored.filter((event) => !recomputedSet.has(event)).length,
+    missing: countWithout(recomputedKeys, storedKeys),
+    extra: countWithout(storedKeys, recomputedKeys),
   };
+}
+
+/** How many of the keys have no partner among the others. A key that stands twice needs two partners. */
+function countWithout(keys: readonly string[], others: readonly string[]): number {
+  const partners = [...others];
+  return keys.filter((key) => {
+    const i = partners.indexOf(key);
+    if (i >= 0) partners.splice(i, 1);
+    return i < 0;
+  }).length;
 }
 
 /** Null: they agree. */

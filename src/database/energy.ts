@@ -118,7 +118,7 @@ async function loadTotals(database: Database, results: readonly CounterResult[])
   const rows = await database.query<{
     tasmart_id: string;
     regime: Regime;
-    micro_kwh: string | null;
+    micro_kwh: number | null;
     covered_seconds: number;
     flaws: number[];
     flaws_before_day: number[];
@@ -152,7 +152,7 @@ async function loadTotals(database: Database, results: readonly CounterResult[])
       });
     }
     totals.set(counterKey({ tasmartId: row.tasmart_id, regime: row.regime }), {
-      microKwh: Number(row.micro_kwh),
+      microKwh: row.micro_kwh,
       coveredSeconds: row.covered_seconds,
       flaws: row.flaws,
       flawsBeforeDay: row.flaws_before_day,
@@ -222,9 +222,9 @@ function padBeforeFirst(day: DayPart): void {
   day.kept_quarters = 0;
 }
 
-/** The total of each counter in 10⁻⁶ kWh, as text, by `counterKey`. @throws DatabaseError */
-export async function loadCurveTotals(database: Database): Promise<Map<string, string>> {
-  const rows = await database.query<{ tasmart_id: string; regime: Regime; micro_kwh: string }>(
+/** The total of each counter in 10⁻⁶ kWh, by `counterKey`. @throws DatabaseError */
+export async function loadCurveTotals(database: Database): Promise<Map<string, number>> {
+  const rows = await database.query<{ tasmart_id: string; regime: Regime; micro_kwh: number }>(
     `select tasmart_id, regime, micro_kwh
      from tasmart_judgements as judgement
      cross join (values (1), (2)) as both_regimes (regime)

@@ -46,7 +46,7 @@ export async function claimValves(database: Database, tasmartIds: readonly strin
      on conflict do nothing`,
     [tasmartIds],
   );
-  const locked = await database.query<{ tasmart_id: string; judged_us: string | null; state: JudgeState }>(
+  const locked = await database.query<{ tasmart_id: string; judged_us: number | null; state: JudgeState }>(
     `select tasmart_id, ${micros('judged_until')} as judged_us, state
      from tasmart_judgements as judgement
      where tasmart_id = any ($1::text[])
@@ -54,19 +54,19 @@ export async function claimValves(database: Database, tasmartIds: readonly strin
      order by tasmart_id for no key update skip locked`,
     [tasmartIds],
   );
-  const marks = await database.query<{ tasmart_id: string; since_us: string }>(
+  const marks = await database.query<{ tasmart_id: string; since_us: number }>(
     `with deleted as (
        delete from tasmart_unjudged where tasmart_id = any ($1::text[]) returning tasmart_id, since
      )
      select tasmart_id, ${micros('min(since)')} as since_us from deleted group by tasmart_id`,
     [locked.map((row) => row.tasmart_id)],
   );
-  const sinceUs = new Map(marks.map((row) => [row.tasmart_id, Number(row.since_us)]));
+  const sinceUs = new Map(marks.map((row) => [row.tasmart_id, row.since_us]));
   const claimed: ClaimedValve[] = [];
-  for (const { tasmart_id: tasmartId, judged_us: judgedUs, state } of locked) {
+  for (const { tasmart_id: tasmartId, judged_us: judgedUntilUs, state } of locked) {
     const unjudgedSinceUs = sinceUs.get(tasmartId);
     if (unjudgedSinceUs === undefined) continue; // another session judged the valve just before it was locked
-    claimed.push({ tasmartId, unjudgedSinceUs, judgedUntilUs: judgedUs === null ? null : Number(judgedUs), state });
+    claimed.push({ tasmartId, unjudgedSinceUs, judgedUntilUs, state });
   }
   return claimed;
 }

@@ -134,6 +134,15 @@ test('stored events that the readings do not give are found, and events that are
     },
   ]);
   expect((await verify()).stdout).toContain('the stored events of 1 valve are not what the readings give');
+
+  await client.query(`update tasmart_counter_events set kind = 'gap', to_kwh = to_kwh + 1 where starts > '2026-10-22'`);
+  expect((await findings()).lines).toMatchObject([{ agrees: false, differences: 8 }]);
+  await client.query(`update tasmart_counter_events set to_kwh = to_kwh - 1 where starts > '2026-10-22'`);
+  expect((await findings()).lines).toMatchObject([{ agrees: true }]);
+  await client.query('insert into tasmart_counter_events select * from tasmart_counter_events');
+  expect((await findings()).lines).toMatchObject([
+    { message: expect.stringMatching(/0 missing, \d+ too many/) as string },
+  ]);
 });
 
 test('power after the last reading that is not excluded is not compared', async () => {
