@@ -15,7 +15,7 @@ const NAMED_FAULTS: Record<string, { fault: Fault; meaning: string }> = {
   future: { fault: { kind: 'future', aheadUs: US_PER_HOUR }, meaning: 'points of the next hour' },
 };
 
-export const FAULTS_HELP = `Type a fault to switch it on, with a number for so many requests alone ("503 3"); "off" ends them all:
+export const FAULTS_HELP = `Type a fault to switch it on, with a number for so many requests alone ("503 3"); "off" ends them all. Faults act together:
 
   <status>  an HTTP status from 300 to 599, such as 401, 429 or 503
 ${Object.entries(NAMED_FAULTS)

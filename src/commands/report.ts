@@ -82,12 +82,12 @@ function reportSpan(options: ReportOptions, config: Config, nowUs: Micros): Repo
   return { ...common, fromUs: lastDay.minus({ days: DEFAULT_DAYS - 1 }).toMillis() * 1000, toUs };
 }
 
-/** The same hours of the day, as few whole days earlier as possible, so that it does not overlap this span. */
+/** The same hours of the day, as few whole days earlier as possible, so that it does not overlap this span: a clock change cuts it. */
 function previousSpan({ fromUs, toUs, timezone }: ReportSpan): Span {
   const local = (timeUs: Micros) => DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone });
   const days = Math.ceil(local(toUs).diff(local(fromUs), 'days').days); // a day of 25 hours is one
   const earlier = (timeUs: Micros): Micros => local(timeUs).minus({ days }).toMillis() * 1000;
-  return { fromUs: earlier(fromUs), toUs: earlier(toUs) };
+  return { fromUs: earlier(fromUs), toUs: Math.min(earlier(toUs), fromUs) };
 }
 
 /** Longer spans show energy by day, not by hour. The extra hour is for a daylight saving change. */
@@ -208,11 +208,11 @@ async function* loadValves(
 
 /** Adds the serial to labels that several valves have. */
 function distinctLabels(valves: readonly MeteredValve[]): string[] {
-  const labels = valves.map(valveLabel);
-  return valves.map(({ shortSn, id }, index) => {
-    const label = labels[index] ?? id;
-    const isUnique = labels.indexOf(label) === labels.lastIndexOf(label);
-    return isUnique ? label : `${label} (${shortSn ?? id.slice(0, 8)})`;
+  const counts = new Map<string, number>();
+  for (const valve of valves) counts.set(valveLabel(valve), (counts.get(valveLabel(valve)) ?? 0) + 1);
+  return valves.map((valve) => {
+    const label = valveLabel(valve);
+    return (counts.get(label) ?? 0) > 1 ? `${label} (${valve.shortSn ?? valve.id.slice(0, 8)})` : label;
   });
 }
 

@@ -17,7 +17,7 @@ import { isBreak, type Accepted } from './verdicts.ts';
 
 export const NOTHING_YET: QuarterPart = { microKwh: 0, coveredUs: 0, quality: 'measured' };
 
-/** A span over which the curve adds `microKwh`. A `rise` lasts from one rise of the counter to the next. */
+/** A span between two visible readings, over which the curve adds `microKwh`. A `rise` lasts from one rise of the counter to the next. */
 export interface Stretch extends Span {
   kind: 'rise' | 'still' | 'reset' | 'jump';
   microKwh: number;
@@ -147,7 +147,7 @@ function cutAtEdges(readings: readonly VisibleReading[], stretch: Stretch): Omit
   const spans = [];
   let fromUs = stretch.fromUs;
   for (let i = lastAtOrBefore(readings, fromUs) + 1; fromUs < stretch.toUs; i++) {
-    const stepToUs = readings[i]?.timeUs ?? stretch.toUs;
+    const stepToUs = readingAt(readings, i).timeUs;
     while (fromUs < stepToUs) {
       const toUs = Math.min(stepToUs, quarterStart(fromUs) + QUARTER_HOUR_US);
       spans.push({ fromUs, toUs, i });

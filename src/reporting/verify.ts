@@ -73,14 +73,16 @@ export function verdictOf({ valves, failed }: VerifiedValves): string {
   const leftOut = `${silent === 0 ? '' : `; ${count(silent, 'valve')} without a reading`}${unverified}`;
   const quarterHours = valves.reduce((sum, valve) => sum + valve.quarterHours, 0);
   const compared = `${count(quarterHours, 'quarter hour')} of ${count(withReadings, 'valve')}`;
-  const wrong = valves.filter((valve) => !isReproduced(valve)).length;
+  const unjudged = valves.filter(({ isJudged }) => !isJudged).length;
+  const wrong = valves.filter((valve) => valve.isJudged && !isReproduced(valve)).length;
   const suspicious = valves.filter(({ comparison }) => comparison.finding !== null).length;
   const problems: string[] = [];
-  const isOnlyEvents = valves.every(({ isJudged, differences }) => isJudged && differences.length === 0);
+  const isOnlyEvents = valves.every(({ differences }) => differences.length === 0);
   if (wrong > 0)
     problems.push(
       `the stored ${isOnlyEvents ? 'events' : 'kWh'} of ${count(wrong, 'valve')} are not what the readings give`,
     );
+  if (unjudged > 0) problems.push(`${count(unjudged, 'valve has', 'valves have')} readings that are not judged yet`);
   if (suspicious > 0) problems.push(`${count(suspicious, 'valve has', 'valves have')} a suspicious counter`);
   const allGood = 'the stored kWh are what the readings give, and the counters agree with measured power';
   return `${compared}: ${problems.join('; ') || allGood}${leftOut}`;
@@ -126,9 +128,10 @@ function verifyTable(verified: VerifiedValves, { timezone, screen }: VerifyView)
   return [table, problems.join(''), `${verdict}\n`].filter((part) => part !== '').join('\n');
 }
 
+/** `–`: nothing is wrong, but the valve has no reading. */
 function markOf(verification: Verification): string {
-  if (isSoundValve(verification)) return '✓';
-  return verification.readings === 0 && isReproduced(verification) ? '–' : '✗';
+  if (!isSoundValve(verification)) return '✗';
+  return verification.readings === 0 ? '–' : '✓';
 }
 
 /** What is wrong with a valve. */

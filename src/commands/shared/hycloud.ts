@@ -54,7 +54,7 @@ export async function withHyCloud<T>(
 }
 
 /**
- * The proxy that HTTPS_PROXY, ALL_PROXY and NO_PROXY name.
+ * The proxy that HTTPS_PROXY, ALL_PROXY and NO_PROXY name. Null also for http, which only loopback may use.
  *
  * @throws KnownError exit 78, without the variable's value, which may hold a password
  */

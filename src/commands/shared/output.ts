@@ -4,7 +4,7 @@ import { adaptToScreen, type Screen } from '../../reporting/screen.ts';
 import type { OutputFormat } from './context.ts';
 import { screenOf } from './terminal.ts';
 
-/** Writes, and waits for a slow reader. Does not wait if the reader has gone. */
+/** Writes, and waits for a slow reader. Does not wait if stdout has failed: main.ts reports that at the end, so the run goes on. */
 export async function write(text: string): Promise<void> {
   if (text === '' || process.stdout.write(text)) return;
   await once(process.stdout, 'drain').catch(() => undefined);

@@ -13,10 +13,11 @@ const NOT_PLAIN = ['ELOOP', 'ENXIO', 'EISDIR', 'ENOTDIR'];
 /** The files that `readPlainFile` reads are shorter. It ignores the rest of a longer one. */
 const MAX_BYTES = 10_000;
 
+/** Also true for a path that we may not look at: opening it then says why. */
 export async function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
-    () => false,
+    (error: unknown) => !['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? ''),
   );
 }
 

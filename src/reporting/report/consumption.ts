@@ -64,10 +64,9 @@ function sumDays(regime: 1 | 2, { valves, fromUs }: ReportData): DaySum[] {
       const sum = sums[day];
       if (!sum) continue;
       sum.kwh += kwh ?? 0;
-      // A valve that left misses no kWh. Nor does a new valve, on its first day, before its first bar.
-      const isFirstDay = firstKnownS < (starts[day + 1] ?? Infinity);
-      const isInstalled = !isFirstDay || startS >= firstKnownS;
-      const isExpected = state !== 'left' && (days[day]?.expected ?? 0) > 0 && isInstalled;
+      // A valve that left misses no kWh. Nor does a new valve, on the day of its first bar, before that bar.
+      const isBeforeFirstBar = startS < firstKnownS && firstKnownS < (starts[day + 1] ?? Infinity);
+      const isExpected = state !== 'left' && (days[day]?.expected ?? 0) > 0 && !isBeforeFirstBar;
       if (isExpected && (quality === 'missing' || quality === 'provisional')) sum.isWhole = false;
     }
   }

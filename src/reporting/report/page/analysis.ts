@@ -95,10 +95,17 @@ function drawDuration(root: HTMLElement, valves: readonly NamedBars[]): uPlot {
   const { plot, output } = figure(root, 'Load duration', 'kW over hours', resting, valves);
   return drawUntimed(plot, data, seriesOf(valves), (index) => {
     const hours = index === null ? undefined : data[0][index];
-    const values = valves.map((_, series) => `${(data[series + 1]?.[index ?? 0] ?? 0).toFixed(2)} kW`);
     output.textContent =
-      hours === undefined ? resting : `${groupThousands(hours.toFixed(0))} h at least ${values.join(' · ')}`;
+      hours === undefined
+        ? resting
+        : `${groupThousands(hours)} h at least ${tables.map((table) => loadText(table, hours)).join(' · ')}`;
   });
+}
+
+/** The power that a valve passed for so many hours. A row of another valve may lie between two of its own. */
+function loadText([hours, kw]: uPlot.AlignedData, atHours: number): string {
+  const load = kw?.[hours.findIndex((own) => own >= atHours)];
+  return load === undefined || load === null ? '–' : `${load.toFixed(2)} kW`;
 }
 
 function drawScatter(root: HTMLElement, points: readonly (readonly [number, number])[]): uPlot {

@@ -66,7 +66,7 @@ export function drawBars(plot: HTMLElement, stored: readonly Bar[], around: Surr
   ];
   const dataOf = (): uPlot.AlignedData => [leftEdges(bars), bars.map(({ kwh }) => kwh)];
   const areDays = (): boolean => bars.some(({ startS, endS }) => endS - startS > DAY_S / 2);
-  const u = drawTimed(plot, dataOf(), series, RANGE_FROM_ZERO, around, spansWithoutBar(stored), areDays);
+  const u = drawTimed(plot, dataOf(), series, RANGE_FROM_ZERO, around, spansWithoutKwh(stored), areDays);
   view.onChange(() => {
     const barsNow = barsShown(stored, view, offsets);
     // Hours and days differ in number, so an equal number means the same bars.
@@ -84,7 +84,8 @@ function leftEdges(bars: readonly Bar[]): number[] {
   return bars.map((bar) => (bar === first ? Math.min(bar.startS, bar.endS - wholeS) : bar.startS));
 }
 
-function spansWithoutBar(bars: readonly Bar[]): TimeSpan[] {
+/** Of the stored bars, also while days are shown: a day's bar may stand before an hour without kWh. */
+function spansWithoutKwh(bars: readonly Bar[]): TimeSpan[] {
   return bars.filter(({ kwh }) => kwh === null).map(({ startS, endS }) => [startS, endS] as const);
 }
 
@@ -103,7 +104,7 @@ function linesRange(lowest: number | null, highest: number | null, isFromZero: b
  * A chart over time: it follows the view, and a drag across it changes the view.
  *
  * @param range of the y axis
- * @param withoutBar spans without a bar; null: the chart has lines
+ * @param withoutKwh spans of bars without kWh; null: the chart has lines
  * @param areDays whether each bar is a day: the time axis then labels days only
  */
 export function drawTimed(
@@ -112,7 +113,7 @@ export function drawTimed(
   series: uPlot.Series[],
   range: uPlot.Range.Function,
   { view, offsets, onCursor, ...marks }: Surroundings,
-  withoutBar: readonly TimeSpan[] | null = null,
+  withoutKwh: readonly TimeSpan[] | null = null,
   areDays = (): boolean => false,
 ): uPlot {
   const ink = (property: string) => () => palette().colour(property);
@@ -137,7 +138,7 @@ export function drawTimed(
         y: false,
         drag: { x: true, y: false, setScale: false, dist: 4 },
         // Marks the reading of a line. A bar needs no mark.
-        points: { show: withoutBar === null, size: 7 },
+        points: { show: withoutKwh === null, size: 7 },
         // Other charts follow the pointer. Clicks are handled by the chart that is clicked.
         sync: { key: SYNC_KEY, scales: ['x', null], filters: { pub: (type) => type === 'mousemove', sub: () => true } },
         bind: {
@@ -148,7 +149,7 @@ export function drawTimed(
         },
       },
       hooks: {
-        drawClear: [shading(marks, withoutBar)],
+        drawClear: [shading(marks, withoutKwh)],
         setCursor: [
           ({ cursor }) => {
             const left = cursor.left ?? -1;

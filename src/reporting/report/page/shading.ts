@@ -17,10 +17,10 @@ export interface Marks {
 }
 
 /**
- * Behind lines, gaps are hatched. Behind bars, which have hatches of their own, gaps are tinted, and only spans without a
- * bar are hatched. Errors and readings without values are bars along the top, events are tinted.
+ * Behind lines, gaps are hatched. Behind bars, which have hatches of their own, gaps are tinted, and only spans without
+ * kWh are hatched. Errors and readings without values are bars along the top, events are tinted.
  *
- * @param missing spans without a bar; null: the chart has lines
+ * @param missing spans of bars without kWh; null: the chart has lines
  */
 export function shading(
   { gaps, errors, withoutValues, events }: Marks,
