@@ -101,11 +101,13 @@ export async function backfill(dependencies: BackfillDependencies, settings: Bac
   const failed = new Map<string, Failure & { valve: Valve }>();
   const changed = new Set<string>();
   let wholeChunks = 0;
+  let readingsRead = 0;
   for await (const batch of inBatches(chunks, fetch, batching)) {
     const isNew = await storeBackfill(database, batch, settings.intervalMinutes);
     for (const { tasmartId, readings, chunk, failure } of batch) {
       const added = readings.filter((reading) => isNew(tasmartId, reading)).length;
       progress.stored += added;
+      readingsRead += readings.length;
       if (added > 0) changed.add(tasmartId);
       if (!failure) wholeChunks += 1;
       else if (!failed.has(tasmartId)) failed.set(tasmartId, { valve: chunk.valve, ...failure });
@@ -116,7 +118,7 @@ export async function backfill(dependencies: BackfillDependencies, settings: Bac
   }
   const { stored } = progress;
   const unchanged = valves.filter(({ id }) => !changed.has(id) && !failed.has(id)).length;
-  const nothingRead = chunks.length > 0 && wholeChunks === 0 && stored === 0;
+  const nothingRead = chunks.length > 0 && wholeChunks === 0 && readingsRead === 0;
   const [firstFailure] = failed.values();
   const failures: PollFailure[] = [...problems.map((problem) => ({ valve: null, ...problem })), ...failed.values()];
   return {

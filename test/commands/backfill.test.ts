@@ -239,6 +239,7 @@ describe('a backfill', () => {
     );
     await expectTruth(stage);
     expect(await chunksDone(stage)).toBeLessThan(CHUNKS);
+    expectSaid(await stage.run(SPAN), { code: 2, stdout: /^0 readings stored/ });
     valve.extraPoints = [];
     pointRequests(stage);
     expectSaid(await stage.run(SPAN), { code: 0, stdout: /^0 readings stored / });

@@ -27,6 +27,6 @@ async function stopServers(): Promise<void> {
   const names = await readdir(folder, { recursive: true });
   for (const name of names.filter((path) => basename(path) === 'postmaster.pid')) {
     const server = await runningServer(dirname(join(folder, name)));
-    if (server) process.kill(server.pid, 'SIGQUIT');
+    if (server && server.pid > 0) process.kill(server.pid, 'SIGQUIT');
   }
 }

@@ -19,7 +19,7 @@ export interface CommandContext {
   globals: GlobalOptions;
   /** what follows the command's name, without options and their values */
   args: readonly string[];
-  /** aborts at SIGINT and SIGTERM, with the signal's name as the reason */
+  /** aborts at SIGINT and SIGTERM, with the signal's name as the reason; the exit status is then the signal's, whatever `run` returns */
   signal: AbortSignal;
   /** aborts some time after `signal` (see action.ts): then a command must give up whatever has not stopped yet */
   giveUp: AbortSignal;

@@ -8,7 +8,9 @@ import { EmbeddedPostgresError } from './error.ts';
 import { readPlainFile } from './files.ts';
 
 export interface RunningServer {
+  /** 0 while the server starts: not known yet, so do not signal it */
   pid: number;
+  /** 0 while the server starts: not known yet */
   port: number;
   state: 'starting' | 'ready' | 'stopping';
 }
