@@ -286,12 +286,14 @@ describe('the run deadline', () => {
 
     stage.simulator.faults.clear();
     stage.simulator.log.length = 0;
-    await expectRepaired(stage);
+    // One after the other, so that they arrive in the order in which they are sent.
+    expect((await stage.run(['poll'], { config: { max_concurrency: 1 } })).code).toBe(0);
     const asked = stage.simulator.log.flatMap(({ path }) => /ta-smart\/([^/]+)/.exec(path)?.slice(1) ?? []);
     const firstSix = [...new Set(asked)];
     expect(new Set(firstSix.slice(0, 6 - reached.length))).toEqual(
       new Set(stage.simulator.valves().flatMap(({ id }) => (reached.includes(id) ? [] : [id]))),
     );
+    await expectRepaired(stage);
   });
 
   test('is kept where nothing at all is read: 69', async ({ annotate }) => {
