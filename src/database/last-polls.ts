@@ -17,7 +17,7 @@ export interface RecordedRun extends Pick<RunEnd, 'valves' | 'stored' | 'failed'
 }
 
 /**
- * Loads the newest poll, and the newest that succeeded. Several accounts and shards are combined into one: the worst
+ * Loads the newest poll, and the newest that succeeded. Several accounts, keys and shards are combined into one: the worst
  * outcome with its error, the greatest age, the sum of the counts. `newest` is null if none of them has run, `succeeded` if one
  * of them never succeeded.
  *
@@ -27,14 +27,38 @@ export async function loadLastPolls(
   database: Database,
   accounts: readonly Account[],
 ): Promise<{ newest: RecordedRun | null; succeeded: RecordedRun | null }> {
-  const newest: ShardRun[] = [];
-  const succeeded: ShardRun[] = [];
-  for (const account of accounts) {
+  const newest: RunRow[] = [];
+  const succeeded: RunRow[] = [];
+  for (const account of await accountsByKey(database, accounts)) {
     const shards = await loadShards(database, account);
     newest.push(...(await loadNewest(database, account, shards, 'true')));
     succeeded.push(...(await loadNewest(database, account, shards, `outcome = 'success'`)));
   }
   return { newest: combine(newest), succeeded: succeeded.every(hasRun) ? combine(succeeded) : null };
+}
+
+/**
+ * Without a configured key (a machine that only watches), returns the account once for each key that polls it. A key is
+ * left out if its last poll is a day older than the account's last poll: it was replaced.
+ */
+async function accountsByKey(database: Database, accounts: readonly Account[]): Promise<Account[]> {
+  const byKey: Account[] = [];
+  for (const account of accounts) {
+    if (account.keyId !== '') {
+      byKey.push(account);
+      continue;
+    }
+    const rows = await database.query<{ key_id: string }>(
+      `select key_id from tasmart_runs where account = $1 and mode = 'poll' and key_id <> ''
+       group by key_id having max(started_at) > (
+         select max(started_at) from tasmart_runs where account = $1 and mode = 'poll'
+       ) - interval '1 day'`,
+      [account.name],
+    );
+    for (const { key_id: keyId } of rows) byKey.push({ ...account, keyId });
+    if (rows.length === 0) byKey.push(account);
+  }
+  return byKey;
 }
 
 /** The names of the account's shards, as its newest poll has them. [null]: its polls are not sharded. */
@@ -60,13 +84,13 @@ const IS_POLL_OF_ACCOUNT = `run.account = $1 and run.mode = 'poll' and outcome i
   ))`;
 
 /** A poll of a shard, or of all valves. Null times: it has not run yet, which counts as failed. */
-interface ShardRun extends Omit<RecordedRun, 'startedUs' | 'ageUs'> {
-  startedUs: Micros | null;
-  ageUs: number | null;
+interface RunRow extends Pick<RecordedRun, 'valves' | 'stored' | 'failed' | 'error' | 'outcome'> {
+  started_us: string | null;
+  age_us: string | null;
 }
 
-function hasRun(run: ShardRun): run is RecordedRun {
-  return run.startedUs !== null;
+function hasRun(run: RunRow): boolean {
+  return run.started_us !== null;
 }
 
 /** Loads, for each of these shards (null: all valves), the newest poll that meets the SQL condition. */
@@ -75,9 +99,9 @@ async function loadNewest(
   account: Account,
   shards: readonly (string | null)[],
   condition: string,
-): Promise<ShardRun[]> {
-  return database.query<ShardRun>(
-    `select ${micros('started_at')} as "startedUs", ${micros('now() - started_at')} as "ageUs",
+): Promise<RunRow[]> {
+  return database.query<RunRow>(
+    `select ${micros('started_at')} as started_us, ${micros('now() - started_at')} as age_us,
             coalesce(valves, 0) as valves, coalesce(stored, 0) as stored, coalesce(failed, 0) as failed,
             coalesce(outcome, 'failed') as outcome,
             $3::text || coalesce('shard ' || wanted.shard || ': ', '')
@@ -97,17 +121,18 @@ async function loadNewest(
 const BEST_TO_WORST: RecordedRun['outcome'][] = ['success', 'running', 'partial', 'interrupted', 'failed', 'killed'];
 
 /** Null: none has run. */
-function combine(runs: readonly ShardRun[]): RecordedRun | null {
+function combine(runs: readonly RunRow[]): RecordedRun | null {
   const started = runs.filter(hasRun);
   const [worst] = [...runs].sort((a, b) => BEST_TO_WORST.indexOf(b.outcome) - BEST_TO_WORST.indexOf(a.outcome));
   if (!worst || started.length === 0) return null;
   const sum = (key: 'valves' | 'stored' | 'failed') => runs.reduce((total, run) => total + run[key], 0);
   return {
-    ...worst,
-    startedUs: Math.min(...started.map(({ startedUs }) => startedUs)),
-    ageUs: Math.max(...started.map(({ ageUs }) => ageUs)),
+    startedUs: Math.min(...started.map((run) => Number(run.started_us))),
+    ageUs: Math.max(...started.map((run) => Number(run.age_us))),
+    outcome: worst.outcome,
     valves: sum('valves'),
     stored: sum('stored'),
     failed: sum('failed'),
+    error: worst.error,
   };
 }
