@@ -21,7 +21,7 @@ import type { CommandContext } from './shared/context.ts';
 import { pollStatus } from './shared/exit-status.ts';
 import { endOfError, endOfReport, warnOfFailures } from './shared/failures.ts';
 import { withHyCloud } from './shared/hycloud.ts';
-import { judgeAfter, judgeStored } from './shared/judging.ts';
+import { judgeAfter, judgeStored, type JudgingRun } from './shared/judging.ts';
 import { createLog, isForPeople, progressTerminal } from './shared/log.ts';
 import { OPEN_OPTIONS, RUN_PROCESS } from './shared/package.ts';
 import { loadConfig } from './shared/settings.ts';
@@ -48,8 +48,11 @@ export async function run(options: BackfillOptions, context: CommandContext): Pr
   // One after the other, so that the progress bar shows one account at a time.
   let accountBefore: Promise<unknown> = Promise.resolve();
   const only = options.valve ?? [];
+  const judging = { hasWarned: false };
   const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
-    const work = accountBefore.then(() => backfillAccount({ config, account, span, only, context, log: accountLog }));
+    const work = accountBefore.then(() =>
+      backfillAccount({ config, account, span, only, judging, context, log: accountLog }),
+    );
     accountBefore = work.catch(() => undefined);
     return work;
   });
@@ -75,12 +78,13 @@ interface AccountBackfill {
   account: AccountConfig;
   span: Span;
   only: readonly string[];
+  judging: JudgingRun;
   context: CommandContext;
   log: Logger;
 }
 
 async function backfillAccount(run: AccountBackfill): Promise<PollReport> {
-  const { config, account, span, only, context, log } = run;
+  const { config, account, span, only, judging, context, log } = run;
   const { globals, signal, giveUp } = context;
   signal.throwIfAborted();
   const later = accountsAfter(config, account);
@@ -120,8 +124,7 @@ async function backfillAccount(run: AccountBackfill): Promise<PollReport> {
       );
       return judgeAfter(filling, () => {
         progress.stop();
-        const warnOfLimits = account === config.accounts[0];
-        return judgeStored(database, config, log, { globals, signal: limits.signal, warnOfLimits });
+        return judgeStored(database, config, log, { globals, signal: limits.signal }, judging);
       });
     };
     return withRun(database, start, work, describeEnd);

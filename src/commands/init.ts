@@ -156,7 +156,7 @@ async function newEnvText(
     if (before[removed]) changes.set(removed, null);
   }
   // Variables that name another database would contradict the accepted ones.
-  for (const name of DATABASE_VARIABLES.flatMap((variable) => [variable, `${variable}_FILE`])) {
+  for (const name of [...DATABASE_VARIABLES, 'DATABASE_URL_FILE', 'DB_PASS_FILE']) {
     if (name in before && !changes.has(name)) changes.set(name, null);
   }
   for (const [name, value] of changes) if (before[name] === value) changes.delete(name);

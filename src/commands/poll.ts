@@ -85,7 +85,8 @@ async function pollAccounts(config: Config, { options, context, listeners, endin
   if (!dryRun) listeners.push(createMetrics(config, isNarrowed, log));
   const limits = withDeadline(context, startedMs, config.runDeadlineSeconds);
   const claimsOfAccount = createClaims();
-  const common = { config, dryRun, startedMs, valveNames, limits, signal, globals, listeners };
+  const judging = { hasWarned: false };
+  const common = { config, dryRun, startedMs, valveNames, limits, signal, globals, judging, listeners };
   const results = await forEachAccount(config.accounts, signal, log, (account, accountLog) => {
     const accountEnding = { account, status: 0, report: null, requests: 0, retries: 0, seconds: 0, lockedRuns: null };
     ending.accounts.push(accountEnding);

@@ -82,7 +82,10 @@ function reportSpan(options: ReportOptions, config: Config, nowUs: Micros): Repo
   return { ...common, fromUs: lastDay.minus({ days: DEFAULT_DAYS - 1 }).toMillis() * 1000, toUs };
 }
 
-/** The same hours of the day, as few whole days earlier as possible, so that it does not overlap this span: a clock change cuts it. */
+/**
+ * The same hours of the day, as few whole days earlier as possible. Where a clock change would make it overlap this span, it ends
+ * where this span begins.
+ */
 function previousSpan({ fromUs, toUs, timezone }: ReportSpan): Span {
   const local = (timeUs: Micros) => DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone });
   const days = Math.ceil(local(toUs).diff(local(fromUs), 'days').days); // a day of 25 hours is one

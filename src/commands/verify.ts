@@ -144,11 +144,12 @@ async function compareEvents(
 
 /** How many of the keys have no partner among the others. A key that stands twice needs two partners. */
 function countWithout(keys: readonly string[], others: readonly string[]): number {
-  const partners = [...others];
+  const partners = new Map<string, number>();
+  for (const key of others) partners.set(key, (partners.get(key) ?? 0) + 1);
   return keys.filter((key) => {
-    const i = partners.indexOf(key);
-    if (i >= 0) partners.splice(i, 1);
-    return i < 0;
+    const left = partners.get(key) ?? 0;
+    partners.set(key, left - 1);
+    return left <= 0;
   }).length;
 }
 

@@ -21,7 +21,7 @@ export function accountVariable(variable: string, account: string): string {
 
 /** The requester id and the base URL of a named account fall back to the variables without its name. */
 export function parseHyCloud(account: string, env: Environment, problems: Problem[]): HyCloudConfig {
-  const report = createReport(problems, 'hycloud');
+  const report = createProblemReporter(problems, 'hycloud');
   /** The name of the account's variable if it is set, else the plain name. */
   const nameWithFallback = (variable: string): string => {
     const accountKey = accountVariable(variable, account);
@@ -72,7 +72,7 @@ export function parseHealthcheck(env: Environment, problems: Problem[]): string 
 }
 
 export function parseDatabase(env: Environment, problems: Problem[]): DatabaseSettings {
-  const report = createReport(problems, 'database');
+  const report = createProblemReporter(problems, 'database');
   const url = readVariable(env, 'DATABASE_URL');
   const parts = ['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_DATABASE'].filter((key) => readVariable(env, key));
   if (url && parts.length > 0) {
@@ -232,7 +232,7 @@ function parseUrl(text: string): URL | null {
 }
 
 /** The returned function adds each problem once: several accounts may share a variable. */
-function createReport(problems: Problem[], section: Section): Report {
+function createProblemReporter(problems: Problem[], section: Section): Report {
   return (key, message) => {
     const isKnown = problems.some((problem) => problem.key === key && problem.message === message);
     if (!isKnown) problems.push({ key, message, section });

@@ -38,8 +38,8 @@ export async function loadUncovered(
 }
 
 /**
- * Stores readings, and the spans that they cover, in one transaction. A span ends at the last boundary before now by the
- * database's clock, because HyCloud's clock may be ahead.
+ * Stores readings, and the spans that they cover, in one transaction. No span passes the last boundary before now by
+ * the database's clock: HyCloud's clock may be ahead.
  *
  * Usually, only polls set `synced_until`. While it is unset, the next poll continues from the newest reading. So for a valve with
  * readings of the prototype, sets it to the newest of them: otherwise the poll would continue from a backfilled reading.

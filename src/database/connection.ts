@@ -14,7 +14,10 @@ import { tlsOptions } from './tls.ts';
 export interface Database {
   /** @throws DatabaseError */
   query: <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
-  /** Commits if `work` succeeds, else rolls back. Throws what `work` has thrown, even if the rollback fails. Do not nest. */
+  /**
+   * Commits if `work` succeeds, else rolls back. Throws what `work` has thrown, even if the rollback fails. Throws too if a
+   * statement failed and `work` ignored its error: then nothing is stored. Do not nest.
+   */
   transaction: <T>(work: () => Promise<T>) => Promise<T>;
   /** aborts when the session is lost: stop reading HyCloud, for the readings could not be stored */
   lost: AbortSignal;

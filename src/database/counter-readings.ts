@@ -75,7 +75,7 @@ export async function loadExtent(
 
 /** The valve's oldest reading that no correction excludes. Undefined: there is none. */
 export async function loadOldestReading(database: Database, tasmartId: string): Promise<StoredReading | undefined> {
-  const [oldest] = await database.query<{ seconds: string }>(
+  const [oldest] = await database.query<{ seconds: number }>(
     `select "timestamp" as seconds from tasmart_data_table
      where tasmart_id = $1 and not exists (
        select from tasmart_corrections as correction
@@ -85,7 +85,7 @@ export async function loadOldestReading(database: Database, tasmartId: string): 
     [tasmartId],
   );
   if (!oldest) return undefined;
-  const fromUs = Number(oldest.seconds) * US_PER_SECOND;
+  const fromUs = oldest.seconds * US_PER_SECOND;
   const readings = await loadCounterReadings(database, [{ tasmartId, fromUs, beforeUs: fromUs + US_PER_SECOND }]);
   return readings.get(tasmartId)?.[0];
 }

@@ -1,4 +1,4 @@
-/** Loads what the report's page shows of each valve: facts and energy. For readings see report-readings.ts, for counter events events.ts. */
+/** Loads each valve's facts and energy for the report. Its readings: report-readings.ts. Its counter events: events.ts. */
 import type { Quality, Regime } from '../domain/energy.ts';
 import { formatRfc3339, US_PER_SECOND, type Micros, type Span } from '../domain/time.ts';
 import type { Database } from './connection.ts';

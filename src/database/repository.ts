@@ -71,6 +71,7 @@ export async function storeReadings(database: Database, valves: readonly ValveRe
        update tasmart_valves as valve
        set last_attempt_at = now(), synced_until = greatest(
          valve.synced_until,
+         -- not least(): null must stay null, for the valve was not read
          case when attempt.synced_until > now() then now() else attempt.synced_until end
        )
        from unnest($1::text[], $2::timestamptz[]) as attempt (tasmart_id, synced_until)

@@ -6,8 +6,8 @@ import { KnownError } from '../domain/errors.ts';
 import type { ServerSettings } from '../domain/database-settings.ts';
 
 /**
- * False: no TLS, as for a unix socket. `require` encrypts, and checks the certificate only if a CA is configured. `verify-ca` checks the
- * chain, `verify-full` also the name.
+ * False: no TLS, as for a unix socket. `require` encrypts, and checks the certificate only if a CA is configured. `verify-ca`
+ * checks the chain, `verify-full` also the name.
  *
  * @see https://www.postgresql.org/docs/current/libpq-ssl.html
  * @throws KnownError exit 78

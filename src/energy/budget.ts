@@ -108,8 +108,8 @@ function energyMicroKwh(kw: number, lastsUs: Micros): number {
 }
 
 /**
- * Running sums of each step's energy by a lower bound of its envelope: measured power, or the power `shown`. `shown` is the
- * greatest power, or the first after an older one was more than 7 days old: the greatest of 7 days would need more code.
+ * Running sums of each step's energy by a lower bound of its envelope: measured power, or the power `shown`. `shown` is
+ * some power of the last 7 days, not always the greatest: a lower bound may be too low, for then the envelope decides.
  */
 function sumLowerBounds(readings: readonly VisibleReading[], shownBefore: ShownPower, limits: Limits) {
   const lowerSums = new Float64Array(readings.length);

@@ -17,7 +17,10 @@ import { isBreak, type Accepted } from './verdicts.ts';
 
 export const NOTHING_YET: QuarterPart = { microKwh: 0, coveredUs: 0, quality: 'measured' };
 
-/** A span between two visible readings, over which the curve adds `microKwh`. A `rise` lasts from one rise of the counter to the next. */
+/**
+ * A span between two visible readings, over which the curve adds `microKwh`. A `rise` lasts from one rise of the counter to the
+ * next.
+ */
 export interface Stretch extends Span {
   kind: 'rise' | 'still' | 'reset' | 'jump';
   microKwh: number;

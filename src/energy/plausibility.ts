@@ -20,7 +20,7 @@ export interface JudgedCounter {
 }
 
 export type Finding =
-  /** A reset or a jump to a value outside of those that the counter has shown before. `more`: at how many other times a counter broke. */
+  /** A reset or a jump to a value that the counter has not shown before. `more`: at how many other times a counter broke. */
   | { kind: 'swapped'; regime: Regime; event: CounterEvent; more: number }
   /** The counter returns to earlier values. `event` null: each fall is too small to be a reset, but there are many. */
   | { kind: 'restored'; regime: Regime; event: CounterEvent; more: number }

@@ -88,7 +88,7 @@ function isFull({ points, malformed, limit }: PointsPage): boolean {
   return size >= Math.min(PAGE_LIMIT, limit ?? PAGE_LIMIT) || size === DEFAULT_LIMIT;
 }
 
-/** Whether the previous page had this malformed point, or the next one will have it. No: it is reported with this page. */
+/** Whether the previous page had this malformed point, or the next one will have it. If not, this page reports it. */
 function isOfOtherPage(timeUs: Micros | null, endUs: Micros, { fromUs, toUs }: Window): boolean {
   return timeUs !== null && (timeUs <= fromUs || (timeUs > endUs && timeUs <= toUs));
 }

@@ -36,7 +36,7 @@ export interface PollReport {
   silent: number;
   /** valves with points older than catch_up_days that this run did not fetch, and the span of all of them; null: none */
   skipped: { valves: number; span: Span } | null;
-  /** the first error of a run that `failed`, because no valve could be read; else null. Null too if a backfill got only malformed points. */
+  /** the first error of a run that `failed`, because no valve could be read; else, or if only malformed points came, null */
   error: KnownError | null;
   /** names of `--valve` that fit no valve of this account; null: none */
   missing: NoSuchValve | null;

@@ -201,7 +201,7 @@ function oldestOf(readings: Iterable<Reading>): Micros {
   return oldestUs;
 }
 
-/** Whether the run ended, or HyCloud asked for a pause, before HyCloud answered for the valve. */
+/** Whether the run ended, or HyCloud asked for a pause, before HyCloud answered for the valve: see notCalledError in retry.ts. */
 function wasNotAsked(error: KnownError | null): boolean {
   if (!(error instanceof HyCloudError)) return false;
   return error.failure === 'aborted' || (error.failure === 'rate-limited' && error.status === null);

@@ -63,7 +63,7 @@ export async function pollValve(valve: Valve, state: SyncState, context: ValveCo
     if (!(error instanceof HyCloudError) || error.failure === 'unauthorized') throw error;
     failure = { reason: error.message, remedy: error.remedy, error };
   }
-  return outcomeOf(valve, state, plan, fetched, failure, context);
+  return valveOutcome(valve, state, plan, fetched, failure, context);
 }
 
 /** Fetches what the plan asks for. Where a request for a single point does not work (see fetchLatest), fetches a range. */
@@ -138,7 +138,7 @@ function addSlice(fetched: Fetched, slice: Slice, plan: Plan, intervalUs: number
 }
 
 /** @param failure a failed call; without one, malformed points become the outcome's failure */
-function outcomeOf(
+function valveOutcome(
   valve: Valve,
   state: SyncState,
   plan: Plan,
@@ -168,8 +168,8 @@ function chooseReadings(
 ): readonly Reading[] {
   const isFirstRun = plan.sinceUs === null;
   if (isFirstRun) return failure === null && newest ? [newest] : [];
-  // After a failure, omit a window that was fetched in part: its last point is unknown. A malformed point omits no window: only
-  // `syncedUntil` waits for it.
+  // After a failure, omit a window that was fetched in part: its last point is unknown. Keep a window with a malformed point:
+  // only `syncedUntil` waits for that point.
   const complete = [...samples].filter(([boundaryUs]) => failure === null || boundaryUs <= coveredUntilUs);
   return readingsToStore(new Map(complete), lastBoundaryUs, state.boundaryReadingUs);
 }

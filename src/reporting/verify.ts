@@ -74,14 +74,15 @@ export function verdictOf({ valves, failed }: VerifiedValves): string {
   const quarterHours = valves.reduce((sum, valve) => sum + valve.quarterHours, 0);
   const compared = `${count(quarterHours, 'quarter hour')} of ${count(withReadings, 'valve')}`;
   const unjudged = valves.filter(({ isJudged }) => !isJudged).length;
-  const wrong = valves.filter((valve) => valve.isJudged && !isReproduced(valve)).length;
+  const wrongKwh = valves.filter(({ differences }) => differences.length > 0).length;
+  const wrongEvents = valves.filter(
+    (valve) => valve.isJudged && valve.differences.length === 0 && !isReproduced(valve),
+  ).length;
   const suspicious = valves.filter(({ comparison }) => comparison.finding !== null).length;
   const problems: string[] = [];
-  const isOnlyEvents = valves.every(({ differences }) => differences.length === 0);
-  if (wrong > 0)
-    problems.push(
-      `the stored ${isOnlyEvents ? 'events' : 'kWh'} of ${count(wrong, 'valve')} are not what the readings give`,
-    );
+  if (wrongKwh > 0) problems.push(`the stored kWh of ${count(wrongKwh, 'valve')} are not what the readings give`);
+  if (wrongEvents > 0)
+    problems.push(`the stored events of ${count(wrongEvents, 'valve')} are not what the readings give`);
   if (unjudged > 0) problems.push(`${count(unjudged, 'valve has', 'valves have')} readings that are not judged yet`);
   if (suspicious > 0) problems.push(`${count(suspicious, 'valve has', 'valves have')} a suspicious counter`);
   const allGood = 'the stored kWh are what the readings give, and the counters agree with measured power';

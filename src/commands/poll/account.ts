@@ -17,7 +17,7 @@ import type { RunLimits } from './deadline.ts';
 import { errorStatus, pollStatus } from '../shared/exit-status.ts';
 import { endOfError, endOfReport, warnOfFailures } from '../shared/failures.ts';
 import { withHyCloud } from '../shared/hycloud.ts';
-import { judgeAfter, judgeStored } from '../shared/judging.ts';
+import { judgeAfter, judgeStored, type JudgingRun } from '../shared/judging.ts';
 import { OPEN_OPTIONS, RUN_PROCESS } from '../shared/package.ts';
 import type { AccountEnding, RunListener } from './run-listener.ts';
 
@@ -34,6 +34,7 @@ export interface AccountPoll {
   signal: AbortSignal;
   globals: GlobalOptions;
   claims: Claims;
+  judging: JudgingRun;
   /** filled in while the account is polled, also if polling fails */
   ending: AccountEnding;
   listeners: readonly RunListener[];
@@ -67,7 +68,7 @@ async function pollOnly(run: AccountPoll): Promise<PollReport> {
 }
 
 async function pollAndStore(run: AccountPoll): Promise<PollReport> {
-  const { config, account, limits, signal, globals, claims, ending, listeners, log } = run;
+  const { config, account, limits, signal, globals, claims, judging, ending, listeners, log } = run;
   /** for a run that an error ends */
   const reportSoFar = createReport(0, []);
   const onPolled = notifyPolled([{ polled: reportSoFar.add }, ...listeners], account);
@@ -87,8 +88,7 @@ async function pollAndStore(run: AccountPoll): Promise<PollReport> {
       const polling = withRunHyCloud(run, stop, (hycloud) =>
         poll({ hycloud, database, log, claims, onPolled }, pollSettings(run)),
       );
-      const warnOfLimits = account === config.accounts[0];
-      return judgeAfter(polling, () => judgeStored(database, config, log, { globals, signal: stop, warnOfLimits }));
+      return judgeAfter(polling, () => judgeStored(database, config, log, { globals, signal: stop }, judging));
     };
     return withRun(database, start, work, describeEnd);
   });

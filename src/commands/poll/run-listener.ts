@@ -9,7 +9,7 @@ export interface Ending {
   status: number;
   /** null: no account has a report, or the run ended with `error` before they were added up */
   summary: PollSummary | null;
-  /** what ended the run early; null: nothing */
+  /** what the run threw, or the first account's error with this status; null: neither */
   error: unknown;
   /** the part of each account, without those that have none of the valves of --valve; empty if the run polled none */
   accounts: AccountEnding[];

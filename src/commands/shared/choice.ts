@@ -25,13 +25,13 @@ export async function loadChosenValves(database: Database, choice: Choice): Prom
 export async function chooseValves<V extends MeteredValve>(
   database: Database,
   all: readonly V[],
-  { valve: names = [], project: projectNames = [] }: Choice,
+  { valve: names = [], project: wantedProjects = [] }: Choice,
 ): Promise<V[]> {
-  const listedIds = projectNames.length === 0 ? null : valveIdsOf(await loadProjects(database), projectNames);
+  const listedIds = wantedProjects.length === 0 ? null : valveIdsOf(await loadProjects(database), wantedProjects);
   const valves = all.filter(({ id }) => listedIds === null || listedIds.has(id));
   const missing = names.filter((name) => !valves.some((valve) => isCalled(valve, name)));
   if (missing.length > 0) {
-    const quoted = projectNames.map((name) => `"${escapeAndCut(name)}"`).join(', ');
+    const quoted = wantedProjects.map((name) => `"${escapeAndCut(name)}"`).join(', ');
     const where = quoted === '' ? '' : ` in ${quoted}`;
     throw new KnownError('config', `no valve with readings${where} is called ${missing.join(', ')}`, {
       remedy: '--valve takes a uuid, full or short serial, or name; "tasmart valves" lists them',

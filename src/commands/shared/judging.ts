@@ -18,6 +18,11 @@ export function configuredLimits({ intervalMinutes, maxPowerKw }: Config): Limit
   return { intervalUs: intervalMinutes * US_PER_MINUTE, maxPowerKw };
 }
 
+/** Shared by the accounts of a run, so that only one of them warns of what concerns the whole database. */
+export interface JudgingRun {
+  hasWarned: boolean;
+}
+
 /**
  * Judges all unjudged readings, also those that other programs have inserted, by the limits in the database. Warns if the
  * configured limits differ from these. If this session may only read, judges nothing, and warns if there are unjudged
@@ -25,24 +30,27 @@ export function configuredLimits({ intervalMinutes, maxPowerKw }: Config): Limit
  *
  * If the signal aborts, returns early: the other valves stay marked as unjudged.
  *
- * @param context `warnOfLimits` false: another account of this run warns of the limits
  * @throws DatabaseError if the session is lost
  */
 export async function judgeStored(
   database: Database,
   config: Config,
   log: Logger,
-  { globals, signal, warnOfLimits = true }: Pick<CommandContext, 'globals' | 'signal'> & { warnOfLimits?: boolean },
+  { globals, signal }: Pick<CommandContext, 'globals' | 'signal'>,
+  run: JudgingRun = { hasWarned: false },
 ): Promise<JudgeFailure[]> {
+  const warns = !run.hasWarned;
+  run.hasWarned = true;
   if (!(await mayJudge(database))) {
     const unjudged = await loadUnjudged(database);
     const remedy = 'the next poll judges them';
-    if (unjudged.length > 0) log.warn({ remedy }, `${count(unjudged.length, 'valve')} have readings without kWh yet`);
+    if (warns && unjudged.length > 0)
+      log.warn({ remedy }, `${count(unjudged.length, 'valve')} have readings without kWh yet`);
     return [];
   }
   const configured = configuredLimits(config);
   const limits = await loadLimits(database, configured);
-  if (warnOfLimits) warnOfOtherLimits(limits, config, log);
+  if (warns) warnOfOtherLimits(limits, config, log);
   return judgeWithProgress(database, configured, log, { globals, signal });
 }
 

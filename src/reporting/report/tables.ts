@@ -27,7 +27,6 @@ export function tables(valve: ValveReport, frame: ReportFrame, messages: Message
 /** The counter events, the newest first. */
 function eventTable({ events }: ValveReport, { span }: Messages): Markup | null {
   if (events.length === 0) return null;
-  const counterText = (kwh: number | null): string => (kwh === null ? '–' : groupThousands(kwh));
   const more = events.length > MAX_EVENTS ? ` The newest ${MAX_EVENTS}; "tasmart events" lists them all.` : '';
   return details(
     groupedCount(events.length, 'event'),
@@ -53,8 +52,8 @@ function eventTable({ events }: ValveReport, { span }: Messages): Markup | null 
               <th scope="row">${span(event)}</th>
               <td>${event.kind}</td>
               <td>${event.regime}</td>
-              <td>${counterText(event.fromKwh)}</td>
-              <td>${counterText(event.toKwh)}</td>
+              <td>${groupThousands(event.fromKwh)}</td>
+              <td>${groupThousands(event.toKwh)}</td>
               <td>${kwhText(event.countedKwh)}</td>
             </tr>`,
           )}

@@ -7,8 +7,7 @@ const MAX_SLOTS = 600;
 /**
  * The indexes of the readings that a chart needs: of each time slot, the least, the greatest and the first missing value
  * of every series, and the very first and last reading. The series share their times, so a reading is kept for all of
- * them. The slots become fewer until at most `maxReadings` remain,
- * or one slot.
+ * them. The slots become fewer until at most `maxReadings` remain, or until one slot is left.
  *
  * @param timesUs ascending
  * @param series one value per time; null: the value is missing

@@ -102,7 +102,7 @@ function drawDuration(root: HTMLElement, valves: readonly NamedBars[]): uPlot {
   });
 }
 
-/** The power that a valve passed for so many hours. A row of another valve may lie between two of its own. */
+/** The least power of a valve's `atHours` hours of most power; –: it has fewer hours. Other valves' rows may lie between its own. */
 function loadText([hours, kw]: uPlot.AlignedData, atHours: number): string {
   const load = kw?.[hours.findIndex((own) => own >= atHours)];
   return load === undefined || load === null ? '–' : `${load.toFixed(2)} kW`;

@@ -72,8 +72,8 @@ export function daysOf(hours: readonly Bar[], offsets: ZoneOffsets): Bar[] {
 }
 
 /**
- * Adds adjacent bars up to one. Without any bar, its kWh are null. Its quality is that of such a bucket in tasmart_consumption. Without any known kWh it is
- * missing. Otherwise bars that are missing before the first reading make it estimated, and later ones provisional.
+ * Adds adjacent bars up to one. Its quality is that of such a bucket in tasmart_consumption. Without any known kWh, its kWh are
+ * null and it is missing. Otherwise bars that are missing before the first reading make it estimated, and later ones provisional.
  */
 export function addUp(bars: readonly Bar[]): Bar {
   const known = bars.filter(({ kwh }) => kwh !== null);

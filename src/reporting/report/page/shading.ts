@@ -20,11 +20,11 @@ export interface Marks {
  * Behind lines, gaps are hatched. Behind bars, which have hatches of their own, gaps are tinted, and only spans without
  * kWh are hatched. Errors and readings without values are bars along the top, events are tinted.
  *
- * @param missing spans of bars without kWh; null: the chart has lines
+ * @param withoutKwh spans of bars without kWh; null: the chart has lines
  */
 export function shading(
   { gaps, errors, withoutValues, events }: Marks,
-  missing: readonly TimeSpan[] | null,
+  withoutKwh: readonly TimeSpan[] | null,
 ): (u: uPlot) => void {
   return (u) => {
     const { ctx, bbox } = u;
@@ -45,8 +45,8 @@ export function shading(
         ctx.fillRect(left, bbox.top, Math.max(u.valToPos(toS, 'x', true) - left, minWidth), height);
       }
     };
-    fill(gaps, missing ? palette().colour('--gap') : palette().gap, bbox.height, 1);
-    fill(missing ?? [], palette().gap, bbox.height, 1);
+    fill(gaps, withoutKwh ? palette().colour('--gap') : palette().gap, bbox.height, 1);
+    fill(withoutKwh ?? [], palette().gap, bbox.height, 1);
     fill(withoutValues, palette().colour('--muted'), BAR_HEIGHT * devicePixelRatio, 2 * devicePixelRatio);
     fill(errors, palette().colour('--bad'), BAR_HEIGHT * devicePixelRatio, 2 * devicePixelRatio);
     ctx.globalAlpha = 0.35;
