@@ -70,6 +70,7 @@ describe('without a terminal it asks nothing', () => {
     const { code, stdout, stderr } = await init(args, given());
     expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
     expect(stderr).toContain('nowhere/config.json cannot be written (ENOENT)');
+    expect(hycloud.log).toEqual([]);
   });
 
   test('variables do too, in the plain form or as files', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { US_PER_HOUR, US_PER_MINUTE } from '../../src/domain/time.ts';
 import { startSimulator, type Simulator } from '../../scripts/simulator/simulator.ts';
-import { runCli } from '../support/cli.ts';
+import { logLines, runCli } from '../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 
 const NOON_US = Date.UTC(2026, 2, 1, 12, 0, 5) * 1000;
@@ -34,10 +34,7 @@ function project(index: number): Simulator['projects'][number] {
 async function poll(): Promise<{ code: number | null; warnings: string[]; errors: string[] }> {
   const env = { ...simulator.env(), DATABASE_URL: database.url };
   const { code, stderr } = await runCli(['poll'], { cwd: folder, env });
-  const lines = stderr
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as { level: string; msg: string });
+  const lines = logLines(stderr);
   const messages = (level: string) => lines.filter((line) => line.level === level).map(({ msg }) => msg);
   return { code, warnings: messages('warn'), errors: messages('error') };
 }

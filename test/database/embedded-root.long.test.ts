@@ -117,7 +117,7 @@ test('reports that the server of another user could not be stopped', async ({ sk
     kind: 'database',
     message: expect.stringContaining(`in ${owned} cannot be stopped as uid 65534`) as string,
   });
-  await expect.poll(() => exists(pidFile)).toBe(false);
+  await expect.poll(() => exists(pidFile), { timeout: 20_000 }).toBe(false);
   await rm(`${pidFile}.aside`);
 });
 

@@ -6,7 +6,7 @@ import axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findChromium, launchChromium } from '../../../scripts/chromium.ts';
-import { US_PER_DAY } from '../../../src/domain/time.ts';
+import { US_PER_DAY, US_PER_HOUR } from '../../../src/domain/time.ts';
 import type { PageAssets } from '../../../src/reporting/report/html.ts';
 import { REPOSITORY } from '../../support/build.ts';
 import { reportHtml, reportOf, sevenValves } from './builder.ts';
@@ -321,14 +321,17 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
 
   test('an error of the last reading before an outage is not named at later readings', async () => {
     const timeUs = local('2026-11-18T03:00');
-    const valve = valveOf(0, { errors: [{ fromUs: timeUs, toUs: timeUs, names: ['WarningAirBubbles'] }] });
+    const errors = [{ fromUs: timeUs, toUs: timeUs, names: ['WarningAirBubbles'] }];
+    const valve = valveOf(0, { errors, stepUs: US_PER_HOUR });
     const file = join(folder, 'error.html');
     await writeFile(file, reportHtml(reportOf([valve]), assets));
     await open();
     await page.goto(pathToFileURL(file).href);
     const figure = page.locator('#valve-1 figure').nth(1);
     const box = await figure.locator('.u-over').boundingBox();
-    await figure.locator('.u-over').hover({ position: { x: ((box?.width ?? 0) * 5) / 7, y: 60 } });
+    await figure.locator('.u-over').hover({ position: { x: ((box?.width ?? 0) * (2 * 24 + 3)) / 168.05, y: 60 } });
+    await eventually(() => figure.locator('output').textContent()).toContain('WarningAirBubbles');
+    await figure.locator('.u-over').hover({ position: { x: ((box?.width ?? 0) * 5.5) / 7, y: 60 } });
     await eventually(() => figure.locator('output').textContent()).toContain('21 Nov');
     expect(await figure.locator('output').textContent()).not.toContain('WarningAirBubbles');
   });
