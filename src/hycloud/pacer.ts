@@ -42,10 +42,10 @@ export function createPacer(options: PacerOptions): Pacer {
 
   async function wait(signal: AbortSignal): Promise<void> {
     // A loop, because a pause may move the turn during the sleep.
-    while (nextTurnMs > options.now()) {
+    for (let nowMs = options.now(); nextTurnMs > nowMs; nowMs = options.now()) {
       const isPaused = nextTurnMs === pausedUntilMs;
       if (nextTurnMs > options.deadlineMs()) throw new TurnBeyondDeadline(isPaused);
-      await options.sleep(nextTurnMs - options.now(), signal);
+      await options.sleep(nextTurnMs - nowMs, signal);
     }
     signal.throwIfAborted();
     nextTurnMs = options.now() + spacingMs;

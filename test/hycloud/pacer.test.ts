@@ -23,6 +23,17 @@ test('the first turn comes at once, the others evenly spaced', async () => {
   expect(takenMs.map((atMs) => atMs - startMs)).toEqual([0, 50, 100, 150]);
 });
 
+test('no wait is negative, although the clock moves between two looks at it', async () => {
+  const time = virtualTime();
+  const now = () => {
+    time.advance(0.6);
+    return time.now();
+  };
+  await turns(time, pacerOf({ ...time, now }, 1000), 20);
+  expect(time.slept.length).toBeGreaterThan(0);
+  expect(time.slept.filter((ms) => ms <= 0)).toEqual([]);
+});
+
 test('nobody waits where requests are rare', async () => {
   const time = virtualTime();
   const pacer = pacerOf(time, 20);

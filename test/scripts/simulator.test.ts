@@ -522,16 +522,16 @@ describe('faults', () => {
     expect((await call('projects')).headers['date']).toBeUndefined();
   });
 
-  test.each<[Fault, string, limitMs?: number]>([
-    [{ kind: 'reset', when: 'before' }, 'ECONNRESET'],
-    [{ kind: 'reset', when: 'midBody' }, 'ERR_BAD_RESPONSE'],
-    [{ kind: 'silence' }, 'ERR_CANCELED', 300],
-    [{ kind: 'drip', everyMs: 20 }, 'ERR_CANCELED', 300],
-    [{ kind: 'endless' }, 'ERR_BAD_RESPONSE'],
-    [{ kind: 'gzipBomb' }, 'ERR_BAD_RESPONSE'],
+  test.each<[Fault, RegExp, limitMs?: number]>([
+    [{ kind: 'reset', when: 'before' }, /^ECONNRESET$/],
+    [{ kind: 'reset', when: 'midBody' }, /^(ERR_BAD_RESPONSE|ECONNRESET)$/], // before Node.js 24, or since
+    [{ kind: 'silence' }, /^ERR_CANCELED$/, 300],
+    [{ kind: 'drip', everyMs: 20 }, /^ERR_CANCELED$/, 300],
+    [{ kind: 'endless' }, /^ERR_BAD_RESPONSE$/],
+    [{ kind: 'gzipBomb' }, /^ERR_BAD_RESPONSE$/],
   ])('%o', async (one, code, limitMs) => {
     fault(one);
-    expect(await failure('projects', limitMs)).toBe(code);
+    expect(await failure('projects', limitMs)).toMatch(code);
   });
 
   test('truncated JSON', async () => {

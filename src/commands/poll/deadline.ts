@@ -29,7 +29,7 @@ export function withDeadline(
     stopReading.abort();
     setTimeout(() => stopStoring.abort(overrun), storingMs).unref();
   };
-  setTimeout(endReading, deadlineMs - storingMs - performance.now()).unref();
+  setTimeout(endReading, Math.max(0, deadlineMs - storingMs - performance.now())).unref();
   return {
     signal: AbortSignal.any([signal, stopReading.signal]),
     giveUp: AbortSignal.any([giveUp, stopStoring.signal]),
