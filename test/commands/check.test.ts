@@ -204,13 +204,6 @@ describe('HyCloud', () => {
     expect(item('credentials')).toMatchObject({ state: 'failed', seen });
   });
 
-  test('that cannot be reached', async () => {
-    const { code, item } = await check({ HYCLOUD_BASE_URL: 'http://127.0.0.1:1/api/v1/' });
-    expect(code).toBe(1);
-    expect(item('HyCloud')).toMatchObject({ state: 'failed', seen: expect.stringContaining('ECONNREFUSED') as string });
-    expect(item('targets, valves')).toMatchObject({ state: 'skipped' });
-  });
-
   test('whose firmware answer makes no sense is used by nothing else', async () => {
     simulator.faults.add({
       match: { path: /firmwares/ },

@@ -28,6 +28,23 @@ describe('HyCloud is not reached', () => {
     expect(await flaws(site)).toEqual(NO_FLAWS);
     await site.close();
   });
+
+  test.concurrent('check says so', async () => {
+    const site = await openSite();
+    const args = ['check', '--format', 'json'];
+    const { code, stdout } = await site.run({ args, env: { HYCLOUD_BASE_URL: 'http://127.0.0.1:9/api/v1/' } });
+    expect(code).toBe(1);
+    const { items } = JSON.parse(stdout) as { items: object[] };
+    expect(items).toContainEqual(
+      expect.objectContaining({
+        name: 'HyCloud',
+        state: 'failed',
+        seen: expect.stringContaining('ECONNREFUSED') as string,
+      }),
+    );
+    expect(items).toContainEqual(expect.objectContaining({ name: 'targets, valves', state: 'skipped' }));
+    await site.close();
+  });
 });
 
 describe('TLS', () => {
