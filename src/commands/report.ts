@@ -12,6 +12,7 @@ import { loadEnergy, loadValveFacts, type ValveFacts } from '../database/report.
 import { loadReadings } from '../database/report-readings.ts';
 import { loadRegisteredValves } from '../database/status.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
+import { localDayStart } from '../domain/local-day.ts';
 import { count } from '../domain/text.ts';
 import { US_PER_DAY, US_PER_HOUR, type Micros, type Span } from '../domain/time.ts';
 import { valveLabel } from '../domain/valve.ts';
@@ -78,8 +79,7 @@ function reportSpan(options: ReportOptions, config: Config, nowUs: Micros): Repo
   const common = { nowUs, timezone, intervalMinutes: config.intervalMinutes };
   if (from !== undefined) return { ...common, ...parseSpan({ ...options, from }, timezone, nowUs) };
   const toUs = to === undefined ? nowUs : parseTime(to, '--to', timezone, nowUs);
-  const lastDay = DateTime.fromMillis(Math.floor((toUs - 1) / 1000), { zone: timezone }).startOf('day');
-  return { ...common, fromUs: lastDay.minus({ days: DEFAULT_DAYS - 1 }).toMillis() * 1000, toUs };
+  return { ...common, fromUs: localDayStart(toUs - 1, timezone, 1 - DEFAULT_DAYS), toUs };
 }
 
 /**

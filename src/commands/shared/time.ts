@@ -3,6 +3,7 @@ import { DateTime } from 'luxon';
 import type { Config } from '../../config/config.ts';
 import { isTimeZone } from '../../config/timezone.ts';
 import { KnownError } from '../../domain/errors.ts';
+import { localDayStart } from '../../domain/local-day.ts';
 import { parseRfc3339, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros, type Span } from '../../domain/time.ts';
 
 /** Later than this, a number cannot hold whole microseconds. */
@@ -35,19 +36,22 @@ function parseAgo(text: string, nowUs: Micros): Micros | null {
 /** now, today, yesterday; null: none of these words */
 function parseWord(text: string, timezone: string, nowUs: Micros): Micros | null {
   if (text === 'now') return nowUs;
-  const today = DateTime.fromMillis(nowUs / 1000, { zone: timezone }).startOf('day');
-  if (text === 'today') return today.toMillis() * 1000;
-  return text === 'yesterday' ? today.minus({ days: 1 }).toMillis() * 1000 : null;
+  if (text === 'today') return localDayStart(nowUs, timezone);
+  return text === 'yesterday' ? localDayStart(nowUs, timezone, -1) : null;
 }
 
 /** A date; optionally a time, with or without seconds and offset. The offset is checked here: Luxon accepts any hours. */
 const DATE_TIME = /^\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?$/i;
 
-/** A time without an offset is local. null: the text is not a date or date-time */
+const DATE = /^[\d-]+$/;
+
+/** A time without an offset is local. A date is the beginning of the day. null: the text is not a date or date-time */
 function parseLocal(text: string, timezone: string): Micros | null {
   if (!DATE_TIME.test(text)) return null;
   const local = DateTime.fromISO(text.replace(' ', 'T'), { zone: timezone });
-  return local.isValid ? local.toMillis() * 1000 : null;
+  if (!local.isValid) return null;
+  const timeUs = local.toMillis() * 1000;
+  return DATE.test(text) ? localDayStart(timeUs, timezone) : timeUs;
 }
 
 /** Reads a span, which must not be empty. `to` defaults to now. @throws KnownError exit 64 */

@@ -1,6 +1,6 @@
 /** How many readings each day should have, and how many it has; both counted in boundaries of the interval grid. */
-import { DateTime } from 'luxon';
 import { boundaryOf, floorToGrid, nextBoundary } from '../../domain/grid.ts';
+import { localDayStart } from '../../domain/local-day.ts';
 import type { Micros, Span } from '../../domain/time.ts';
 import type { DayCompleteness } from './data.ts';
 
@@ -52,10 +52,9 @@ export function completePercent(days: readonly DayCompleteness[]): string | null
 /** The span's start, and every later start of a local day in it. */
 export function dayStarts({ fromUs, toUs, timezone }: Span & { timezone: string }): Micros[] {
   const starts = [fromUs];
-  let day = DateTime.fromMillis(Math.floor(fromUs / 1000), { zone: timezone }).startOf('day');
-  for (;;) {
-    day = day.plus({ days: 1 }).startOf('day');
-    if (day.toMillis() * 1000 >= toUs) return starts;
-    starts.push(day.toMillis() * 1000);
+  for (let day = 1; ; day++) {
+    const startUs = localDayStart(fromUs, timezone, day);
+    if (startUs >= toUs) return starts;
+    starts.push(startUs);
   }
 }

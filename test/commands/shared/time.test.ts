@@ -14,3 +14,25 @@ test.each([
 ])('%s', (text, expected) => {
   expect(formatRfc3339(parseTime(text, '--from', 'Europe/Rome', NOW_US))).toBe(expected);
 });
+
+test.each([
+  ['midnight was skipped a day later', 'Africa/Cairo', '2026-04-24T12:00Z', 'yesterday', '2026-04-22T22:00:00.000000Z'],
+  ['midnight was skipped today', 'Africa/Cairo', '2026-04-24T12:00Z', 'today', '2026-04-23T22:00:00.000000Z'],
+  ['midnight was repeated today', 'Atlantic/Azores', '2026-10-25T12:00Z', 'today', '2026-10-25T00:00:00.000000Z'],
+  [
+    'midnight is repeated on a date',
+    'Atlantic/Azores',
+    '2026-12-01T00:00Z',
+    '2026-10-25',
+    '2026-10-25T00:00:00.000000Z',
+  ],
+  [
+    'midnight is repeated a day later',
+    'Atlantic/Azores',
+    '2026-10-26T12:00Z',
+    'yesterday',
+    '2026-10-25T00:00:00.000000Z',
+  ],
+])('a day begins at its first instant: %s', (_what, timezone, now, text, expected) => {
+  expect(formatRfc3339(parseTime(text, '--from', timezone, Date.parse(now) * 1000))).toBe(expected);
+});
