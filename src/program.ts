@@ -185,7 +185,7 @@ const report = program
   .command('report')
   .description('one self-contained page: flow, power, energy, gaps and errors of every valve')
   .addOption(requiredOption(new Option('--out <file>', 'the page to write, such as report.html; - is stdout')))
-  .addOption(fromOption('a week before --to'))
+  .addOption(fromOption('the last seven days, with the day of --to'))
   .addOption(timeOption('--to <time>', 'now'))
   .addOption(zoneOption())
   .addOption(valveOption())

@@ -29,13 +29,14 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-/** Writes a certificate to a new folder, for NODE_EXTRA_CA_CERTS. */
+/** Writes a certificate to a new folder, for NODE_EXTRA_CA_CERTS. The folder is deleted when this process exits. */
 async function writeCertificate() {
   const tls = await createCertificate();
   const folder = mkdtempSync(join(tmpdir(), 'hycloud-simulator-'));
+  process.once('exit', () => rmSync(folder, { recursive: true }));
   const file = join(folder, 'ca.pem');
   writeFileSync(file, tls.cert);
-  return { tls, folder, file };
+  return { tls, file };
 }
 
 /** Prints `12:30:05  200  3 ms  GET projects`. The time is local, for people who read along. */
@@ -119,7 +120,6 @@ const typedLines = createInterface({ input: process.stdin });
 typedLines.on('line', (line) => console.log(switchFaults(line, simulator.faults)));
 
 const stop = (): void => {
-  if (certificate) rmSync(certificate.folder, { recursive: true });
   typedLines.close();
   void simulator.close();
 };

@@ -19,7 +19,7 @@ export interface ResolvedTargets extends ResolvedProjects {
 export interface TargetProblem {
   reason: string;
   remedy: string | null;
-  /** why the project could not be read; null: HyCloud lists no such valve, or a malformed one */
+  /** why the project could not be read; null: HyCloud lists no such valve, a malformed one, or too few */
   error: KnownError | null;
 }
 
@@ -79,12 +79,12 @@ function problemsOf(
 ): readonly TargetProblem[] {
   // If single valves are wanted and all were found, problems of other valves do not matter.
   if (target.valves.length > 0 && missing.length === 0) return [];
-  const unlisted = (reason: string): TargetProblem => ({ reason, remedy: LOOK, error: null });
+  const withoutError = (reason: string): TargetProblem => ({ reason, remedy: LOOK, error: null });
   const where = whereSearched(target, projects, failures);
   return [
-    ...projects.flatMap(({ unreadable }) => unreadable).map(unlisted),
+    ...projects.flatMap(({ unreadable }) => unreadable).map(withoutError),
     ...failures.map((error) => ({ reason: error.message, remedy: error.remedy, error })),
-    ...missing.map((wanted) => unlisted(`valve ${wanted} is ${where}`)),
+    ...missing.map((wanted) => withoutError(`valve ${wanted} is ${where}`)),
   ];
 }
 
@@ -111,7 +111,7 @@ export interface Narrowed {
 /**
  * Keeps the named valves (uuid, serial or the customer's name); without names, all.
  *
- * @throws where none is found: the error of a project that could not be read, else NoSuchValve
+ * @throws where none is found: the error of a project that could not be read, whole or in part, else NoSuchValve
  * @throws TargetError for a name that two valves have
  */
 export function narrow(
@@ -124,8 +124,11 @@ export function narrow(
   const targeted = projects.flatMap(({ valves }) => valves);
   const names = targeted.flatMap(({ userId, shortSn, id }) => [userId, shortSn ?? id]).filter((name) => name !== null);
   const noSuchValve = new NoSuchValve(missing, names);
-  // The missing valve may be in a project that could not be read: then do not blame the name.
-  const unreadError = problems.find(({ error }) => error !== null)?.error ?? null;
+  // The missing valve may be in a project that could not be read, or in a part of its list: then do not blame the name.
+  const unreadable = projects.flatMap((project) => project.unreadable);
+  const unreadError =
+    problems.find(({ error }) => error !== null)?.error ??
+    (unreadable.length > 0 ? new TargetError(unreadable.join('; '), LOOK) : null);
   if (kept.length === 0) throw unreadError ?? noSuchValve;
   return { projects: kept, missing: unreadError ? null : noSuchValve, problems };
 }

@@ -163,6 +163,15 @@ describe('files', () => {
       seen: '/nowhere cannot be written (ENOENT)',
     });
   });
+
+  test.each(['/tmp', '/dev/null'])('metrics to %s, which is not a file', async (file) => {
+    await configure({ target_project_name: project().name, metrics_file: file });
+    expect((await check()).item('metrics_file')).toMatchObject({
+      state: 'failed',
+      seen: `${file} is not a file`,
+      remedy: 'name a file',
+    });
+  });
 });
 
 test('a schema in which everybody may create', async () => {

@@ -180,11 +180,11 @@ describe('metrics_file', () => {
     expect(await metrics()).toHaveProperty('tasmart_run_exit_status', 0);
   });
 
-  test('that cannot be replaced leaves no draft behind', async () => {
+  test('that is a folder costs a warning and leaves no draft behind', async () => {
     await mkdir(join(folder, 'metrics/tasmart.prom'));
     const { code, stderr } = await tasmart(['poll']);
     expect(code).toBe(0);
-    expect(stderr).toContain('"reason":"EISDIR","msg":"metrics_file could not be written"');
+    expect(stderr).toContain('"reason":"EINVAL","msg":"metrics_file could not be written"');
     expect(await readdir(join(folder, 'metrics'))).toEqual(['tasmart.prom']);
   });
 });

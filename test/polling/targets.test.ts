@@ -437,4 +437,11 @@ describe('narrow (--valve)', () => {
     expect(() => narrow({ ...BOTH, problems }, ['valve-z'])).toThrow(error);
     expect(narrow({ ...BOTH, problems }, ['valve-a', 'valve-z'])).toMatchObject({ missing: null, problems });
   });
+
+  test('says that a list was cut short that may hold it', () => {
+    const reason = 'project "South" lists 1 of its 2 valves';
+    const cut = { projects: [NORTH, { ...SOUTH, unreadable: [reason] }], problems: [] };
+    expect(() => narrow(cut, ['valve-z'])).toThrow(reason);
+    expect(narrow(cut, ['valve-a', 'valve-z']).missing).toBeNull();
+  });
 });

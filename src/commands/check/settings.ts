@@ -91,6 +91,7 @@ async function metricsFileItem(file: string): Promise<CheckItem> {
     return ok('metrics_file', resolve(file));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '?';
+    if (code === 'EINVAL') return failed('metrics_file', `${resolve(file)} is not a file`, 'name a file');
     return failed('metrics_file', `${folder} cannot be written (${code})`, 'create the folder, owned by this user');
   }
 }

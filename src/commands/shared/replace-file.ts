@@ -5,10 +5,10 @@ import { resolve } from 'node:path';
 
 /**
  * Writes a draft, a new file with a random name in the same folder, then renames it. Follows no link; a link at the file's
- * place is replaced. A device is refused: as root, /dev/null would become a file. `mode` overrides the umask; without `mode`,
- * the umask decides. After a failure, the draft is deleted.
+ * place is replaced. A folder or a device is refused: as root, /dev/null would become a file. `mode` overrides the
+ * umask; without `mode`, the umask decides. After a failure, the draft is deleted.
  *
- * @throws Node's error
+ * @throws Node's error; EINVAL: a folder or a device
  */
 export async function replaceFile(
   file: string,
@@ -30,7 +30,7 @@ export async function replaceFile(
   }
 }
 
-/** Tries whether `replaceFile` can create its draft, long before the content is ready. @throws Node's error */
+/** Tries whether `replaceFile` can create its draft, long before the content is ready. @throws as `replaceFile` */
 export async function tryToReplace(file: string): Promise<void> {
   const { draft, handle } = await createDraft(file);
   await handle.close();
@@ -38,16 +38,17 @@ export async function tryToReplace(file: string): Promise<void> {
 }
 
 async function createDraft(file: string, mode?: number): Promise<{ draft: string; handle: FileHandle }> {
-  if (await isDevice(file)) throw Object.assign(new Error('a device is not replaced'), { code: 'EINVAL' });
+  if (!(await isReplaceable(file)))
+    throw Object.assign(new Error('a folder or a device is not replaced'), { code: 'EINVAL' });
   // Must not end in .prom or .html: a collector would read the unfinished file.
   const draft = `${file}.${randomBytes(8).toString('hex')}`;
   return { draft, handle: await open(draft, 'wx', mode) };
 }
 
-/** Links in /dev count too: /dev/stdout may lead to a plain file. /dev/shm holds plain files. */
-async function isDevice(file: string): Promise<boolean> {
+/** In /dev, also a link is refused: /dev/stdout may lead to a plain file. /dev/shm holds plain files. */
+async function isReplaceable(file: string): Promise<boolean> {
   const path = resolve(file);
-  if (path.startsWith('/dev/') && !path.startsWith('/dev/shm/')) return true;
+  if (path.startsWith('/dev/') && !path.startsWith('/dev/shm/')) return false;
   const info = await stat(file).catch(() => null);
-  return info !== null && (info.isCharacterDevice() || info.isBlockDevice());
+  return info === null || !(info.isDirectory() || info.isCharacterDevice() || info.isBlockDevice());
 }
