@@ -77,7 +77,7 @@ export interface ValveReport extends ValveSummary {
   series: readonly Series[];
   /** counter events, in order of time */
   events: readonly ReportEvent[];
-  /** null: no reading holds both temperatures and a flow */
+  /** null: no reading with both temperatures and a flow stands for any time */
   deltaT: DeltaT | null;
 }
 
