@@ -25,35 +25,43 @@ export function deltaT(
   { fromUs, intervalUs }: Pick<Stretch, 'fromUs' | 'intervalUs'>,
 ): DeltaT | null {
   const { local_temp: local, remote_temp: remote, measured_flow: flows } = values;
-  /** sums of each value times the water that flowed, and of the water alone */
-  const weighted = { localC: 0, remoteC: 0, deltaK: 0, water: 0 };
+  /** heat is ΔT times water; `local` and `remote`: the heat of the readings that show this pipe as the supply */
+  const sums = { water: 0, heat: 0, local: 0, remote: 0 };
   const flowing = { allUs: 0, lowUs: 0 };
   for (const [index, flow] of flows.entries()) {
     const [localTenths, remoteTenths] = [local[index] ?? null, remote[index] ?? null];
     if (localTenths === null || remoteTenths === null || flow === null || flow <= 0) continue;
     const durationUs = Math.min((timesUs[index] ?? 0) - (timesUs[index - 1] ?? fromUs), intervalUs);
     const water = flow * durationUs;
-    const [localC, remoteC] = [localTenths / TENTHS, remoteTenths / TENTHS];
     const deltaK = Math.abs(localTenths - remoteTenths) / TENTHS;
-    weighted.localC += localC * water;
-    weighted.remoteC += remoteC * water;
-    weighted.deltaK += deltaK * water;
-    weighted.water += water;
+    const pipe = supplyPipe(localTenths / TENTHS, remoteTenths / TENTHS);
+    sums.water += water;
+    sums.heat += deltaK * water;
+    if (pipe) sums[pipe] += deltaK * water;
     flowing.allUs += durationUs;
     if (deltaK < LOW_DELTA_T_K) flowing.lowUs += durationUs;
   }
   if (flowing.allUs === 0) return null;
   return {
-    meanK: weighted.deltaK / weighted.water,
+    meanK: sums.heat / sums.water,
     hours: flowing.allUs / US_PER_HOUR,
     lowHours: flowing.lowUs / US_PER_HOUR,
-    supply: supplyPipe(weighted.localC / weighted.water, weighted.remoteC / weighted.water),
+    supply: clearMajority(sums),
   };
 }
 
-/** The warmer pipe where the valve heats, the colder one where it cools. */
+/** Of one reading: the warmer pipe where the valve heats, the colder one where it cools. */
 function supplyPipe(localC: number, remoteC: number): DeltaT['supply'] {
   if (Math.max(localC, remoteC) > HEATING_ABOVE_C) return localC > remoteC ? 'local' : 'remote';
   if (Math.max(localC, remoteC) < CHILLED_BELOW_C) return localC < remoteC ? 'local' : 'remote';
   return null;
+}
+
+/**
+ * Of all readings: the pipe that supplies more than twice the heat of the other. Heat gives little weight to readings whose ΔT
+ * may be an error of the sensors.
+ */
+function clearMajority({ local, remote }: { local: number; remote: number }): DeltaT['supply'] {
+  if (local > 2 * remote) return 'local';
+  return remote > 2 * local ? 'remote' : null;
 }

@@ -35,7 +35,7 @@ test('the mean is weighted by flow, and only readings with flow count', () => {
 
 test('a reading stands for the time since the one before, at most one interval; the first for that since the start', () => {
   const FIVE_MINUTES_US = 5 * US_PER_MINUTE;
-  const twelve = Array.from({ length: 12 }, (_, index): Reading => [400, index < 3 ? 440 : 600, 1000]);
+  const twelve = [...repeat(3, [400, 440, 1000]), ...repeat(9, [400, 600, 1000])];
   const [one, two] = [twelve.slice(0, 1), twelve.slice(2, 4)];
   expect(deltaT(readings(twelve, FIVE_MINUTES_US), SPAN)).toMatchObject({ meanK: 16, hours: 1, lowHours: 0.25 });
   expect(deltaT(readings(two, 4 * INTERVAL_US), SPAN)).toMatchObject({ meanK: 12, hours: 0.5, lowHours: 0.25 });
@@ -51,6 +51,19 @@ test.each([
 ])('supply, %s', (_, local, remote, supply) => {
   expect(deltaT(readings([[local, remote, 1000]]), SPAN)?.supply).toBe(supply);
 });
+
+test.each<[string, Reading[], string | null]>([
+  ['over a changeover', [...repeat(35, [450, 350, 1000]), ...repeat(65, [70, 120, 1000])], 'local'],
+  ['from the readings that carry heat', [...repeat(9, [450, 453, 1000]), [600, 400, 1000]], 'local'],
+  ['unless readings disagree', [...repeat(3, [450, 350, 1000]), ...repeat(2, [350, 450, 1000])], null],
+  ['unless both are equally warm', [[450, 450, 1000]], null],
+])('supply is known %s', (_, all, supply) => {
+  expect(deltaT(readings(all), SPAN)?.supply).toBe(supply);
+});
+
+function repeat(times: number, reading: Reading): Reading[] {
+  return Array.from({ length: times }, () => reading);
+}
 
 test('without temperatures, or without flow, there is none', () => {
   expect(
