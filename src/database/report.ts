@@ -10,7 +10,7 @@ export interface CounterEnergy {
   regime: Regime;
   /** kWh of the buckets that have a curve; null: no bucket has one */
   totalKwh: number | null;
-  /** null: a day of the previous span has no curve */
+  /** null: the curve begins after the first 15 minutes of the previous span */
   previousKwh: number | null;
   /** in order of time */
   buckets: readonly EnergyBucket[];
@@ -64,8 +64,7 @@ export async function loadValveFacts(database: Database, tasmartIds: readonly st
 }
 
 /**
- * The energy of each of these valves, by id. A valve without readings is left out. `previous`: the span to compare with, in whole
- * days.
+ * The energy of each of these valves, by id. A valve without readings is left out. `previous`: the span to compare with.
  *
  * @throws DatabaseError
  */
@@ -91,9 +90,13 @@ export async function loadEnergy(
        from tasmart_consumption($1, $2::timestamptz, $3::timestamptz, $4, $5::text[])
        order by 1, 2, 3
      ), previous as (
-       select tasmart_id, regime, case when count(kwh) = count(*) then sum(kwh) end as previous_kwh
-       from tasmart_consumption('day', $6::timestamptz, $7::timestamptz, $4, $5::text[])
-       group by 1, 2
+       -- A curve has no holes. So kWh in the first 15 minutes mean that the curve covers the previous span from its start.
+       select tasmart_id, regime, whole.kwh as previous_kwh
+       from tasmart_consumption('total', $6::timestamptz, $7::timestamptz, $4, $5::text[]) as whole
+       join tasmart_consumption(
+         '15min', $6::timestamptz, tasmart_quarter_start($6::timestamptz) + interval '15 minutes', $4, $5::text[]
+       ) as beginning using (tasmart_id, regime)
+       where beginning.kwh is not null
      ), counter as (
        select tasmart_id, regime, sum(kwh) as total_kwh,
          json_agg(date_part('epoch', bucket_start)) as starts_s, date_part('epoch', max(bucket_end)) as end_s,

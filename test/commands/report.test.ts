@@ -211,6 +211,17 @@ test('consumption is compared with as many days before; not where some of them h
   expect(only(first).energy[0]).toMatchObject({ totalKwh: 676, previousKwh: null });
 });
 
+test('consumption is compared only if the kWh begin in the first 15 minutes of the previous period', async () => {
+  await readings('from the start', '2026-03-01T23:07:00Z', 2 * 96 + 1, STEADY);
+  await readings('last hour only', '2026-03-02T22:00:00Z', 25 * 4 + 1, STEADY);
+  const { valves } = await report({ from: '2026-03-02T23:05:00Z', to: '2026-03-03T23:00:00Z' });
+  const previous = valves.map(({ id, energy }) => [id, energy[0]?.totalKwh, energy[0]?.previousKwh]);
+  expect(previous).toEqual([
+    ['from the start', 96, expect.closeTo(95.5, 1)],
+    ['last hour only', 96, null],
+  ]);
+});
+
 test('the span before does not overlap a span of an hour, or of a day and two hours', async () => {
   await readings('v', MIDNIGHT, 1, STEADY);
   const hour = await report({ from: '2026-10-28T10:00:00Z', to: '2026-10-28T11:00:00Z' });

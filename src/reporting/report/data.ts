@@ -19,7 +19,7 @@ export interface ReportFrame {
   generatedUs: Micros;
   fromUs: Micros;
   toUs: Micros;
-  /** the span that the consumption is compared with: of the same length, whole days earlier */
+  /** the same local hours, whole days earlier, to compare consumption with; a clock change may alter its length */
   previous: Span;
   timezone: string;
   intervalMinutes: number;
@@ -77,7 +77,7 @@ export interface ValveReport extends ValveSummary {
   series: readonly Series[];
   /** counter events, in order of time */
   events: readonly ReportEvent[];
-  /** null: no reading holds both temperatures and a flow */
+  /** null: no reading with both temperatures and a flow stands for any time */
   deltaT: DeltaT | null;
 }
 
@@ -121,7 +121,7 @@ export interface RegimeEnergy {
   regime: 1 | 2;
   /** kWh of the buckets that have a curve; null: no bucket has one */
   totalKwh: number | null;
-  /** kWh of the previous span; null: part of it has no curve, so it cannot be compared */
+  /** kWh of the previous span; null: the curve begins after its first 15 minutes, so it cannot be compared */
   previousKwh: number | null;
   /** whether a reset, a jump or a replacement lies in the span */
   isLowerBound: boolean;

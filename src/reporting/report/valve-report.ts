@@ -85,7 +85,7 @@ export function valveReport(record: ValveRecord, span: FleetSpan): ValveReport {
     ...chartedSeries(inSpan, span),
     energy: record.energy.flatMap((counter) => regimeEnergy(counter, record, span) ?? []),
     events,
-    deltaT: deltaT(inSpan, intervalUs),
+    deltaT: deltaT(inSpan, past),
   };
 }
 
