@@ -98,7 +98,7 @@ async function configOption(): Promise<string[]> {
 async function runCli(args: readonly string[], context: Context | undefined): Promise<CliResult> {
   const worker = new Worker(join(import.meta.dirname, 'cli.js'), {
     argv: ['--log-format', 'json', ...args],
-    execArgv: [],
+    execArgv: [], // without those of the Lambda runtime
     stdout: true,
     stderr: true,
   });

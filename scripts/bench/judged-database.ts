@@ -7,7 +7,7 @@ import type { BenchDatabase } from './database.ts';
 
 export const INTERVAL_S = 900;
 export const DAY_S = 86_400;
-/** All readings come before this instant. */
+/** The last reading is at this instant. */
 export const END_S = Date.UTC(2026, 0, 1) / 1000;
 export const LIMITS = { intervalUs: 15 * US_PER_MINUTE, maxPowerKw: 1500 };
 

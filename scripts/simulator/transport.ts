@@ -48,7 +48,7 @@ export async function pack(request: IncomingMessage, reply: Reply, gzipFromBytes
   return { ...reply, body: isSmall ? gzipSync(body, GZIP_SMALL) : await gzipAsync(body, GZIP), isPacked };
 }
 
-/** Sends a reply with its faults. `closed` stops an endless reply. */
+/** Sends a reply with its faults. `closed` aborts when the response closes. */
 export async function send(
   request: IncomingMessage,
   response: ServerResponse,

@@ -81,7 +81,7 @@ function judgeFrom({ checkpoint, corrections, limits, ...input }: Input): Judgem
   };
 }
 
-/** From scratch only: replaces all that is stored of the counter. */
+/** Replaces all that is stored of the counter. With a checkpoint, `indexAfterCheckpoint` has thrown before: its reading is visible. */
 function nothingVisible(): Judgement {
   return {
     kind: 'judged',

@@ -12,7 +12,11 @@ import { jsonErrorPlace, readTextFile } from './text-file.ts';
 export const TLS_VARIABLE_IGNORED =
   'NODE_TLS_REJECT_UNAUTHORIZED=0 is set: tasmart checks the certificates of HyCloud and the database as without it';
 
-/** Loads config.json, .env and the environment, which wins over .env. @throws ConfigError with every problem at once */
+/**
+ * Loads config.json, .env and the environment, which wins over .env.
+ *
+ * @throws ConfigError with every problem of these sections; KnownError if a file cannot be read
+ */
 export async function loadConfig(globals: GlobalOptions, sections: readonly Section[], log: Logger): Promise<Config> {
   const parsed = await readConfig(globals, log);
   return requireConfig(parsed, sections);
