@@ -193,6 +193,21 @@ test('what looks wrong with a counter is called by name', async () => {
   );
 });
 
+test('a counter that ended undecided long ago does not hide that the other one stands still', async () => {
+  await readings('still', () => [1000, 40], 30);
+  const client = await database.client();
+  await client.query(`update tasmart_data_table set energy_counter_regime_2 = case when time < '2026-10-08' then 700 else 0 end
+    where time < '2026-10-08T00:10Z'`);
+  expect((await findings()).lines).toMatchObject([{ tasmart_id: 'still', agrees: true, finding: 'stands-still' }]);
+});
+
+test('the newest readings are not compared while a counter is undecided', async () => {
+  await readings('undecided', (quarter) => [quarter < 400 ? counted(quarter) : 5 + quarter, 4]);
+  const client = await database.client();
+  await client.query(`delete from tasmart_data_table where time >= '2026-10-24'`);
+  expect((await findings()).lines).toMatchObject([{ agrees: true, finding: null, counted_kwh: 399 }]);
+});
+
 test('a span without a reading is no proof of anything', async () => {
   await readings('a valve', (quarter) => [counted(quarter), 4]);
   const args = ['verify', '--from', '2026-09-01', '--to', '2026-09-02'];
