@@ -109,8 +109,8 @@ function agree(countedKwh: number, powerKwh: number, unseenKwh: number): boolean
 }
 
 /**
- * The part of the span with readings and decided kWh, in whole quarters of an hour. Empty if nothing is decided. The end of a
- * counter that has had no reading for a day is never decided, so it does not count.
+ * The part of the span with readings and decided kWh, in whole quarters of an hour. Empty if nothing is decided. A
+ * counter that has had no reading for a day may stay undecided for ever, so it does not count.
  */
 function decidedPart(readings: readonly StoredReading[], counters: readonly JudgedCounter[], span: Span): Span {
   const oldestUs = readings[0]?.timeUs ?? Infinity;

@@ -1,4 +1,7 @@
 /** `tasmart verify`: the stored kWh against the readings, and the counters against measured power. */
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runCli, type CliResult } from '../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -86,7 +89,7 @@ test('a stored quarter of an hour that was altered is found, and so is an altere
   const { code, stdout, stderr } = await verify();
   expect(code).toBe(1);
   expect(stdout).toContain(
-    'altered: regime 1, 15min of 2026-10-20 14:00:00: stored 1.000005 kWh, coverage 1, measured; ' +
+    'altered: regime 1, 15min from 2026-10-20 14:00:00: stored 1.000005 kWh, coverage 1, measured; ' +
       'the readings give 1 kWh, coverage 1, measured (and 1 other bucket)',
   );
   expect(stdout.trimEnd().split('\n').at(-1)).toBe(
@@ -104,6 +107,31 @@ test('a stored quarter of an hour that was altered is found, and so is an altere
   ]);
 });
 
+test('stored totals that leap at a midnight in UTC are found, also where the local day is that of UTC', async () => {
+  await readings('leaps', (quarter) => [counted(quarter), 4]);
+  const config = join(await mkdtemp(join(tmpdir(), 'tasmart-verify-')), 'config.json');
+  await writeFile(config, JSON.stringify({ target_project_name: 'x', timezone: 'UTC' }));
+  const verifyInUtc = async () => (await verify('--config', config)).stdout;
+  expect(await verifyInUtc()).toContain('✓ 480 quarter hours');
+  const client = await database.client();
+  const add = (kwh: number, days: string) =>
+    client.query(
+      `update tasmart_energy set micro_kwh = (
+         select array_agg(total + $1 * 1000000 order by n) from unnest(micro_kwh) with ordinality as totals (total, n)
+       ) where day ${days}`,
+      [kwh],
+    );
+  await add(5, `>= '2026-10-22'`);
+  expect(await verifyInUtc()).toContain(
+    'leaps: regime 1, day from 2026-10-21 12:00:00: stored 101 kWh, coverage 1, measured; the readings give 96 kWh, ' +
+      'coverage 1, measured\n',
+  );
+  await add(-5, `> '2026-10-22'`);
+  expect(await verifyInUtc()).toContain('(and 1 other bucket)');
+  await add(-5, `= '2026-10-22'`);
+  expect(await verifyInUtc()).toContain('✓ 480 quarter hours');
+});
+
 test('a second counter of which nothing is stored any more is found', async () => {
   await readings('gaps', (quarter) => (quarter % 50 > 40 ? null : [counted(quarter), 4]));
   const client = await database.client();
@@ -115,7 +143,7 @@ test('a second counter of which nothing is stored any more is found', async () =
       agrees: false,
       differences: 480 + 6,
       message:
-        'regime 2, 15min of 2026-10-19 02:00:00: stored no kWh, coverage 0, missing; ' +
+        'regime 2, 15min from 2026-10-19 02:00:00: stored no kWh, coverage 0, missing; ' +
         'the readings give 0 kWh, coverage 1, measured (and 485 other buckets)',
     },
   ]);
