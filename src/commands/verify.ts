@@ -5,6 +5,7 @@ import { loadCorrectionsInForce } from '../database/corrections.ts';
 import { isUnjudged, loadStoredLimits } from '../database/judgements.ts';
 import { loadOldestReading } from '../database/counter-readings.ts';
 import type { CounterResult } from '../database/energy.ts';
+import { DatabaseError } from '../database/errors.ts';
 import { loadEvents, type StoredEvent } from '../database/events.ts';
 import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
@@ -54,9 +55,11 @@ export async function run(options: VerifyOptions, context: CommandContext): Prom
         try {
           verified.push(await verifyValve(database, valve, span, limits));
         } catch (error) {
-          if (!(error instanceof KnownError) || error.kind === 'database') throw error;
+          if (database.lost.aborted || error instanceof DatabaseError) throw error;
           failed += 1;
-          log.error({ tasmart_id: valve.id, remedy: error.remedy }, `a valve could not be verified: ${error.message}`);
+          const cause = error instanceof KnownError ? { remedy: error.remedy } : { err: error };
+          const reason = error instanceof Error ? error.message : String(error);
+          log.error({ tasmart_id: valve.id, ...cause }, `a valve could not be verified: ${reason}`);
         }
         progress.update(index + 1, valves.length);
       }

@@ -236,6 +236,23 @@ test('the newest readings are not compared while a counter is undecided', async 
   expect((await findings()).lines).toMatchObject([{ agrees: true, finding: null, counted_kwh: 399 }]);
 });
 
+test('a valve that cannot be judged again costs no other valve', async () => {
+  await readings('1 broken', (quarter) => [counted(quarter), 4]);
+  await readings('2 sound', (quarter) => [counted(quarter), 4]);
+  expect((await findings()).code).toBe(0);
+  const client = await database.client();
+  await client.query(`update tasmart_judgements set state = '{"1": {"newestUs": 0}}' where tasmart_id = '1 broken'`);
+  const { code, stdout, stderr } = await verify();
+  expect(code).toBe(1);
+  expect(stdout).toContain('✓  2 sound');
+  expect(stdout).toContain('; 1 valve could not be verified');
+  expect(JSON.parse(stderr.split('\n')[0] ?? '')).toMatchObject({
+    tasmart_id: '1 broken',
+    err: { type: 'TypeError' },
+    msg: expect.stringMatching(/^a valve could not be verified: ./) as string,
+  });
+});
+
 test('a span without a reading is no proof of anything', async () => {
   await readings('a valve', (quarter) => [counted(quarter), 4]);
   const args = ['verify', '--from', '2026-09-01', '--to', '2026-09-02'];
