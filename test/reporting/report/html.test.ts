@@ -273,6 +273,17 @@ test('without the script the numbers are there, day by day, the newest first', (
   expect(text).toMatch(/Thu 19 Nov96 of 96≥\d+\.\d/);
 });
 
+test('the days add up to the total, also where the report begins within an hour', () => {
+  const span = { fromUs: local('2026-11-16T00:20'), toUs: TO_US };
+  const valve = valveOf(0, {}, span);
+  const page = reportHtml(reportOf([valve], span), ASSETS);
+  const days = [...page.matchAll(/<tr><th scope="row">[^<]*<td>\d+ of \d+<td>([\d.]+)<td>/g)].map(([, kwh]) =>
+    Number(kwh),
+  );
+  expect(days).toHaveLength(8);
+  expect(days.reduce((sum, kwh) => sum + kwh, 0)).toBeCloseTo(valve.energy[0]?.totalKwh ?? NaN, 0);
+});
+
 test('a hundred valves’ month stays small', () => {
   const span = { fromUs: local('2026-10-12T00:00'), toUs: local('2026-11-11T00:03') };
   const valves = Array.from({ length: 10 }, (_, index) => valveOf(index, { stepUs: 36 * US_PER_MINUTE }, span));
