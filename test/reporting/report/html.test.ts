@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { US_PER_HOUR, US_PER_MINUTE } from '../../../src/domain/time.ts';
+import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../../../src/domain/time.ts';
 import { spanText, timeOf, timeText, type ZoneOffsets } from '../../../src/reporting/report/page/local-time.ts';
 import { zoneOffsets } from '../../../src/reporting/report/zone.ts';
 import { HOSTILE, reportHtml, reportOf, RUN, sevenValves } from './builder.ts';
@@ -67,6 +67,14 @@ test('a silent valve has no gap besides, also where the report ends in the futur
   expect(problemsOf(page)).toEqual([
     'Silent: HyCloud has no newer reading · Valve 1: no reading since Sun 22 Nov 22:00 (2 h 3 min)',
   ]);
+});
+
+test('a gap at the end of a report on the past is told, also where the valve is silent now', () => {
+  const nowUs = TO_US + 5 * US_PER_DAY;
+  const newestUs = nowUs - US_PER_DAY;
+  const silent = valveOf(0, { state: 'silent', untilUs: TO_US - 2 * US_PER_HOUR, newestUs, ageUs: US_PER_DAY });
+  const page = reportHtml(reportOf([silent], { generatedUs: nowUs }), ASSETS);
+  expect(problemsOf(page)).toContain('Gaps without a reading · Valve 1: Sun 22 Nov 22:03 – Mon 23 Nov 00:03 (2 h)');
 });
 
 test('the same errors in another order are the same problem', () => {
