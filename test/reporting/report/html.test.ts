@@ -316,4 +316,5 @@ test('local time is that of the zone: a day of 25 hours, and an hour that comes 
 test('an empty registry makes a page, too', () => {
   const text = textOf(reportHtml(reportOf([], { fromUs: FROM_US }), ASSETS));
   expect(text).toContain('No valve is known yet');
+  expect(text).toContain('0 of 0 readings Last run');
 });
