@@ -11,7 +11,7 @@ const MAX_LENGTH = 10_000;
 /** Windows has no process groups. */
 const HAS_PROCESS_GROUPS = platform() !== 'win32';
 
-/** The password to connect with. Null: none is configured. @throws KnownError exit 78 */
+/** The password to connect with. Null: none is configured. @throws KnownError exit 78; the reason of `giveUp` */
 export async function passwordOf(
   { password, passwordCommand }: ServerSettings,
   giveUp: AbortSignal,
@@ -40,6 +40,8 @@ async function runCommand(command: string, giveUp: AbortSignal): Promise<string>
   const timer = setTimeout(() => stop(failure(`did not end within ${COMMAND_LIMIT_MS / 1000} s`)), COMMAND_LIMIT_MS);
   const cut = () => stop(giveUp.reason);
   giveUp.addEventListener('abort', cut);
+  const kill = () => killGroup(child);
+  process.once('exit', kill); // a second Ctrl-C does not wait for `giveUp`
   let printed = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     printed += chunk;
@@ -56,6 +58,7 @@ async function runCommand(command: string, giveUp: AbortSignal): Promise<string>
   } finally {
     clearTimeout(timer);
     giveUp.removeEventListener('abort', cut);
+    process.off('exit', kill);
   }
 }
 

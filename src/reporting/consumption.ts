@@ -77,11 +77,11 @@ function table(view: ConsumptionView): ValveFormat<Consumption> {
         ...(valve.backendRef === null ? [] : [`register ${escapeAndCut(valve.backendRef)}`]),
       ];
       const byRegime = groupByRegime(buckets);
-      const tables = [...byRegime].map(([regime, ofRegime]) => regimeTable(regime, ofRegime, view));
+      const tables = [...byRegime].map(([regime, ofRegime]) => regimeTable(regime, ofRegime, view)).join('');
       const bars = view.screen.drawsBlocks ? sparklineOf(byRegime.get(1) ?? []) : '';
       const title = titleOf(escapeAndCut(label), details, view.screen.width - stringWidth(bars));
-      const isRunning = buckets.some(({ endUs }) => endUs > view.nowUs);
-      return `${title}${bars}\n${tables.join('')}${isRunning ? `  ${RUNNING_NOTE}\n` : ''}\n`;
+      const note = tables.includes(` ${RUNNING_MARK}`) ? `  ${RUNNING_NOTE}\n` : '';
+      return `${title}${bars}\n${tables}${note}\n`;
     },
     end: () => (hasValves ? '' : NO_VALVES),
   };

@@ -107,12 +107,15 @@ test('a command prints the password of each run; its errors are seen, what it pr
   expect(stderr).toContain('no token\n');
 });
 
-test('a command that never ends is stopped with the run, and so is what it has started', async () => {
+test.each([
+  ['with the run', ['SIGTERM']],
+  ['at once by a second signal', ['SIGINT', 'SIGTERM']],
+] as const)('a command that never ends is stopped %s, and so is what it has started', async (_when, signals) => {
   const stage = await setStage({ valves: 1 });
   const env = { ...parts(stage), DB_PASS_COMMAND: 'echo at work >&2; sleep 60; true' };
   const running = await stage.start(['migrate'], { env });
   await untilSaid(running, 'at work');
-  running.child.kill('SIGTERM');
+  for (const signal of signals) running.child.kill(signal);
   const result = await running.result; // whatever still ran would hold its standard error open
   expect(result).toMatchObject({ code: 143 });
   expect(result.ms).toBeLessThan(QUICKLY_MS);

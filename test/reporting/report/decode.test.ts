@@ -31,3 +31,8 @@ describe('a day has the quality that tasmart_consumption gives it', () => {
     expect(daysOf(hours(letters), OFFSETS)).toMatchObject([{ quality, kwh }]);
   });
 });
+
+test('a day has whole Wh, as its hours have', () => {
+  const tenths = hours('mmm').map((bar) => ({ ...bar, kwh: 0.1 }));
+  expect(daysOf(tenths, OFFSETS)).toMatchObject([{ kwh: 0.3 }]);
+});

@@ -1,7 +1,7 @@
 /** A valve's cumulative energy, load duration, power against flow, and energy by day and hour. */
 import uPlot from 'uplot';
 import { drawTimed, drawUntimed, RANGE_FROM_ZERO, type Surroundings } from './chart.ts';
-import type { Bar } from './decode.ts';
+import { addUp, type Bar } from './decode.ts';
 import { DAY_S, dayText, timeText, wallOf, type ZoneOffsets } from './local-time.ts';
 import { groupThousands } from './numbers.ts';
 import { palette } from './palette.ts';
@@ -65,8 +65,7 @@ function drawCumulative(
     ];
   });
   const data = uPlot.join(tables);
-  const total = ({ bars }: NamedBars): string => kwhText(bars.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0));
-  const resting = valves.map(total).join(' · ');
+  const resting = valves.map(({ bars }) => kwhText(addUp(bars).kwh)).join(' · ');
   const { plot, output } = figure(root, 'Cumulative energy', 'kWh', resting, valves);
   return drawTimed(plot, data, seriesOf(valves), RANGE_FROM_ZERO, {
     ...around,
@@ -91,7 +90,7 @@ function drawDuration(root: HTMLElement, valves: readonly NamedBars[]): uPlot {
     return [loads.map(({ hours }) => Math.round((sum += hours) * 100) / 100), loads.map(({ kw }) => kw)];
   });
   const data = uPlot.join(tables);
-  const resting = valves.map((_, index) => `at most ${(tables[index]?.[1]?.[0] ?? 0).toFixed(2)} kW`).join(' · ');
+  const resting = tables.map((table) => `at most ${loadText(table, 0)}`).join(' · ');
   const { plot, output } = figure(root, 'Load duration', 'kW over hours', resting, valves);
   return drawUntimed(plot, data, seriesOf(valves), (index) => {
     const hours = index === null ? undefined : data[0][index];

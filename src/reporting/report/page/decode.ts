@@ -87,7 +87,8 @@ export function addUp(bars: readonly Bar[]): Bar {
   return {
     startS: bars[0]?.startS ?? 0,
     endS: bars.at(-1)?.endS ?? 0,
-    kwh: known.length === 0 ? null : known.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0),
+    // Bars hold whole Wh. Rounded, because a sum of doubles may be 39.145999999999994.
+    kwh: known.length === 0 ? null : Math.round(known.reduce((sum, { kwh }) => sum + (kwh ?? 0), 0) * 1000) / 1000,
     quality: WORST_FIRST.find((quality) => qualities.includes(quality)) ?? 'measured',
     percent: Math.floor(percentSeconds / lengthS),
   };
