@@ -38,8 +38,13 @@ const REMEDIES: readonly (readonly [code: string, remedy: string, kind?: ErrorKi
   ['UNABLE_TO_', CA_REMEDY],
 ];
 
-/** Errors of pg that have no code, by message. */
+/** What to do where the words say more than the code. */
 const REMEDIES_BY_WORDS: readonly (readonly [words: RegExp, remedy: string, kind?: ErrorKind])[] = [
+  [
+    /no pg_hba\.conf entry .*no encryption/,
+    'the server may ask for TLS: set DB_SSLMODE=verify-full and DB_SSL_CA; else check pg_hba.conf',
+    'credentials',
+  ],
   [
     /^SASL: .*password must be/,
     'the server asks for a password: set DB_PASS, DB_PASS_FILE or DB_PASS_COMMAND (~/.pgpass is not read)',

@@ -117,8 +117,9 @@ function runLines({ newestRun, lastSuccess }: Status): string[] {
   if (!newestRun) return ['No poll yet.'];
   const { outcome, ageUs, valves, stored, failed, error } = newestRun;
   const reason = error === null ? '' : `: ${escapeAndCut(error, 200)}`;
-  const counts = `${count(valves, 'valve')}, ${count(stored, 'reading')} stored, ${failed} failed`;
-  const line = `Last poll: ${outcome}, ${durationText(ageUs)} ago (${counts})${reason}`;
+  const isCounted = outcome !== 'running' && outcome !== 'killed';
+  const counts = ` (${count(valves, 'valve')}, ${count(stored, 'reading')} stored, ${failed} failed)`;
+  const line = `Last poll: ${outcome}, ${durationText(ageUs)} ago${isCounted ? counts : ''}${reason}`;
   if (outcome === 'success') return [line];
   return [line, lastSuccess ? `Last success: ${durationText(lastSuccess.ageUs)} ago` : 'No poll has succeeded yet.'];
 }

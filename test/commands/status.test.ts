@@ -310,6 +310,7 @@ describe('the last run', () => {
       `insert into tasmart_runs (mode, host, version, session_id) values ('poll', 'test', '0', pg_backend_pid())`,
     );
     expect((await status()).json.last_run?.outcome).toBe('killed');
+    expect((await tasmart('status')).stdout).toMatch(/Last poll: killed, \d+ s ago\b(?! \()/);
     await client.query('select pg_advisory_lock(1)');
     expect((await status()).json.last_run?.outcome).toBe('running');
   });

@@ -65,11 +65,11 @@ test('it writes the files that point tasmart at it, logs requests, and fails as 
   await once(hycloud, 'close');
 });
 
-test('another key is not written over', async () => {
-  await writeFile(join(folder, '.env'), 'API_KEY=mine\n');
+test.each(['API_KEY=mine\n', 'API_KEY_FILE=mine\n'])('another key is not written over: %j', async (before) => {
+  await writeFile(join(folder, '.env'), before);
   const hycloud = start(['--port', '0', '--write-env', '.env']);
   expect(await text(hycloud.stderr)).toBe('simulator: .env holds another API_KEY: name another file\n');
-  expect(await readFile(join(folder, '.env'), 'utf8')).toBe('API_KEY=mine\n');
+  expect(await readFile(join(folder, '.env'), 'utf8')).toBe(before);
 });
 
 test('the database that a file names is kept', async () => {

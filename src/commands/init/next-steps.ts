@@ -1,5 +1,4 @@
 /** The commands to run after the set-up, as lines that can be copied. */
-import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { quoteForShell } from '../../domain/text.ts';
 import { ROOT } from '../shared/package.ts';
@@ -22,9 +21,9 @@ export function nextStepsText({ config, env }: { config: string; env: string }):
   return `What comes next:\n\n${steps.map(([line, meaning]) => `  ${line}\n      ${meaning}`).join('\n')}\n`;
 }
 
-/** How this process was called: with npx, which works only in tasmart's own folder; with node; or by its name. */
+/** How this process was called: with npx; with node; or by its name. */
 function tasmartCommand(): string[] {
-  if (existsSync(join(process.cwd(), 'dist', 'cli.js'))) return ['npx', 'tasmart'];
+  if (process.env['npm_command'] === 'exec') return ['npx', 'tasmart'];
   const [, script = ''] = process.argv;
   return basename(script) === 'cli.js' ? ['node', script] : ['tasmart'];
 }
@@ -38,5 +37,6 @@ function cronLine(config: string, fileOptions: readonly string[]): string {
   const home = dirname(resolve(config));
   const settings = home === ROOT ? '' : `TASMART_HOME=${quoteForShell(home)} `;
   const args = fileOptions.map((word) => ` ${quoteForShell(word.startsWith('--') ? word : resolve(word))}`).join('');
-  return `*/15 * * * * sleep 5; ${settings}${quoteForShell(script)}${args === '' ? '' : `${args} poll`}`;
+  const run = `${settings}${quoteForShell(script)}${args === '' ? '' : `${args} poll`}`;
+  return `*/15 * * * * sleep 5; ${run.replaceAll('%', '\\%')}`; // cron ends the command at a bare %
 }

@@ -111,10 +111,10 @@ async function endLease(lease: Lease): Promise<void> {
 
 /**
  * 57P03, 57P01: starting up, shutting down. 53300: too many connections, perhaps of clients that do not log in.
- * Without a PostgreSQL code, the connection failed.
+ * Without a PostgreSQL code, which has a digit (unlike EPIPE), the connection failed.
  */
 function isTransient(error: unknown): boolean {
   if (error instanceof Error && error.message === NOT_OURS) return false;
   const code = codeOf(error) ?? '';
-  return code.startsWith('57P') || code === '53300' || !/^[0-9A-Z]{5}$/.test(code);
+  return code.startsWith('57P') || code === '53300' || !/^(?=.*\d)[0-9A-Z]{5}$/.test(code);
 }

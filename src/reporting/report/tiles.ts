@@ -61,10 +61,11 @@ function completenessTile({ valves }: ReportData, messages: Messages): Markup {
 function runTile(run: RecordedRun | null, { time }: Messages): Markup {
   if (!run) return tile('Last run', markup`none`, 'no poll has run yet');
   const { outcome, ageUs, startedUs, stored, failed } = run;
+  const isCounted = outcome !== 'running' && outcome !== 'killed';
   const counts = `${groupedCount(stored, 'reading')} stored, ${groupThousands(failed)} failed`;
   return tile(
     'Last run',
     markup`<span class="run run-${outcome}">${outcome}</span>`,
-    [`${time(startedUs)}, ${durationText(ageUs)} ago`, ...(outcome === 'running' ? [] : [counts])].join(' · '),
+    [`${time(startedUs)}, ${durationText(ageUs)} ago`, ...(isCounted ? [counts] : [])].join(' · '),
   );
 }
