@@ -118,7 +118,7 @@ test('kWh whose readings are gone are not judged again, whoever asks for it', as
     const readings = soundCounter('steady', 'right', 40, []);
     await store(db, { valve: 'v', readings });
     await db.query(`delete from tasmart_data_table where "time" < '2025-04-01T00:00Z'`);
-    const message = 'the readings of 2025-03-01 are gone, from which kWh were counted';
+    const message = 'readings of 2025-03 are gone, from which kWh were counted';
     await expect(replaceLimits(db, { ...LIMITS, maxPowerKw: 1 })).rejects.toThrow(message);
     await expect(recompute(db, 'v', START_US, LIMITS)).rejects.toThrow(message);
 
@@ -127,6 +127,25 @@ test('kWh whose readings are gone are not judged again, whoever asks for it', as
     expect(await judgePending(db, LIMITS)).toMatchObject([{ tasmartId: 'v', error: { kind: 'config', message } }]);
     await expectJudged(db, 'v', readings);
     expect(await unjudged(db)).toEqual(['v']);
+  });
+});
+
+test('kWh are not lost to a few late readings of retired months, and every month that is gone is named', async () => {
+  const readings = soundCounter('steady', 'right', 70, []);
+  await session(async (db) => {
+    await insert(db, { valve: 'v', readings });
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    await db.query(`delete from tasmart_data_table where "time" < '2025-05-01T00:00Z'`);
+    const daysBack = async (from: number, to: number) => {
+      await insert(db, { valve: 'v', readings: readings.slice(from * 96, to * 96) });
+      const failures = await judgePending(db, LIMITS);
+      await expectJudged(db, 'v', readings);
+      return failures.map(({ error }) => (error as Error).message);
+    };
+    const gone = (months: string) => [`readings of ${months} are gone, from which kWh were counted`];
+    expect(await daysBack(0, 1)).toEqual(gone('2025-03, 2025-04'));
+    expect(await daysBack(1, 31)).toEqual(gone('2025-04'));
+    expect(await daysBack(31, 61)).toEqual([]);
   });
 });
 
