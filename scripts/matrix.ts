@@ -21,7 +21,7 @@ const VERSIONS: Readonly<Record<string, string>> = {
   18: '18.4.0-beta.17',
 };
 const MAJORS = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(VERSIONS);
-/** Tests that use the matrix's server, by vitest's mode. The others start servers of the version that tasmart brings. */
+/** Those of the tests with the given server that need most of its SQL, by vitest's mode. All would take too long. */
 const TESTS = {
   test: [
     'database/migrations',
@@ -36,8 +36,11 @@ const TESTS = {
     'commands/status',
     'commands/link',
     'commands/valves',
+    'commands/report',
+    'commands/correct',
+    'commands/verify',
   ],
-  full: ['database/session.long'],
+  full: ['database/session.long', 'scripts/partitions.long'],
 };
 const SETTINGS = ['fsync = off', 'synchronous_commit = off', 'full_page_writes = off', 'max_connections = 200'];
 const PASSWORD = 'matrix';

@@ -23,12 +23,10 @@ async function start(): Promise<void> {
   await main();
 }
 
-/** The first line of the message; for a syntax error, also the file, which is the first line of the stack. */
+/** The first line of the message. It names a file that is missing, or that lacks an export, but not one with a syntax error. */
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const [message = ''] = error.message.split('\n');
-  const [place = ''] = (error.stack ?? '').split('\n');
-  return place.startsWith('file:') ? `${place}: ${message}` : message;
+  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+  return line;
 }
 
 function endWith(status: number, line: string): void {

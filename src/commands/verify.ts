@@ -5,6 +5,7 @@ import { loadCorrectionsInForce } from '../database/corrections.ts';
 import { isUnjudged, loadStoredLimits } from '../database/judgements.ts';
 import { loadOldestReading } from '../database/counter-readings.ts';
 import type { CounterResult } from '../database/energy.ts';
+import { DatabaseError } from '../database/errors.ts';
 import { loadEvents, type StoredEvent } from '../database/events.ts';
 import { withDatabase } from '../database/open.ts';
 import { EXIT_STATUS, KnownError } from '../domain/errors.ts';
@@ -40,7 +41,7 @@ export async function run(options: VerifyOptions, context: CommandContext): Prom
   const log = await createLog(globals);
   const config = await loadConfig(globals, ['database'], log);
   const { timezone } = config;
-  const span = { ...parseSpan(options, timezone, Date.now() * 1000), timezone };
+  const span = parseSpan(options, timezone, Date.now() * 1000);
   const progress = createValveProgress(progressTerminal(globals), log, 'verifying');
   const verified: Verification[] = [];
   let failed = 0;
@@ -54,9 +55,11 @@ export async function run(options: VerifyOptions, context: CommandContext): Prom
         try {
           verified.push(await verifyValve(database, valve, span, limits));
         } catch (error) {
-          if (!(error instanceof KnownError) || error.kind === 'database') throw error;
+          if (database.lost.aborted || error instanceof DatabaseError) throw error;
           failed += 1;
-          log.error({ tasmart_id: valve.id, remedy: error.remedy }, `a valve could not be verified: ${error.message}`);
+          const cause = error instanceof KnownError ? { remedy: error.remedy } : { err: error };
+          const reason = error instanceof Error ? error.message : String(error);
+          log.error({ tasmart_id: valve.id, ...cause }, `a valve could not be verified: ${reason}`);
         }
         progress.update(index + 1, valves.length);
       }
@@ -75,16 +78,14 @@ export async function run(options: VerifyOptions, context: CommandContext): Prom
   return EXIT_STATUS.check;
 }
 
-/** Days also show whether the stored running totals go on from one UTC day to the next, unless the time zone's day is UTC's. */
-const COMPARED_BUCKETS = ['15min', 'day'] as const;
+/** The days show whether the stored totals go on from one UTC day to the next. In this zone they begin at noon UTC. */
+const COMPARED = [
+  { bucket: '15min', timezone: 'UTC' },
+  { bucket: 'day', timezone: 'Etc/GMT+12' },
+] as const;
 
 /** Reads everything in one snapshot, because a poll may store readings meanwhile. */
-async function verifyValve(
-  database: Database,
-  valve: MeteredValve,
-  span: Span & { timezone: string },
-  limits: Limits,
-): Promise<Verification> {
+async function verifyValve(database: Database, valve: MeteredValve, span: Span, limits: Limits): Promise<Verification> {
   return database.transaction(async () => {
     await database.query('set transaction isolation level repeatable read, read only');
     const isJudged = !(await isUnjudged(database, valve.id));
@@ -93,8 +94,8 @@ async function verifyValve(
     const { readings, results } = judged ?? { readings: [], results: [] };
     const differences: Difference[] = [];
     let quarterHours = 0;
-    for (const bucket of isJudged ? COMPARED_BUCKETS : []) {
-      const stored = await loadConsumption(database, valve.id, { ...span, bucket });
+    for (const { bucket, timezone } of isJudged ? COMPARED : []) {
+      const stored = await loadConsumption(database, valve.id, { ...span, bucket, timezone });
       if (bucket === '15min') quarterHours = stored.filter(({ kwh }) => kwh !== null).length;
       for (const row of [...stored, ...bucketsNotStored(stored, results)]) {
         const recomputed = results.find(({ regime }) => regime === row.regime);

@@ -34,8 +34,7 @@ interface ListedValve {
  * Records which projects and valves were seen, and each change of a name, firmware or project with its date.
  *
  * Takes several transactions. The first records which projects list which valves, so this is never half done. The others
- * write up to VALVES_PER_STATEMENT valves each. Each locks rows of `tasmart_valves` in id order, like every other writer, to avoid
- * deadlocks.
+ * write up to VALVES_PER_STATEMENT valves each.
  *
  * @throws DatabaseError
  */
@@ -56,6 +55,7 @@ export async function recordProjects(
   for (let start = 0; start < listed.length; start += VALVES_PER_STATEMENT) {
     const valves = listed.slice(start, start + VALVES_PER_STATEMENT);
     await oneAtATime(database, async () => {
+      await lockValves(database, valves);
       await recordValves(database, valves, recorder, resolved);
       await recordSeen(database, valves);
     });
@@ -231,14 +231,18 @@ async function recordValves(
   );
 }
 
+/** Locks all rows in id order before the first is written, like every other writer of `tasmart_valves`, to avoid deadlocks. */
+async function lockValves(database: Database, valves: readonly ListedValve[]): Promise<void> {
+  await database.query(
+    'select from tasmart_valves where tasmart_id = any ($1::text[]) order by tasmart_id for no key update',
+    [valves.map(({ valve }) => valve.id)],
+  );
+}
+
 /** Every project that lists a valve writes `last_seen_at`, also to a row that `recordValves` left to another project. */
 async function recordSeen(database: Database, valves: readonly ListedValve[]): Promise<void> {
   await database.query(
-    `with unseen as (
-       select tasmart_id from tasmart_valves where tasmart_id = any ($1::text[]) and last_seen_at < now()
-       order by tasmart_id for no key update
-     )
-     update tasmart_valves as valve set last_seen_at = now() from unseen where valve.tasmart_id = unseen.tasmart_id`,
+    'update tasmart_valves set last_seen_at = now() where tasmart_id = any ($1::text[]) and last_seen_at < now()',
     [valves.map(({ valve }) => valve.id)],
   );
 }

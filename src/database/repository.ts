@@ -15,6 +15,7 @@ export interface ValveReadings {
 export interface SyncState {
   /** from the registry; if unset, or later than HyCloud's clock, the time of the newest reading */
   syncedUntilUs: Micros | null;
+  newestReadingUs: Micros | null;
   /** time of the stored reading in the window of the last boundary; null: there is none */
   boundaryReadingUs: Micros | null;
   /** when a poll last stored this valve; 0: never */
@@ -56,7 +57,8 @@ function selectProperty(name: PropertyName): string {
  * changes a reading that is stored already.
  *
  * `synced_until` never passes the database's clock. HyCloud's clock and its newest points may be ahead together: the readings
- * until then would be skipped. If the database's clock is late instead, the next run only fetches some points again.
+ * until then would be skipped. If the database's clock is late instead, the next run only fetches some points again. By a clock
+ * that is ahead by more than an hour, `synced_until` does not move at all: catch_up_days was reckoned from that clock, too.
  *
  * @throws DatabaseError
  */
@@ -72,7 +74,11 @@ export async function storeReadings(database: Database, valves: readonly ValveRe
        set last_attempt_at = now(), synced_until = greatest(
          valve.synced_until,
          -- not least(): null must stay null, for the valve was not read
-         case when attempt.synced_until > now() then now() else attempt.synced_until end
+         case
+           when attempt.synced_until > now() + interval '1 hour' then null
+           when attempt.synced_until > now() then now()
+           else attempt.synced_until
+         end
        )
        from unnest($1::text[], $2::timestamptz[]) as attempt (tasmart_id, synced_until)
        join locked using (tasmart_id)
@@ -179,6 +185,7 @@ function timestamp(timeUs: Micros | null): string | null {
 /** SQL: $1 the valves; $2 to $5 the window, in seconds and exactly; $6, $7 the latest time, likewise. */
 const SYNC_STATES = `
   select wanted.tasmart_id as "tasmartId", ${micros('coalesce(valve.synced_until, newest."time")')} as "syncedUntilUs",
+         ${micros('newest."time"')} as "newestReadingUs",
          ${micros('boundary."time"')} as "boundaryReadingUs", coalesce(${micros('valve.last_attempt_at')}, 0) as "lastAttemptUs"
   from unnest($1::text[]) as wanted (tasmart_id)
   left join lateral (
@@ -187,7 +194,7 @@ const SYNC_STATES = `
   ) as valve on true
   left join lateral (
     select "time" from tasmart_data_table as reading
-    where valve.synced_until is null and reading.tasmart_id = wanted.tasmart_id and "timestamp" <= $6::bigint
+    where reading.tasmart_id = wanted.tasmart_id and "timestamp" <= $6::bigint
     order by "timestamp" desc limit 1
   ) as newest on true
   left join lateral (

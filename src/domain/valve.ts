@@ -70,7 +70,7 @@ export function isCalled(valve: Pick<Valve, 'id' | 'fullSn' | 'shortSn' | 'userI
 
 /** Names that differ only in letter case, or in how their accents are encoded, become equal. */
 export function foldName(name: string): string {
-  return name.normalize('NFC').toLowerCase();
+  return name.toLowerCase().normalize('NFC');
 }
 
 /** The path of the valve's history below HyCloud's base URL. */

@@ -1,5 +1,5 @@
 /** Compares the counters of a valve with its measured power, and names the likely cause of a difference. Pure. */
-import { US_PER_HOUR, type Micros, type Span } from '../domain/time.ts';
+import { US_PER_DAY, US_PER_HOUR, type Micros, type Span } from '../domain/time.ts';
 import type { StoredReading } from '../database/counter-readings.ts';
 import { isOutage } from './readings.ts';
 import {
@@ -108,11 +108,16 @@ function agree(countedKwh: number, powerKwh: number, unseenKwh: number): boolean
   return Math.abs(countedKwh - powerKwh) <= toleranceKwh(countedKwh, powerKwh, unseenKwh);
 }
 
-/** The part of the span with readings and decided kWh, in whole quarters of an hour. Empty if nothing is decided. */
+/**
+ * The part of the span with readings and decided kWh, in whole quarters of an hour. Empty if nothing is decided. A
+ * counter that has had no reading for a day may stay undecided for ever, so it does not count.
+ */
 function decidedPart(readings: readonly StoredReading[], counters: readonly JudgedCounter[], span: Span): Span {
-  const undecided = counters.flatMap(({ events }) => events.filter(({ kind }) => kind === 'undecided'));
   const oldestUs = readings[0]?.timeUs ?? Infinity;
   const newestUs = readings.at(-1)?.timeUs ?? -Infinity;
+  const undecided = counters
+    .flatMap(({ events }) => events)
+    .filter(({ kind, toUs }) => kind === 'undecided' && toUs > newestUs - US_PER_DAY);
   const fromUs = Math.ceil(Math.max(span.fromUs, oldestUs) / QUARTER_HOUR_US) * QUARTER_HOUR_US;
   const endUs = Math.min(span.toUs, newestUs, ...undecided.map((event) => event.fromUs));
   return { fromUs, toUs: Math.max(fromUs, Math.floor(endUs / QUARTER_HOUR_US) * QUARTER_HOUR_US) };

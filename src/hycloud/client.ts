@@ -1,6 +1,6 @@
 /** The HyCloud client: one function per endpoint. */
 import { setMaxListeners } from 'node:events';
-import type { PropertyName, Reading } from '../domain/reading.ts';
+import { PROPERTIES, type PropertyName, type Reading } from '../domain/reading.ts';
 import { formatRfc3339, type Micros } from '../domain/time.ts';
 import { pointsPathOf, type Project, type ProjectSummary, type Valve } from '../domain/valve.ts';
 import { HyCloudError } from './errors.ts';
@@ -136,7 +136,7 @@ export function createHyCloud(options: HyCloudOptions): HyCloud {
   async function getPoints(valve: Pick<Valve, 'id' | 'pointsPath'>, query: PointsQuery): Promise<PointsPage> {
     const path = pointsPathOf(valve);
     const { json, serverTimeUs } = await get(path, wireQuery(query), MAX_POINTS_BYTES);
-    return decodeAnswer(path, () => decodePage(json, query.properties, serverTimeUs));
+    return decodeAnswer(path, () => decodePage(path, json, query.properties, serverTimeUs));
   }
 
   return {
@@ -159,7 +159,8 @@ function isRefusal(error: unknown): error is HyCloudError {
 function decodeAnswer<T>(path: string, decode: () => T): T {
   try {
     return decode();
-  } catch {
+  } catch (error) {
+    if (error instanceof HyCloudError) throw error;
     // Drop the decoder's error: it quotes the body.
     throw new HyCloudError('malformed', path, 'the answer does not match the API');
   }
@@ -175,7 +176,13 @@ function wireQuery(query: PointsQuery): Query {
   };
 }
 
-function decodePage(json: unknown, properties: readonly PropertyName[], serverTimeUs: Micros): PointsPage {
+/** @throws HyCloudError `malformed` if the answer names other properties, and its points hold none of those asked for */
+function decodePage(
+  path: string,
+  json: unknown,
+  properties: readonly PropertyName[],
+  serverTimeUs: Micros,
+): PointsPage {
   const answer = pointsAnswer.parse(json);
   const points: Reading[] = [];
   const malformed: MalformedPoint[] = [];
@@ -184,5 +191,18 @@ function decodePage(json: unknown, properties: readonly PropertyName[], serverTi
     if ('reason' in point) malformed.push(point);
     else points.push(point);
   }
+  // Otherwise such points would be stored without values, and never replaced.
+  const isNamed = answer.properties?.some((name) => properties.some((asked) => asked === name)) ?? true;
+  if (!isNamed && points.length > 0 && points.every((point) => isEmpty(point, properties))) {
+    throw new HyCloudError(
+      'malformed',
+      path,
+      'the points hold no property: a proxy may drop properties[] from the URL',
+    );
+  }
   return { points, malformed, sort: answer.sort ?? null, limit: answer.limit ?? null, serverTimeUs };
+}
+
+function isEmpty(point: Reading, properties: readonly PropertyName[]): boolean {
+  return properties.every((name) => point[PROPERTIES[name].field] === null);
 }

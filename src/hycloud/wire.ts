@@ -31,6 +31,7 @@ export const pointsAnswer = z.object({
   points: listUpTo(MAX_POINTS),
   sort: z.catch(z.nullish(z.string()), null),
   limit: z.catch(z.nullish(z.int().check(z.positive())), null),
+  properties: z.catch(z.nullish(z.array(z.string())), null),
 });
 
 /** A malformed project is skipped, and counted. */

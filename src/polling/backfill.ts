@@ -137,7 +137,7 @@ export async function backfill(dependencies: BackfillDependencies, settings: Bac
 
 function whyNothing(valves: readonly Valve[], { fromUs, toUs }: Span): string {
   if (valves.length === 0) return 'the targets hold no valve';
-  return toUs <= fromUs ? 'no interval of the span is over' : 'the whole span is stored already';
+  return toUs <= fromUs ? 'no interval of the span is over' : 'the whole span was fetched before (tasmart_backfills)';
 }
 
 async function planChunks(

@@ -1,6 +1,6 @@
 /** Asks HyCloud for the points of one valve in a window: the newest point, or all of them. */
 import type { Reading, PropertyName } from '../domain/reading.ts';
-import type { Micros } from '../domain/time.ts';
+import { US_PER_MINUTE, type Micros } from '../domain/time.ts';
 import { pointsPathOf, type Valve } from '../domain/valve.ts';
 import type { HyCloud, PointsPage } from '../hycloud/client.ts';
 import { HyCloudError } from '../hycloud/errors.ts';
@@ -13,6 +13,11 @@ const DEFAULT_LIMIT = 240;
  * that is a millisecond wider on both sides, and drop the points outside here.
  */
 const EDGE_US = 1000;
+/**
+ * A valve sends a point every 15 s. If a page ends this long before its window, either the valve was off or HyCloud has cut
+ * the page short. One more request, from the page's last point on, tells which.
+ */
+const QUIET_US = 5 * US_PER_MINUTE;
 
 /** The points in (fromUs, toUs] of one valve. */
 export interface Window {
@@ -63,10 +68,10 @@ export async function* fetchRange(hycloud: HyCloud, window: Window): AsyncGenera
   }
 }
 
-/** The part of the window that a page covers: up to the page's end if it is full, else the whole window. */
+/** The part of the window that a page covers: up to the page's end if more points may follow it, else the whole window. */
 function sliceOf(page: PointsPage, window: Window): Slice {
-  const { fromUs, toUs } = window;
-  const endUs = isFull(page) ? endOfPage(page, window) : toUs;
+  const { fromUs } = window;
+  const endUs = isFull(page) ? endOfPage(page, window) : endOfShortPage(page, window);
   const points = pointsIn(page.points, fromUs, endUs);
   const malformed = page.malformed.filter(({ timeUs }) => !isOfOtherPage(timeUs, endUs, window));
   return { points, malformed, serverTimeUs: page.serverTimeUs, coveredUntilUs: endUs };
@@ -86,6 +91,14 @@ function pointsIn(points: readonly Reading[], fromUs: Micros, toUs: Micros): Rea
 function isFull({ points, malformed, limit }: PointsPage): boolean {
   const size = points.length + malformed.length;
   return size >= Math.min(PAGE_LIMIT, limit ?? PAGE_LIMIT) || size === DEFAULT_LIMIT;
+}
+
+/** A page that is not full covers its whole window, unless HyCloud may have cut it short: see QUIET_US. */
+function endOfShortPage({ points }: PointsPage, { fromUs, toUs }: Window): Micros {
+  const lastUs = pointsIn(points, fromUs, toUs).at(-1)?.timeUs ?? toUs;
+  // The page before ended just before this same point: no point follows it.
+  const isAlone = lastUs - 1 <= fromUs;
+  return isAlone || lastUs >= toUs - QUIET_US ? toUs : lastUs - 1;
 }
 
 /** Whether the previous page had this malformed point, or the next one will have it. If not, this page reports it. */

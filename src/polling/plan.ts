@@ -1,9 +1,17 @@
 /** Decides what a run asks HyCloud for, from what is stored of a valve. Pure. */
 import type { SyncState } from '../database/repository.ts';
-import { floorToGrid, nextBoundary } from '../domain/grid.ts';
-import type { Micros } from '../domain/time.ts';
+import { boundaryOf, floorToGrid, nextBoundary } from '../domain/grid.ts';
+import { US_PER_DAY, type Micros } from '../domain/time.ts';
 
-export const UNKNOWN_VALVE: SyncState = { syncedUntilUs: null, boundaryReadingUs: null, lastAttemptUs: 0 };
+export const UNKNOWN_VALVE: SyncState = {
+  syncedUntilUs: null,
+  newestReadingUs: null,
+  boundaryReadingUs: null,
+  lastAttemptUs: 0,
+};
+
+/** HyCloud may show points late. So what it had no point of is asked for again, for so long. */
+const SHOWN_LATE_US = US_PER_DAY;
 
 export interface PlanSettings {
   intervalUs: number;
@@ -13,13 +21,13 @@ export interface PlanSettings {
 
 /**
  * What to ask HyCloud for. Windows exclude their start and include their end. `fromUs` is the start of a whole window: its
- * last point counts, so it is asked for as a whole even if `sinceUs` lies within it.
+ * last point counts, so it is asked for as a whole even if `sinceUs` lies within it. After silence, it is the newest reading.
  *
  * - `newest`: one point, the last after `fromUs`
  * - `boundary`: one point, the last of the one window that is due; then perhaps the newest
  * - `range`: every point after `fromUs`, in pages
  *
- * `sinceUs`: the valve is synced until here even if the request fails. null: a first run that only takes the newest point.
+ * `sinceUs`: the valve is synced at least until here, even if the request fails. null: a first run that only takes the newest point.
  */
 export type Plan =
   | { kind: 'newest'; fromUs: Micros; sinceUs: Micros | null }
@@ -35,7 +43,8 @@ export function planFetch(state: SyncState, nowUs: Micros, settings: PlanSetting
   const firstDueUs = nextBoundary(sinceUs, intervalUs);
   // No boundary is due. The request reaches back at least one interval, so that the valve does not look silent.
   if (firstDueUs > lastBoundaryUs) return { kind: 'newest', fromUs: lastBoundaryUs - intervalUs, sinceUs };
-  const fromUs = firstDueUs - intervalUs;
+  // After the newest reading, only later points matter. Asking for the others would take a second request (see QUIET_US).
+  const fromUs = Math.max(firstDueUs - intervalUs, silentSince(state, intervalUs) ?? 0);
   if (firstDueUs === lastBoundaryUs) return { kind: 'boundary', fromUs, boundaryUs: lastBoundaryUs, sinceUs };
   return { kind: 'range', fromUs, sinceUs };
 }
@@ -43,6 +52,14 @@ export function planFetch(state: SyncState, nowUs: Micros, settings: PlanSetting
 /** Where to continue from, at most `catchUpUs` ago. A first run begins `initialHistoryUs` ago; null: with the newest point. */
 function continueFrom(state: SyncState, nowUs: Micros, settings: PlanSettings): Micros | null {
   const earliest = (reachUs: number) => floorToGrid(nowUs - reachUs, settings.intervalUs);
-  if (state.syncedUntilUs !== null) return Math.max(state.syncedUntilUs, earliest(settings.catchUpUs));
-  return settings.initialHistoryUs > 0 ? earliest(settings.initialHistoryUs) : null;
+  const { syncedUntilUs } = state;
+  if (syncedUntilUs === null) return settings.initialHistoryUs > 0 ? earliest(settings.initialHistoryUs) : null;
+  const silentSinceUs = silentSince(state, settings.intervalUs) ?? syncedUntilUs;
+  return Math.max(silentSinceUs, syncedUntilUs - SHOWN_LATE_US, earliest(settings.catchUpUs));
+}
+
+/** The newest reading's time, if HyCloud then had no point for a whole window; null: it had one, or none was ever stored. */
+function silentSince({ syncedUntilUs, newestReadingUs }: SyncState, intervalUs: number): Micros | null {
+  if (syncedUntilUs === null || newestReadingUs === null) return null;
+  return boundaryOf(newestReadingUs, intervalUs) < syncedUntilUs ? newestReadingUs : null;
 }

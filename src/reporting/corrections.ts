@@ -87,8 +87,24 @@ function changeOf(before: readonly Consumption[], after: readonly Consumption[],
   const [from, to] = [first, last].map((startUs) => localDateTime(startUs, timezone).toFormat('yyyy-LL-dd'));
   const span = from === to ? from : `${from} to ${to}`;
   if (kwhBefore !== kwhAfter) return `, ${span}: ${kwhBefore} kWh before, ${kwhAfter} kWh now`;
-  const qualities = new Set(changed.map((startUs) => daysAfter.get(startUs)?.quality ?? 'missing'));
-  return `, ${span}: ${kwhAfter} kWh as before, now ${[...qualities].join(', ')}`;
+  const moved = movedText(changed.map((startUs) => kwhAt(daysAfter, startUs) - kwhAt(daysBefore, startUs)));
+  const otherQuality = changed.filter(
+    (startUs) => daysBefore.get(startUs)?.quality !== daysAfter.get(startUs)?.quality,
+  );
+  const qualities = new Set(otherQuality.map((startUs) => daysAfter.get(startUs)?.quality ?? 'missing'));
+  const quality = qualities.size > 0 ? `, now ${[...qualities].join(', ')}` : '';
+  return `, ${span}: ${kwhAfter} kWh as before${moved}${quality}`;
+}
+
+/** How many kWh moved from day to day, given each day's change. The sum of all days stays the same, as it is printed. */
+function movedText(changes: readonly number[]): string {
+  const movedKwh = changes.reduce((sum, change) => sum + Math.abs(change), 0) / 2;
+  if (movedKwh === 0) return '';
+  return movedKwh < 0.05 ? ', within 0.1 kWh' : `, ${kwhText(movedKwh, 'day')} kWh moved between days`;
+}
+
+function kwhAt(days: ReadonlyMap<Micros, Consumption>, startUs: Micros): number {
+  return Number(days.get(startUs)?.kwh ?? 0);
 }
 
 function byStart(days: readonly Consumption[]): Map<Micros, Consumption> {

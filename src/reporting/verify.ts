@@ -161,7 +161,7 @@ function differenceText(difference: Difference, otherCount: number, timezone: st
   const { bucket, regime, startUs, stored, recomputed } = difference;
   const valueText = ({ kwh, coverage, quality }: BucketValue) =>
     `${kwh ?? 'no'} kWh, coverage ${Number(coverage.toFixed(6))}, ${quality}`;
-  const bucketText = `regime ${regime}, ${bucket} of ${localTime(startUs, timezone)}`;
+  const bucketText = `regime ${regime}, ${bucket} from ${localTime(startUs, timezone)}`;
   const others = otherCount > 0 ? ` (and ${count(otherCount, 'other bucket')})` : '';
   return `${bucketText}: stored ${valueText(stored)}; the readings give ${valueText(recomputed)}${others}`;
 }

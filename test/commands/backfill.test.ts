@@ -106,7 +106,7 @@ describe('a backfill', () => {
     expectSaid(second, {
       code: 0,
       stdout: /^0 readings stored /,
-      stderr: /Nothing to fetch: the whole span is stored/,
+      stderr: /Nothing to fetch: the whole span was fetched before/,
     });
     expect(pointRequests(stage)).toEqual([]);
 

@@ -250,6 +250,25 @@ describe.skipIf(process.platform !== 'linux' || !existsSync(SCRIPT))('on a termi
     expect(parseEnvFile(await textOf('.env'))).toMatchObject({ API_KEY: KEY, DB_HOST: host, DB_PASS: password });
   });
 
+  test('a folder may be written as in DATABASE_URL, but not with a ~, which would become a folder of that name', async () => {
+    await writeFile(fileIn('taken'), 'a file');
+    const { code, screen, unasked } = await converse([
+      ['Requester id', `${REQUESTER}\r`],
+      ['API key', `${KEY}\r`],
+      ['Which of them?', '2\r'],
+      ['Folder or host name', '~/data\r'],
+      ['✗ write the whole path: "~" stands for no folder here', ''],
+      ['Folder or host name', 'embedded:~/data\r'],
+      ['✗ write the whole path: "~" stands for no folder here', ''],
+      ['Folder or host name', 'embedded:taken\r'],
+      ['✗ ', ''],
+      ['Folder or host name', '\u0003'],
+    ]);
+    expect({ code, unasked }).toEqual({ code: 130, unasked: [] });
+    expect(screen).toMatch(/✗ the embedded PostgreSQL .*taken/);
+    expect(existsSync(fileIn('~'))).toBe(false);
+  });
+
   test('Ctrl-C ends it, and nothing is written', async () => {
     const { code } = await converse([['Requester id', '\u0003']]);
     expect(code).toBe(130);

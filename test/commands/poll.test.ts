@@ -156,6 +156,26 @@ test('a silent valve is reported, and no failure', async () => {
   expect((await pollJson()).run).toMatchObject({ outcome: 'success', stored: 2, silent: 1, failed: 0 });
 });
 
+test('points that HyCloud shows late are stored as soon as it shows them, for one request a valve', async () => {
+  await tasmart('poll');
+  const hideNew = (answer: { points: { time: string }[] }) => ({
+    ...answer,
+    points: answer.points.filter(({ time }) => us(time) <= us('2026-03-01T10:17:00Z')),
+  });
+  simulator.faults.add({ match: { path: /points/ }, fault: { kind: 'transform', transform: hideNew } });
+  simulator.clock.advance(30 * US_PER_MINUTE);
+  expect((await pollJson()).run).toMatchObject({ silent: 3 });
+  simulator.clock.advance(15 * US_PER_MINUTE);
+  expect((await pollJson()).run).toMatchObject({ silent: 3, requests: 5 });
+  simulator.faults.clear();
+  simulator.clock.advance(20 * US_PER_MINUTE);
+  expect((await pollJson()).run).toMatchObject({ silent: 0, requests: 5 });
+  for (const { id } of simulator.valves()) {
+    const boundaries = lastPoints(id, '10:30:00', '10:45:00', '11:00:00', '11:15:00');
+    expect(await storedTimes(id)).toEqual(expect.arrayContaining(boundaries));
+  }
+});
+
 test('a point that makes no sense costs its valve that reading, and no other', async () => {
   const [valve] = simulator.valves();
   await pollJson();

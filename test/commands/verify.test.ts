@@ -1,4 +1,7 @@
 /** `tasmart verify`: the stored kWh against the readings, and the counters against measured power. */
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runCli, type CliResult } from '../support/cli.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -86,7 +89,7 @@ test('a stored quarter of an hour that was altered is found, and so is an altere
   const { code, stdout, stderr } = await verify();
   expect(code).toBe(1);
   expect(stdout).toContain(
-    'altered: regime 1, 15min of 2026-10-20 14:00:00: stored 1.000005 kWh, coverage 1, measured; ' +
+    'altered: regime 1, 15min from 2026-10-20 14:00:00: stored 1.000005 kWh, coverage 1, measured; ' +
       'the readings give 1 kWh, coverage 1, measured (and 1 other bucket)',
   );
   expect(stdout.trimEnd().split('\n').at(-1)).toBe(
@@ -104,6 +107,31 @@ test('a stored quarter of an hour that was altered is found, and so is an altere
   ]);
 });
 
+test('stored totals that leap at a midnight in UTC are found, also where the local day is that of UTC', async () => {
+  await readings('leaps', (quarter) => [counted(quarter), 4]);
+  const config = join(await mkdtemp(join(tmpdir(), 'tasmart-verify-')), 'config.json');
+  await writeFile(config, JSON.stringify({ target_project_name: 'x', timezone: 'UTC' }));
+  const verifyInUtc = async () => (await verify('--config', config)).stdout;
+  expect(await verifyInUtc()).toContain('✓ 480 quarter hours');
+  const client = await database.client();
+  const add = (kwh: number, days: string) =>
+    client.query(
+      `update tasmart_energy set micro_kwh = (
+         select array_agg(total + $1 * 1000000 order by n) from unnest(micro_kwh) with ordinality as totals (total, n)
+       ) where day ${days}`,
+      [kwh],
+    );
+  await add(5, `>= '2026-10-22'`);
+  expect(await verifyInUtc()).toContain(
+    'leaps: regime 1, day from 2026-10-21 12:00:00: stored 101 kWh, coverage 1, measured; the readings give 96 kWh, ' +
+      'coverage 1, measured\n',
+  );
+  await add(-5, `> '2026-10-22'`);
+  expect(await verifyInUtc()).toContain('(and 1 other bucket)');
+  await add(-5, `= '2026-10-22'`);
+  expect(await verifyInUtc()).toContain('✓ 480 quarter hours');
+});
+
 test('a second counter of which nothing is stored any more is found', async () => {
   await readings('gaps', (quarter) => (quarter % 50 > 40 ? null : [counted(quarter), 4]));
   const client = await database.client();
@@ -115,7 +143,7 @@ test('a second counter of which nothing is stored any more is found', async () =
       agrees: false,
       differences: 480 + 6,
       message:
-        'regime 2, 15min of 2026-10-19 02:00:00: stored no kWh, coverage 0, missing; ' +
+        'regime 2, 15min from 2026-10-19 02:00:00: stored no kWh, coverage 0, missing; ' +
         'the readings give 0 kWh, coverage 1, measured (and 485 other buckets)',
     },
   ]);
@@ -191,6 +219,38 @@ test('what looks wrong with a counter is called by name', async () => {
   expect(messages['8 Wh']).toBe(
     'a counter in another unit? It shows 1000 times the measured energy: Wh instead of kWh',
   );
+});
+
+test('a counter that ended undecided long ago does not hide that the other one stands still', async () => {
+  await readings('still', () => [1000, 40], 30);
+  const client = await database.client();
+  await client.query(`update tasmart_data_table set energy_counter_regime_2 = case when time < '2026-10-08' then 700 else 0 end
+    where time < '2026-10-08T00:10Z'`);
+  expect((await findings()).lines).toMatchObject([{ tasmart_id: 'still', agrees: true, finding: 'stands-still' }]);
+});
+
+test('the newest readings are not compared while a counter is undecided', async () => {
+  await readings('undecided', (quarter) => [quarter < 400 ? counted(quarter) : 5 + quarter, 4]);
+  const client = await database.client();
+  await client.query(`delete from tasmart_data_table where time >= '2026-10-24'`);
+  expect((await findings()).lines).toMatchObject([{ agrees: true, finding: null, counted_kwh: 399 }]);
+});
+
+test('a valve that cannot be judged again costs no other valve', async () => {
+  await readings('1 broken', (quarter) => [counted(quarter), 4]);
+  await readings('2 sound', (quarter) => [counted(quarter), 4]);
+  expect((await findings()).code).toBe(0);
+  const client = await database.client();
+  await client.query(`update tasmart_judgements set state = '{"1": {"newestUs": 0}}' where tasmart_id = '1 broken'`);
+  const { code, stdout, stderr } = await verify();
+  expect(code).toBe(1);
+  expect(stdout).toContain('✓  2 sound');
+  expect(stdout).toContain('; 1 valve could not be verified');
+  expect(JSON.parse(stderr.split('\n')[0] ?? '')).toMatchObject({
+    tasmart_id: '1 broken',
+    err: { type: 'TypeError' },
+    msg: expect.stringMatching(/^a valve could not be verified: ./) as string,
+  });
 });
 
 test('a span without a reading is no proof of anything', async () => {

@@ -8,6 +8,7 @@ import { loadRegisteredValves } from '../../src/database/status.ts';
 import type { Project } from '../../src/domain/valve.ts';
 import { NO_MEASUREMENTS, type Reading } from '../../src/domain/reading.ts';
 import { US_PER_MINUTE } from '../../src/domain/time.ts';
+import { UNKNOWN_VALVE } from '../../src/polling/plan.ts';
 import { planJobs } from '../../src/polling/run.ts';
 import { at, valveNamed } from '../polling/builder.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -166,7 +167,7 @@ describe('the queue of a poll', () => {
   test('without a database is the list', async () => {
     const work = await planJobs(null, VALVES, NOW_US, INTERVAL_US);
     expect(work.map(({ valve }) => valve)).toEqual(VALVES);
-    expect(work[5100]?.state).toEqual({ syncedUntilUs: null, boundaryReadingUs: null, lastAttemptUs: 0 });
+    expect(work[5100]?.state).toEqual(UNKNOWN_VALVE);
   });
 
   test('begins with those never tried, then the longest ago, each with its own state', async () => {
@@ -185,8 +186,8 @@ describe('the queue of a poll', () => {
     expect(work[0]).toMatchObject({ valve: fresh, state: { syncedUntilUs: null, boundaryReadingUs: null } });
     expect(work.slice(1, 4).map(({ valve }) => valve)).toEqual(VALVES.slice(0, 3));
     expect(work.slice(-3)).toMatchObject([
-      { valve: late, state: { syncedUntilUs: at('09:45'), boundaryReadingUs: null } },
-      { valve: both, state: { syncedUntilUs: at('10:00'), boundaryReadingUs: at('10:14:58') } },
+      { valve: late, state: { syncedUntilUs: at('09:45'), newestReadingUs: null, boundaryReadingUs: null } },
+      { valve: both, state: { syncedUntilUs: at('10:00'), newestReadingUs: at('10:14:58') } },
       { valve: early, state: { syncedUntilUs: at('09:30'), boundaryReadingUs: at('10:15') } },
     ]);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isNamed, valveLabel } from '../../src/domain/valve.ts';
+import { foldName, isNamed, valveLabel } from '../../src/domain/valve.ts';
 
 const VALVE = {
   id: '0f2b9c1e-8a77-4d0e-9b34-1f2e3d4c5b6a',
@@ -39,4 +39,11 @@ describe('a valve is named', () => {
   test('by nothing but its id, where it has no serials', () => {
     expect(isNamed({ ...VALVE, fullSn: null, shortSn: null }, 'null')).toBe(false);
   });
+});
+
+test.each([
+  ['Caffè', 'CAFFE\u0300'],
+  ['\u1e98', 'W\u030a'], // W with a ring above has no capital of one character
+])('%s and %s are the same name', (a, b) => {
+  expect(foldName(a)).toBe(foldName(b));
 });

@@ -32,6 +32,24 @@ describe('a Date that is ahead in one run costs no reading of the runs after it'
   });
 });
 
+test.each([20, 40, 365])('a Date that is %i days ahead after an outage of tasmart costs no reading', async (days) => {
+  const stage = await setStage();
+  const { simulator } = stage;
+  const startUs = Date.now() * 1000 - 15 * US_PER_DAY;
+  simulator.clock.set(startUs);
+  expect((await stage.run()).code).toBe(0);
+  simulator.clock.set(Date.now() * 1000);
+  simulator.faults.add({ fault: { kind: 'date', date: days * US_PER_DAY } });
+  expect((await stage.run()).code).toBe(0);
+  simulator.faults.clear();
+  expect((await stage.run()).code).toBe(0);
+  const rows = await storedRows(stage.client);
+  for (const { id } of simulator.valves()) {
+    const due = boundaryPoints(simulator, id, lastBoundary(startUs), lastBoundary(simulator.clock.now()));
+    expect(rows.filter((row) => due.some(({ us }) => row.id === id && row.us === us))).toEqual(due);
+  }
+});
+
 describe('a Date that is ahead, and nobody runs until that time has come: no reading is lost', () => {
   test.each([
     ['poll, by an hour', ['poll'], () => US_PER_HOUR],

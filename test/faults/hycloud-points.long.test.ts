@@ -23,6 +23,7 @@ const ODDITIES: readonly Oddity[] = [
   { name: 'limit ignored, denied', fault: { kind: 'ignore', parameters: ['limit'], echo: 'lying' } },
   { name: 'limit replaced by the default', fault: { kind: 'capLimit', limit: 240, echo: 'lying' } },
   { name: 'limit capped', fault: { kind: 'capLimit', limit: 500, echo: 'honest' } },
+  { name: 'limit capped, denied', fault: { kind: 'capLimit', limit: 500, echo: 'lying' } },
   {
     name: 'from ignored',
     fault: { kind: 'ignore', parameters: ['from'], echo: 'honest' },

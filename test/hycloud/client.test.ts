@@ -83,6 +83,32 @@ test.each(['micros', 'short', 'nanos'] as const)('microseconds survive in the fo
   expect(page.points[0]?.timeUs).toBe(sim.truth.points(valve.id, QUERY.fromUs, QUERY.toUs).at(-1)?.timeUs);
 });
 
+test('points without any property, of an answer that names none of those asked for, are malformed', async () => {
+  const valve = await someValve();
+  const emptied = (properties: string[] | string | undefined) =>
+    sim.faults.add({
+      match: { path: /points/ },
+      times: 1,
+      fault: {
+        kind: 'transform',
+        transform: (answer: { points: { time: string }[] }) => ({
+          ...answer,
+          properties,
+          points: answer.points.map(({ time }) => ({ time })),
+        }),
+      },
+    });
+  emptied([]);
+  await expect(hycloud.getPoints(valve, QUERY)).rejects.toMatchObject({
+    failure: 'malformed',
+    message: expect.stringContaining('a proxy may drop properties[]') as string,
+  });
+  for (const properties of [['measured_flow'], undefined, 'none']) {
+    emptied(properties);
+    expect((await hycloud.getPoints(valve, QUERY)).points).toHaveLength(3);
+  }
+});
+
 test('the position is read under its other name too', async () => {
   sim.settings.positionKey = 'actuator_position';
   const page = await hycloud.getPoints(await someValve(), QUERY);

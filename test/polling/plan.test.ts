@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../../src/domain/time.ts';
+import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, type Micros } from '../../src/domain/time.ts';
 import { planFetch, UNKNOWN_VALVE, type PlanSettings } from '../../src/polling/plan.ts';
 import { at } from './builder.ts';
 
 const DEFAULTS: PlanSettings = { intervalUs: 15 * US_PER_MINUTE, catchUpUs: 30 * US_PER_DAY, initialHistoryUs: 0 };
 
-function planOf(syncedUntil: string | null, now: string, settings: Partial<PlanSettings> = {}) {
+function planOf(syncedUntil: string | null, now: string, settings: Partial<PlanSettings> = {}, newest?: Micros) {
   const syncedUntilUs = syncedUntil === null ? null : at(syncedUntil);
-  return planFetch({ ...UNKNOWN_VALVE, syncedUntilUs }, at(now), { ...DEFAULTS, ...settings });
+  const state = { ...UNKNOWN_VALVE, syncedUntilUs, newestReadingUs: newest ?? null };
+  return planFetch(state, at(now), { ...DEFAULTS, ...settings });
 }
 
 describe('a first run', () => {
@@ -69,6 +70,28 @@ describe('a run that catches up', () => {
     const twoHours = { catchUpUs: 2 * US_PER_HOUR };
     expect(planOf('03:00', '10:20', twoHours)).toEqual({ kind: 'range', fromUs: at('08:15'), sinceUs: at('08:15') });
     expect(planOf('08:30', '10:20', twoHours)).toEqual({ kind: 'range', fromUs: at('08:30'), sinceUs: at('08:30') });
+  });
+});
+
+describe('a valve that HyCloud had no point of', () => {
+  const planSince = (newest: Micros, settings = {}) => planOf('10:15', '10:30:03', settings, newest);
+
+  test('is asked for all after its newest reading, for HyCloud may show points late', () => {
+    const newest = at('09:07:58');
+    expect(planSince(newest)).toEqual({ kind: 'range', fromUs: newest, sinceUs: newest });
+    expect(planSince(at('10:00'))).toMatchObject({ kind: 'range', fromUs: at('10:00') });
+  });
+
+  test('for at most a day, or catch_up_days', () => {
+    const longAgo = at('09:15') - 2 * US_PER_DAY;
+    const dayAgo = at('10:15') - US_PER_DAY;
+    expect(planSince(longAgo)).toEqual({ kind: 'range', fromUs: dayAgo, sinceUs: dayAgo });
+    expect(planSince(longAgo, { catchUpUs: US_PER_HOUR })).toMatchObject({ fromUs: at('09:30'), sinceUs: at('09:30') });
+  });
+
+  test('is in step as long as it has sent points', () => {
+    for (const newest of ['10:00:01', '10:14:58', '10:15', '10:20'])
+      expect(planSince(at(newest))).toMatchObject({ kind: 'boundary', fromUs: at('10:15'), sinceUs: at('10:15') });
   });
 });
 

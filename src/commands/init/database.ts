@@ -44,8 +44,10 @@ async function askForDatabase(prompt: Prompt, say: Session['say']): Promise<Envi
   const where = await prompt.ask('Folder or host name [./data]: ', './data');
   const isUrl = /:\/\/|@/.test(where);
   if (isUrl) throw new KnownError('config', 'write the host name alone: the rest is asked for');
-  const isFolder = /^[.~]|[/\\]/.test(where);
-  if (isFolder) return { DATABASE_URL: `embedded:${where}` };
+  const folder = where.replace(/^embedded:/, '');
+  if (folder.startsWith('~')) throw new KnownError('config', 'write the whole path: "~" stands for no folder here');
+  const isFolder = folder !== where || /^\.|[/\\]/.test(where);
+  if (isFolder) return { DATABASE_URL: `embedded:${folder}` };
   const isRemote = !isLoopback(where);
   const caFile = isRemote ? await prompt.ask('File with the CA certificates (for RDS its bundle) [none]: ') : '';
   return {

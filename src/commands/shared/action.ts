@@ -38,7 +38,7 @@ function stopCommand(signal: keyof typeof SIGNAL_STATUS): void {
   setTimeout(() => giveUp.abort(signal), CLEAN_STOP_MS).unref();
 }
 
-/** A file of tasmart is missing, unreadable or damaged. `cause` says which. */
+/** A file of tasmart is missing, unreadable or damaged. `cause` says why. */
 export class LoadError extends Error {
   override readonly name = 'LoadError';
 }

@@ -81,13 +81,14 @@ function currentErrors({ errorStatus, errors, newestUs, state }: ValveReport, { 
 }
 
 function gapProblems(
-  { gaps, state }: ValveReport,
+  { gaps, state, newestUs }: ValveReport,
   { toUs, generatedUs }: ReportFrame,
   { span }: Messages,
 ): ValveProblem[] {
   const endUs = Math.min(toUs, generatedUs);
-  // Such a gap is reported by supplyProblems, or is no problem because the valve left.
-  const isOpen = (gap: Span): boolean => gap.toUs >= endUs && state !== 'ok' && state !== null;
+  const isSilent = state !== 'ok' && state !== null;
+  // A gap that lasts until now is reported by supplyProblems, or is not a problem because the valve left.
+  const isOpen = (gap: Span): boolean => isSilent && gap.toUs >= endUs && (newestUs ?? 0) <= gap.fromUs;
   const closed = gaps.filter((gap) => !isOpen(gap));
   const longest = longestOf(closed);
   if (!longest) return [];

@@ -83,10 +83,12 @@ function dailyTable(valve: ValveReport, frame: ReportFrame, { offsets }: Message
   const counters = valve.energy.filter(isWorthShowing);
   const barsOfCounters = counters.map((counter) => barsOf(counter, frame.fromUs));
   const rows = valve.days.map(({ startUs, expected, present }, index) => {
+    // Bars are whole hours or days, so the first may begin before the report.
+    const fromS = index === 0 ? -Infinity : epochSeconds(startUs);
     const endUs = valve.days[index + 1]?.startUs ?? frame.toUs;
     const cells = [
       expected === 0 ? '–' : `${present} of ${expected}`,
-      ...barsOfCounters.map((bars) => energyText(bars, epochSeconds(startUs), epochSeconds(endUs))),
+      ...barsOfCounters.map((bars) => energyText(bars, fromS, epochSeconds(endUs))),
       ...lines.map(({ ranges, decimals }) => rangeText(ranges[index] ?? null, decimals)),
     ];
     const day = dayText(wallOf(offsets, epochSeconds(startUs)));

@@ -72,8 +72,8 @@ function slotStarts(timesUs: readonly Micros[], slots: number): number[] {
 }
 
 /**
- * A valve with a lasting fault has thousands of marks. They are at least two pixels wide, so a chart of the whole span shows
- * no more than this. The others are missing from a chart that is zoomed in.
+ * A valve with a lasting fault has thousands of marks. Each is at least MIN_MARK_WIDTH (page/shading.ts) wide, so a chart of
+ * the whole span shows no more than this. The others are missing from a chart that is zoomed in.
  */
 const MAX_MARKS = 200;
 

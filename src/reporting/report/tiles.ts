@@ -52,7 +52,9 @@ function completenessTile({ valves }: ReportData, messages: Messages): Markup {
   return tile(
     'Data complete',
     percent === null ? markup`–` : markup`${percent}<small> %</small> ${strip(days)}`,
-    `${groupThousands(present)} of ${groupThousands(expected)} readings, ${stripRange(days, messages)}`,
+    [`${groupThousands(present)} of ${groupThousands(expected)} readings`, stripRange(days, messages)]
+      .filter((part) => part !== '')
+      .join(', '),
   );
 }
 

@@ -141,6 +141,10 @@ describe.skipIf(chromium === null && !isRequired)(chromium === null ? LEFT_OUT :
     await page.getByRole('button', { name: 'Complete, %' }).click();
     expect((await names())[0]).toBe(first);
     expect(await page.locator('th[aria-sort]').getAttribute('aria-sort')).toBe('ascending');
+    await page.getByRole('button', { name: 'Valve', exact: true }).click();
+    const byName = await names();
+    expect(byName.slice(1, 3)).toEqual(['Caffè dell’atrio – Edificio "Ex Opificio"', 'Caffè dell’atrio – Scala B']);
+    expect(byName.slice(-2)).toEqual(['Palestra – 1° piano', 'Sottostazione – lato Sud']); // silent, no longer listed
     await page.getByLabel('Search').fill('CAFFÈ scala');
     expect(await names()).toEqual(['Caffè dell’atrio – Scala B']);
     expect(await page.locator('#count').textContent()).toBe('1 of 7 valves');

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { US_PER_HOUR, US_PER_MINUTE } from '../../../src/domain/time.ts';
+import { US_PER_DAY, US_PER_HOUR, US_PER_MINUTE } from '../../../src/domain/time.ts';
 import { spanText, timeOf, timeText, type ZoneOffsets } from '../../../src/reporting/report/page/local-time.ts';
 import { zoneOffsets } from '../../../src/reporting/report/zone.ts';
 import { HOSTILE, reportHtml, reportOf, RUN, sevenValves } from './builder.ts';
@@ -67,6 +67,14 @@ test('a silent valve has no gap besides, also where the report ends in the futur
   expect(problemsOf(page)).toEqual([
     'Silent: HyCloud has no newer reading · Valve 1: no reading since Sun 22 Nov 22:00 (2 h 3 min)',
   ]);
+});
+
+test('a gap at the end of a report on the past is told, also where the valve is silent now', () => {
+  const nowUs = TO_US + 5 * US_PER_DAY;
+  const newestUs = nowUs - US_PER_DAY;
+  const silent = valveOf(0, { state: 'silent', untilUs: TO_US - 2 * US_PER_HOUR, newestUs, ageUs: US_PER_DAY });
+  const page = reportHtml(reportOf([silent], { generatedUs: nowUs }), ASSETS);
+  expect(problemsOf(page)).toContain('Gaps without a reading · Valve 1: Sun 22 Nov 22:03 – Mon 23 Nov 00:03 (2 h)');
 });
 
 test('the same errors in another order are the same problem', () => {
@@ -273,6 +281,17 @@ test('without the script the numbers are there, day by day, the newest first', (
   expect(text).toMatch(/Thu 19 Nov96 of 96≥\d+\.\d/);
 });
 
+test('the days add up to the total, also where the report begins within an hour', () => {
+  const span = { fromUs: local('2026-11-16T00:20'), toUs: TO_US };
+  const valve = valveOf(0, {}, span);
+  const page = reportHtml(reportOf([valve], span), ASSETS);
+  const days = [...page.matchAll(/<tr><th scope="row">[^<]*<td>\d+ of \d+<td>([\d.]+)<td>/g)].map(([, kwh]) =>
+    Number(kwh),
+  );
+  expect(days).toHaveLength(8);
+  expect(days.reduce((sum, kwh) => sum + kwh, 0)).toBeCloseTo(valve.energy[0]?.totalKwh ?? NaN, 0);
+});
+
 test('a hundred valves’ month stays small', () => {
   const span = { fromUs: local('2026-10-12T00:00'), toUs: local('2026-11-11T00:03') };
   const valves = Array.from({ length: 10 }, (_, index) => valveOf(index, { stepUs: 36 * US_PER_MINUTE }, span));
@@ -297,4 +316,5 @@ test('local time is that of the zone: a day of 25 hours, and an hour that comes 
 test('an empty registry makes a page, too', () => {
   const text = textOf(reportHtml(reportOf([], { fromUs: FROM_US }), ASSETS));
   expect(text).toContain('No valve is known yet');
+  expect(text).toContain('0 of 0 readings Last run');
 });

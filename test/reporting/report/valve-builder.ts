@@ -168,9 +168,10 @@ function bucketOf(regime: 1 | 2, hour: Span, kw: number, plan: BucketPlan): Ener
   };
 }
 
+/** As the database gives them: the first may begin before the span. */
 function hoursOf(fromUs: Micros, toUs: Micros): Span[] {
   const hours: Span[] = [];
-  for (let startUs = fromUs; startUs < toUs; startUs += US_PER_HOUR) {
+  for (let startUs = fromUs - (fromUs % US_PER_HOUR); startUs < toUs; startUs += US_PER_HOUR) {
     hours.push({ fromUs: startUs, toUs: Math.min(startUs + US_PER_HOUR, toUs) });
   }
   return hours;

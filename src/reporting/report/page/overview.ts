@@ -115,7 +115,8 @@ function sortRows(rows: readonly HTMLTableRowElement[], { column, isDescending }
   const keyed = rows.map((row) => {
     const cell = row.cells[column];
     const value = cell?.dataset['v'];
-    return { row, text: value ?? cell?.textContent.trim() ?? '', number: value === undefined ? null : Number(value) };
+    const text = column === 0 ? nameOf(row) : (value ?? cell?.textContent.trim() ?? '');
+    return { row, text, number: value === undefined ? null : Number(value) };
   });
   const sign = isDescending ? -1 : 1;
   keyed.sort((a, b) => {
@@ -125,10 +126,15 @@ function sortRows(rows: readonly HTMLTableRowElement[], { column, isDescending }
   return keyed.map(({ row }) => row);
 }
 
+/** The valve's name. Its cell also holds its state, in words that are hidden. */
+function nameOf(row: HTMLTableRowElement): string {
+  return row.cells[0]?.querySelector('a')?.textContent ?? '';
+}
+
 /** A row as numbers and plain texts. */
 function csvCells(row: HTMLTableRowElement): (string | number | null)[] {
   return [...row.cells].map((cell, index) => {
-    if (index === 0) return cell.querySelector('a')?.textContent ?? '';
+    if (index === 0) return nameOf(row);
     const strip = cell.querySelector('svg');
     if (strip) return strip.getAttribute('aria-label') ?? '';
     const value = cell.dataset['v'];

@@ -7,6 +7,8 @@ export type TimeSpan = readonly [fromS: number, toS: number, ...more: unknown[]]
 
 /** CSS pixels */
 const BAR_HEIGHT = 5;
+/** CSS pixels. MAX_MARKS in report/thin.ts depends on it. */
+const MIN_MARK_WIDTH = 2;
 
 /** Spans that are marked in every chart of a valve. */
 export interface Marks {
@@ -45,12 +47,13 @@ export function shading(
         ctx.fillRect(left, bbox.top, Math.max(u.valToPos(toS, 'x', true) - left, minWidth), height);
       }
     };
+    const [barHeight, markWidth] = [BAR_HEIGHT * devicePixelRatio, MIN_MARK_WIDTH * devicePixelRatio];
     fill(gaps, withoutKwh ? palette().colour('--gap') : palette().gap, bbox.height, 1);
     fill(withoutKwh ?? [], palette().gap, bbox.height, 1);
-    fill(withoutValues, palette().colour('--muted'), BAR_HEIGHT * devicePixelRatio, 2 * devicePixelRatio);
-    fill(errors, palette().colour('--bad'), BAR_HEIGHT * devicePixelRatio, 2 * devicePixelRatio);
+    fill(withoutValues, palette().colour('--muted'), barHeight, markWidth);
+    fill(errors, palette().colour('--bad'), barHeight, markWidth);
     ctx.globalAlpha = 0.35;
-    fill(events, palette().colour('--warn'), bbox.height, 2 * devicePixelRatio);
+    fill(events, palette().colour('--warn'), bbox.height, markWidth);
     ctx.restore();
   };
 }
