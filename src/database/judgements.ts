@@ -1,7 +1,7 @@
 /** The judge's bookkeeping: which valves are unjudged, where the judge goes on from, and its limits. */
 import { KnownError } from '../domain/errors.ts';
 import { formatRfc3339, US_PER_MINUTE, type Micros } from '../domain/time.ts';
-import type { JudgeState, Limits } from '../domain/energy.ts';
+import { REGIMES, type JudgeState, type Limits, type Regime } from '../domain/energy.ts';
 import type { Database } from './connection.ts';
 import { micros } from './repository.ts';
 
@@ -149,32 +149,41 @@ export async function lockJudgement(database: Database, tasmartId: string): Prom
 }
 
 /**
- * Checks that a valve can be judged from scratch, which needs all of its readings. Partitions may have been detached since
- * they were judged: then the readings of the first day with kWh are gone.
+ * Checks that readings can be judged again without losing kWh: every day that has kWh by readings must still have readings.
+ * Months of them may have been retired since.
  *
  * @param tasmartId null: all valves
+ * @param afterUs for each counter that is judged again, the last reading before; -Infinity: from scratch
  * @throws KnownError exit 78
  */
-export async function requireReadings(database: Database, tasmartId: string | null): Promise<void> {
-  const [gone] = await database.query<{ day: string | null }>(
-    `select min(day)::text as day
-     from tasmart_judgements as judgement
-     cross join (values (1::smallint), (2::smallint)) as both_regimes (regime)
-     cross join lateral (
-       select day, extract(epoch from day::timestamp at time zone 'UTC')::bigint as seconds from tasmart_energy as energy
-       where energy.tasmart_id = judgement.tasmart_id and energy.regime = both_regimes.regime
-       order by day limit 1
-     ) as first_row
-     where ($1::text is null or judgement.tasmart_id = $1) and not exists (
-       select from tasmart_data_table as reading
-       where reading.tasmart_id = judgement.tasmart_id
-         and "timestamp" >= first_row.seconds and "timestamp" < first_row.seconds + 86400
-     )`,
-    [tasmartId],
+export async function requireReadings(
+  database: Database,
+  tasmartId: string | null,
+  afterUs: Partial<Record<Regime, Micros>>,
+): Promise<void> {
+  const after = REGIMES.flatMap((regime) => {
+    const timeUs = afterUs[regime];
+    return timeUs === undefined ? [] : [{ regime, day: timeUs === -Infinity ? '-infinity' : formatRfc3339(timeUs) }];
+  });
+  const [gone] = await database.query<{ months: string | null }>(
+    // "offset 0" makes PostgreSQL look into the index for each day, also for many valves.
+    `select string_agg(distinct to_char(energy.day, 'YYYY-MM'), ', ') as months
+     from json_to_recordset($2::json) as after (regime smallint, day date)
+     join tasmart_energy as energy on energy.regime = after.regime and energy.day > after.day
+     cross join lateral (select extract(epoch from energy.day::timestamp)::bigint as seconds) as begins
+     where ($1::text is null or tasmart_id = $1)
+       and covered_seconds[cardinality(covered_seconds)] > covered_seconds[1]
+       and not exists (
+         select from tasmart_data_table as reading
+         where reading.tasmart_id = energy.tasmart_id and "timestamp" >= seconds and "timestamp" < seconds + 86400
+         offset 0
+       )`,
+    [tasmartId, JSON.stringify(after)],
   );
-  if (!gone?.day) return;
-  throw new KnownError('config', `the readings of ${gone.day} are gone, from which kWh were counted`, {
-    remedy: 'judging again would lose kWh: attach the partition of that month again first',
+  if (!gone?.months) return;
+  throw new KnownError('config', `readings of ${gone.months} are gone, from which kWh were counted`, {
+    remedy:
+      'judging again would lose kWh: attach the partitions of these months again first, or see "A detached month" in sql/README.md',
   });
 }
 
@@ -217,7 +226,7 @@ export async function replaceLimits(database: Database, limits: Limits): Promise
  * @throws KnownError exit 78, see requireReadings
  */
 async function forgetJudgements(database: Database): Promise<void> {
-  await requireReadings(database, null);
+  await requireReadings(database, null, { 1: -Infinity, 2: -Infinity });
   await database.query(
     `with forgotten as (
        update tasmart_judgements set judged_until = null, state = '{}' returning tasmart_id

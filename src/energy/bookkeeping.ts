@@ -17,7 +17,7 @@ import {
 import type { Micros } from '../domain/time.ts';
 import { judgeValves, type JudgedValve, type ValveJudgement } from './judge-valves.ts';
 import { canGoOnFrom, newestOf, stateToRestartFrom } from './restart.ts';
-import { REGIMES, type Limits } from '../domain/energy.ts';
+import { REGIMES, type Limits, type Regime } from '../domain/energy.ts';
 
 /** A valve that could not be judged. Its readings are stored, and it stays marked as unjudged. */
 export interface JudgeFailure {
@@ -115,8 +115,11 @@ export async function judgeOne(database: Database, tasmartId: string, configured
 async function judgeByMonth(database: Database, claimed: ClaimedValve, limits: Limits): Promise<void> {
   const extent = await loadExtent(database, claimed.tasmartId);
   if (!extent) return;
-  let valve: JudgedValve = canGoOn(claimed) ? claimed : await goBack(database, claimed);
+  const goesBack = !canGoOn(claimed);
+  let valve: JudgedValve = goesBack ? await findRestart(database, claimed.tasmartId, claimed.unjudgedSinceUs) : claimed;
   let beforeUs = valve.judgedUntilUs ?? extent.oldestUs;
+  if (beforeUs > extent.newestUs) return; // all readings that would be judged again are gone: their kWh stay
+  if (goesBack) await goBack(database, valve);
   while (beforeUs <= extent.newestUs) {
     beforeUs = startOfNextMonth(beforeUs);
     const [judgement] = await judgeValves(database, [valve], beforeUs, limits, rethrow);
@@ -130,20 +133,30 @@ async function judgeByMonth(database: Database, claimed: ClaimedValve, limits: L
   }
 }
 
+/** The newest state from which a change at `changeUs` can be judged. */
+async function findRestart(database: Database, tasmartId: string, changeUs: Micros): Promise<JudgedValve> {
+  const state = stateToRestartFrom(await loadCheckpoints(database, tasmartId), changeUs);
+  return { tasmartId, judgedUntilUs: newestOf(state), state };
+}
+
+/** @throws KnownError if judging on from this state would lose kWh */
+async function requireReadingsAfter(database: Database, { tasmartId, state }: JudgedValve): Promise<void> {
+  const lastUs = (regime: Regime) => state[regime]?.levels.at(-1)?.acceptedUs ?? -Infinity;
+  await requireReadings(database, tasmartId, { 1: lastUs(1), 2: lastUs(2) });
+}
+
 /**
- * Goes back to a state before the oldest unjudged reading. Deletes the checkpoints after that state, and what is stored of
- * counters without a checkpoint in it: they begin from scratch, or have no readings any more.
+ * Goes back to an earlier state. Deletes the checkpoints after that state, and what is stored of counters without a checkpoint
+ * in it: they begin from scratch, or have no readings any more.
  */
-async function goBack(database: Database, { tasmartId, unjudgedSinceUs }: ClaimedValve): Promise<JudgedValve> {
-  const state = stateToRestartFrom(await loadCheckpoints(database, tasmartId), unjudgedSinceUs);
-  const judgedUntilUs = newestOf(state);
-  if (judgedUntilUs === null) await requireReadings(database, tasmartId);
+async function goBack(database: Database, valve: JudgedValve): Promise<void> {
+  const { tasmartId, judgedUntilUs, state } = valve;
+  await requireReadingsAfter(database, valve);
   await forgetCheckpoints(database, tasmartId, judgedUntilUs ?? -Infinity);
   const nothing = { quarters: [], replacesQuartersFromUs: null, events: [], replacesEventsAfterUs: null };
   const fromScratch = REGIMES.filter((regime) => !state[regime]).map((regime) => ({ tasmartId, regime, ...nothing }));
   await cutCurves(database, fromScratch);
   await storeResults(database, fromScratch);
-  return { tasmartId, judgedUntilUs, state };
 }
 
 /**
@@ -160,10 +173,8 @@ export async function recompute(
 ): Promise<Pick<ValveJudgement, 'readings' | 'results'> | null> {
   const extent = await loadExtent(database, tasmartId);
   if (!extent || extent.newestUs < fromUs) return null;
-  const state = stateToRestartFrom(await loadCheckpoints(database, tasmartId), fromUs);
-  const judgedUntilUs = newestOf(state);
-  if (judgedUntilUs === null) await requireReadings(database, tasmartId);
-  const valve = { tasmartId, judgedUntilUs, state };
+  const valve = await findRestart(database, tasmartId, fromUs);
+  await requireReadingsAfter(database, valve);
   const [judgement] = await judgeValves(database, [valve], Infinity, limits, rethrow);
   return judgement ?? null;
 }

@@ -3,8 +3,8 @@ import type { Database } from '../database/connection.ts';
 import { loadCorrectionsInForce } from '../database/corrections.ts';
 import { loadCounterReadings, type StoredReading } from '../database/counter-readings.ts';
 import type { CounterResult } from '../database/energy.ts';
-import { KnownError } from '../domain/errors.ts';
-import { formatRfc3339, type Micros } from '../domain/time.ts';
+import { requireReadings } from '../database/judgements.ts';
+import type { Micros } from '../domain/time.ts';
 import { judge } from './judge.ts';
 import {
   REGIMES,
@@ -99,15 +99,29 @@ async function judgeValve(
       judgement = judgeCounter(regime, checkpoint, supplied, corrections, limits);
     }
     if (judgement) {
+      if (checkpoint) await requireTail(database, tasmartId, regime, checkpoint, supplied.readings);
       state[regime] = judgement.checkpoint;
       results.push({ tasmartId, regime, ...judgement });
     } else if (checkpoint) {
-      // The counter sends nothing any more, and its last readings are gone. If it sends again, the judge goes on from here.
+      // The counter sends nothing any more. If it sends again, the judge goes on from here.
       state[regime] = checkpoint;
     }
   }
   const after = { tasmartId, judgedUntilUs: newest.timeUs, state };
   return { before, after, readings: supplied.readings, results };
+}
+
+/** Where the checkpoint's last reading is gone: @throws KnownError if later readings with kWh are gone, too */
+async function requireTail(
+  database: Database,
+  tasmartId: string,
+  regime: Regime,
+  { levels }: Checkpoint,
+  readings: readonly StoredReading[],
+): Promise<void> {
+  const lastUs = levels.at(-1)?.acceptedUs ?? -Infinity;
+  if (readings.some(({ timeUs }) => timeUs === lastUs)) return;
+  await requireReadings(database, tasmartId, { [regime]: lastUs });
 }
 
 async function extendBack(
@@ -133,15 +147,5 @@ function judgeCounter(
     return counterKwh === null ? [] : [{ timeUs, counterKwh, powerKw }];
   });
   if (readings.length === 0) return null;
-  requireReadingOf(checkpoint, readings);
   return judge({ checkpoint, readings, suppliedFromUs, corrections, limits });
-}
-
-/** The judge needs the checkpoint's last accepted reading. @throws KnownError exit 78: this reading is gone */
-function requireReadingOf(checkpoint: Checkpoint | null, readings: readonly CounterReading[]): void {
-  const acceptedUs = checkpoint?.levels.at(-1)?.acceptedUs;
-  if (acceptedUs === undefined || readings.some(({ timeUs }) => timeUs === acceptedUs)) return;
-  throw new KnownError('config', `the reading of ${formatRfc3339(acceptedUs)} is gone, from which kWh are counted on`, {
-    remedy: 'attach the partition of that month again',
-  });
 }

@@ -13,7 +13,10 @@ import { judgeReadings } from './verdicts.ts';
 export interface Input {
   /** Null: from scratch. Then `readings` are all readings of the counter. */
   checkpoint: Checkpoint | null;
-  /** Every reading from `suppliedFromUs` on, in order of time, one per instant. */
+  /**
+   * Every reading from `suppliedFromUs` on, in order of time, one per instant. If those that the checkpoint counts on from are
+   * gone, its levels stand in for them: the kWh stay exact.
+   */
   readings: readonly CounterReading[];
   /** The checkpoint's `readingsFromUs` or earlier. After `needs-history`: the time that it asked for. */
   suppliedFromUs: Micros;
@@ -50,12 +53,14 @@ export function judge(input: Input): Judgement {
 }
 
 /** @throws HistoryNeeded */
-function judgeFrom({ checkpoint, corrections, limits, ...input }: Input): Judgement {
+function judgeFrom(input: Input): Judgement {
+  const { checkpoint, corrections, limits } = input;
   const suppliedFromUs = checkpoint ? input.suppliedFromUs : -Infinity;
-  const readings = visibleReadings(input.readings, corrections, limits);
+  const supplied = checkpoint ? withLastReading(input.readings, checkpoint) : input.readings;
+  const readings = visibleReadings(supplied, corrections, limits);
   const start = checkpoint ? indexAfterCheckpoint(readings, checkpoint) : 0;
-  const newest = readings.at(-1);
-  if (newest === undefined) return nothingVisible();
+  const [oldest, newest] = [readings[0], readings.at(-1)];
+  if (oldest === undefined || newest === undefined) return nothingVisible();
 
   const budgets = budgetsOf(readings, suppliedFromUs, checkpoint?.shown ?? NOTHING_SHOWN, limits);
   const replacedBefore = replacementsOf(readings, corrections);
@@ -67,6 +72,8 @@ function judgeFrom({ checkpoint, corrections, limits, ...input }: Input): Judgem
   if (first === undefined) throw new Error('the first visible reading is always accepted');
   const drawing = startOfDrawing(checkpoint, verdicts.kept, first, recent);
   if (drawing.fromUs < suppliedFromUs) throw new HistoryNeeded(drawing.fromUs);
+  const isGone = checkpoint !== null && drawing.fromUs < oldest.timeUs;
+  if (isGone) return judgeFrom({ ...input, readings: withReading(supplied, drawing.fromUs, first.kwh) });
 
   const glitches = glitchesAround(checkpoint, recent, first);
   const stretches = stretchesOf(recent, drawing.fromUs, newest.timeUs);
@@ -93,11 +100,23 @@ function nothingVisible(): Judgement {
   };
 }
 
-/** @throws RangeError if the checkpoint's last accepted reading is not among the readings */
+/** The readings, with the checkpoint's last accepted one: if that reading is gone, the checkpoint still knows its level. */
+function withLastReading(readings: readonly CounterReading[], { levels }: Checkpoint): readonly CounterReading[] {
+  const level = levels.at(-1);
+  if (level === undefined || readings.some(({ timeUs }) => timeUs === level.acceptedUs)) return readings;
+  return withReading(readings, level.acceptedUs, level.kwh);
+}
+
+/** With a reading in place of one that is gone. Its power is unknown. */
+function withReading(readings: readonly CounterReading[], timeUs: Micros, counterKwh: number): CounterReading[] {
+  return [...readings, { timeUs, counterKwh, powerKw: null }].sort((a, b) => a.timeUs - b.timeUs);
+}
+
+/** @throws RangeError if the checkpoint's last accepted reading is not visible */
 function indexAfterCheckpoint(readings: readonly VisibleReading[], { levels }: Checkpoint): number {
   const acceptedUs = levels.at(-1)?.acceptedUs ?? 0;
   const i = lastAtOrBefore(readings, acceptedUs);
-  if (readings[i]?.timeUs !== acceptedUs) throw new RangeError("the checkpoint's reading is not among the readings");
+  if (readings[i]?.timeUs !== acceptedUs) throw new RangeError("the checkpoint's reading is not visible");
   return i + 1;
 }
 
