@@ -93,10 +93,7 @@ export interface Checkpoint {
   newestUs: Micros;
   /** The next run supplies the readings from here on, this instant included. */
   readingsFromUs: Micros;
-  /**
-   * The levels of the last accepted readings, oldest first: the newest, and up to four that a fall may go back to.
-   * `quarterAtRise`: where the rise after this level begins; see `riseStart`.
-   */
+  /** The levels of the last accepted readings, oldest first: the newest, and up to four that a fall may go back to. */
   levels: (Level & { quarterAtRise: QuarterPart })[];
   /** The quarter of an hour of the newest accepted reading, up to that reading. */
   quarterAtEnd: QuarterPart;

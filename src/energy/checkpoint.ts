@@ -3,7 +3,7 @@ import { US_PER_DAY, type Micros, type Span } from '../domain/time.ts';
 import { quarterStart } from './buckets.ts';
 import { NOTHING_YET, type Curve, type CurveStart } from './curve.ts';
 import type { Checkpoint, Level, QuarterPart, ShownPower } from '../domain/energy.ts';
-import { glitchesOf, isBreak, isLongRest, riseStart, type Accepted, type Verdicts, type Walk } from './verdicts.ts';
+import { glitchesOf, isBreak, type Accepted, type Verdicts, type Walk } from './verdicts.ts';
 
 /** A counter that has not risen for longer stands still: the next run does not load the readings since its last rise. */
 const STANDS_STILL_AFTER_US = US_PER_DAY;
@@ -31,17 +31,16 @@ export function startOfDrawing(
 ): CurveStart {
   const level = checkpoint?.levels[kept - 1];
   if (checkpoint === null || level === undefined) return { fromUs: first.sinceUs, part: NOTHING_YET };
-  const takenBack = checkpoint.levels[kept];
-  if (takenBack) return { fromUs: riseStart(level, takenBack.sinceUs), part: level.quarterAtRise };
-  return checkpoint.redrawsRise || isSpreadBack(level, recent)
+  const isTakenBack = kept < checkpoint.levels.length;
+  return isTakenBack || checkpoint.redrawsRise || isLeftByRise(level, recent)
     ? { fromUs: level.sinceUs, part: level.quarterAtRise }
     : { fromUs: level.acceptedUs, part: checkpoint.quarterAtEnd };
 }
 
-/** Whether a rise is spread back to when this level was reached. False: a break, a long rest, or there is no next level yet. */
-function isSpreadBack({ sinceUs }: Level, accepted: readonly Accepted[]): boolean {
+/** Whether the next level after this one is reached by a rise. False: by a break, or there is none yet. */
+function isLeftByRise({ sinceUs }: Level, accepted: readonly Accepted[]): boolean {
   const next = accepted.find((later) => later.sinceUs > sinceUs);
-  return next !== undefined && !isBreak(next.step) && !isLongRest(sinceUs, next.sinceUs);
+  return next !== undefined && !isBreak(next.step);
 }
 
 /** The checkpoint's glitches up to `first`, and those of the readings accepted after it. */
@@ -63,13 +62,10 @@ export function checkpointAfter(
   // A settled reading was taken back by verdicts that are not settled. They may yet change, so the curve is not final
   // either with this reading or without it, and no checkpoint is possible.
   if (!accepted.some(({ acceptedUs }) => acceptedUs === end.acceptedUs)) return null;
-  const levels = settled.accepted.map((level, i) => {
-    const { kwh, sinceUs, acceptedUs } = level;
-    const next = settled.accepted[i + 1];
-    const riseFromUs = next ? riseStart(level, next.sinceUs) : sinceUs;
-    return { kwh, sinceUs, acceptedUs, quarterAtRise: quarterAtRise(before, curve, sinceUs, riseFromUs) };
+  const levels = settled.accepted.map(({ kwh, sinceUs, acceptedUs }) => {
+    return { kwh, sinceUs, acceptedUs, quarterAtRise: quarterAtRise(before, curve, sinceUs) };
   });
-  const redrawsRise = isSpreadBack(end, accepted);
+  const redrawsRise = isLeftByRise(end, accepted);
   const standsStill = end.acceptedUs - end.sinceUs > STANDS_STILL_AFTER_US;
   return {
     newestUs,
@@ -82,14 +78,9 @@ export function checkpointAfter(
   };
 }
 
-function quarterAtRise(
-  before: Checkpoint | null,
-  curve: Curve,
-  sinceUs: Micros,
-  riseFromUs: Micros = sinceUs,
-): QuarterPart {
-  const known = before?.levels.findLast((level) => level.sinceUs === sinceUs);
-  return curve.partAt(riseFromUs) ?? known?.quarterAtRise ?? NOTHING_YET;
+function quarterAtRise(before: Checkpoint | null, curve: Curve, sinceUs: Micros): QuarterPart {
+  const known = before?.levels.find((level) => level.sinceUs === sinceUs);
+  return known?.quarterAtRise ?? partAt(curve, sinceUs);
 }
 
 function quarterAtEnd(before: Checkpoint | null, curve: Curve, { sinceUs, acceptedUs }: Level): QuarterPart {

@@ -13,7 +13,7 @@ import { US_PER_HOUR, US_PER_SECOND, type Micros, type Span } from '../domain/ti
 import { quarterStart } from './buckets.ts';
 import { BUDGET_FACTOR } from './budget.ts';
 import { isOutage, lastAtOrBefore, readingAt, TOLERANCE_KWH, type VisibleReading } from './readings.ts';
-import { isBreak, riseStart, type Accepted } from './verdicts.ts';
+import { isBreak, type Accepted } from './verdicts.ts';
 
 export const NOTHING_YET: QuarterPart = { microKwh: 0, coveredUs: 0, quality: 'measured' };
 
@@ -55,7 +55,6 @@ export function stretchesOf(accepted: readonly Accepted[], fromUs: Micros, newes
       // A replaced counter, too, has the quality `reset` or `jump`.
       reach(acceptedUs, kwh < step.fromKwh ? 'reset' : 'jump', step.microKwh);
     } else if (kwh > before.kwh) {
-      reach(riseStart(before, acceptedUs), 'still', 0);
       reach(acceptedUs, 'rise', (kwh - before.kwh) * MICRO_PER_KWH);
     }
   }

@@ -1,6 +1,5 @@
 /** Chooses the state from which readings are judged again after a change. Pure. */
 import type { Micros } from '../domain/time.ts';
-import { isLongRest } from './verdicts.ts';
 import { REGIMES, type Checkpoint, type JudgeState } from '../domain/energy.ts';
 
 /**
@@ -50,10 +49,7 @@ export function checkpointsBefore(
   // If the counter has stood at one level from the checkpoint until now, no rise was drawn, so the checkpoint holds too.
   const standsSinceUs = current?.redrawsRise === false ? current.levels.at(-1)?.sinceUs : undefined;
   return unchanged.filter(({ levels }) => {
-    const [oldest, level] = [levels[0], levels.at(-1)];
-    if (oldest === undefined || level === undefined) return false;
-    // No rise is spread back over a rest that is long at the checkpoint, nor is a step before it taken back.
-    const rests = oldest.sinceUs === level.sinceUs && isLongRest(level.sinceUs, level.acceptedUs);
-    return level.acceptedUs < redrawnFromUs || level.sinceUs === standsSinceUs || rests;
+    const level = levels.at(-1);
+    return level !== undefined && (level.acceptedUs < redrawnFromUs || level.sinceUs === standsSinceUs);
   });
 }

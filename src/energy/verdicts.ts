@@ -11,7 +11,6 @@ const DECIDES_AFTER_US = 24 * US_PER_HOUR;
 const REJOINS_WITHIN_US = 7 * US_PER_DAY;
 const REJOINS_WITHIN_IF_STILL_US = 60 * US_PER_DAY;
 const MAX_TAKEN_BACK = 4;
-const LONG_REST_US = 300 * US_PER_DAY;
 
 /** What lies between an accepted reading and the accepted reading before. */
 export type Step = { kind: 'first' | 'follows' | 'glitch' } | Break;
@@ -209,20 +208,6 @@ export function judgeReadings(
   function newestUs(): Micros {
     return timeOf(readings.length - 1);
   }
-}
-
-/**
- * Where the rise that leaves a level begins: when the level was reached. After a rest of more than 300 days, only at the last
- * reading before the rise, so that readings need not be kept for longer.
- *
- * @param level of the last accepted reading before the rise
- */
-export function riseStart({ sinceUs, acceptedUs }: Level, riseUs: Micros): Micros {
-  return isLongRest(sinceUs, riseUs) ? acceptedUs : sinceUs;
-}
-
-export function isLongRest(sinceUs: Micros, untilUs: Micros): boolean {
-  return untilUs - sinceUs > LONG_REST_US;
 }
 
 /** The spans between accepted readings where a glitch was left out. */

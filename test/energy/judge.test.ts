@@ -86,13 +86,6 @@ test('from rise to rise the kWh follow the measured power', () => {
   expect(fromScratch(readings).quarters.map(({ microKwh }) => microKwh)).toEqual([0, 250_000, 500_000, 250_000]);
 });
 
-test('a rise begins with the rise before, but after a rest of more than 300 days only at the last reading before it', () => {
-  const lastQuarter = (days: number) =>
-    fromScratch([...every15([500], 1), ...every15([500, 501], 1, days * 24)]).quarters.at(-1)?.microKwh;
-  expect(lastQuarter(299)).toBe(35);
-  expect(lastQuarter(301)).toBe(1_000_000);
-});
-
 test('excluded readings are out of sight, and the quarters across are estimated', () => {
   const readings = every15([500, 500, 900, 900, 501, 501], 10);
   const fromUs = START_US + 30 * US_PER_MINUTE;

@@ -14,5 +14,5 @@ test.each([
 });
 
 test.skipIf(process.platform === 'win32')('cron would end the command at a bare %', () => {
-  expect(nextStepsText({ ...FILES, config: '/srv/50%/config.json' })).toContain("TASMART_HOME=/srv/50\\%");
+  expect(nextStepsText({ ...FILES, config: '/srv/50%/config.json' })).toContain('TASMART_HOME=/srv/50\\%');
 });
