@@ -15,6 +15,7 @@ export interface ValveReadings {
 export interface SyncState {
   /** from the registry; if unset, or later than HyCloud's clock, the time of the newest reading */
   syncedUntilUs: Micros | null;
+  /** time of the newest reading; null: none since a day before `synced_until` */
   newestReadingUs: Micros | null;
   /** time of the stored reading in the window of the last boundary; null: there is none */
   boundaryReadingUs: Micros | null;
@@ -58,7 +59,7 @@ function selectProperty(name: PropertyName): string {
  *
  * `synced_until` never passes the database's clock. HyCloud's clock and its newest points may be ahead together: the readings
  * until then would be skipped. If the database's clock is late instead, the next run only fetches some points again. By a clock
- * that is ahead by more than an hour, `synced_until` does not move at all: catch_up_days was reckoned from that clock, too.
+ * that is ahead by more than a day, `synced_until` does not move at all: catch_up_days was reckoned from that clock, too.
  *
  * @throws DatabaseError
  */
@@ -75,7 +76,7 @@ export async function storeReadings(database: Database, valves: readonly ValveRe
          valve.synced_until,
          -- not least(): null must stay null, for the valve was not read
          case
-           when attempt.synced_until > now() + interval '1 hour' then null
+           when attempt.synced_until > now() + interval '1 day' then null
            when attempt.synced_until > now() then now()
            else attempt.synced_until
          end
@@ -195,6 +196,7 @@ const SYNC_STATES = `
   left join lateral (
     select "time" from tasmart_data_table as reading
     where reading.tasmart_id = wanted.tasmart_id and "timestamp" <= $6::bigint
+      and "timestamp" > coalesce(extract(epoch from valve.synced_until)::bigint - 86400, 0) -- spares older partitions
     order by "timestamp" desc limit 1
   ) as newest on true
   left join lateral (

@@ -17,7 +17,7 @@ const EDGE_US = 1000;
  * A valve sends a point every 15 s. If a page ends this long before its window, either the valve was off or HyCloud has cut
  * the page short. One more request, from the page's last point on, tells which.
  */
-const QUIET_US = 5 * US_PER_MINUTE;
+const QUIET_US = 2 * US_PER_MINUTE;
 
 /** The points in (fromUs, toUs] of one valve. */
 export interface Window {

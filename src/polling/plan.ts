@@ -10,7 +10,7 @@ export const UNKNOWN_VALVE: SyncState = {
   lastAttemptUs: 0,
 };
 
-/** HyCloud may show points late. So what it had no point of is asked for again, for so long. */
+/** HyCloud may show points late. So what it had no point of is asked for again, for so long. SYNC_STATES has the same day. */
 const SHOWN_LATE_US = US_PER_DAY;
 
 export interface PlanSettings {
@@ -21,13 +21,14 @@ export interface PlanSettings {
 
 /**
  * What to ask HyCloud for. Windows exclude their start and include their end. `fromUs` is the start of a whole window: its
- * last point counts, so it is asked for as a whole even if `sinceUs` lies within it. After silence, it is the newest reading.
+ * last point counts, so it is asked for as a whole even if `sinceUs` lies within it. After silence, it is `sinceUs` itself.
  *
  * - `newest`: one point, the last after `fromUs`
  * - `boundary`: one point, the last of the one window that is due; then perhaps the newest
  * - `range`: every point after `fromUs`, in pages
  *
- * `sinceUs`: the valve is synced at least until here, even if the request fails. null: a first run that only takes the newest point.
+ * `sinceUs`: the valve is synced at least until here, even if the request fails. null: a first run that only takes the newest
+ * point.
  */
 export type Plan =
   | { kind: 'newest'; fromUs: Micros; sinceUs: Micros | null }
@@ -43,7 +44,7 @@ export function planFetch(state: SyncState, nowUs: Micros, settings: PlanSetting
   const firstDueUs = nextBoundary(sinceUs, intervalUs);
   // No boundary is due. The request reaches back at least one interval, so that the valve does not look silent.
   if (firstDueUs > lastBoundaryUs) return { kind: 'newest', fromUs: lastBoundaryUs - intervalUs, sinceUs };
-  // After the newest reading, only later points matter. Asking for the others would take a second request (see QUIET_US).
+  // After silence, only later points matter. Asking for the others of that window would take a second request (see QUIET_US).
   const fromUs = Math.max(firstDueUs - intervalUs, silentSince(state, intervalUs) ?? 0);
   if (firstDueUs === lastBoundaryUs) return { kind: 'boundary', fromUs, boundaryUs: lastBoundaryUs, sinceUs };
   return { kind: 'range', fromUs, sinceUs };
@@ -52,14 +53,14 @@ export function planFetch(state: SyncState, nowUs: Micros, settings: PlanSetting
 /** Where to continue from, at most `catchUpUs` ago. A first run begins `initialHistoryUs` ago; null: with the newest point. */
 function continueFrom(state: SyncState, nowUs: Micros, settings: PlanSettings): Micros | null {
   const earliest = (reachUs: number) => floorToGrid(nowUs - reachUs, settings.intervalUs);
-  const { syncedUntilUs } = state;
-  if (syncedUntilUs === null) return settings.initialHistoryUs > 0 ? earliest(settings.initialHistoryUs) : null;
-  const silentSinceUs = silentSince(state, settings.intervalUs) ?? syncedUntilUs;
-  return Math.max(silentSinceUs, syncedUntilUs - SHOWN_LATE_US, earliest(settings.catchUpUs));
+  if (state.syncedUntilUs === null) return settings.initialHistoryUs > 0 ? earliest(settings.initialHistoryUs) : null;
+  const sinceUs = silentSince(state, settings.intervalUs) ?? state.syncedUntilUs;
+  return Math.max(sinceUs, earliest(settings.catchUpUs));
 }
 
-/** The newest reading's time, if HyCloud then had no point for a whole window; null: it had one, or none was ever stored. */
+/** If HyCloud had no point of the last windows that were asked for: since when, at most a day. null: it had one. */
 function silentSince({ syncedUntilUs, newestReadingUs }: SyncState, intervalUs: number): Micros | null {
-  if (syncedUntilUs === null || newestReadingUs === null) return null;
-  return boundaryOf(newestReadingUs, intervalUs) < syncedUntilUs ? newestReadingUs : null;
+  const newestUs = newestReadingUs ?? -Infinity;
+  if (syncedUntilUs === null || boundaryOf(newestUs, intervalUs) >= syncedUntilUs) return null;
+  return Math.max(newestUs, syncedUntilUs - SHOWN_LATE_US);
 }

@@ -103,6 +103,11 @@ test('points without any property, of an answer that names none of those asked f
     failure: 'malformed',
     message: expect.stringContaining('a proxy may drop properties[]') as string,
   });
+  sim.faults.add({
+    times: 1,
+    fault: { kind: 'transform', transform: (answer: object) => ({ ...answer, properties: [] }) },
+  });
+  expect((await hycloud.getPoints(valve, QUERY)).points).toHaveLength(3);
   for (const properties of [['measured_flow'], undefined, 'none']) {
     emptied(properties);
     expect((await hycloud.getPoints(valve, QUERY)).points).toHaveLength(3);

@@ -5,9 +5,9 @@ import { at } from './builder.ts';
 
 const DEFAULTS: PlanSettings = { intervalUs: 15 * US_PER_MINUTE, catchUpUs: 30 * US_PER_DAY, initialHistoryUs: 0 };
 
-function planOf(syncedUntil: string | null, now: string, settings: Partial<PlanSettings> = {}, newest?: Micros) {
+function planOf(syncedUntil: string | null, now: string, settings: Partial<PlanSettings> = {}, newest?: Micros | null) {
   const syncedUntilUs = syncedUntil === null ? null : at(syncedUntil);
-  const state = { ...UNKNOWN_VALVE, syncedUntilUs, newestReadingUs: newest ?? null };
+  const state = { ...UNKNOWN_VALVE, syncedUntilUs, newestReadingUs: newest === undefined ? syncedUntilUs : newest };
   return planFetch(state, at(now), { ...DEFAULTS, ...settings });
 }
 
@@ -74,7 +74,7 @@ describe('a run that catches up', () => {
 });
 
 describe('a valve that HyCloud had no point of', () => {
-  const planSince = (newest: Micros, settings = {}) => planOf('10:15', '10:30:03', settings, newest);
+  const planSince = (newest: Micros | null, settings = {}) => planOf('10:15', '10:30:03', settings, newest);
 
   test('is asked for all after its newest reading, for HyCloud may show points late', () => {
     const newest = at('09:07:58');
@@ -85,7 +85,8 @@ describe('a valve that HyCloud had no point of', () => {
   test('for at most a day, or catch_up_days', () => {
     const longAgo = at('09:15') - 2 * US_PER_DAY;
     const dayAgo = at('10:15') - US_PER_DAY;
-    expect(planSince(longAgo)).toEqual({ kind: 'range', fromUs: dayAgo, sinceUs: dayAgo });
+    for (const newest of [longAgo, null])
+      expect(planSince(newest)).toEqual({ kind: 'range', fromUs: dayAgo, sinceUs: dayAgo });
     expect(planSince(longAgo, { catchUpUs: US_PER_HOUR })).toMatchObject({ fromUs: at('09:30'), sinceUs: at('09:30') });
   });
 

@@ -19,6 +19,7 @@ export async function poll(hycloud: FakeHyCloud, { now, synced = null, boundaryR
   const state = {
     ...UNKNOWN_VALVE,
     syncedUntilUs: synced === null ? null : at(synced),
+    newestReadingUs: synced === null ? null : at(synced),
     boundaryReadingUs: boundaryReading === undefined ? null : at(boundaryReading),
   };
   const outcome = await pollValve(VALVE, state, {
