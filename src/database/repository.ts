@@ -15,7 +15,7 @@ export interface ValveReadings {
 export interface SyncState {
   /** from the registry; if unset, or later than HyCloud's clock, the time of the newest reading */
   syncedUntilUs: Micros | null;
-  /** time of the newest reading; null: none since a day before `synced_until` */
+  /** time of the newest reading; null: none since a week before `synced_until` */
   newestReadingUs: Micros | null;
   /** time of the stored reading in the window of the last boundary; null: there is none */
   boundaryReadingUs: Micros | null;
@@ -196,7 +196,7 @@ const SYNC_STATES = `
   left join lateral (
     select "time" from tasmart_data_table as reading
     where reading.tasmart_id = wanted.tasmart_id and "timestamp" <= $6::bigint
-      and "timestamp" > coalesce(extract(epoch from valve.synced_until)::bigint - 86400, 0) -- spares older partitions
+      and "timestamp" > coalesce(extract(epoch from valve.synced_until)::bigint - 7 * 86400, 0) -- spares older partitions
     order by "timestamp" desc limit 1
   ) as newest on true
   left join lateral (

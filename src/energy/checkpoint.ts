@@ -86,7 +86,10 @@ function quarterAtRise(before: Checkpoint | null, curve: Curve, sinceUs: Micros)
 function quarterAtEnd(before: Checkpoint | null, curve: Curve, { sinceUs, acceptedUs }: Level): QuarterPart {
   // Leave out a rise that is drawn across the end: it is not final. Without it, the curve adds nothing after `sinceUs`.
   const isQuarterOfRise = quarterStart(sinceUs) === quarterStart(acceptedUs);
-  return { ...partAt(curve, acceptedUs), microKwh: isQuarterOfRise ? quarterAtRise(before, curve, sinceUs).microKwh : 0 };
+  return {
+    ...partAt(curve, acceptedUs),
+    microKwh: isQuarterOfRise ? quarterAtRise(before, curve, sinceUs).microKwh : 0,
+  };
 }
 
 function partAt(curve: Curve, timeUs: Micros): QuarterPart {

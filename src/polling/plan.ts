@@ -10,7 +10,7 @@ export const UNKNOWN_VALVE: SyncState = {
   lastAttemptUs: 0,
 };
 
-/** HyCloud may show points late. So what it had no point of is asked for again, for so long. SYNC_STATES has the same day. */
+/** HyCloud may show points late. So what it had no point of is asked for again, for so long. */
 const SHOWN_LATE_US = US_PER_DAY;
 
 export interface PlanSettings {
@@ -60,7 +60,7 @@ function continueFrom(state: SyncState, nowUs: Micros, settings: PlanSettings): 
 
 /** If HyCloud had no point of the last windows that were asked for: since when, at most a day. null: it had one. */
 function silentSince({ syncedUntilUs, newestReadingUs }: SyncState, intervalUs: number): Micros | null {
-  const newestUs = newestReadingUs ?? -Infinity;
-  if (syncedUntilUs === null || boundaryOf(newestUs, intervalUs) >= syncedUntilUs) return null;
-  return Math.max(newestUs, syncedUntilUs - SHOWN_LATE_US);
+  if (syncedUntilUs === null || newestReadingUs === null) return null;
+  if (boundaryOf(newestReadingUs, intervalUs) >= syncedUntilUs) return null;
+  return Math.max(newestReadingUs, syncedUntilUs - SHOWN_LATE_US);
 }
