@@ -40,7 +40,7 @@ const TESTS = {
     'commands/correct',
     'commands/verify',
   ],
-  full: ['database/session.long', 'scripts/partitions.long'],
+  full: ['database/session.long', 'energy/retired.long', 'scripts/partitions.long'],
 };
 const SETTINGS = ['fsync = off', 'synchronous_commit = off', 'full_page_writes = off', 'max_connections = 200'];
 const PASSWORD = 'matrix';

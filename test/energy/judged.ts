@@ -59,3 +59,9 @@ export async function store(db: Database, batch: Batch): Promise<void> {
     await judgeInStep(db, new Map([[batch.valve, oldestUs]]), LIMITS);
   });
 }
+
+/** The valves that are marked as unjudged. */
+export async function unjudged(db: Database): Promise<string[]> {
+  const rows = await db.query<{ id: string }>('select distinct tasmart_id as id from tasmart_unjudged order by 1');
+  return rows.map(({ id }) => id);
+}

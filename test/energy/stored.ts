@@ -1,6 +1,8 @@
 /** The stored kWh and events of a counter, and those that its readings give from scratch, to be compared. */
+import { expect } from 'vitest';
 import type { Database } from '../../src/database/connection.ts';
 import type { Correction, CounterReading, Regime } from '../../src/domain/energy.ts';
+import { hasRegime2 } from './judged.ts';
 import { fromScratch, LIMITS } from './support.ts';
 
 interface Kwh {
@@ -49,4 +51,10 @@ export function kwhFromScratch(
     quarters: quarters.map((quarter) => [quarter.startUs, quarter.microKwh, quarter.coveredSeconds, quarter.quality]),
     events: events.map((event) => [event.kind, event.fromUs, event.toUs, event.countedMicroKwh]),
   };
+}
+
+/** That the stored kWh of both regimes are those of the readings. */
+export async function expectJudged(db: Database, valve: string, readings: readonly CounterReading[], limits = LIMITS) {
+  expect(await storedKwh(db, valve, 1)).toEqual(kwhFromScratch(readings, limits));
+  expect(await storedKwh(db, valve, 2)).toEqual(kwhFromScratch(readings.filter(hasRegime2), limits));
 }
