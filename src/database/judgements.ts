@@ -149,8 +149,8 @@ export async function lockJudgement(database: Database, tasmartId: string): Prom
 }
 
 /**
- * Checks that readings can be judged again without losing kWh: every day that has kWh by readings must still have readings.
- * Months of them may have been retired since.
+ * Checks that readings can be judged again without losing kWh. Months of them may have been retired since. Readings must be left
+ * of every day that they cover, and of the first day, where the curve begins: a counter that is seldom read covers no time.
  *
  * @param tasmartId null: all valves
  * @param afterUs for each counter that is judged again, the last reading before; -Infinity: from scratch
@@ -163,16 +163,30 @@ export async function requireReadings(
 ): Promise<void> {
   const after = REGIMES.flatMap((regime) => {
     const timeUs = afterUs[regime];
-    return timeUs === undefined ? [] : [{ regime, day: timeUs === -Infinity ? '-infinity' : formatRfc3339(timeUs) }];
+    return timeUs === undefined ? [] : [{ regime, time: timeUs === -Infinity ? '-infinity' : formatRfc3339(timeUs) }];
   });
   const [gone] = await database.query<{ months: string | null }>(
     // "offset 0" makes PostgreSQL look into the index for each day, also for many valves.
     `select string_agg(distinct to_char(energy.day, 'YYYY-MM'), ', ') as months
-     from json_to_recordset($2::json) as after (regime smallint, day date)
-     join tasmart_energy as energy on energy.regime = after.regime and energy.day > after.day
-     cross join lateral (select extract(epoch from energy.day::timestamp)::bigint as seconds) as begins
+     from json_to_recordset($2::json) as after (regime smallint, "time" timestamptz)
+     cross join lateral (select ("time" at time zone 'UTC')::date as after_day) as instant
+     join tasmart_energy as energy on energy.regime = after.regime and energy.day >= after_day
+     cross join lateral (
+       select extract(epoch from energy.day::timestamp)::bigint as seconds,
+         -- of the day of the time itself, what follows the time's quarter of an hour
+         case
+           when energy.day > after_day then 1
+           else floor(extract(epoch from "time" at time zone 'UTC' - energy.day::timestamp) / 900)::integer + 2
+         end as first_number
+     ) as begins
      where ($1::text is null or tasmart_id = $1)
-       and covered_seconds[cardinality(covered_seconds)] > covered_seconds[1]
+       and (
+         covered_seconds[cardinality(covered_seconds)] > covered_seconds[first_number]
+         or "time" = '-infinity' and not exists (
+           select from tasmart_energy as earlier
+           where earlier.tasmart_id = energy.tasmart_id and earlier.regime = energy.regime and earlier.day < energy.day
+         )
+       )
        and not exists (
          select from tasmart_data_table as reading
          where reading.tasmart_id = energy.tasmart_id and "timestamp" >= seconds and "timestamp" < seconds + 86400

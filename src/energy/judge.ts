@@ -15,7 +15,7 @@ export interface Input {
   checkpoint: Checkpoint | null;
   /**
    * Every reading from `suppliedFromUs` on, in order of time, one per instant. If those that the checkpoint counts on from are
-   * gone, its levels stand in for them: the kWh stay exact.
+   * gone, its levels stand in for them: the sum of the kWh stays exact, but not their spread over the time that is gone.
    */
   readings: readonly CounterReading[];
   /** The checkpoint's `readingsFromUs` or earlier. After `needs-history`: the time that it asked for. */

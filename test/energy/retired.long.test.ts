@@ -1,7 +1,7 @@
 /** Months of readings are retired: their kWh stay, and what needs these readings is refused. */
 import { expect, test } from 'vitest';
 import { replaceLimits } from '../../src/database/judgements.ts';
-import { US_PER_DAY } from '../../src/domain/time.ts';
+import { US_PER_DAY, US_PER_HOUR } from '../../src/domain/time.ts';
 import { judgePending, recompute } from '../../src/energy/bookkeeping.ts';
 import { hasRegime2, insert, store, unjudged, useDatabase } from './judged.ts';
 import { expectJudged, kwhFromScratch, storedKwh } from './stored.ts';
@@ -151,5 +151,34 @@ test('a counter keeps its kWh when its last readings are gone, and does not begi
     const after = await storedKwh(db, 'v', 2);
     const sum = ({ quarters }: typeof after) => quarters.reduce((total, [, microKwh]) => total + Number(microKwh), 0);
     expect([sum(after), after.events]).toEqual([sum(whole), whole.events]);
+  });
+});
+
+test('kWh of a counter that covers no time are not lost either: its first day is gone', async () => {
+  const at = (hour: number) => ({ timeUs: START_US + hour * US_PER_HOUR, counterKwh: 500 + hour, powerKw: 1 });
+  await session(async (db) => {
+    await insert(db, { valve: 'v', readings: Array.from({ length: 40 * 24 }, (_, hour) => at(hour)) });
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    await db.query(`delete from tasmart_data_table where "time" < '2025-04-01T00:00Z'`);
+    const message = 'readings of 2025-03 are gone, from which kWh were counted';
+    await expect(replaceLimits(db, LIMITS)).rejects.toMatchObject({ kind: 'config', message });
+  });
+});
+
+test('kWh of the day of the last final reading stay, too, where the counter comes back lower', async () => {
+  const at = (hour: number, counterKwh: number) => ({
+    timeUs: START_US + hour * US_PER_HOUR,
+    counterKwh,
+    powerKw: null,
+  });
+  const readings = Array.from({ length: 44 }, (_, i) => at(i / 4, 500 + 3 * i));
+  await session(async (db) => {
+    await insert(db, { valve: 'v', readings });
+    expect(await judgePending(db, LIMITS)).toEqual([]);
+    const before = await storedKwh(db, 'v', 1);
+    await db.query('delete from tasmart_data_table');
+    await store(db, { valve: 'v', readings: [at(450 * 24, 10)] });
+    await judgePending(db, LIMITS);
+    expect(await storedKwh(db, 'v', 1)).toEqual(before);
   });
 });
