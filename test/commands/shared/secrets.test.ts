@@ -117,7 +117,7 @@ test.each([
   await untilSaid(running, 'at work');
   for (const signal of signals) running.child.kill(signal);
   const result = await running.result; // whatever still ran would hold its standard error open
-  expect(result).toMatchObject({ code: 143 });
+  expect([130, 143]).toContain(result.code); // two signals may arrive in either order
   expect(result.ms).toBeLessThan(QUICKLY_MS);
 });
 
