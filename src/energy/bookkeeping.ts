@@ -9,11 +9,11 @@ import {
   loadLimits,
   loadUnjudged,
   markUnjudged,
-  requireReadings,
   storeCheckpoints,
   storeStates,
   type ClaimedValve,
 } from '../database/judgements.ts';
+import { requireReadings } from '../database/retired-readings.ts';
 import type { Micros } from '../domain/time.ts';
 import { judgeValves, type JudgedValve, type ValveJudgement } from './judge-valves.ts';
 import { canGoOnFrom, newestOf, stateToRestartFrom } from './restart.ts';

@@ -3,7 +3,7 @@ import type { Database } from '../database/connection.ts';
 import { loadCorrectionsInForce } from '../database/corrections.ts';
 import { loadCounterReadings, type StoredReading } from '../database/counter-readings.ts';
 import type { CounterResult } from '../database/energy.ts';
-import { requireReadings } from '../database/judgements.ts';
+import { requireReadings } from '../database/retired-readings.ts';
 import type { Micros } from '../domain/time.ts';
 import { judge } from './judge.ts';
 import {

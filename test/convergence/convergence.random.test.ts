@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, describe, test } from 'vitest';
 import { cases, isRepeating, SEED } from '../support/random.ts';
 import type { History, Step, ValveHistory } from './history.ts';
-import { actOut, createTally } from './live.ts';
+import { actOut, createSummary } from './live.ts';
 import { faultyHistories } from './random-histories.ts';
 import { performHere } from './runs.ts';
 import { createStage } from './stage.ts';
@@ -10,14 +10,14 @@ import { createStage } from './stage.ts';
 /** Histories that go on side by side: most of their time is waiting. */
 const LANES = isRepeating ? [0] : [0, 1, 2];
 
-const tally = createTally();
+const summary = createSummary();
 
-afterAll(tally.print);
+afterAll(summary.print);
 
 describe.concurrent('whatever fails, the next good run leaves the table as if nothing had failed', () => {
   test.for(LANES)('lane %i', { timeout: 1_200_000 }, async (lane) => {
     const stage = await createStage();
-    const property = fc.asyncProperty(faultyHistories(), (history) => actOut(stage, history, performHere, tally));
+    const property = fc.asyncProperty(faultyHistories(), (history) => actOut(stage, history, performHere, summary));
     await fc.assert(property, { seed: SEED + lane, numRuns: cases(50) });
     await stage.close();
   });
@@ -91,7 +91,7 @@ describe('it was wrong once', () => {
   };
   test.for(Object.keys(cases))('%s', async (name) => {
     const stage = await createStage();
-    await actOut(stage, cases[name] ?? HISTORY, performHere, tally);
+    await actOut(stage, cases[name] ?? HISTORY, performHere, summary);
     await stage.close();
   });
 });

@@ -14,12 +14,12 @@ import type { Stage } from './stage.ts';
 import { addHyCloudFault, beginStep, createWorld, type World } from './world.ts';
 
 /** Counts what happened in all histories of a test. */
-export interface Tally {
+export interface Summary {
   add: (kind: string, by?: number) => void;
   print: () => void;
 }
 
-export function createTally(): Tally {
+export function createSummary(): Summary {
   const counts = new Map<string, number>();
   return {
     add: (kind, by = 1) => counts.set(kind, (counts.get(kind) ?? 0) + by),
@@ -35,15 +35,15 @@ export function createTally(): Tally {
  *
  * @throws Broken
  */
-export async function actOut(stage: Stage, history: History, perform: Perform, tally: Tally): Promise<void> {
+export async function actOut(stage: Stage, history: History, perform: Perform, summary: Summary): Promise<void> {
   await stage.clear();
   const world = await createWorld(history);
   const { clock, faults } = world.hycloud;
   const chronicle = createChronicle(world, stage.admin);
   const performAndCheck = async (run: Run, runFaults: readonly StepFault[]) => {
     const beganUs = clock.now();
-    const results = await perform(world, stage, run, runFaults, tally.add);
-    for (const { mode, ending } of results) tally.add(`run: ${mode}, ${ending}`);
+    const results = await perform(world, stage, run, runFaults, summary.add);
+    for (const { mode, ending } of results) summary.add(`run: ${mode}, ${ending}`);
     await chronicle.afterStep(run, beganUs, runFaults);
     return { beganUs, results };
   };
@@ -51,7 +51,7 @@ export async function actOut(stage: Stage, history: History, perform: Perform, t
     for (const [index, step] of history.steps.entries()) {
       beginStep(world, step);
       const stepFaults = faultsDuring(history.steps, index);
-      for (const fault of stepFaults) addHyCloudFault(world, fault, tally.add);
+      for (const fault of stepFaults) addHyCloudFault(world, fault, summary.add);
       await performAndCheck(step.run, stepFaults);
       faults.clear();
     }
@@ -60,9 +60,9 @@ export async function actOut(stage: Stage, history: History, perform: Perform, t
     if (ending !== 'success') throw new Broken(`the healthy run ended in ${ending}`);
     await chronicle.atTheEnd(beganUs);
     await compareKwh(stage, world);
-    tally.add('histories');
-    tally.add('steps', history.steps.length);
-    tally.add('rows', chronicle.rows());
+    summary.add('histories');
+    summary.add('steps', history.steps.length);
+    summary.add('rows', chronicle.rows());
   } finally {
     await world.close();
   }
