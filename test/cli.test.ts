@@ -86,7 +86,7 @@ describe('a file of dist/', () => {
     const failed = await run([join(dist, 'cli.js'), ...args], folder);
     expect(failed).toMatchObject({ code: 1, stdout: '' });
     expect(failed.stderr).toMatch(/^tasmart: .*cannot load the program: .+ → run npm ci in its folder\n$/);
-    expect(failed.stderr).toContain(damage === rm ? name : dist);
+    if (damage === rm) expect(failed.stderr).toContain(name);
   });
 
   async function run(args: readonly string[], cwd: string): Promise<{ code: unknown; stdout: string; stderr: string }> {

@@ -12,7 +12,10 @@ export interface SimulatedRequest {
   valveId: string | null;
 }
 
-/** A fault of an answer. Several faults act together. Of two of a kind, the first wins; of kinds that exclude each other, see `replyTo` and transport.ts. */
+/**
+ * A fault of an answer. Several faults act together. Of two of a kind, the first wins. For kinds that exclude each other, see
+ * `replyTo` and transport.ts.
+ */
 export type Fault =
   /** the answer comes late */
   | { kind: 'delay'; ms: number }

@@ -15,8 +15,9 @@ export async function writeEnv(file: string, simulator: Simulator, databaseUrl: 
   const text = existsSync(file) ? await readFile(file, 'utf8') : null;
   const before = parseEnvFile(text ?? '');
   const variables = simulator.env();
-  const isOther = before['API_KEY_FILE'] ?? (before['API_KEY'] && before['API_KEY'] !== variables.API_KEY);
-  if (isOther) throw new Error(`${file} holds another API_KEY: name another file`);
+  if (before['API_KEY_FILE'] || (before['API_KEY'] && before['API_KEY'] !== variables.API_KEY)) {
+    throw new Error(`${file} holds another API_KEY: name another file`);
+  }
   const hasDatabase = ['DATABASE_URL', 'DATABASE_URL_FILE', 'DB_HOST'].some((name) => before[name]);
   const values = new Map(Object.entries(hasDatabase ? variables : { ...variables, DATABASE_URL: databaseUrl }));
   await mkdir(dirname(file), { recursive: true });

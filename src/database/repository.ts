@@ -58,8 +58,8 @@ function selectProperty(name: PropertyName): string {
  * changes a reading that is stored already.
  *
  * `synced_until` never passes the database's clock. HyCloud's clock and its newest points may be ahead together: the readings
- * until then would be skipped. If the database's clock is late instead, the next run only fetches some points again. By a clock
- * that is ahead by more than a day, `synced_until` does not move at all: catch_up_days was reckoned from that clock, too.
+ * until then would be skipped. If the database's clock is late instead, the next run only fetches some points again. If
+ * HyCloud's clock is ahead by more than a day, `synced_until` does not move: the run has also counted catch_up_days from that clock.
  *
  * @throws DatabaseError
  */

@@ -5,8 +5,9 @@ import { formatRfc3339, type Micros } from '../domain/time.ts';
 import type { Database } from './connection.ts';
 
 /**
- * Checks that readings can be judged again without losing kWh. Months of them may have been retired since. Readings must be left
- * of every day that they cover, and of the first day, where the curve begins: a counter that is seldom read covers no time.
+ * Checks that readings can be judged again without losing kWh. Months of them may have been retired since they were judged. Every
+ * day with coverage must still have a reading. So must the first day, where the curve begins: a counter that is seldom read has
+ * no coverage.
  *
  * @param tasmartId null: all valves
  * @param afterUs for each counter that is judged again, the last reading before; -Infinity: from scratch

@@ -3,9 +3,9 @@ import { DateTime } from 'luxon';
 import type { Micros } from './time.ts';
 
 /**
- * The first instant of the local day of a time, or of a day so many days later. Where a clock change skips midnight, a day begins
- * after the change (Cairo). Where the change repeats midnight, at the first of the two (the Azores). The same rule as
- * `tasmart_day_start` in SQL.
+ * The first instant of the local day of a time, or of a day so many days later. If a clock change skips midnight (Cairo), the day
+ * begins after the change. If it repeats midnight (the Azores), the day begins at the first one. `tasmart_day_start` in SQL has
+ * the same rule.
  */
 export function localDayStart(timeUs: Micros, timezone: string, daysLater = 0): Micros {
   const time = DateTime.fromMillis(Math.floor(timeUs / 1000), { zone: timezone });

@@ -14,8 +14,8 @@ const DEFAULT_LIMIT = 240;
  */
 const EDGE_US = 1000;
 /**
- * A valve sends a point every 15 s. If a page ends this long before its window, either the valve was off or HyCloud has cut
- * the page short. One more request, from the page's last point on, tells which.
+ * A valve sends a point every 15 s. If a page's last point is this long before the window's end, either the valve was off or
+ * HyCloud has cut the page short. One more request, from that point on, tells which.
  */
 const QUIET_US = 2 * US_PER_MINUTE;
 

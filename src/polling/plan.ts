@@ -10,7 +10,7 @@ export const UNKNOWN_VALVE: SyncState = {
   lastAttemptUs: 0,
 };
 
-/** HyCloud may show points late. So what it had no point of is asked for again, for so long. */
+/** HyCloud may show points late. So windows without a point are asked for again, for this long. */
 const SHOWN_LATE_US = US_PER_DAY;
 
 export interface PlanSettings {
@@ -58,7 +58,10 @@ function continueFrom(state: SyncState, nowUs: Micros, settings: PlanSettings): 
   return Math.max(sinceUs, earliest(settings.catchUpUs));
 }
 
-/** If HyCloud had no point of the last windows that were asked for: since when, at most a day. null: it had one. */
+/**
+ * If HyCloud had no point of whole windows after the newest reading: the time of this reading, but at most a day before
+ * `synced_until`. null: the valve is in step, or has no reading of that week.
+ */
 function silentSince({ syncedUntilUs, newestReadingUs }: SyncState, intervalUs: number): Micros | null {
   if (syncedUntilUs === null || newestReadingUs === null) return null;
   if (boundaryOf(newestReadingUs, intervalUs) >= syncedUntilUs) return null;

@@ -113,13 +113,17 @@ function summary({ valves, maxAgeUs }: Status): string {
   return `${count(watched.length, 'valve')}: ${watched.length - late} up to date, ${late} older than ${durationText(maxAgeUs)}${left}.`;
 }
 
+/** Whether the counts of a run are known: it writes them at its end. */
+export function hasCounts({ outcome }: RecordedRun): boolean {
+  return outcome !== 'running' && outcome !== 'killed';
+}
+
 function runLines({ newestRun, lastSuccess }: Status): string[] {
   if (!newestRun) return ['No poll yet.'];
   const { outcome, ageUs, valves, stored, failed, error } = newestRun;
   const reason = error === null ? '' : `: ${escapeAndCut(error, 200)}`;
-  const isCounted = outcome !== 'running' && outcome !== 'killed';
   const counts = ` (${count(valves, 'valve')}, ${count(stored, 'reading')} stored, ${failed} failed)`;
-  const line = `Last poll: ${outcome}, ${durationText(ageUs)} ago${isCounted ? counts : ''}${reason}`;
+  const line = `Last poll: ${outcome}, ${durationText(ageUs)} ago${hasCounts(newestRun) ? counts : ''}${reason}`;
   if (outcome === 'success') return [line];
   return [line, lastSuccess ? `Last success: ${durationText(lastSuccess.ageUs)} ago` : 'No poll has succeeded yet.'];
 }

@@ -65,12 +65,15 @@ test('it writes the files that point tasmart at it, logs requests, and fails as 
   await once(hycloud, 'close');
 });
 
-test.each(['API_KEY=mine\n', 'API_KEY_FILE=mine\n'])('another key is not written over: %j', async (before) => {
-  await writeFile(join(folder, '.env'), before);
-  const hycloud = start(['--port', '0', '--write-env', '.env']);
-  expect(await text(hycloud.stderr)).toBe('simulator: .env holds another API_KEY: name another file\n');
-  expect(await readFile(join(folder, '.env'), 'utf8')).toBe(before);
-});
+test.each(['API_KEY=mine\n', 'API_KEY_FILE=mine\n', 'API_KEY_FILE=\nAPI_KEY=mine\n'])(
+  'another key is not written over: %j',
+  async (before) => {
+    await writeFile(join(folder, '.env'), before);
+    const hycloud = start(['--port', '0', '--write-env', '.env']);
+    expect(await text(hycloud.stderr)).toBe('simulator: .env holds another API_KEY: name another file\n');
+    expect(await readFile(join(folder, '.env'), 'utf8')).toBe(before);
+  },
+);
 
 test('the database that a file names is kept', async () => {
   await writeFile(join(folder, '.env'), 'DATABASE_URL=\nDB_HOST=db.example.com\n');

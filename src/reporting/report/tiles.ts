@@ -1,5 +1,6 @@
 /** How many valves report, how complete the readings are, and how the last run ended. */
 import type { RecordedRun } from '../../database/last-polls.ts';
+import { hasCounts } from '../status.ts';
 import { durationText } from '../units.ts';
 import { completePercent, totalCompleteness } from './completeness.ts';
 import type { ReportData } from './data.ts';
@@ -61,11 +62,10 @@ function completenessTile({ valves }: ReportData, messages: Messages): Markup {
 function runTile(run: RecordedRun | null, { time }: Messages): Markup {
   if (!run) return tile('Last run', markup`none`, 'no poll has run yet');
   const { outcome, ageUs, startedUs, stored, failed } = run;
-  const isCounted = outcome !== 'running' && outcome !== 'killed';
   const counts = `${groupedCount(stored, 'reading')} stored, ${groupThousands(failed)} failed`;
   return tile(
     'Last run',
     markup`<span class="run run-${outcome}">${outcome}</span>`,
-    [`${time(startedUs)}, ${durationText(ageUs)} ago`, ...(isCounted ? [counts] : [])].join(' · '),
+    [`${time(startedUs)}, ${durationText(ageUs)} ago`, ...(hasCounts(run) ? [counts] : [])].join(' · '),
   );
 }
